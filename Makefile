@@ -1,0 +1,39 @@
+# Two commands matter on a new machine: `make demo` and `make test`.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+DEMO ?= demo
+DEMO_SCALE ?= 0.1
+# The standard sample and what is made of it are large: outside the repository.
+SAMPLE ?= $(HOME)/.cache/znought/standard
+# Two workers' worth of BLAS threads would fight over two cores.
+export OMP_NUM_THREADS ?= 1
+export TF_CPP_MIN_LOG_LEVEL ?= 2
+
+.PHONY: demo test sample check setup clean
+
+setup: $(VENV)/.done
+
+$(VENV)/.done: requirements.lock pyproject.toml
+	$(PYTHON) -c 'import sys; assert (3, 11) <= sys.version_info < (3, 14), "znought needs Python 3.11 to 3.13"'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	touch $@
+
+demo: setup
+	$(BIN)/znought run analyses/vh_ww.yaml --events-scale $(DEMO_SCALE) --output $(DEMO)
+
+sample: setup
+	$(BIN)/znought simulate analyses/vh_ww.yaml --output $(SAMPLE)
+
+check: setup
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+test: check
+	$(BIN)/pytest -q
+
+clean:
+	rm -rf $(DEMO) build dist *.egg-info

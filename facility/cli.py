@@ -1,0 +1,5 @@
+"""The command line: `znought --help`."""
+
+
+def main() -> None:
+    """Entry point."""

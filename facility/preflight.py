@@ -1,0 +1,91 @@
+"""Checks that the workers can do the work before any of it is sent, and brings them our code.
+
+A task from a module that a worker lacks kills the worker and hangs the client without an error;
+asking first turns that into one line.
+"""
+
+import hashlib
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Iterable
+from importlib.util import find_spec
+from pathlib import Path
+
+from distributed import Client
+
+import znought
+from znought.errors import SiteError
+
+__all__ = ["WORKER_PACKAGES", "check_workers", "missing_packages", "package_archive", "prepare_workers"]
+
+# What a worker needs, by stage: facility images ship the first row, often not the second.
+WORKER_PACKAGES = {
+    "process": ("coffea", "awkward", "uproot", "hist", "pyarrow", "vector"),
+    "train": ("tensorflow", "keras", "tf2onnx", "onnxruntime", "sklearn"),
+}
+WAIT_FOR_WORKERS_S = 300
+
+
+def missing_packages(names: Iterable[str]) -> list[str]:
+    """Those of the given import names that this interpreter cannot find."""
+    return [name for name in names if find_spec(name) is None]
+
+
+def package_archive(directory: Path) -> Path:
+    """An importable zip of this package, named by its content.
+
+    The name changes with the content because `upload_file` of a changed file under an old name
+    leaves stale submodules on the workers.
+    """
+    root = Path(znought.__file__).parent
+    files = sorted(p for p in root.rglob("*") if p.is_file() and "__pycache__" not in p.parts)
+    digest = hashlib.sha256()
+    for file in files:
+        digest.update(str(file.relative_to(root)).encode() + b"\0" + file.read_bytes())
+    archive = directory / f"znought-{digest.hexdigest()[:16]}.zip"
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as bundle:
+        for file in files:
+            bundle.write(file, Path("znought") / file.relative_to(root))
+        _add_metadata(bundle)
+    return archive
+
+
+def _add_metadata(bundle: zipfile.ZipFile) -> None:
+    folder = f"znought-{znought.__version__}.dist-info"
+    text = f"Metadata-Version: 2.1\nName: znought\nVersion: {znought.__version__}\n"
+    bundle.writestr(f"{folder}/METADATA", text)
+
+
+def prepare_workers(client: Client) -> None:
+    """Waits for a worker and uploads the package to all of them, now and for those still to come.
+
+    Raises:
+        SiteError: no worker came in time.
+    """
+    try:
+        client.wait_for_workers(1, timeout=WAIT_FOR_WORKERS_S)
+    except TimeoutError as error:
+        raise SiteError(f"No worker came within {WAIT_FOR_WORKERS_S} s.") from error
+    folder = Path(tempfile.mkdtemp(prefix="znought-"))
+    try:
+        client.upload_file(str(package_archive(folder)))
+    finally:
+        shutil.rmtree(folder)
+
+
+def check_workers(client: Client, stage: str) -> None:
+    """Raises unless every worker has the packages of a stage.
+
+    Raises:
+        SiteError: names the packages and on how many workers they are missing.
+    """
+    names = WORKER_PACKAGES[stage]
+    found = client.run(missing_packages, names)
+    lacking = sorted({name for missing in found.values() for name in missing})
+    if lacking:
+        affected = sum(bool(missing) for missing in found.values())
+        raise SiteError(
+            f"{affected} of {len(found)} workers lack {', '.join(lacking)}, which {stage!r} needs: "
+            f"choose a worker image that has them."
+        )

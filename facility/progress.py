@@ -1,0 +1,65 @@
+"""Progress of long work: rich bars in a terminal, plain lines elsewhere, nothing in a test."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+__all__ = ["Reporter", "Silent", "Terminal"]
+
+Advance = Callable[[int, int, str], None]
+"""Called with (done, total, note)."""
+
+
+class Reporter:
+    """What a stage reports to: headings and one bar at a time."""
+
+    def stage(self, name: str, note: str) -> None:
+        """A stage begins, or is skipped: `note` says which."""
+
+    @contextmanager
+    def bar(self, description: str) -> Iterator[Advance]:
+        """A bar whose length is learned from the first call."""
+        del description
+        yield lambda done, total, note: None
+
+
+class Silent(Reporter):
+    """Reports nothing."""
+
+
+@dataclass(frozen=True)
+class Terminal(Reporter):
+    """Reports to a rich console."""
+
+    console: Console
+
+    def stage(self, name: str, note: str) -> None:
+        self.console.print(f"[bold cyan]{name:<9}[/] {note}", highlight=False)
+
+    @contextmanager
+    def bar(self, description: str) -> Iterator[Advance]:
+        columns = (
+            TextColumn("  {task.description:<24}"),
+            BarColumn(bar_width=30),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("[dim]{task.fields[note]}"),
+        )
+        with Progress(*columns, console=self.console, refresh_per_second=2) as progress:
+            task = progress.add_task(description, total=None, note="")
+
+            def advance(done: int, total: int, note: str) -> None:
+                progress.update(task, completed=done, total=total, note=note)
+                if not self.console.is_terminal:
+                    _line(self.console, description, done, total, note)
+
+            yield advance
+
+
+def _line(console: Console, description: str, done: int, total: int, note: str) -> None:
+    """Logs of batch jobs get a line per tenth of the work instead of a moving bar."""
+    if total and (done * 10 // total) > ((done - 1) * 10 // total):
+        console.print(f"  {description}: {done}/{total} {note}".rstrip(), highlight=False)

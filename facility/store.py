@@ -1,0 +1,138 @@
+"""Columns and scores on disk, read back as arrays in an order that no chunking can change."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from znought.errors import DataError, unknown_name
+from znought.facility.workspace import atomic_path
+from znought.identity import event_identity
+
+__all__ = ["IDENTITY", "EventTable", "partition_files", "read_events", "write_parquet"]
+
+IDENTITY = ("run", "luminosityBlock", "event", "response")
+
+
+@dataclass(frozen=True)
+class EventTable:
+    """Events of several datasets as arrays of equal length.
+
+    Attributes:
+        columns: name to array, shape (n_events,).
+        dataset: index into `datasets`, shape (n_events,).
+        datasets: names.
+    """
+
+    columns: Mapping[str, NDArray[Any]]
+    dataset: NDArray[np.int16]
+    datasets: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        for name, values in self.columns.items():
+            if values.shape != self.dataset.shape:
+                raise DataError(
+                    f"Column {name!r}: expected {self.dataset.size} events, received {values.size}."
+                )
+
+    def __len__(self) -> int:
+        return int(self.dataset.size)
+
+    def __getitem__(self, name: str) -> NDArray[Any]:
+        try:
+            return self.columns[name]
+        except KeyError:
+            raise DataError(unknown_name("column", name, self.columns)) from None
+
+    def matrix(self, names: Sequence[str]) -> NDArray[np.float32]:
+        """The named columns side by side, shape (n_events, n_names)."""
+        return np.column_stack([self[name].astype(np.float32, copy=False) for name in names])
+
+    def select(self, mask: NDArray[np.bool_]) -> "EventTable":
+        """The events where `mask` holds."""
+        chosen = {name: values[mask] for name, values in self.columns.items()}
+        return EventTable(chosen, self.dataset[mask], self.datasets)
+
+    def per_dataset(self, values: Mapping[str, Any]) -> NDArray[Any]:
+        """One value per event, looked up by its dataset."""
+        return np.asarray([values[name] for name in self.datasets])[self.dataset]
+
+    @cached_property
+    def identity(self) -> NDArray[np.uint64]:
+        """Integers that are equal for the detector responses of one generated event, and for nothing else.
+
+        The dataset is part of it: generators number the events of each dataset from one.
+        """
+        salted = np.zeros(len(self), dtype=np.uint64)
+        for code, name in enumerate(self.datasets):
+            rows = self.dataset == code
+            parts = (self[column][rows] for column in IDENTITY[:3])
+            salted[rows] = event_identity(*parts, salt=name)
+        return salted
+
+
+def partition_files(directory: Path, dataset: str, variation: str = "nominal") -> list[Path]:
+    """Parquet files of one dataset and variation, in the order of their names."""
+    return sorted((directory / dataset / variation).glob("*.parquet"))
+
+
+def read_events(
+    directory: Path,
+    datasets: Sequence[str],
+    columns: Iterable[str],
+    *,
+    variation: str = "nominal",
+) -> EventTable:
+    """Events of some datasets, sorted by (run, luminosityBlock, event, response) within each.
+
+    Args:
+        directory: `columns/` or `scores/` of a workspace.
+        datasets: which ones, in the order wanted; one without selected events contributes none.
+        columns: names beyond the identity.
+        variation: systematic variation.
+
+    Raises:
+        DataError: a column is missing.
+    """
+    names = list(dict.fromkeys([*IDENTITY, *columns]))
+    tables = [_read_dataset(directory, dataset, variation, names) for dataset in datasets]
+    code = np.repeat(np.arange(len(tables), dtype=np.int16), [t.num_rows for t in tables])
+    filled = [t for t in tables if t.num_rows] or tables[:1]
+    merged = pa.concat_tables(filled, promote_options="permissive")
+    arrays = {name: merged.column(name).to_numpy() for name in names} if merged.num_columns else {}
+    if not arrays:
+        raise DataError(f"No selected events in {directory} for: {', '.join(datasets)}.")
+    return EventTable(arrays, code, tuple(datasets))
+
+
+def _read_dataset(directory: Path, dataset: str, variation: str, names: list[str]) -> pa.Table:
+    files = partition_files(directory, dataset, variation)
+    parts = [_read_file(file, names) for file in files]
+    parts = [part for part in parts if part.num_rows]
+    if not parts:
+        return pa.table({})
+    table = pa.concat_tables(parts)
+    keys = [table.column(name).to_numpy() for name in reversed(IDENTITY)]
+    return table.take(pa.array(np.lexsort(keys)))
+
+
+def _read_file(file: Path, names: list[str]) -> pa.Table:
+    available = pq.read_schema(file).names
+    for name in names:
+        if name not in available:
+            raise DataError(f"{file}: {unknown_name('column', name, available)}")
+    return pq.read_table(file, columns=names)
+
+
+def write_parquet(path: Path, columns: Mapping[str, NDArray[Any]]) -> int:
+    """Writes columns as one row group, whole or not at all; returns the number of rows."""
+    table = pa.table(dict(columns))
+    with atomic_path(path) as temporary:
+        pq.write_table(table, temporary, row_group_size=max(table.num_rows, 1))
+    return int(table.num_rows)

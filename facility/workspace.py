@@ -1,0 +1,121 @@
+"""The output directory: where each stage finds what came before and leaves what comes next."""
+
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from znought.errors import DataError
+
+__all__ = ["Workspace", "atomic_path", "read_json", "write_json"]
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """Names of everything below one output directory."""
+
+    directory: Path
+
+    @property
+    def ntuples(self) -> Path:
+        """Simulated ROOT files, a folder per dataset."""
+        return self.directory / "ntuples"
+
+    @property
+    def fileset(self) -> Path:
+        """Which files make up each dataset."""
+        return self.directory / "fileset.json"
+
+    @property
+    def columns(self) -> Path:
+        """Features of the selected events, parquet by dataset and variation."""
+        return self.directory / "columns"
+
+    @property
+    def normalisation(self) -> Path:
+        """Scale from generator weight to expected events, per dataset."""
+        return self.columns / "normalisation.json"
+
+    @property
+    def cutflow(self) -> Path:
+        """Raw and weighted events after each cut, per process."""
+        return self.directory / "cutflow.json"
+
+    @property
+    def hists(self) -> Path:
+        """Histograms of the inputs."""
+        return self.directory / "hists"
+
+    @property
+    def models(self) -> Path:
+        """K networks with their scalers, and the boosted trees beside them."""
+        return self.directory / "models"
+
+    @property
+    def scores(self) -> Path:
+        """Network outputs, the same rows as the columns."""
+        return self.directory / "scores"
+
+    @property
+    def binning(self) -> Path:
+        """Edges and significances of each way of binning."""
+        return self.directory / "binning.json"
+
+    @property
+    def results(self) -> Path:
+        """The numbers of the analysis."""
+        return self.directory / "results.json"
+
+    @property
+    def figures(self) -> Path:
+        """Figures as PDF and PNG."""
+        return self.directory / "figures"
+
+    @property
+    def report(self) -> Path:
+        """One page with all of it."""
+        return self.directory / "report.html"
+
+    @property
+    def manifest(self) -> Path:
+        """Which stage made what, from which inputs."""
+        return self.directory / "manifest.json"
+
+
+@contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """A temporary name beside `path` that becomes `path` when the block ends well, and goes otherwise."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Writes strict JSON (no NaN) whole or not at all."""
+    text = json.dumps(content, indent=1, allow_nan=False, ensure_ascii=False)
+    with atomic_path(path) as temporary:
+        temporary.write_text(text + "\n", encoding="utf-8")
+
+
+def read_json(path: Path) -> Any:
+    """Reads JSON.
+
+    Raises:
+        DataError: the file is missing or is no JSON.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise DataError(f"{path} does not exist: run the stage that writes it first.") from error
+    except json.JSONDecodeError as error:
+        raise DataError(f"{path} is not valid JSON (line {error.lineno}): {error.msg}.") from error
