@@ -1,5 +1,224 @@
 """The command line: `znought --help`."""
 
+import json
+import sys
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from znought import __version__
+from znought.errors import ZnoughtError
+
+# `znought --help` answers at once: what is slow to import is imported by the command that needs it.
+if TYPE_CHECKING:
+    from distributed import Client
+
+    from znought.facility.context import RunOptions
+    from znought.facility.pipeline import Plan
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="znought",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="From ntuples to Z₀: columnar processing, K-fold networks and honest significances on Dask.",
+)
+console = Console(stderr=True)
+
+CardPath = Annotated[Path, typer.Argument(metavar="CARD", help="Analysis card (YAML).")]
+Output = Annotated[Path, typer.Option("--output", "-o", help="Directory for everything that is made.")]
+SiteName = Annotated[str, typer.Option("--site", help="Where the workers are: see `znought sites`.")]
+Workers = Annotated[int | None, typer.Option("--workers", min=1, help="Number of workers.")]
+Address = Annotated[str | None, typer.Option("--address", help="Scheduler, for sites that hand one out.")]
+Fileset = Annotated[Path | None, typer.Option("--fileset", help="An existing fileset.json to read.")]
+Scale = Annotated[float, typer.Option("--events-scale", min=1e-6, help="Multiplies all generated events.")]
+Force = Annotated[bool, typer.Option("--force", help="Redo what still holds.")]
+From = Annotated[str | None, typer.Option("--from", metavar="STAGE", help="Redo from this stage on.")]
+Unblind = Annotated[bool, typer.Option("--unblind", help="Show data in signal bins too (logged).")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON, last.")]
+DEFAULT_OUTPUT = Path("output")
+
+STAGE_HELP = {
+    "process": "Ntuples → selected columns, histograms and cutflow.",
+    "tune": "Search the network's settings on the workers.",
+    "train": "Columns → K networks, one fold per task.",
+    "score": "Columns → network outputs, out of fold where trained.",
+    "optimise": "Scores → bin edges and significances, tuned and held out.",
+    "fit": "Binned yields → profile-likelihood significance and results.json.",
+    "plot": "Everything → figures and report.html.",
+}
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Which cluster, and how many workers."""
+
+    site: str
+    workers: int | None
+    address: str | None
+
+
+@app.command()
+def run(
+    card: CardPath,
+    output: Output = DEFAULT_OUTPUT,
+    site: SiteName = "local",
+    workers: Workers = None,
+    address: Address = None,
+    fileset: Fileset = None,
+    events_scale: Scale = 1.0,
+    force: Force = False,
+    start: From = None,
+    unblind: Unblind = False,
+    as_json: AsJson = False,
+) -> None:
+    """The whole flow; stages that still hold are skipped."""
+    from znought.facility.context import RunOptions
+    from znought.facility.pipeline import STAGES, flow, names_from
+
+    options = RunOptions(events_scale=events_scale, fileset=fileset, unblind=unblind)
+    first = STAGES[0].name if force else start
+    redo = names_from(first) if first else frozenset()
+    _execute(card, output, _Place(site, workers, address), options, flow, redo)
+    _show_results(output, as_json)
+
+
+@app.command()
+def simulate(
+    card: CardPath,
+    output: Output = DEFAULT_OUTPUT,
+    site: SiteName = "local",
+    workers: Workers = None,
+    address: Address = None,
+    events_scale: Scale = 1.0,
+    force: Force = False,
+) -> None:
+    """Generate the card's datasets with Pythia 8 and a parametrised detector."""
+    from znought.facility.context import RunOptions
+    from znought.facility.pipeline import single
+
+    options = RunOptions(events_scale=events_scale)
+    place = _Place(site, workers, address)
+    _execute(card, output, place, options, single("simulate"), frozenset({"simulate"} if force else ()))
+
+
+def _stage_command(name: str) -> Callable[..., None]:
+    def command(
+        card: CardPath,
+        output: Output = DEFAULT_OUTPUT,
+        site: SiteName = "local",
+        workers: Workers = None,
+        address: Address = None,
+        fileset: Fileset = None,
+        force: Force = False,
+        as_json: AsJson = False,
+    ) -> None:
+        from znought.facility.context import RunOptions
+        from znought.facility.pipeline import single
+
+        place = _Place(site, workers, address)
+        options = RunOptions(fileset=fileset)
+        _execute(card, output, place, options, single(name), frozenset({name} if force else ()))
+        if as_json:
+            typer.echo(json.dumps({"stage": name, "output": str(output)}))
+
+    return command
+
+
+for _name, _help in STAGE_HELP.items():
+    app.command(_name, help=_help)(_stage_command(_name))
+
+
+@app.command()
+def sites(
+    check: Annotated[str | None, typer.Option("--check", metavar="SITE", help="Open it and look.")] = None,
+    workers: Workers = None,
+    address: Address = None,
+) -> None:
+    """Which sites are configured, and a pre-flight of one."""
+    from znought.facility.preflight import report_workers
+    from znought.facility.sites import SITES, connect
+
+    if check is None:
+        table = Table("site", "what it is", box=None)
+        for name, site in SITES.items():
+            table.add_row(name, site.description)
+        Console().print(table)
+        return
+    with connect(check, workers=workers, address=address) as client:
+        for line in report_workers(client):
+            typer.echo(line)
+
+
+@app.command()
+def inspect(path: Annotated[str, typer.Argument(help="A ROOT or parquet file.")]) -> None:
+    """What a ROOT or parquet file holds, and which adapter reads it."""
+    from znought.facility.inspection import describe
+
+    for line in describe(path):
+        typer.echo(line)
+
+
+@app.callback(invoke_without_command=True)
+def _version(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and leave.")] = False,
+) -> None:
+    if version:
+        typer.echo(f"znought {__version__}")
+        raise typer.Exit
+
+
+def _execute(
+    card: Path, output: Path, place: _Place, options: "RunOptions", plan: "Plan", redo: frozenset[str]
+) -> None:
+    """Runs stages with a reporter and a cluster that opens at its first use."""
+    from znought.facility.card import load_card
+    from znought.facility.context import Context
+    from znought.facility.pipeline import run_stages
+    from znought.facility.progress import Terminal
+    from znought.facility.sites import connect
+    from znought.facility.workspace import Workspace
+
+    with ExitStack() as stack:
+
+        @cache
+        def cluster() -> "Client":
+            return stack.enter_context(connect(place.site, workers=place.workers, address=place.address))
+
+        context = Context(load_card(card), Workspace(output), options, Terminal(console), cluster)
+        run_stages(context, plan(context), redo=redo)
+
+
+def _show_results(output: Path, as_json: bool) -> None:
+    from znought.facility.results import read_results
+    from znought.facility.summary import closing_tables
+    from znought.facility.workspace import Workspace
+
+    workspace = Workspace(output)
+    results = read_results(workspace.results)
+    for table in closing_tables(results):
+        Console().print(table)
+    console.print(f"Figures in {workspace.figures}, report in {workspace.report}", highlight=False)
+    if as_json:
+        typer.echo(workspace.results.read_text(encoding="utf-8"))
+
 
 def main() -> None:
-    """Entry point."""
+    """Entry point: one clear line and exit 1 for what a user can mend, 130 when interrupted."""
+    try:
+        app()
+    except ZnoughtError as error:
+        console.print(f"error: {error}", style="bold red", highlight=False, markup=False, soft_wrap=True)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        console.print("\nInterrupted: the same command again resumes.", highlight=False)
+        sys.exit(130)

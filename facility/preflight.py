@@ -17,7 +17,14 @@ from distributed import Client
 import znought
 from znought.errors import SiteError
 
-__all__ = ["WORKER_PACKAGES", "check_workers", "missing_packages", "package_archive", "prepare_workers"]
+__all__ = [
+    "WORKER_PACKAGES",
+    "check_workers",
+    "missing_packages",
+    "package_archive",
+    "prepare_workers",
+    "report_workers",
+]
 
 # What a worker needs, by stage: facility images ship the first row, often not the second.
 WORKER_PACKAGES = {
@@ -89,3 +96,27 @@ def check_workers(client: Client, stage: str) -> None:
             f"{affected} of {len(found)} workers lack {', '.join(lacking)}, which {stage!r} needs: "
             f"choose a worker image that has them."
         )
+
+
+def report_workers(client: Client) -> list[str]:
+    """Lines that tell a user what a site gives: workers, memory, versions, and what stages can run.
+
+    Raises:
+        SiteError: the workers' Dask does not match ours.
+    """
+    client.wait_for_workers(1, timeout=WAIT_FOR_WORKERS_S)
+    workers = client.scheduler_info(n_workers=-1)["workers"]
+    memory = sum(worker["memory_limit"] for worker in workers.values()) / 2**30
+    lines = [f"{len(workers)} workers, {memory:.1f} GiB in all"]
+    try:
+        client.get_versions(check=True)
+        lines.append("versions of Python, dask and distributed agree")
+    except ValueError as error:
+        raise SiteError(f"Workers differ from this client: {' '.join(str(error).split())}") from error
+    for stage in WORKER_PACKAGES:
+        try:
+            check_workers(client, stage)
+            lines.append(f"{stage}: every worker has what it needs")
+        except SiteError as error:
+            lines.append(f"{stage}: {error}")
+    return lines

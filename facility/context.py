@@ -1,0 +1,48 @@
+"""What every stage is given: the card, the output directory, a cluster when it asks, and a reporter."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from distributed import Client
+
+from znought.facility.card import Card
+from znought.facility.progress import Reporter
+from znought.facility.workspace import Workspace
+
+__all__ = ["Context", "RunOptions"]
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """What the command line may add to a card.
+
+    Attributes:
+        events_scale: multiplies the generated events of every dataset.
+        fileset: an existing fileset instead of the one in the output directory.
+        unblind: draw data in signal bins too.
+    """
+
+    events_scale: float = 1.0
+    fileset: Path | None = None
+    unblind: bool = False
+
+
+@dataclass(frozen=True)
+class Context:
+    """One run of one analysis.
+
+    Attributes:
+        cluster: opens the cluster at its first call; a run whose stages all hold never does.
+    """
+
+    card: Card
+    workspace: Workspace
+    options: RunOptions
+    reporter: Reporter
+    cluster: Callable[[], Client]
+
+    @property
+    def fileset_path(self) -> Path:
+        """Where the fileset is read from."""
+        return self.options.fileset or self.workspace.fileset
