@@ -1,0 +1,1 @@
+"""Statistics: significances, binning, cross-fitting, templates, fits and their exchange formats."""

@@ -1,0 +1,284 @@
+"""Given bins: their yields, MC statistics and significances."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from znought.errors import DataError
+from znought.stats.ordered import binned_sum, identity_sumw2
+from znought.stats.rules import PLAIN, BinningConfig, Constraints
+from znought.stats.significance import Auxiliary, asimov_z0, background_error, quadrature_sum
+
+__all__ = [
+    "BinCounts",
+    "BinningResult",
+    "Columns",
+    "bin_index",
+    "checked_edges",
+    "count",
+    "evaluate",
+    "judge",
+    "merge_bins",
+    "strong_bins",
+]
+
+Floats = NDArray[np.float64]
+Counts = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Checked columns of one sample of signal and background, all of shape (n_events,)."""
+
+    scores: NDArray[np.floating]
+    weights: NDArray[np.floating]
+    is_signal: NDArray[np.bool_]
+    codes: Counts | None
+    """Dense integer of the generated event behind every row; None takes every row as its own."""
+
+    @classmethod
+    def checked(
+        cls, scores: ArrayLike, weights: ArrayLike, is_signal: ArrayLike, identity: ArrayLike | None
+    ) -> "Columns":
+        """The columns as arrays.
+
+        Raises:
+            DataError: lengths that differ, or a score or weight that is not finite.
+        """
+        x, w, signal = _floats(scores), _floats(weights), np.asarray(is_signal, dtype=np.bool_)
+        sizes = {"scores": x.shape, "weights": w.shape, "is_signal": signal.shape}
+        if identity is not None:
+            sizes["identity"] = np.shape(identity)
+        if x.ndim != 1 or len(set(sizes.values())) > 1:
+            raise DataError(f"columns must be of one length. Received shapes: {sizes}.")
+        for name, values in (("scores", x), ("weights", w)):
+            if not np.isfinite(values).all():
+                raise DataError(f"{name} holds values that are not finite.")
+        codes = None if identity is None else np.unique(np.asarray(identity), return_inverse=True)[1]
+        return cls(x, w, signal, codes)
+
+    def select(self, mask: NDArray[np.bool_]) -> "Columns":
+        """The rows under the mask."""
+        codes = None if self.codes is None else self.codes[mask]
+        return Columns(self.scores[mask], self.weights[mask], self.is_signal[mask], codes)
+
+    def scaled(self, factor: float) -> "Columns":
+        """The same rows with every weight times the factor."""
+        return Columns(self.scores, self.weights * factor, self.is_signal, self.codes)
+
+
+@dataclass(frozen=True)
+class BinningResult:
+    """Bins of a discriminant; arrays of shape (n_bins,) but for the edges."""
+
+    edges: Floats
+    """Shape (n_bins + 1,); bins are half-open, the last one includes its upper edge."""
+    z_per_bin: Floats
+    z_total: float
+    """Quadrature sum over bins: every uncertainty uncorrelated between bins."""
+    signal: Floats
+    background: Floats
+    sumw2_signal: Floats
+    sumw2_background: Floats
+    events_signal: Counts
+    """Distinct generated signal events in the bin."""
+    events_background: Counts
+    weak: NDArray[np.bool_]
+    """Bins that miss a minimum yield or a bound on the MC statistics."""
+
+    def __post_init__(self) -> None:
+        shapes = {np.shape(getattr(self, name)) for name in _PER_BIN}
+        if shapes != {(self.edges.size - 1,)}:
+            raise DataError(
+                f"expected one value per bin of {self.edges.size - 1}. Received shapes: {shapes}."
+            )
+
+    @property
+    def effective_signal(self) -> Floats:
+        """Kish's effective events, (Σw)²/Σw²; 0 in an empty bin."""
+        return _effective(self.signal, self.sumw2_signal)
+
+    @property
+    def effective_background(self) -> Floats:
+        """Kish's effective events, (Σw)²/Σw²; 0 in an empty bin."""
+        return _effective(self.background, self.sumw2_background)
+
+    @property
+    def relative_mc_error_background(self) -> Floats:
+        """sqrt(Σw²)/Σw of the background."""
+        return np.asarray(np.sqrt(self.sumw2_background) / self.background, dtype=np.float64)
+
+    def to_dict(self) -> dict[str, object]:
+        """Plain lists and numbers, ready for JSON."""
+        arrays = {name: np.asarray(getattr(self, name)).tolist() for name in ("edges", *_PER_BIN)}
+        return {
+            **arrays,
+            "z_total": self.z_total,
+            "effective_signal": self.effective_signal.tolist(),
+            "effective_background": self.effective_background.tolist(),
+        }
+
+
+_PER_BIN = (
+    "z_per_bin",
+    "signal",
+    "background",
+    "sumw2_signal",
+    "sumw2_background",
+    "events_signal",
+    "events_background",
+    "weak",
+)
+
+
+@dataclass(frozen=True)
+class BinCounts:
+    """Σw, Σw² and distinct generated events of signal and background in given bins, shape (n_bins,)."""
+
+    signal: Floats
+    background: Floats
+    sumw2_signal: Floats
+    sumw2_background: Floats
+    events_signal: Counts
+    events_background: Counts
+
+
+def evaluate(
+    scores: ArrayLike,
+    weights: ArrayLike,
+    is_signal: ArrayLike,
+    edges: ArrayLike,
+    *,
+    sigma_rel: float = 0.10,
+    auxiliary: Auxiliary = "gaussian",
+    mc_error: bool = False,
+    min_yield: float = 0.0,
+    constraints: Constraints = PLAIN,
+    identity: ArrayLike | None = None,
+) -> BinningResult:
+    """Yields, MC statistics and Z0 of given bins; bins below a bound are kept and marked weak.
+
+    Bins are half-open, lower ≤ x < upper; the last one includes its upper edge.
+
+    Args:
+        scores, weights, is_signal, identity: columns as in `znought.stats.binning.greedy`.
+        edges: shape (n_bins + 1,), rising.
+        sigma_rel, auxiliary, mc_error: the background's uncertainty, as in `greedy`.
+        min_yield, constraints: bounds that decide which bins are weak.
+
+    Raises:
+        DataError: edges that do not rise, or a bin without positive background.
+
+    >>> result = evaluate([0.3, 0.7, 0.3, 0.7], [2, 8, 90, 10], [True, True, False, False], [0, 0.5, 1])
+    >>> result.z_per_bin.round(4).tolist(), round(result.z_total, 4)
+    ([0.1528, 2.1566], 2.162)
+    """
+    bounds = checked_edges(edges)
+    rules = BinningConfig(
+        lower=float(bounds[0]),
+        upper=float(bounds[-1]),
+        min_yield=min_yield,
+        sigma_rel=sigma_rel,
+        auxiliary=auxiliary,
+        mc_error=mc_error,
+        constraints=constraints,
+    )
+    return judge(count(Columns.checked(scores, weights, is_signal, identity), bounds), bounds, rules)
+
+
+def count(columns: Columns, edges: Floats) -> BinCounts:
+    """Yields and MC statistics of signal and background in every bin."""
+    n_bins = edges.size - 1
+    bins = bin_index(columns.scores, edges)
+    inside = (bins >= 0) & (bins < n_bins)
+    parts = []
+    for rows in (inside & columns.is_signal, inside & ~columns.is_signal):
+        weights = columns.weights[rows].astype(np.float64)
+        codes = None if columns.codes is None else columns.codes[rows]
+        parts.append(
+            (binned_sum(bins[rows], weights, n_bins), *identity_sumw2(weights, bins[rows], n_bins, codes))
+        )
+    (s, s_sumw2, s_events), (b, b_sumw2, b_events) = parts
+    return BinCounts(s, b, s_sumw2, b_sumw2, s_events, b_events)
+
+
+def judge(counts: BinCounts, edges: Floats, rules: BinningConfig) -> BinningResult:
+    """The significance of counted bins, and which of them miss a bound.
+
+    Raises:
+        DataError: a bin without positive background.
+    """
+    b = counts.background
+    for i in np.flatnonzero(b <= 0):
+        raise DataError(
+            f"bin [{edges[i]:g}, {edges[i + 1]:g}) holds {b[i]:g} background events; "
+            "Z0 needs a positive yield."
+        )
+    extra = counts.sumw2_background if rules.mc_error else None
+    error = background_error(b, sigma_rel=rules.sigma_rel, sumw2=extra)
+    z = asimov_z0(counts.signal, b, error, auxiliary=rules.auxiliary)
+    return BinningResult(
+        edges=edges,
+        z_per_bin=z,
+        z_total=quadrature_sum(z),
+        signal=counts.signal,
+        background=b,
+        sumw2_signal=counts.sumw2_signal,
+        sumw2_background=counts.sumw2_background,
+        events_signal=counts.events_signal,
+        events_background=counts.events_background,
+        weak=~strong_bins(counts, rules),
+    )
+
+
+def strong_bins(counts: BinCounts, rules: BinningConfig) -> NDArray[np.bool_]:
+    """Bins that hold the minimum yields and enough MC statistics."""
+    s, b = counts.signal, counts.background
+    enough = rules.constraints.populated(s, b, counts.sumw2_signal, counts.sumw2_background)
+    return np.asarray((s > rules.min_yield) & (b > rules.min_yield) & enough, dtype=np.bool_)
+
+
+def merge_bins(
+    columns: Columns, edges: Floats, is_good: Callable[[BinCounts], NDArray[np.bool_]]
+) -> tuple[BinCounts, Floats]:
+    """Merge every bin that is not good into its lower neighbour, the first one into its upper.
+
+    The lower neighbour is the one with more background: merging never flatters. What remains is
+    good, or one bin.
+    """
+    while True:
+        counts = count(columns, edges)
+        bad = np.flatnonzero(~is_good(counts))
+        if not bad.size or edges.size == 2:
+            return counts, edges
+        edges = np.delete(edges, max(int(bad[-1]), 1))
+
+
+def bin_index(scores: NDArray[np.floating], edges: Floats) -> Counts:
+    """Bin of every event; −1 below and n_bins above the range. The last bin includes its upper edge."""
+    bins = np.searchsorted(edges, scores, side="right") - 1
+    bins[scores == edges[-1]] = edges.size - 2
+    return bins
+
+
+def checked_edges(edges: ArrayLike) -> Floats:
+    """The edges as an array.
+
+    Raises:
+        DataError: fewer than two edges, or edges that do not rise.
+    """
+    bounds = np.asarray(edges, dtype=np.float64)
+    if bounds.ndim != 1 or bounds.size < 2 or not np.all(np.diff(bounds) > 0):
+        raise DataError(f"edges must be at least two and rise. Received: {np.ravel(bounds).tolist()}.")
+    return bounds
+
+
+def _effective(sumw: Floats, sumw2: Floats) -> Floats:
+    return np.divide(sumw**2, sumw2, out=np.zeros_like(sumw), where=sumw2 > 0)
+
+
+def _floats(values: ArrayLike) -> NDArray[np.floating]:
+    array = np.asarray(values)
+    return array if array.dtype in (np.float32, np.float64) else array.astype(np.float64)

@@ -1,0 +1,253 @@
+"""The significance one may believe: edges tuned on some events, quoted on others.
+
+Edges tuned and quoted on the same events follow their fluctuations, and the quoted Z0 is too high.
+Here the events are cut into parts by identity; each part is quoted with edges that were tuned on
+the other parts, with its yields scaled to the full luminosity.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from znought.errors import CardError
+from znought.identity import event_identity
+from znought.stats.binning import Method, tune_columns
+from znought.stats.bins import BinCounts, BinningResult, Columns, bin_index, judge, merge_bins
+from znought.stats.ordered import binned_sum
+from znought.stats.rules import BinningConfig
+from znought.stats.significance import Auxiliary, asimov_z0, background_error
+
+__all__ = ["FEW_EVENTS", "Interval", "SignificanceEstimate", "cross_fitted"]
+
+Floats = NDArray[np.float64]
+
+FEW_EVENTS = 3
+"""A significance from a bin of so few generated background events is never a headline."""
+_HELD_OUT_SHARE = 0.5
+"""Held-out bins keep this share of the tuned bins' minimum effective background, or are merged."""
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A central interval at a stated confidence level."""
+
+    low: float
+    high: float
+    level: float
+
+
+@dataclass(frozen=True)
+class SignificanceEstimate:
+    """A tuned binning's expected significance, with and without the optimism of the tuning."""
+
+    tuned: float
+    """Z0 quoted on the events that the edges were tuned on, mean over parts."""
+    held_out: float
+    """Z0 quoted on the other events, mean over parts."""
+    interval: Interval
+    """Bootstrap interval of ``held_out`` over generated events, at the given edges."""
+    auxiliary: Auxiliary
+    whole: BinningResult
+    """Tuned and quoted on all events at once, as the talk does."""
+    parts: tuple[BinningResult, ...]
+    """Quoted bins of every part; yields at the full luminosity."""
+    tuned_edges: tuple[Floats, ...]
+    """Edges as tuned for every part, before bins that the quoted events do not fill were merged."""
+    trustworthy: bool
+    """No bin, tuned or quoted, rests on few background events or misses a bound."""
+
+    @property
+    def optimism(self) -> float:
+        """Tuned − held-out: what tuning and quoting on the same events pretends."""
+        return self.tuned - self.held_out
+
+    @property
+    def headline(self) -> float | None:
+        """The held-out Z0, or None when the MC statistics do not carry it."""
+        return self.held_out if self.trustworthy else None
+
+    @property
+    def edges(self) -> Floats:
+        """Edges tuned on all events."""
+        return self.whole.edges
+
+    @property
+    def edge_shift(self) -> Floats:
+        """Root-mean-square distance from every inner edge to the nearest one of each part's tuning.
+
+        Shape (n_bins − 1,); NaN where a part was left with a single bin.
+        """
+        inner = self.whole.edges[1:-1]
+        distances = [
+            np.min(np.abs(inner[:, None] - edges[None, 1:-1]), axis=1)
+            if edges.size > 2
+            else np.full(inner.size, np.nan)
+            for edges in self.tuned_edges
+        ]
+        return np.asarray(np.sqrt(np.mean(np.square(distances), axis=0)), dtype=np.float64)
+
+    def to_dict(self) -> dict[str, object]:
+        """Plain lists and numbers, ready for JSON; undefined numbers are None."""
+        return {
+            "tuned": self.tuned,
+            "held_out": self.held_out,
+            "interval": [self.interval.low, self.interval.high],
+            "interval_level": self.interval.level,
+            "optimism": self.optimism,
+            "auxiliary": self.auxiliary,
+            "trustworthy": self.trustworthy,
+            "headline": self.headline,
+            "edges": self.edges.tolist(),
+            "edge_shift": [None if np.isnan(shift) else shift for shift in self.edge_shift.tolist()],
+            "whole": self.whole.to_dict(),
+            "parts": [part.to_dict() for part in self.parts],
+            "tuned_edges": [edges.tolist() for edges in self.tuned_edges],
+        }
+
+
+def cross_fitted(
+    scores: ArrayLike,
+    weights: ArrayLike,
+    is_signal: ArrayLike,
+    identity: ArrayLike,
+    *,
+    method: Method = "greedy",
+    config: BinningConfig | None = None,
+    n_parts: int = 2,
+    n_bootstrap: int = 500,
+    level: float = 0.68,
+    seed: int = 0,
+) -> SignificanceEstimate:
+    """Cross-fitted expected significance of a binning, with its optimism and a bootstrap interval.
+
+    Part i of the events, cut by a hash of ``identity``, is quoted with edges tuned on the other
+    parts; weights of each side are scaled up to the full luminosity. The result does not depend on
+    the order of the rows. A tuned bin that the quoted events hardly fill (background not positive,
+    or under half of the required effective events) is merged with its lower neighbour.
+
+    Args:
+        scores, weights, is_signal: columns as in `znought.stats.binning.greedy`.
+        identity: integer of the generated event behind every row, distinct between datasets,
+            shape (n_events,); repeated detector responses of one event share it.
+        method: ``single`` quotes the whole range as one bin, as a cut-based selection does.
+        config: rules of the binning; the default is `BinningConfig()`, with its bounds on the MC
+            statistics.
+        n_parts: number of parts, at least 2.
+        n_bootstrap: Poisson-bootstrap replicates over generated events.
+        level: confidence level of the interval.
+        seed: of parts and replicates.
+
+    Raises:
+        CardError: fewer than two parts or replicates, or a level outside (0, 1).
+        DataError: a part without positive signal or background.
+    """
+    if n_parts < 2 or n_bootstrap < 2 or not 0 < level < 1:
+        received = f"{n_parts}, {n_bootstrap}, {level}"
+        raise CardError(
+            f"Expected n_parts ≥ 2, n_bootstrap ≥ 2 and a level within (0, 1). Received: {received}."
+        )
+    rules = BinningConfig() if config is None else config
+    columns = Columns.checked(scores, weights, is_signal, identity)
+    part = _parts(np.asarray(identity), n_parts, seed)
+    tuned, quoted, samples = [], [], []
+    for i in range(n_parts):
+        others = columns.select(part != i).scaled(n_parts / (n_parts - 1))
+        tuned.append(tune_columns(others, method, rules))
+        samples.append(columns.select(part == i).scaled(n_parts))
+        quoted.append(_quote(samples[-1], tuned[-1].edges, rules))
+    replicates = _replicates(samples, quoted, rules, n_bootstrap, np.random.default_rng(seed))
+    held_out = float(np.mean([result.z_total for result in quoted]))
+    whole = tune_columns(columns, method, rules)
+    return SignificanceEstimate(
+        tuned=float(np.mean([result.z_total for result in tuned])),
+        held_out=held_out,
+        interval=_interval(held_out, replicates, level),
+        auxiliary=rules.auxiliary,
+        whole=whole,
+        parts=tuple(quoted),
+        tuned_edges=tuple(result.edges for result in tuned),
+        trustworthy=not any(_shaky(result) for result in (whole, *tuned))
+        and not any(_few(q) for q in quoted),
+    )
+
+
+def _parts(identity: NDArray[np.generic], n_parts: int, seed: int) -> NDArray[np.int64]:
+    zeros = np.zeros(identity.size, dtype=np.uint64)
+    mixed = event_identity(identity, zeros, zeros, salt=f"crossfit-{seed}")
+    return (mixed % np.uint64(n_parts)).astype(np.int64)
+
+
+def _quote(columns: Columns, edges: Floats, rules: BinningConfig) -> BinningResult:
+    wanted = _HELD_OUT_SHARE * rules.constraints.effective_background
+
+    def filled(counts: BinCounts) -> NDArray[np.bool_]:
+        b = counts.background
+        return np.asarray((b > 0) & (b**2 >= wanted * counts.sumw2_background), dtype=np.bool_)
+
+    counts, merged = merge_bins(columns, edges, filled)
+    return judge(counts, merged, rules)
+
+
+def _few(result: BinningResult) -> bool:
+    return bool(np.any(result.effective_background <= FEW_EVENTS))
+
+
+def _shaky(result: BinningResult) -> bool:
+    return bool(result.weak.any()) or _few(result)
+
+
+def _replicates(
+    samples: list[Columns],
+    quoted: list[BinningResult],
+    rules: BinningConfig,
+    n_bootstrap: int,
+    rng: np.random.Generator,
+) -> Floats:
+    """Mean held-out Z0 of every replicate: each generated event counts Poisson(1) times."""
+    z2 = np.zeros((len(samples), n_bootstrap))
+    for i, (columns, result) in enumerate(zip(samples, quoted, strict=True)):
+        signal = _resampled(columns, result.edges, columns.is_signal, n_bootstrap, rng)
+        background = _resampled(columns, result.edges, ~columns.is_signal, n_bootstrap, rng)
+        for k in range(n_bootstrap):
+            z2[i, k] = _replicate_z2(signal[k], background[k], result, rules)
+    return np.asarray(np.sqrt(z2).mean(axis=0), dtype=np.float64)
+
+
+def _resampled(
+    columns: Columns, edges: Floats, kind: NDArray[np.bool_], n_bootstrap: int, rng: np.random.Generator
+) -> Floats:
+    """Yields of one kind in every bin and replicate, shape (n_bootstrap, n_bins)."""
+    n_bins = edges.size - 1
+    bins = bin_index(columns.scores, edges)
+    rows = kind & (bins >= 0) & (bins < n_bins)
+    codes = np.arange(bins.size) if columns.codes is None else columns.codes
+    # One number per generated event and bin; sorted by event, so that the row order is forgotten.
+    keys, inverse = np.unique(codes[rows] * n_bins + bins[rows], return_inverse=True)
+    sums = binned_sum(inverse, columns.weights[rows].astype(np.float64), keys.size)
+    units, unit = np.unique(keys // n_bins, return_inverse=True)
+    where = keys % n_bins
+    yields = np.empty((n_bootstrap, n_bins))
+    for k in range(n_bootstrap):
+        times = rng.poisson(1.0, units.size)
+        yields[k] = binned_sum(where, sums * times[unit], n_bins)
+    return yields
+
+
+def _replicate_z2(signal: Floats, background: Floats, result: BinningResult, rules: BinningConfig) -> float:
+    """Σ Z0² of one replicate; a bin whose background came out not positive joins its lower neighbour."""
+    sumw2 = result.sumw2_background
+    while background.size > 1 and not np.all(background > 0):
+        i = max(int(np.flatnonzero(background <= 0)[-1]), 1)
+        groups = np.delete(np.arange(background.size), i)
+        signal, background, sumw2 = (np.add.reduceat(x, groups) for x in (signal, background, sumw2))
+    if not background[0] > 0:
+        return 0.0
+    error = background_error(background, sigma_rel=rules.sigma_rel, sumw2=sumw2 if rules.mc_error else None)
+    return float(np.sum(asimov_z0(signal, background, error, auxiliary=rules.auxiliary) ** 2))
+
+
+def _interval(held_out: float, replicates: Floats, level: float) -> Interval:
+    """Basic bootstrap interval: the replicates' spread and bias, reflected at the estimate."""
+    low, high = np.quantile(replicates, [(1 - level) / 2, (1 + level) / 2])
+    return Interval(max(0.0, 2 * held_out - float(high)), max(0.0, 2 * held_out - float(low)), level)

@@ -1,0 +1,95 @@
+"""The rules of binning: the range, the objective, and what a bin must hold."""
+
+from dataclasses import dataclass, field
+from typing import get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from znought.errors import CardError, unknown_name
+from znought.stats.significance import Auxiliary
+
+__all__ = ["FRACTIONS", "PLAIN", "BinningConfig", "Constraints"]
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Constraints:
+    """Bounds on the MC statistics and on the number of bins, beside the talk's minimum yield.
+
+    Effective events are (Σw)² / Σ_events (Σ of the event's rows)²: at most the number of distinct
+    generated events, so that a bound of 10 rules out a bin of one to three raw events.
+    A bound on the relative MC error r is the same as one of 1/r² effective events; the tighter binds.
+    """
+
+    min_effective_background: float = 10.0
+    max_relative_mc_error_background: float | None = 0.30
+    min_effective_signal: float = 0.0
+    max_bins: int | None = None
+    monotone_purity: bool = False
+    """s/b may not fall from one bin to the next."""
+
+    def __post_init__(self) -> None:
+        for name in ("min_effective_background", "min_effective_signal"):
+            if not getattr(self, name) >= 0:
+                raise CardError(f"{name} must not be negative. Received: {getattr(self, name)}.")
+        relative = self.max_relative_mc_error_background
+        if relative is not None and not relative > 0:
+            raise CardError(f"max_relative_mc_error_background must be positive. Received: {relative}.")
+        if self.max_bins is not None and self.max_bins < 1:
+            raise CardError(f"max_bins must be at least 1. Received: {self.max_bins}.")
+
+    @property
+    def effective_background(self) -> float:
+        """The tighter of the two bounds on the background's MC statistics, in effective events."""
+        relative = self.max_relative_mc_error_background
+        return max(self.min_effective_background, 0.0 if relative is None else relative**-2)
+
+    def populated(
+        self, signal: Floats, background: Floats, sumw2_signal: Floats, sumw2_background: Floats
+    ) -> NDArray[np.bool_]:
+        """Whether each bin's MC statistics suffice; arrays of one shape."""
+        enough = signal**2 >= self.min_effective_signal * sumw2_signal
+        enough &= background**2 >= self.effective_background * sumw2_background
+        return np.asarray(enough, dtype=np.bool_)
+
+
+PLAIN = Constraints(min_effective_background=0.0, max_relative_mc_error_background=None)
+"""The talk's: no bound but the minimum yields."""
+
+FRACTIONS = tuple(round(0.05 * i, 2) for i in range(1, 20))
+"""The talk's 19 trial splits, as fractions of a bin's width."""
+
+
+@dataclass(frozen=True)
+class BinningConfig:
+    """How a discriminant is binned. The yields' bounds are the talk's; the MC-statistics bounds are ours."""
+
+    lower: float = 0.2
+    upper: float = 1.0
+    min_yield: float = 3.0
+    """Signal and background of every bin must exceed it, weighted, at the full luminosity."""
+    fractions: tuple[float, ...] = FRACTIONS
+    sigma_rel: float = 0.10
+    auxiliary: Auxiliary = "gaussian"
+    mc_error: bool = False
+    """Fold the background's MC-statistical error into its uncertainty."""
+    n_candidates: int = 1000
+    """Candidate edges of `optimal`, half from signal quantiles and half from background quantiles."""
+    edge_digits: int | None = None
+    """Decimals to which edges are rounded before the result is computed; None leaves them as found."""
+    constraints: Constraints = field(default_factory=Constraints)
+
+    def __post_init__(self) -> None:
+        if not self.lower < self.upper:
+            raise CardError(f"lower must be below upper. Received: {self.lower}, {self.upper}.")
+        for name in ("min_yield", "sigma_rel"):
+            if not getattr(self, name) >= 0:
+                raise CardError(f"{name} must not be negative. Received: {getattr(self, name)}.")
+        if not all(0 < f < 1 for f in self.fractions) or list(self.fractions) != sorted(set(self.fractions)):
+            raise CardError(f"fractions must rise within (0, 1). Received: {self.fractions}.")
+        if self.auxiliary not in get_args(Auxiliary):
+            raise CardError(unknown_name("auxiliary measurement", self.auxiliary, get_args(Auxiliary)))
+        if self.n_candidates < 2:
+            raise CardError(f"n_candidates must be at least 2. Received: {self.n_candidates}.")
