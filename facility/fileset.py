@@ -1,6 +1,5 @@
 """Which files make up each dataset, with the metadata that a processor needs: the card made concrete."""
 
-import glob
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -53,10 +52,11 @@ def _entry(card: Card, name: str) -> dict[str, Any]:
 def _expand(name: str, pattern: str) -> list[str]:
     if pattern.startswith(REMOTE):
         return [pattern]
-    found = sorted(glob.glob(pattern, recursive=True))
+    path = Path(pattern)
+    found = sorted(Path(path.anchor).glob(str(path.relative_to(path.anchor))))
     if not found:
         raise DataError(f"datasets.{name}: no file matches {pattern!r}.")
-    return [str(Path(path).resolve()) for path in found]
+    return [str(match.resolve()) for match in found]
 
 
 def write_fileset(path: Path, card: Card, files: Mapping[str, list[Path]]) -> None:

@@ -5,6 +5,7 @@ asking first turns that into one line.
 """
 
 import hashlib
+import os
 import shutil
 import tempfile
 import zipfile
@@ -46,7 +47,7 @@ def package_archive(directory: Path) -> Path:
     leaves stale submodules on the workers.
     """
     root = Path(znought.__file__).parent
-    files = sorted(p for p in root.rglob("*") if p.is_file() and "__pycache__" not in p.parts)
+    files = _package_files(root)
     digest = hashlib.sha256()
     for file in files:
         digest.update(str(file.relative_to(root)).encode() + b"\0" + file.read_bytes())
@@ -56,6 +57,12 @@ def package_archive(directory: Path) -> Path:
             bundle.write(file, Path("znought") / file.relative_to(root))
         _add_metadata(bundle)
     return archive
+
+
+def _package_files(root: Path) -> list[Path]:
+    # An editable installation links the rooms in, and Path.rglob does not follow links.
+    found = [Path(folder) / name for folder, _, names in os.walk(root, followlinks=True) for name in names]
+    return sorted(path for path in found if "__pycache__" not in path.parts)
 
 
 def _add_metadata(bundle: zipfile.ZipFile) -> None:
