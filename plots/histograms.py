@@ -1,0 +1,150 @@
+"""Weighted histograms as figures need them, the stack of processes, and χ² against data."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import mplhep
+import numpy as np
+import numpy.typing as npt
+from hist import Hist
+from hist.storage import Weight
+from matplotlib.axes import Axes
+from scipy.stats import chi2 as chi2_distribution
+
+from znought.errors import DataError
+from znought.plots.labels import colours, process_label
+from znought.plots.style import vector
+
+__all__ = [
+    "Agreement",
+    "WeightedHist",
+    "Yields",
+    "binned_agreement",
+    "draw_band",
+    "draw_stack",
+    "headroom",
+    "poisson_interval",
+    "weighted_hist",
+]
+
+Vector = npt.NDArray[np.float64]
+WeightedHist = Hist[Weight]
+# Process → (Σw per bin, Σw² per bin).
+Yields = Mapping[str, tuple[npt.ArrayLike, npt.ArrayLike]]
+_ONE_SIGMA = 0.8413447460685429
+_BAND: dict[str, Any] = {"facecolor": "none", "edgecolor": "#3c3c3c", "hatch": "////", "linewidth": 0.0}
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """χ² of data against expectation.
+
+    Attributes:
+        chi2: Σ (data − expected)² / (expected + variance of the expectation).
+        n_bins: bins that entered (an expectation above zero, not blinded).
+        p_value: probability of a χ² at least as large.
+    """
+
+    chi2: float
+    n_bins: int
+    p_value: float
+
+    @property
+    def text(self) -> str:
+        r"""One line for the figure.
+
+        >>> Agreement(12.34, 10, 0.263).text
+        '$\\chi^2/n$ = 12.3/10, $p$ = 0.26'
+        """
+        return rf"$\chi^2/n$ = {self.chi2:.1f}/{self.n_bins}, $p$ = {self.p_value:.2g}"
+
+
+def binned_agreement(data: npt.ArrayLike, expected: npt.ArrayLike, variance: npt.ArrayLike) -> Agreement:
+    """χ² between counts and an expectation with its own variance (n_bins,), bins uncorrelated.
+
+    The statistical variance of the data is taken from the expectation; bins without expectation stay out.
+
+    >>> agreement = binned_agreement([12, 8], [10.0, 10.0], [0.0, 0.0])
+    >>> round(agreement.chi2, 9), agreement.n_bins, round(agreement.p_value, 6)
+    (0.8, 2, 0.67032)
+    """
+    observed = vector(data, what="data")
+    model = vector(expected, what="expected yields", size=observed.size)
+    spread = vector(variance, what="variance of the expectation", size=observed.size)
+    use = model > 0
+    value = float(np.sum((observed[use] - model[use]) ** 2 / (model[use] + spread[use])))
+    n_bins = int(use.sum())
+    return Agreement(value, n_bins, float(chi2_distribution.sf(value, n_bins)) if n_bins else 1.0)
+
+
+def poisson_interval(counts: npt.ArrayLike) -> tuple[Vector, Vector]:
+    """Central 68 % interval of a Poisson mean for each of `counts` (n,) (Garwood).
+
+    >>> low, high = poisson_interval([0.0, 10.0])
+    >>> low.round(3).tolist(), high.round(3).tolist()
+    ([0.0, 6.891], [1.841, 14.267])
+
+    References:
+        F. Garwood, Biometrika 28 (1936) 437.
+    """
+    observed = vector(counts, what="counts")
+    low = np.zeros_like(observed)
+    some = observed > 0
+    low[some] = chi2_distribution.ppf(1 - _ONE_SIGMA, 2 * observed[some]) / 2
+    return low, np.asarray(chi2_distribution.ppf(_ONE_SIGMA, 2 * (observed + 1)) / 2)
+
+
+def weighted_hist(edges: npt.ArrayLike, sumw: npt.ArrayLike, sumw2: npt.ArrayLike) -> WeightedHist:
+    """A one-dimensional hist of given edges (n_bins + 1,), Σw and Σw² (n_bins,).
+
+    Raises:
+        DataError: edges do not rise, or the lengths do not fit.
+    """
+    borders = vector(edges, what="bin edges")
+    if borders.size < 2 or np.any(np.diff(borders) <= 0):
+        raise DataError(f"Bin edges must be two or more rising numbers. Received: {borders.tolist()}.")
+    histogram = Hist.new.Var(borders, flow=False).Weight()
+    view = histogram.view()
+    view["value"] = vector(sumw, what="sum of weights per bin", size=borders.size - 1)
+    view["variance"] = vector(sumw2, what="sum of squared weights per bin", size=borders.size - 1)
+    return histogram
+
+
+def draw_stack(
+    axes: Axes, histograms: Mapping[str, WeightedHist], *, on_top: str | None = None
+) -> WeightedHist:
+    """Stack the processes, the smallest at the bottom and `on_top` last, and return their sum."""
+    names = sorted(histograms, key=lambda name: (name == on_top, float(histograms[name].sum().value)))
+    palette = colours(histograms)
+    mplhep.histplot(
+        [histograms[name] for name in names],
+        ax=axes,
+        stack=True,
+        histtype="fill",
+        color=[palette[name] for name in names],
+        edgecolor="white",
+        linewidth=0.5,
+        label=[process_label(name) for name in names],
+        flow="none",
+    )
+    total = histograms[names[0]].copy()
+    for name in names[1:]:
+        total = total + histograms[name]
+    return total
+
+
+def draw_band(
+    axes: Axes, edges: npt.NDArray[np.float64], low: npt.ArrayLike, high: npt.ArrayLike, text: str
+) -> None:
+    """Hatch the band between `low` and `high` (n_bins,), as steps over `edges`."""
+    axes.stairs(np.asarray(high), edges, baseline=np.asarray(low), fill=True, label=text, **_BAND)
+
+
+def headroom(axes: Axes, top: float, *, bottom: float = 0.0, log: bool = False, share: float = 0.35) -> None:
+    """Leave the upper `share` of the frame free for the legend, above `top` (`bottom` > 0 if `log`)."""
+    if log:
+        axes.set_yscale("log")
+        axes.set_ylim(bottom, bottom * (max(top, 10 * bottom) / bottom) ** (1 / (1 - share)))
+    else:
+        axes.set_ylim(bottom, bottom + (top - bottom) / (1 - share))

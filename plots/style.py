@@ -1,0 +1,189 @@
+"""Figures of one look: a style that leaves no trace, a label on each, files that are whole or absent.
+
+Every function of this room builds on `new_figure`, which stays clear of pyplot and of its global state.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import matplotlib.style
+import mplhep
+import numpy as np
+import numpy.typing as npt
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+from znought.errors import DataError
+
+__all__ = [
+    "SLIDE",
+    "SQUARE",
+    "FigureLabel",
+    "add_label",
+    "new_figure",
+    "save",
+    "style_context",
+    "two_panels",
+    "vector",
+]
+
+# Inches: a 16:9 slide and a square, both at 100 dots per inch.
+SLIDE = (12.8, 7.2)
+SQUARE = (9.0, 9.0)
+_LARGE_ENERGY_TEV = 100.0
+_LABEL_SIZE = 20.0
+
+# Fonts come with mplhep's data, so that figures are the same on every machine; sizes are for slides.
+_STYLE: dict[str, Any] = {
+    "font.family": "sans-serif",
+    "font.sans-serif": ["TeX Gyre Heros", "DejaVu Sans"],
+    "mathtext.fontset": "stixsans",
+    "font.size": 18,
+    "axes.labelsize": 22,
+    "axes.titlesize": 20,
+    "axes.linewidth": 1.2,
+    "axes.unicode_minus": True,
+    "axes.formatter.use_mathtext": True,
+    "axes.formatter.limits": (-4, 5),
+    "axes.axisbelow": True,
+    "axes.xmargin": 0.0,
+    "xaxis.labellocation": "right",
+    "yaxis.labellocation": "top",
+    "xtick.labelsize": 18,
+    "ytick.labelsize": 18,
+    "xtick.direction": "in",
+    "ytick.direction": "in",
+    "xtick.top": True,
+    "ytick.right": True,
+    "xtick.minor.visible": True,
+    "ytick.minor.visible": True,
+    "xtick.major.size": 8,
+    "ytick.major.size": 8,
+    "xtick.minor.size": 4,
+    "ytick.minor.size": 4,
+    "lines.linewidth": 2.2,
+    "lines.markersize": 7,
+    "legend.fontsize": 17,
+    "legend.frameon": False,
+    "legend.handlelength": 1.8,
+    "legend.labelspacing": 0.3,
+    "legend.columnspacing": 1.2,
+    "figure.dpi": 100,
+    "figure.facecolor": "white",
+    "savefig.dpi": 100,
+    "pdf.fonttype": 42,
+    "figure.constrained_layout.use": True,
+    "figure.constrained_layout.h_pad": 0.08,
+    "figure.constrained_layout.w_pad": 0.10,
+}
+
+
+@dataclass(frozen=True)
+class FigureLabel:
+    """What every figure says above its frame: how the events came about, energy and luminosity.
+
+    Attributes:
+        label: "Simulation" unless the user's card says otherwise; never an experiment's name by itself.
+        lumi_ifb: integrated luminosity in inverse femtobarns, None where it has no meaning.
+        energy_tev: centre-of-mass energy in TeV.
+    """
+
+    label: str = "Simulation"
+    lumi_ifb: float | None = None
+    energy_tev: float = 13.0
+
+    def __post_init__(self) -> None:
+        if self.lumi_ifb is not None and not (np.isfinite(self.lumi_ifb) and self.lumi_ifb > 0):
+            raise DataError(f"Luminosity of a figure must be positive. Received: {self.lumi_ifb!r}.")
+        if not 0 < self.energy_tev <= _LARGE_ENERGY_TEV:
+            raise DataError(f"Energy of a figure must be in TeV, up to 100. Received: {self.energy_tev!r}.")
+
+    @property
+    def right(self) -> str:
+        r"""Energy and luminosity in mathtext.
+
+        >>> FigureLabel(lumi_ifb=139.0).right
+        '$\\sqrt{s}$ = 13 TeV, 139 fb$^{-1}$'
+        """
+        energy = rf"$\sqrt{{s}}$ = {self.energy_tev:g} TeV"
+        return energy if self.lumi_ifb is None else rf"{energy}, {self.lumi_ifb:g} fb$^{{-1}}$"
+
+
+@contextmanager
+def style_context() -> Iterator[None]:
+    """The room's style inside the `with` block; matplotlib's settings are as before afterwards."""
+    with matplotlib.style.context(_STYLE):
+        yield
+
+
+def new_figure(size: tuple[float, float] = SLIDE) -> Figure:
+    """An empty figure (width, height in inches) with its own Agg canvas, unknown to pyplot."""
+    figure = Figure(figsize=size)
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def two_panels(figure: Figure, ratio: float = 3.2) -> tuple[Axes, Axes]:
+    """A tall panel and, `ratio` times lower, one below it with the same x axis and no gap to speak of."""
+    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(ratio, 1))
+    engine = figure.get_layout_engine()
+    if isinstance(engine, ConstrainedLayoutEngine):
+        engine.set(h_pad=0.03, hspace=0.0)
+    figure.align_ylabels([upper, lower])
+    return upper, lower
+
+
+def add_label(left: Axes, label: FigureLabel, *, right: Axes | None = None, scale: float = 1.0) -> None:
+    """Write `label` above the frame: its word over `left`, energy and luminosity over `right`.
+
+    `right` is `left` itself unless given; `scale` shrinks or enlarges the letters.
+    """
+    size = _LABEL_SIZE * scale
+    mplhep.add_text(label.label, loc="over left", ax=left, fontsize=size, fontweight="bold")
+    mplhep.add_text(label.right, loc="over right", ax=right or left, fontsize=size)
+
+
+def save(figure: Figure, directory: str | Path, name: str) -> tuple[Path, ...]:
+    """Write `figure` as `name`.pdf and `name`.png and return both paths.
+
+    Each file appears whole (temporary name, then rename) and holds neither date nor versions, so that equal
+    figures are equal files.
+    """
+    folder = Path(directory)
+    folder.mkdir(parents=True, exist_ok=True)
+    metadata: dict[str, dict[str, None]] = {
+        "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
+        "png": {"Software": None},
+    }
+    paths = []
+    for kind, entries in metadata.items():
+        path = folder / f"{name}.{kind}"
+        temporary = folder / f".{name}.{kind}.part"
+        try:
+            with style_context():
+                figure.savefig(temporary, format=kind, metadata=entries)
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+        paths.append(path)
+    return tuple(paths)
+
+
+def vector(values: npt.ArrayLike, *, what: str, size: int | None = None) -> npt.NDArray[np.float64]:
+    """`values` as a finite one-dimensional float array, of `size` entries if given.
+
+    Raises:
+        DataError: another shape, or entries that are not finite.
+    """
+    array = np.asarray(values, dtype=np.float64)
+    if array.ndim != 1 or (size is not None and array.size != size):
+        expected = "one dimension" if size is None else f"{size} values"
+        raise DataError(f"{what}: expected {expected}. Received: shape {array.shape}.")
+    if not np.isfinite(array).all():
+        raise DataError(f"{what}: {int((~np.isfinite(array)).sum())} of {array.size} values are not finite.")
+    return array

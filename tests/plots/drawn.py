@@ -1,0 +1,43 @@
+"""What stands on a figure, read back from its artists."""
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.axes import Axes
+from matplotlib.container import ErrorbarContainer
+from matplotlib.figure import Figure
+from matplotlib.patches import StepPatch
+from matplotlib.text import Text
+
+Vector = npt.NDArray[np.float64]
+
+
+def texts(figure: Figure) -> str:
+    """All texts of a figure, legends and titles included, one per line."""
+    return "\n".join(str(artist.get_text()) for artist in figure.findobj(Text) if isinstance(artist, Text))
+
+
+def steps(axes: Axes) -> dict[str, Vector]:
+    """Label → heights of every stepped line or area."""
+    return {
+        str(patch.get_label()): np.asarray(patch.get_data()[0])
+        for patch in axes.patches
+        if isinstance(patch, StepPatch)
+    }
+
+
+def points(axes: Axes) -> list[tuple[Vector, Vector]]:
+    """(x, y) of every set of points with error bars."""
+    found = []
+    for container in axes.containers:
+        if isinstance(container, ErrorbarContainer) and container.lines[0] is not None:
+            line = container.lines[0]
+            found.append((np.asarray(line.get_xdata()), np.asarray(line.get_ydata())))
+    return found
+
+
+def lines(axes: Axes) -> dict[str, tuple[Vector, Vector]]:
+    """Label → (x, y) of every line."""
+    return {
+        str(line.get_label()): (np.asarray(line.get_xdata()), np.asarray(line.get_ydata()))
+        for line in axes.lines
+    }

@@ -1,0 +1,87 @@
+"""The style leaves no trace, saved figures are whole and repeatable, each carries its label."""
+
+from pathlib import Path
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from tests.plots.drawn import texts
+from znought.errors import DataError
+from znought.plots.style import FigureLabel, add_label, new_figure, save, style_context, vector
+
+
+def _figure() -> Figure:
+    with style_context():
+        figure = new_figure()
+        axes = figure.add_subplot()
+        axes.plot([0, 1], [2, 3])
+        add_label(axes, FigureLabel(lumi_ifb=139.0))
+    return figure
+
+
+def test_style_leaves_settings_and_pyplot_alone(tmp_path: Path) -> None:
+    before = dict(mpl.rcParams)
+    save(_figure(), tmp_path, "one")
+    assert dict(mpl.rcParams) == before
+    assert plt.get_fignums() == []
+
+
+def test_style_is_undone_after_an_error() -> None:
+    before = mpl.rcParams["font.size"]
+    with pytest.raises(DataError), style_context():
+        FigureLabel(lumi_ifb=-1.0)
+    assert mpl.rcParams["font.size"] == before
+
+
+def test_label_says_simulation_energy_and_luminosity() -> None:
+    drawn = texts(_figure())
+    assert "Simulation" in drawn.split("\n")
+    assert "13 TeV, 139 fb" in drawn
+
+
+def test_label_without_luminosity_names_none() -> None:
+    assert "fb" not in FigureLabel().right
+
+
+@pytest.mark.parametrize("lumi", [0.0, -1.0, float("nan")])
+def test_label_refuses_a_luminosity_that_is_none(lumi: float) -> None:
+    with pytest.raises(DataError, match="Luminosity"):
+        FigureLabel(lumi_ifb=lumi)
+
+
+def test_label_refuses_an_energy_in_gev() -> None:
+    with pytest.raises(DataError, match="TeV"):
+        FigureLabel(energy_tev=13000.0)
+
+
+def test_save_writes_both_files_and_no_other(tmp_path: Path) -> None:
+    paths = save(_figure(), tmp_path / "deep", "name")
+    assert [path.name for path in paths] == ["name.pdf", "name.png"]
+    assert sorted(path.name for path in (tmp_path / "deep").iterdir()) == ["name.pdf", "name.png"]
+
+
+def test_equal_figures_are_equal_files(tmp_path: Path) -> None:
+    first = save(_figure(), tmp_path, "first")
+    second = save(_figure(), tmp_path, "second")
+    for one, other in zip(first, second, strict=True):
+        assert one.read_bytes() == other.read_bytes()
+
+
+def test_a_failed_save_leaves_the_old_file(tmp_path: Path) -> None:
+    (tmp_path / "name.pdf").write_text("old")
+    figure = _figure()
+    figure.axes[0].set_title("$\\nonsense{$")
+    with pytest.raises(ValueError, match="nonsense"):
+        save(figure, tmp_path, "name")
+    assert [path.name for path in tmp_path.iterdir()] == ["name.pdf"]
+    assert (tmp_path / "name.pdf").read_text() == "old"
+
+
+def test_vector_names_what_is_wrong() -> None:
+    with pytest.raises(DataError, match=r"yields: expected 3 values. Received: shape \(2,\)"):
+        vector([1.0, 2.0], what="yields", size=3)
+    with pytest.raises(DataError, match="yields: 1 of 2 values are not finite"):
+        vector([1.0, np.nan], what="yields")
