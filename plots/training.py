@@ -193,10 +193,17 @@ def discriminant_overlay(
             for name in train:
                 filled, _ = train[name].normalised(borders, f"training events of {name}")
                 points, bars = test[name].normalised(borders, f"test events of {name}")
-                _draw_overlay(axes, borders, filled, (points, bars), palette[name], fill=name == discriminant)
+                _draw_overlay(
+                    axes,
+                    borders,
+                    (filled, points, bars),
+                    name=name,
+                    colour=palette[name],
+                    fill=name == discriminant,
+                )
                 tops += [filled.max(), (points + bars).max()]
                 bottoms += [filled[filled > 0].min(), points[points > 0].min()]
-            # Two steps of legend height over the highest point; empty decades below help nobody.
+            # Empty decades below help nobody.
             headroom(axes, max(tops), bottom=max(min(bottoms) / 2, 1e-4) if log else 0.0, log=log, share=0.3)
             axes.set_xlim(borders[0], borders[-1])
             axes.set_xlabel(f"{process_label(discriminant)} output")
@@ -209,21 +216,19 @@ def discriminant_overlay(
 def _draw_overlay(
     axes: Axes,
     edges: npt.NDArray[np.float64],
-    filled: npt.NDArray[np.float64],
-    test: tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]],
-    colour: str,
+    samples: tuple[npt.NDArray[np.float64], ...],
     *,
+    name: str,
+    colour: str,
     fill: bool,
 ) -> None:
-    """Steps, filled for the output's own class, and points with bars of the same colour."""
+    """Training as steps, filled for the output's own class; test as points with bars of the same colour."""
+    train, test, bars = samples
     if fill:
-        axes.stairs(filled, edges, fill=True, color=colour, alpha=0.2)
-    axes.stairs(filled, edges, color=colour, linewidth=2.2)
-    centres = 0.5 * (edges[1:] + edges[:-1])
-    good = test[0] > 0
-    axes.errorbar(
-        centres[good], test[0][good], yerr=test[1][good], fmt="o", color=colour, markersize=6, linewidth=1.5
-    )
+        axes.stairs(train, edges, fill=True, color=colour, alpha=0.2)
+    axes.stairs(train, edges, color=colour, linewidth=2.2, label=process_label(name))
+    x, good = 0.5 * (edges[1:] + edges[:-1]), test > 0
+    axes.errorbar(x[good], test[good], yerr=bars[good], fmt="o", color=colour, markersize=6, linewidth=1.5)
 
 
 def _overlay_legends(
