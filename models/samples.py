@@ -1,0 +1,241 @@
+"""What a fold is trained on: validated columns, balanced weights, and the parts of one fold."""
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from znought.errors import CardError, DataError
+from znought.models.folds import UNTRAINED, is_stop
+from znought.models.scaling import RobustScaler, check_finite
+
+__all__ = [
+    "FoldSample",
+    "Part",
+    "TrainingConfig",
+    "TrainingData",
+    "balanced_weights",
+    "prepare_fold",
+    "validate",
+]
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """Card section `training`.
+
+    Attributes:
+        n_folds, test_fraction, salt: the split by event identity, see `znought.models.folds`.
+        batch_size: events per optimiser step; an incomplete last batch waits for the next epoch's order.
+        max_epochs, patience: training ends after `patience` epochs without a better `monitor`.
+        stop_fraction: part of the training folds that decides when to stop, by event identity.
+        monitor: macro ROC AUC or cross-entropy on that part.
+        negative_weights: "absolute" trains with |w|, "drop" leaves such events out. Yields never use it.
+        seed: of initial weights, order of events and noise; equal seeds give equal bytes of scores.
+        undefined: sentinel of inputs that may be undefined, see `znought.models.scaling`.
+    """
+
+    n_folds: int = 5
+    test_fraction: float = 0.2
+    salt: str = "znought"
+    batch_size: int = 1024
+    max_epochs: int = 100
+    patience: int = 10
+    stop_fraction: float = 0.1
+    monitor: Literal["auc", "loss"] = "auc"
+    negative_weights: Literal["absolute", "drop"] = "absolute"
+    seed: int = 1
+    undefined: dict[str, float] = field(default_factory=lambda: {"m_tautau": -1.0})
+
+    def __post_init__(self) -> None:
+        for name, lowest in (
+            ("n_folds", 2),
+            ("batch_size", 1),
+            ("max_epochs", 1),
+            ("patience", 1),
+            ("seed", 0),
+        ):
+            if getattr(self, name) < lowest:
+                raise CardError(
+                    f"training.{name}: expected at least {lowest}. Received: {getattr(self, name)}."
+                )
+        if not 0.0 <= self.test_fraction < 1.0:
+            raise CardError(
+                f"training.test_fraction: expected 0 ≤ fraction < 1. Received: {self.test_fraction}."
+            )
+        if not 0.0 < self.stop_fraction < 1.0:
+            raise CardError(
+                f"training.stop_fraction: expected 0 < fraction < 1. Received: {self.stop_fraction}."
+            )
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """Events of the trained classes, one row each.
+
+    Attributes:
+        features: unscaled inputs, float32, shape (n_events, n_features).
+        class_index: shape (n_events,).
+        weights: event weights with their sign, shape (n_events,).
+        fold: int8, shape (n_events,); −1 is the test part, which training skips.
+        identity: uint64, shape (n_events,); equal for the detector responses of one generated event.
+    """
+
+    features: NDArray[np.float32]
+    class_index: NDArray[np.int64]
+    weights: NDArray[np.float64]
+    fold: NDArray[np.int8]
+    identity: NDArray[np.uint64]
+
+    def __post_init__(self) -> None:
+        for name in ("class_index", "weights", "fold", "identity"):
+            shape = getattr(self, name).shape
+            if shape != self.features.shape[:1]:
+                raise DataError(f"{name}: expected shape {self.features.shape[:1]}. Received: {shape}.")
+
+    def fingerprint(self) -> str:
+        """sha256 of all columns: the same events in the same order, and nothing else, give it again."""
+        digest = hashlib.sha256()
+        for name in ("features", "class_index", "weights", "fold", "identity"):
+            column = np.ascontiguousarray(getattr(self, name))
+            digest.update(f"{name} {column.dtype.str} {column.shape}".encode())
+            digest.update(column.view(np.uint8).data)
+        return digest.hexdigest()
+
+
+@dataclass(frozen=True)
+class Part:
+    """Scaled inputs, classes and balanced weights of a part of the events, row by row."""
+
+    features: NDArray[np.float32]
+    class_index: NDArray[np.int32]
+    weights: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class FoldSample:
+    """One fold's training part, the part that stops it, and the scaler of the former."""
+
+    train: Part
+    stop: Part
+    scaler: RobustScaler
+
+
+def validate(
+    data: TrainingData, training: TrainingConfig, *, classes: tuple[str, ...], feature_names: tuple[str, ...]
+) -> None:
+    """Refuse data that cannot be trained on, in one line that names the culprit.
+
+    Raises:
+        DataError: NaN or infinity in a feature or weight; a class or fold out of range; one event in
+            two folds; a class with fewer events than folds or without a positive sum of weights.
+    """
+    check_finite(data.features, feature_names)
+    if not np.isfinite(data.weights).all():
+        raise DataError("weights: expected finite values. Received: NaN or infinity.")
+    _check_range("class_index", data.class_index, 0, len(classes) - 1)
+    _check_range("fold", data.fold, UNTRAINED, training.n_folds - 1)
+    order = np.argsort(data.identity, kind="stable")
+    identity, fold = data.identity[order], data.fold[order]
+    shared = (identity[1:] == identity[:-1]) & (fold[1:] != fold[:-1])
+    if shared.any():
+        raise DataError(
+            f"fold: {int(shared.sum())} events lie in two folds; responses of one event share a fold."
+        )
+    for index, name in enumerate(classes):
+        rows = (data.class_index == index) & (data.fold != UNTRAINED)
+        n_events = len(np.unique(data.identity[rows]))
+        if n_events < training.n_folds:
+            raise DataError(
+                f"Class {name!r}: expected at least {training.n_folds} training events, one per fold. "
+                f"Received: {n_events}."
+            )
+        total = float(data.weights[rows].sum())
+        if not total > 0.0:
+            raise DataError(f"Class {name!r}: expected a positive sum of weights. Received: {total:g}.")
+
+
+def _check_range(name: str, values: NDArray[np.integer], lowest: int, highest: int) -> None:
+    if len(values) == 0:
+        raise DataError("features: no events.")
+    if values.min() < lowest or values.max() > highest:
+        raise DataError(
+            f"{name}: expected {lowest} … {highest}. Received: {int(values.min())} … {int(values.max())}."
+        )
+
+
+def balanced_weights(
+    weights: NDArray[np.float64], class_index: NDArray[np.integer], n_classes: int
+) -> NDArray[np.float64]:
+    """Weights scaled so that every class has the same sum and the mean weight is 1.
+
+    Args:
+        weights: not negative, shape (n_events,).
+        class_index: shape (n_events,).
+        n_classes: number of classes.
+
+    Raises:
+        DataError: a class without positive weight.
+
+    >>> balanced_weights(np.array([1.0, 3.0, 10.0]), np.array([0, 0, 1]), 2).tolist()
+    [0.375, 1.125, 1.5]
+    """
+    sums = np.bincount(class_index, weights=weights, minlength=n_classes)
+    if not (sums > 0.0).all():
+        raise DataError(
+            f"Class number {int(np.argmin(sums))}: no positive weight in a part of the training events."
+        )
+    factors: NDArray[np.float64] = len(weights) / n_classes / sums
+    balanced: NDArray[np.float64] = weights * factors[class_index]
+    return balanced
+
+
+def prepare_fold(
+    data: TrainingData,
+    fold: int,
+    training: TrainingConfig,
+    *,
+    classes: tuple[str, ...],
+    feature_names: tuple[str, ...],
+) -> FoldSample:
+    """The parts that the network of `fold` may see: neither the scored fold nor the test part.
+
+    The scaler is learned on the training part alone, with its balanced weights.
+
+    Raises:
+        DataError: as `validate`; a constant feature.
+        CardError: no such fold.
+    """
+    if not 0 <= fold < training.n_folds:
+        raise CardError(f"fold: expected 0 … {training.n_folds - 1}. Received: {fold}.")
+    validate(data, training, classes=classes, feature_names=feature_names)
+    seen = (data.fold != fold) & (data.fold != UNTRAINED)
+    if training.negative_weights == "drop":
+        seen &= data.weights >= 0.0
+    stops = is_stop(data.identity, fold=fold, fraction=training.stop_fraction, salt=training.salt)
+    train_rows, stop_rows = np.flatnonzero(seen & ~stops), np.flatnonzero(seen & stops)
+    train_weights = _part_weights(data, train_rows, len(classes))
+    features = data.features[train_rows]
+    scaler = RobustScaler.fit(features, train_weights, feature_names, training.undefined)
+    return FoldSample(
+        train=_part(data, train_rows, train_weights, scaler.transform(features)),
+        stop=_part(
+            data,
+            stop_rows,
+            _part_weights(data, stop_rows, len(classes)),
+            scaler.transform(data.features[stop_rows]),
+        ),
+        scaler=scaler,
+    )
+
+
+def _part_weights(data: TrainingData, rows: NDArray[np.intp], n_classes: int) -> NDArray[np.float64]:
+    return balanced_weights(np.abs(data.weights[rows]), data.class_index[rows], n_classes)
+
+
+def _part(
+    data: TrainingData, rows: NDArray[np.intp], weights: NDArray[np.float64], scaled: NDArray[np.float32]
+) -> Part:
+    return Part(scaled, data.class_index[rows].astype(np.int32), weights.astype(np.float32))

@@ -1,0 +1,153 @@
+import hashlib
+import io
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+
+from tests.models.samples import CLASSES, FEATURES, NETWORK, TRAINING, make_data, tensorflow_warnings
+from znought.models.network import NetworkConfig
+from znought.models.samples import TrainingConfig, TrainingData
+from znought.models.training import TrainedFold, train_fold
+
+pytestmark = tensorflow_warnings
+
+DATA = make_data()
+
+
+def _train(
+    data: TrainingData = DATA,
+    training: TrainingConfig = TRAINING,
+    *,
+    network: NetworkConfig = NETWORK,
+    fold: int = 0,
+    checkpoint: Path | None = None,
+) -> TrainedFold:
+    return train_fold(
+        data, fold, network, training, classes=CLASSES, feature_names=FEATURES, checkpoint=checkpoint
+    )
+
+
+def _scores(trained: TrainedFold, features: np.ndarray) -> np.ndarray:
+    session = onnxruntime.InferenceSession(trained.onnx_model, providers=["CPUExecutionProvider"])
+    scaled = trained.scaler.transform(features)
+    scores: np.ndarray = session.run(None, {session.get_inputs()[0].name: scaled})[0]
+    return scores
+
+
+@pytest.fixture(scope="module")
+def trained() -> TrainedFold:
+    return _train()
+
+
+def test_it_learns(trained: TrainedFold) -> None:
+    assert trained.history["loss"][-1] < trained.history["loss"][0]
+    assert trained.history["stop_auc"][trained.best_epoch] == max(trained.history["stop_auc"])
+    assert max(trained.history["stop_auc"]) > 0.7
+
+
+def test_keras_and_onnx_give_the_same_scores(trained: TrainedFold, tmp_path: Path) -> None:
+    import keras
+
+    path = tmp_path / "model.keras"
+    path.write_bytes(trained.keras_model)
+    model = keras.saving.load_model(path, safe_mode=True)
+    expected = np.asarray(model(trained.scaler.transform(DATA.features)))
+    np.testing.assert_allclose(_scores(trained, DATA.features), expected, atol=1e-6)
+
+
+def test_the_same_seed_gives_the_same_bytes_and_another_one_does_not(trained: TrainedFold) -> None:
+    again = _train()
+    assert again.sha256 == trained.sha256
+    assert _scores(again, DATA.features).tobytes() == _scores(trained, DATA.features).tobytes()
+    assert _train(training=replace(TRAINING, seed=4, max_epochs=1)).sha256 != trained.sha256
+
+
+class _KilledError(Exception):
+    """Stands for a worker that dies."""
+
+
+def test_a_worker_killed_in_mid_fold_changes_nothing(trained: TrainedFold, tmp_path: Path) -> None:
+    checkpoint = tmp_path / "deep" / "fold_0.npz"
+    seen: list[int] = []
+
+    def die(fold: int, epoch: int, metrics: Mapping[str, float]) -> None:
+        seen.append(epoch)
+        if epoch == 1:
+            raise _KilledError
+
+    with pytest.raises(_KilledError):
+        train_fold(
+            DATA,
+            0,
+            NETWORK,
+            TRAINING,
+            classes=CLASSES,
+            feature_names=FEATURES,
+            checkpoint=checkpoint,
+            on_epoch=die,
+        )
+    resumed = _train(checkpoint=checkpoint)
+    assert seen == [0, 1]
+    assert resumed.sha256 == trained.sha256
+    assert resumed.history["stop_loss"] == trained.history["stop_loss"]
+    assert _scores(resumed, DATA.features).tobytes() == _scores(trained, DATA.features).tobytes()
+    # A finished training is not repeated, and one of other data not resumed.
+    assert _train(checkpoint=checkpoint).history == resumed.history
+    other = _train(make_data(seed=1), replace(TRAINING, max_epochs=1), checkpoint=checkpoint)
+    assert len(other.history["loss"]) == 1
+    assert not list(checkpoint.parent.glob("*.tmp"))
+
+
+def test_training_ends_when_patience_does() -> None:
+    noise = np.random.default_rng(5).integers(0, 3, len(DATA.class_index))
+    result = _train(replace(DATA, class_index=noise), replace(TRAINING, max_epochs=60, patience=2))
+    n_epochs = len(result.history["loss"])
+    assert n_epochs < 60
+    assert n_epochs == result.best_epoch + 3
+
+
+def test_every_part_of_the_network_is_configurable() -> None:
+    network = NetworkConfig(
+        hidden_nodes=(6,),
+        activation="relu",
+        batch_normalisation=False,
+        input_noise=0.0,
+        hidden_noise=0.0,
+        dropout=0.2,
+        l1=1e-4,
+        optimiser="nadam",
+        learning_rate=0.01,
+        learning_rate_decay=0.5,
+    )
+    result = _train(training=replace(TRAINING, max_epochs=2, monitor="loss"), network=network)
+    assert result.history["learning_rate"] == (0.01, 0.005)
+    assert np.isfinite(result.history["loss"]).all()
+
+
+def test_the_keras_file_is_a_plain_archive(trained: TrainedFold) -> None:
+    import zipfile
+
+    names = zipfile.ZipFile(io.BytesIO(trained.keras_model)).namelist()
+    assert "config.json" in names
+    assert hashlib.sha256(trained.onnx_model).hexdigest()
+
+
+def test_hashed_noise_follows_its_law() -> None:
+    import tensorflow as tf
+
+    from znought.models.loop import _hashed_uniform
+
+    draws = _hashed_uniform((1000, 200), tf.constant(-7)).numpy()
+    assert abs(draws).max() < 1.0
+    assert draws.mean() == pytest.approx(0.0, abs=0.005)
+    assert draws.var() == pytest.approx(1.0 / 3.0, abs=0.005)
+    normal = tf.math.erfinv(draws).numpy() * np.sqrt(2.0)
+    assert normal.std() == pytest.approx(1.0, abs=0.01)
+    assert np.mean(normal**4) == pytest.approx(3.0, abs=0.1)
+    other = _hashed_uniform((1000, 200), tf.constant(-6)).numpy()
+    assert abs(np.corrcoef(draws.ravel(), other.ravel())[0, 1]) < 0.01
+    assert abs(np.corrcoef(draws[:, 0], draws[:, 1])[0, 1]) < 0.1
