@@ -173,7 +173,7 @@ def evaluate(
 
     >>> result = evaluate([0.3, 0.7, 0.3, 0.7], [2, 8, 90, 10], [True, True, False, False], [0, 0.5, 1])
     >>> result.z_per_bin.round(4).tolist(), round(result.z_total, 4)
-    ([0.1528, 2.1566], 2.162)
+    ([0.1524, 2.1481], 2.1535)
     """
     bounds = checked_edges(edges)
     rules = BinningConfig(

@@ -43,8 +43,14 @@ class SignificanceEstimate:
 
     tuned: float
     """Z0 quoted on the events that the edges were tuned on, mean over parts."""
+    quoted: float
+    """Z0 of the same edges on the other events, mean over parts."""
     held_out: float
-    """Z0 quoted on the other events, mean over parts."""
+    """``quoted`` less its bootstrap estimate of the bias of finite MC statistics.
+
+    Z0 is convex in the background: a bin that fluctuates low gains more than one that fluctuates
+    high loses, also on events that the edges never saw.
+    """
     interval: Interval
     """Bootstrap interval of ``held_out`` over generated events, at the given edges."""
     auxiliary: Auxiliary
@@ -91,6 +97,7 @@ class SignificanceEstimate:
         """Plain lists and numbers, ready for JSON; undefined numbers are None."""
         return {
             "tuned": self.tuned,
+            "quoted": self.quoted,
             "held_out": self.held_out,
             "interval": [self.interval.low, self.interval.high],
             "interval_level": self.interval.level,
@@ -157,12 +164,13 @@ def cross_fitted(
         samples.append(columns.select(part == i).scaled(n_parts))
         quoted.append(_quote(samples[-1], tuned[-1].edges, rules))
     replicates = _replicates(samples, quoted, rules, n_bootstrap, np.random.default_rng(seed))
-    held_out = float(np.mean([result.z_total for result in quoted]))
+    plain = float(np.mean([result.z_total for result in quoted]))
     whole = tune_columns(columns, method, rules)
     return SignificanceEstimate(
         tuned=float(np.mean([result.z_total for result in tuned])),
-        held_out=held_out,
-        interval=_interval(held_out, replicates, level),
+        quoted=plain,
+        held_out=max(0.0, 2 * plain - float(np.mean(replicates))),
+        interval=_interval(plain, replicates, level),
         auxiliary=rules.auxiliary,
         whole=whole,
         parts=tuple(quoted),
@@ -247,7 +255,7 @@ def _replicate_z2(signal: Floats, background: Floats, result: BinningResult, rul
     return float(np.sum(asimov_z0(signal, background, error, auxiliary=rules.auxiliary) ** 2))
 
 
-def _interval(held_out: float, replicates: Floats, level: float) -> Interval:
+def _interval(quoted: float, replicates: Floats, level: float) -> Interval:
     """Basic bootstrap interval: the replicates' spread and bias, reflected at the estimate."""
     low, high = np.quantile(replicates, [(1 - level) / 2, (1 + level) / 2])
-    return Interval(max(0.0, 2 * held_out - float(high)), max(0.0, 2 * held_out - float(low)), level)
+    return Interval(max(0.0, 2 * quoted - float(high)), max(0.0, 2 * quoted - float(low)), level)
