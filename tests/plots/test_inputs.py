@@ -77,7 +77,7 @@ def test_data_over_simulation_draws_counts_stack_and_ratio() -> None:
     # The last point, at four, is outside the frame: an arrow stands for it.
     assert points(lower)[0][1].tolist() == pytest.approx([1.1, 1.0, 4.0])
     arrows = [line for line in lower.lines if line.get_marker() == "^"]
-    assert [line.get_xdata() for line in arrows] == [pytest.approx([25.0])]
+    assert [list(np.asarray(line.get_xdata())) for line in arrows] == [[25.0]]
 
 
 def test_chi2_in_the_frame_is_that_of_the_drawn_numbers() -> None:
@@ -145,3 +145,9 @@ def test_correlation_of_another_size_is_refused() -> None:
 def test_lines_of_the_ratio_stand_at_one() -> None:
     _, lower = _data_mc().axes
     assert any(set(np.asarray(y)) == {1.0} for _, y in lines(lower).values())
+
+
+def test_a_ratio_below_the_frame_is_marked_too() -> None:
+    figure = data_mc([10, 50, 1], PROCESSES, EDGES, variable="m_jj", label=LABEL)
+    arrows = [line for line in figure.axes[1].lines if line.get_marker() == "v"]
+    assert [list(np.asarray(line.get_xdata())) for line in arrows] == [[5.0]]
