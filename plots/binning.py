@@ -17,7 +17,7 @@ from znought.plots.histograms import WeightedHist, Yields, draw_band, draw_stack
 from znought.plots.labels import colours, process_label
 from znought.plots.style import FigureLabel, add_label, new_figure, style_context, two_panels, vector
 
-__all__ = ["SignificanceEntry", "optimised_binning", "significance_comparison"]
+__all__ = ["SignificanceEntry", "method_title", "optimised_binning", "significance_comparison"]
 
 Vector = npt.NDArray[np.float64]
 Spacing = Literal["auto", "to_scale", "equal_width"]
@@ -31,6 +31,15 @@ _METHOD_TITLES = {
     "boosting_greedy": "Boosting, greedy bins",
     "boosting_optimal": "Boosting, optimal bins",
 }
+
+
+def method_title(name: str) -> str:
+    """A method of `results.json` in words; the user's own is shown by its name.
+
+    >>> method_title("cut_based")
+    'Cut-based, one bin'
+    """
+    return _METHOD_TITLES.get(name, name)
 
 
 def optimised_binning(
@@ -140,15 +149,6 @@ class SignificanceEntry:
     profile: float | None = None
     talk: float | None = None
 
-    @property
-    def title(self) -> str:
-        """The method in words.
-
-        >>> SignificanceEntry("cut_based").title
-        'Cut-based, one bin'
-        """
-        return _METHOD_TITLES.get(self.name, self.name)
-
 
 def significance_comparison(
     entries: Sequence[SignificanceEntry], *, label: FigureLabel, note: str = ""
@@ -172,7 +172,7 @@ def significance_comparison(
                     entry.held_out / 2, row, f"{entry.held_out:.2f}", ha="center", va="center", fontsize=19
                 )
         _markers(axes, entries, rows)
-        axes.set_yticks(rows, [entry.title for entry in entries], fontsize=19)
+        axes.set_yticks(rows, [method_title(entry.name) for entry in entries], fontsize=19)
         axes.tick_params(axis="y", which="both", length=0)
         axes.set_ylim(-0.55, len(entries) - 0.45)
         highest = max(_values(entry).max(initial=0.0) for entry in entries)
