@@ -1,0 +1,161 @@
+"""The books of a run, as pure decisions: which chunks there are, which are due, what was lost."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from znought.errors import DataError, LedgerError
+from znought.processors.dialects.files import FileSummary
+
+__all__ = ["PlannedChunk", "PlannedFile", "Skipped", "close", "due", "plan_chunks", "refuse_duplicates"]
+
+
+@dataclass(frozen=True)
+class PlannedFile:
+    """One file of the fileset that opened.
+
+    Attributes:
+        dataset: name of the dataset.
+        summary: what it holds.
+    """
+
+    dataset: str
+    summary: FileSummary
+
+
+@dataclass(frozen=True)
+class PlannedChunk:
+    """Entries of one file that are processed as a whole.
+
+    Attributes:
+        dataset: name of the dataset.
+        path: the file.
+        tree: name of its tree.
+        uuid: identity of the file.
+        start, stop: entries.
+    """
+
+    dataset: str
+    path: str
+    tree: str
+    uuid: bytes
+    start: int
+    stop: int
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """One file that was left out, with everything it would have contributed.
+
+    Attributes:
+        dataset: name of the dataset.
+        path: the file.
+        n_events: its entries; None if it never opened.
+        reason: one line.
+    """
+
+    dataset: str
+    path: str
+    n_events: int | None
+    reason: str
+
+
+def refuse_duplicates(files: Iterable[PlannedFile]) -> None:
+    """Refuse a fileset that would count events twice.
+
+    Raises:
+        DataError: two entries are one file, by name or by content.
+    """
+    seen: dict[bytes, PlannedFile] = {}
+    for file in files:
+        first = seen.setdefault(file.summary.uuid, file)
+        if first is file:
+            continue
+        message = (
+            f"{file.summary.path} (dataset {file.dataset!r}) would be counted twice: it is the same file as "
+            f"{first.summary.path} (dataset {first.dataset!r})."
+        )
+        raise DataError(message)
+
+
+def plan_chunks(files: Sequence[PlannedFile], *, chunk_size: int) -> tuple[PlannedChunk, ...]:
+    """Chunks of at most `chunk_size` entries that cover every file exactly once, in the fileset's order."""
+    if chunk_size < 1:
+        message = f"chunk_size must be at least 1; received {chunk_size}."
+        raise DataError(message)
+    planned: list[PlannedChunk] = []
+    for file in files:
+        n_events = file.summary.n_events
+        n_chunks = -(-n_events // chunk_size)
+        edges = [n_events * i // n_chunks for i in range(n_chunks + 1)] if n_chunks else []
+        planned.extend(
+            PlannedChunk(file.dataset, file.summary.path, file.summary.tree, file.summary.uuid, start, stop)
+            for start, stop in pairwise(edges)
+        )
+    return tuple(planned)
+
+
+def due(planned: Sequence[PlannedChunk], processed: Collection[PlannedChunk]) -> tuple[PlannedChunk, ...]:
+    """Planned chunks that nobody has processed yet, in order."""
+    done = frozenset(processed)
+    return tuple(chunk for chunk in planned if chunk not in done)
+
+
+def close(
+    files: Sequence[PlannedFile],
+    planned: Sequence[PlannedChunk],
+    processed: Sequence[PlannedChunk],
+    failures: Mapping[PlannedChunk, str],
+    *,
+    allow_skip: bool,
+) -> tuple[Skipped, ...]:
+    """Close the books: every entry of every file processed exactly once, or say what was lost.
+
+    Args:
+        files: every file that opened.
+        planned: the chunks of these files.
+        processed: chunks that returned a result, in any order.
+        failures: reason for every chunk that did not.
+        allow_skip: leave out files with failed chunks, as a whole, instead of stopping.
+
+    Returns:
+        The files left out; empty unless `allow_skip`.
+
+    Raises:
+        LedgerError: a chunk was processed twice or was never planned, the chunks do not cover a file, or
+            chunks failed and skipping is not allowed.
+    """
+    _check_coverage(files, planned)
+    if len(set(processed)) != len(processed) or not set(processed) <= set(planned):
+        message = f"{len(processed)} chunks came back for {len(planned)} planned: some twice or unplanned."
+        raise LedgerError(message)
+    lost = due(planned, processed)
+    if not lost:
+        return ()
+    reasons = {chunk.path: failures.get(chunk, "no result came back") for chunk in lost}
+    if not allow_skip:
+        listed = "; ".join(f"{path} ({reason})" for path, reason in reasons.items())
+        message = f"{len(lost)} of {len(planned)} chunks were not processed: {listed}"
+        raise LedgerError(message)
+    return tuple(
+        Skipped(file.dataset, file.summary.path, file.summary.n_events, reasons[file.summary.path])
+        for file in files
+        if file.summary.path in reasons
+    )
+
+
+def _check_coverage(files: Sequence[PlannedFile], planned: Sequence[PlannedChunk]) -> None:
+    """Every entry of every file lies in exactly one planned chunk."""
+    entries: dict[str, int] = {}
+    for chunk in planned:
+        if chunk.start != entries.get(chunk.path, 0):
+            message = (
+                f"{chunk.path}: entries {entries.get(chunk.path, 0)} to {chunk.start} are not in any chunk."
+            )
+            raise LedgerError(message)
+        entries[chunk.path] = chunk.stop
+    for file in files:
+        covered = entries.get(file.summary.path, 0)
+        if covered != file.summary.n_events:
+            message = f"{file.summary.path}: chunks cover {covered} of {file.summary.n_events} entries."
+            raise LedgerError(message)

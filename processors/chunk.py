@@ -1,0 +1,124 @@
+"""One chunk of one file: who it is, how it is read, and that it is still the file that was planned."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from znought.errors import DataError, unknown_name
+from znought.processors.dialects import DIALECTS, Dialect, dialect_of
+from znought.processors.dialects.layout import Layout
+from znought.processors.dialects.view import View
+
+__all__ = ["Chunk", "check_layout", "open_chunk"]
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Events of one file between two entries.
+
+    Attributes:
+        dataset: name of the dataset.
+        path: the file.
+        uuid: identity of the file as planned.
+        start, stop: entries.
+        is_data: recorded or pseudo-data: no generator weights, b-jets vetoed by the working point.
+        dialect: how it is read.
+        view: its branches.
+    """
+
+    dataset: str
+    path: str
+    uuid: str
+    start: int
+    stop: int
+    is_data: bool
+    dialect: Dialect
+    view: View
+
+    @property
+    def name(self) -> str:
+        """The same for every attempt at this chunk: names its column files."""
+        return f"{self.uuid}_{self.start}-{self.stop}"
+
+    def weight(self) -> NDArray[np.float64]:
+        """Generator weight of every event; 1 for data."""
+        if self.is_data:
+            return np.ones(len(self.view))
+        return self.dialect.gen_weight(self.view)
+
+    def identity(self, events: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
+        """run, luminosityBlock, event and response of the events with the given indices."""
+        columns: dict[str, NDArray[Any]] = {
+            "run": self.view.scalar("run")[events].astype(np.uint32),
+            "luminosityBlock": self.view.scalar("luminosity_block")[events].astype(np.uint32),
+            "event": self.view.scalar("event")[events].astype(np.uint64),
+        }
+        response = np.zeros(len(events), np.uint8)
+        if self.view.has("response"):
+            response = self.view.scalar("response")[events].astype(np.uint8)
+        return {**columns, "response": response}
+
+
+def open_chunk(events: Any, *, refuse_substitutes: bool) -> Chunk:
+    """The chunk behind coffea's events.
+
+    Raises:
+        DataError: the file changed after it was planned, lacks a needed branch, or needs a substitute that
+            the card refuses.
+    """
+    metadata = events.metadata
+    path = str(metadata["filename"])
+    _check_unchanged(events, path)
+    wanted = metadata.get("dialect")
+    if wanted is not None and wanted not in DIALECTS:
+        raise DataError(unknown_name("dialect", wanted, DIALECTS))
+    dialect = DIALECTS[wanted] if wanted else dialect_of(events.fields, path=path)
+    layout = dialect.layout(frozenset(events.fields))
+    is_data = bool(metadata.get("is_data", False))
+    check_layout(layout, path=path, is_data=is_data, refuse_substitutes=refuse_substitutes)
+    return Chunk(
+        str(metadata["dataset"]),
+        path,
+        str(metadata["fileuuid"]),
+        int(metadata["entrystart"]),
+        int(metadata["entrystop"]),
+        is_data,
+        dialect,
+        View(events, layout),
+    )
+
+
+def check_layout(layout: Layout, *, path: str, is_data: bool, refuse_substitutes: bool) -> None:
+    """Refuse a file that lacks what the analysis needs.
+
+    Raises:
+        DataError: a needed branch is missing, simulation has no generator weights, or a substitute would be
+            used that the card refuses.
+    """
+    layout.require(path=path)
+    if not is_data and "gen_weight" not in layout.branches:
+        field = next(field for field in DIALECTS[layout.dialect].fields if field.name == "gen_weight")
+        message = (
+            f"{path}: branch {field.sources[0].branch} (generator weight) is missing. "
+            "Set is_data: true if these are data."
+        )
+        raise DataError(message)
+    if refuse_substitutes and layout.substitutes:
+        name, note = next(iter(layout.substitutes.items()))
+        message = (
+            f"{path} (dialect {layout.dialect}) lacks {name}, and the card refuses the substitute: {note}."
+        )
+        raise DataError(message)
+
+
+def _check_unchanged(events: Any, path: str) -> None:
+    """Refuse a file that was replaced between planning and reading."""
+    metadata = events.metadata
+    planned = int(metadata["entrystop"]) - int(metadata["entrystart"])
+    # coffea caps the range at the file's end and ignores the uuid; only the factory's key has the file's own.
+    found_uuid = str(events.attrs["@events_factory"]._partition_key).split("/")[0]
+    if len(events) != planned or found_uuid != metadata["fileuuid"]:
+        message = f"{path} was replaced after it was planned: another file stands there now. Run again."
+        raise DataError(message)

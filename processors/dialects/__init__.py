@@ -1,0 +1,34 @@
+"""Ntuple dialects: one small adapter each to the same canonical objects in GeV."""
+
+from collections.abc import Collection, Mapping
+
+from znought.errors import DataError
+from znought.processors.dialects.base import Dialect
+from znought.processors.dialects.nanoaod import NANOAOD_V9, NANOAOD_V12, NANOAOD_V15, SIMULATION
+from znought.processors.dialects.physlite import PHYSLITE
+
+__all__ = ["DIALECTS", "Dialect", "dialect_of"]
+
+# In the order of detection: a file of the simulation would also pass for a NanoAOD.
+DIALECTS: Mapping[str, Dialect] = {
+    dialect.name: dialect for dialect in (SIMULATION, NANOAOD_V15, NANOAOD_V12, NANOAOD_V9, PHYSLITE)
+}
+
+
+def dialect_of(branches: Collection[str], *, path: str) -> Dialect:
+    """The first dialect whose markers are all among the branches, else the one with the fewest missing.
+
+    Raises:
+        DataError: no marker of any dialect is there.
+    """
+    present = frozenset(branches)
+    for dialect in DIALECTS.values():
+        if present.issuperset(dialect.markers):
+            return dialect
+    missing = {name: set(dialect.markers) - present for name, dialect in DIALECTS.items()}
+    nearest = min(missing, key=lambda name: len(missing[name]) / len(DIALECTS[name].markers))
+    message = (
+        f"{path}: no dialect reads this tree. Nearest is {nearest}, which lacks branch "
+        f"{' and '.join(sorted(missing[nearest]))}. Expected one of: {', '.join(DIALECTS)}."
+    )
+    raise DataError(message)

@@ -1,0 +1,115 @@
+"""Look into a ROOT file before anything is computed: whole, readable, of which dialect, how many events."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import uproot
+
+from znought.errors import DataError, unknown_name
+from znought.processors.dialects import DIALECTS, dialect_of
+from znought.processors.dialects.layout import Layout
+from znought.processors.dialects.sums import GeneratedSums, generated_sums
+
+__all__ = ["FileSummary", "detect", "inspect_file"]
+
+
+@dataclass(frozen=True)
+class FileSummary:
+    """What is known of a file before it is processed.
+
+    Attributes:
+        path: as it stands in the fileset.
+        uuid: the file's own identity, 16 bytes.
+        tree: name of the events' tree.
+        n_events: its entries.
+        dialect: name of the dialect that reads it.
+        layout: branches, substitutes and what is missing.
+        sums: sums over all generated events, or None where the file keeps none.
+    """
+
+    path: str
+    uuid: bytes
+    tree: str
+    n_events: int
+    dialect: str
+    layout: Layout
+    sums: GeneratedSums | None
+
+
+def inspect_file(path: str, *, tree: str | None = None, dialect: str | None = None) -> FileSummary:
+    """What a ROOT file holds and which dialect reads it; missing fields are listed, not refused.
+
+    Args:
+        path: local path or URL.
+        tree: name of the events' tree; found by the dialects' names if None.
+        dialect: name of the dialect; found by its branches if None.
+
+    Raises:
+        DataError: the file is absent, truncated, no ROOT file, or has no such tree; or no dialect fits.
+    """
+    if dialect is not None and dialect not in DIALECTS:
+        raise DataError(unknown_name("dialect", dialect, DIALECTS))
+    with _opened(path) as directory:
+        name = _tree_name(directory, path, tree)
+        events = directory[name]
+        branches = events.keys()
+        chosen = DIALECTS[dialect] if dialect is not None else dialect_of(branches, path=path)
+        return FileSummary(
+            path,
+            directory.file.uuid.bytes,
+            name,
+            int(events.num_entries),
+            chosen.name,
+            chosen.layout(frozenset(branches)),
+            generated_sums(directory, chosen),
+        )
+
+
+def detect(path: str) -> str:
+    """Name of the dialect that reads a ROOT file."""
+    return inspect_file(path).dialect
+
+
+@contextmanager
+def _opened(path: str) -> Iterator[Any]:
+    """An open ROOT file that is as long as its header says; every failure names the file."""
+    local = Path(path)
+    is_local = "://" not in path
+    if is_local and not local.is_file():
+        message = f"{path}: no such file."
+        raise DataError(message)
+    try:
+        with uproot.open(path) as directory:
+            if is_local:
+                _check_length(directory, local)
+            yield directory
+    except DataError:
+        raise
+    except (OSError, ValueError, KeyError, EOFError, uproot.deserialization.DeserializationError) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        message = f"{path}: not a readable ROOT file, or truncated ({reason})."
+        raise DataError(message) from error
+
+
+def _check_length(directory: Any, local: Path) -> None:
+    """Refuse a file that is shorter than its header says."""
+    expected, found = int(directory.file.fEND), local.stat().st_size
+    if found < expected:
+        message = f"{local}: truncated, {found} of {expected} bytes."
+        raise DataError(message)
+
+
+def _tree_name(directory: Any, path: str, wanted: str | None) -> str:
+    """Name of the events' tree in an open file."""
+    present = [key.split(";")[0] for key in directory.keys()]  # noqa: SIM118  # not a dict
+    candidates = [wanted] if wanted is not None else list(dict.fromkeys(d.tree for d in DIALECTS.values()))
+    for name in candidates:
+        if name in present and hasattr(directory[name], "num_entries"):
+            return name
+    message = (
+        f"{path}: no tree {' or '.join(candidates)}; it holds {', '.join(sorted(set(present))) or 'nothing'}."
+    )
+    raise DataError(message)

@@ -1,0 +1,145 @@
+"""ATLAS DAOD_PHYSLITE: objects calibrated, E_T^miss to be built from objects and the soft track term."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from znought.processors.dialects.base import Dialect, Flavour
+from znought.processors.dialects.layout import Field
+from znought.processors.dialects.view import View
+from znought.processors.objects import Jets, Leptons, Missing
+
+__all__ = ["PHYSLITE"]
+
+_GEV = 1e-3
+_TRACK_BIT = np.uint64(0x4000)  # MissingETBase::Source: term built from tracks
+_CHARM_FRACTION = 0.018  # of the DL1d discriminant
+_JVT_BELOW_MEV = 60e3
+_MUON_QUALITY_BITS = 7  # xAOD::Muon::Quality: 0 tight, 1 medium, 2 loose, 3 very loose
+_MUON_MEDIUM = 1
+
+_TRACK_MET = "E_T^miss with the soft track term: PHYSLITE holds no purely track-based one"
+_SIGNIFICANCE = "E_T^miss / √H_T: PHYSLITE holds no resolution of the objects"
+
+
+def _leptons(view: View, flavour: Flavour) -> Leptons:
+    """Tight electrons or medium muons; isolation is ptvarcone30 over pT."""
+    pt = view.flat(f"{flavour}_pt")
+    if flavour == "electron":
+        identified = view.flat("electron_id") != 0
+    else:
+        identified = (view.flat("muon_id") & _MUON_QUALITY_BITS) <= _MUON_MEDIUM
+    isolation = np.divide(view.flat(f"{flavour}_ptvarcone"), pt, out=np.full(len(pt), np.inf), where=pt > 0.0)
+    return Leptons(
+        view.counts(f"{flavour}_pt"),
+        pt * np.float32(_GEV),
+        view.flat(f"{flavour}_eta"),
+        view.flat(f"{flavour}_phi"),
+        np.rint(view.flat(f"{flavour}_charge")).astype(np.int32),
+        isolation,
+        identified,
+    )
+
+
+def _jets(view: View, events: NDArray[np.bool_]) -> Jets:
+    """Particle-flow jets with NNJvt below 60 GeV and the DL1d b-tag discriminant."""
+    counts = view.counts("jet_pt")
+    mine = np.repeat(events, counts)
+    pt = view.flat("jet_pt")[mine]
+    return Jets(
+        counts[events],
+        pt * np.float32(_GEV),
+        view.flat("jet_eta")[mine],
+        view.flat("jet_phi")[mine],
+        view.flat("jet_mass")[mine] * np.float32(_GEV),
+        _dl1d(view)[mine],
+        None,
+        (view.flat("jet_jvt")[mine] != 0) | (pt > _JVT_BELOW_MEV),
+    )
+
+
+def _dl1d(view: View) -> NDArray[np.float64]:
+    """DL1d = ln(p_b / (f_c p_c + (1 − f_c) p_u)) of every jet, through the link to its tagging."""
+    counts = view.counts("jet_pt")
+    p_b, p_c, p_u = (view.flat(f"btag_{name}").astype(np.float64) for name in ("pb", "pc", "pu"))
+    first = np.concatenate([[0], np.cumsum(view.counts("btag_pb"))[:-1]])
+    position = np.repeat(first, counts) + view.flat("btag_index").astype(np.int64)
+    other = _CHARM_FRACTION * p_c + (1.0 - _CHARM_FRACTION) * p_u
+    tagged = (p_b > 0.0) & (other > 0.0)
+    discriminant = np.log(np.divide(p_b, other, out=np.full(len(p_b), 1e-30), where=tagged))
+    return np.asarray(discriminant[position])
+
+
+def _missing(view: View, events: NDArray[np.bool_]) -> Missing:
+    """The soft track term; leptons and jets are added once they are selected."""
+    counts = view.counts("met_source")
+    mine = np.repeat(events, counts)
+    event = np.repeat(np.arange(int(events.sum())), counts[events])
+    is_track = (view.flat("met_source")[mine] & _TRACK_BIT) != 0
+    n_events = int(events.sum())
+
+    def total(name: str, keep: NDArray[np.bool_]) -> NDArray[np.float64]:
+        values = view.flat(name)[mine][keep].astype(np.float64) * _GEV
+        return np.bincount(event[keep], weights=values, minlength=n_events).astype(np.float64)
+
+    everything = np.ones(len(event), np.bool_)
+    return Missing(
+        total("met_mpx", is_track),
+        total("met_mpy", is_track),
+        None,
+        None,
+        None,
+        total("met_sumet", everything),
+        soft_only=True,
+    )
+
+
+def _gen_weight(view: View) -> NDArray[np.float64]:
+    """The nominal generator weight: the first of the event's weights."""
+    counts = view.counts("gen_weight")
+    first = np.concatenate([[0], np.cumsum(counts)[:-1]])
+    return np.asarray(view.flat("gen_weight")[first], np.float64)
+
+
+def _aux(collection: str, field: str) -> str:
+    return f"{collection}AuxDyn.{field}"
+
+
+_LINK = _aux("AnalysisJets", "btaggingLink")
+_ISOLATION = "ptvarcone30_Nonprompt_All_MaxWeightTTVA"
+
+PHYSLITE = Dialect(
+    name="physlite",
+    description="ATLAS DAOD_PHYSLITE",
+    tree="CollectionTree",
+    markers=("AnalysisElectronsAuxDyn.pt", "AnalysisJetsAuxDyn.pt"),
+    fields=(
+        Field.of("run", _aux("EventInfo", "runNumber")),
+        Field.of("luminosity_block", _aux("EventInfo", "lumiBlock")),
+        Field.of("event", _aux("EventInfo", "eventNumber")),
+        Field.of("gen_weight", _aux("EventInfo", "mcEventWeights"), optional=True),
+        *(Field.of(f"electron_{x}", _aux("AnalysisElectrons", x)) for x in ("pt", "eta", "phi", "charge")),
+        Field.of("electron_id", _aux("AnalysisElectrons", "DFCommonElectronsLHTight")),
+        Field.of("electron_ptvarcone", _aux("AnalysisElectrons", f"{_ISOLATION}LooseCone_pt1000")),
+        *(Field.of(f"muon_{x}", _aux("AnalysisMuons", x)) for x in ("pt", "eta", "phi", "charge")),
+        Field.of("muon_id", _aux("AnalysisMuons", "quality")),
+        Field.of("muon_ptvarcone", _aux("AnalysisMuons", f"{_ISOLATION}_pt1000")),
+        *(Field.of(f"jet_{x}", _aux("AnalysisJets", x)) for x in ("pt", "eta", "phi")),
+        Field.of("jet_mass", _aux("AnalysisJets", "m")),
+        Field.of("jet_jvt", _aux("AnalysisJets", "NNJvtPass")),
+        Field.of("btag_index", f"{_LINK}/{_LINK}.m_persIndex"),
+        *(Field.of(f"btag_{x}", _aux("BTagging_AntiKt4EMPFlow", f"DL1dv01_{x}")) for x in ("pb", "pc", "pu")),
+        Field.of("met_mpx", _aux("MET_Core_AnalysisMET", "mpx")),
+        Field.of("met_mpy", _aux("MET_Core_AnalysisMET", "mpy")),
+        Field.of("met_sumet", _aux("MET_Core_AnalysisMET", "sumet")),
+        Field.of("met_source", _aux("MET_Core_AnalysisMET", "source")),
+        Field("met_track", (), _TRACK_MET),
+        Field("met_significance", (), _SIGNIFICANCE),
+    ),
+    leptons=_leptons,
+    jets=_jets,
+    missing=_missing,
+    gen_weight=_gen_weight,
+    sums="bookkeepers",
+    btag_working_point=0.948,  # DL1dv01, 85 %
+    electron_gap=(1.37, 1.52),
+)

@@ -1,0 +1,126 @@
+"""Canonical objects of a chunk, in GeV and radians, whatever dialect they come from."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from znought.errors import DataError
+
+__all__ = ["Jets", "Leptons", "Missing", "check_units", "event_of"]
+
+Floats = NDArray[np.floating]
+
+# No collider delivers a median beyond these: what lies outside is MeV read as GeV, or the reverse.
+_MEDIAN_PT_GEV = (1.0, 1500.0)
+_FEWEST_OBJECTS = 10
+
+
+@dataclass(frozen=True)
+class Leptons:
+    """Leptons of one flavour, event by event.
+
+    Attributes:
+        counts: leptons per event, shape (n_events,).
+        pt, eta, phi: in GeV and radians, shape (n_leptons,).
+        charge: in units of e, shape (n_leptons,).
+        isolation: relative isolation, smaller is more isolated, shape (n_leptons,).
+        identified: passes the dialect's identification, shape (n_leptons,).
+    """
+
+    counts: NDArray[np.int64]
+    pt: Floats
+    eta: Floats
+    phi: Floats
+    charge: NDArray[np.integer]
+    isolation: Floats
+    identified: NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Jets:
+    """Jets of the events that can still pass, event by event.
+
+    Attributes:
+        counts: jets per event, shape (n_events,).
+        pt, eta, phi, mass: in GeV and radians, shape (n_jets,).
+        btag: b-tag discriminant, higher is more b-like, shape (n_jets,).
+        veto_probability: probability of passing the b-tag working point, shape (n_jets,), or None.
+        usable: passes the dialect's jet identification, shape (n_jets,).
+    """
+
+    counts: NDArray[np.int64]
+    pt: Floats
+    eta: Floats
+    phi: Floats
+    mass: Floats
+    btag: Floats
+    veto_probability: Floats | None
+    usable: NDArray[np.bool_]
+
+    def only(self, keep: NDArray[np.bool_]) -> "Jets":
+        """The jets where `keep`, shape (n_jets,), is true."""
+        event = event_of(self.counts)
+        probability = None if self.veto_probability is None else self.veto_probability[keep]
+        return replace(
+            self,
+            counts=np.bincount(event[keep], minlength=len(self.counts)),
+            pt=self.pt[keep],
+            eta=self.eta[keep],
+            phi=self.phi[keep],
+            mass=self.mass[keep],
+            btag=self.btag[keep],
+            veto_probability=probability,
+            usable=self.usable[keep],
+        )
+
+
+@dataclass(frozen=True)
+class Missing:
+    """Missing transverse momentum and soft activity of the events that can still pass.
+
+    Attributes:
+        px, py: missing transverse momentum in GeV, shape (n_events,); of the soft term alone if
+            `soft_only`.
+        track_px, track_py: the track-based one, or None where the calibrated one stands in.
+        significance: or None where E_T^miss / √H_T stands in.
+        soft_ht: scalar sum of the soft terms in GeV.
+        soft_only: px, py hold the soft term, to which leptons and jets must be added.
+    """
+
+    px: NDArray[np.float64]
+    py: NDArray[np.float64]
+    track_px: NDArray[np.float64] | None
+    track_py: NDArray[np.float64] | None
+    significance: NDArray[np.float64] | None
+    soft_ht: NDArray[np.float64]
+    soft_only: bool = False
+
+
+def event_of(counts: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Index of the event of each object, shape (n_objects,).
+
+    >>> event_of(np.array([2, 0, 1])).tolist()
+    [0, 0, 2]
+    """
+    return np.repeat(np.arange(len(counts)), counts)
+
+
+def check_units(pt_gev: Floats, *, what: str, dialect: str, path: str) -> None:
+    """Refuse momenta whose median says that MeV were taken for GeV or the reverse.
+
+    Raises:
+        DataError: the median pT of at least ten objects lies outside 1 GeV to 1500 GeV.
+    """
+    if len(pt_gev) < _FEWEST_OBJECTS:
+        return
+    median = float(np.median(pt_gev))
+    low, high = _MEDIAN_PT_GEV
+    if low <= median <= high:
+        return
+    guess = "MeV taken for GeV" if median > high else "GeV taken for MeV"
+    message = (
+        f"{path}: the median pT of the {what} is {median:.4g} GeV, expected {low:g} to {high:g}; "
+        f"it looks like {guess} (dialect {dialect})."
+    )
+    raise DataError(message)

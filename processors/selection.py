@@ -1,0 +1,270 @@
+"""The VH(→WW→ℓνℓν) preselection: e±μ∓, at least two jets, no b-jet."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from znought.errors import CardError
+from znought.processors.kinematics import Momentum, delta_phi, invariant_mass
+from znought.processors.objects import Jets, Leptons, event_of
+
+__all__ = [
+    "CUTS",
+    "Dijet",
+    "Dilepton",
+    "VHWWSelection",
+    "clean_jets",
+    "leading_jets",
+    "select_dilepton",
+    "tagged",
+    "take",
+    "veto_weight",
+]
+
+MASS_ELECTRON_GEV = 0.000511
+MASS_MUON_GEV = 0.105658
+
+CUTS = (
+    "all",
+    "two_leptons",
+    "different_flavour",
+    "opposite_sign",
+    "pt_l0",
+    "pt_l1",
+    "m_ll",
+    "two_jets",
+    "b_veto",
+)
+
+
+@dataclass(frozen=True)
+class VHWWSelection:
+    """Preselection of e±μ∓ events with two jets and no b-jet (card section `selection`).
+
+    Attributes:
+        pt_l0_min_gev: leading lepton.
+        pt_l1_min_gev: subleading lepton.
+        pt_lepton_veto_gev: leptons above it count for "exactly two".
+        abs_eta_lepton_max: acceptance of leptons.
+        isolation_max: largest relative isolation of leptons.
+        exclude_electron_gap: leave out the transition region of the calorimeter.
+        m_ll_min_gev: smallest dilepton mass.
+        n_jets_min: fewest jets.
+        pt_jet_min_gev: jets that count.
+        abs_eta_jet_max: acceptance of jets.
+        dr_jet_lepton_min: jets closer to a selected lepton are dropped.
+        btag_mode: "weight" multiplies simulated events by Π (1 − p) where the ntuple has p, the
+            probability of a jet to be b-tagged; "veto" cuts on the working point, as data always do.
+        pt_btag_min_gev: jets that can be b-tagged.
+        abs_eta_btag_max: acceptance of b-tagging.
+        btag_working_points: dialect → smallest discriminant of a b-jet, where it is not the dialect's own.
+        substitutes: "declare" uses and reports stand-ins for missing inputs; "refuse" stops instead.
+    """
+
+    pt_l0_min_gev: float = 22.0
+    pt_l1_min_gev: float = 15.0
+    pt_lepton_veto_gev: float = 10.0
+    abs_eta_lepton_max: float = 2.5
+    isolation_max: float = 0.15
+    exclude_electron_gap: bool = True
+    m_ll_min_gev: float = 10.0
+    n_jets_min: int = 2
+    pt_jet_min_gev: float = 30.0
+    abs_eta_jet_max: float = 4.5
+    dr_jet_lepton_min: float = 0.4
+    btag_mode: Literal["weight", "veto"] = "weight"
+    pt_btag_min_gev: float = 20.0
+    abs_eta_btag_max: float = 2.5
+    btag_working_points: dict[str, float] = field(default_factory=dict)
+    substitutes: Literal["declare", "refuse"] = "declare"
+
+    def __post_init__(self) -> None:
+        if self.n_jets_min < 2:
+            message = (
+                f"selection.n_jets_min must be at least 2, for the dijet inputs; received {self.n_jets_min}."
+            )
+            raise CardError(message)
+        if self.pt_l0_min_gev < self.pt_l1_min_gev:
+            message = (
+                f"selection.pt_l0_min_gev ({self.pt_l0_min_gev}) must not be below "
+                f"pt_l1_min_gev ({self.pt_l1_min_gev})."
+            )
+            raise CardError(message)
+        negative = [name for name, value in vars(self).items() if isinstance(value, float) and value < 0.0]
+        if negative:
+            message = f"selection.{negative[0]} must not be negative; received {getattr(self, negative[0])}."
+            raise CardError(message)
+
+
+@dataclass(frozen=True)
+class Dilepton:
+    """The e±μ∓ pairs of a chunk, one per event that can still pass.
+
+    Attributes:
+        event: index of the event in the chunk, shape (n_pairs,).
+        leading: the lepton of higher pT; the electron if both are equal.
+        subleading: the other one.
+        m_ll: mass in GeV.
+        passed: consecutive cuts passed, for every event of the chunk, shape (n_events,).
+    """
+
+    event: NDArray[np.int64]
+    leading: Momentum
+    subleading: Momentum
+    m_ll: NDArray[np.float64]
+    passed: NDArray[np.int8]
+
+
+@dataclass(frozen=True)
+class Dijet:
+    """The two leading jets, one pair per event with enough jets.
+
+    Attributes:
+        event: index among the events given, shape (n_pairs,).
+        leading, subleading: jets by pT.
+    """
+
+    event: NDArray[np.int64]
+    leading: Momentum
+    subleading: Momentum
+
+
+def select_dilepton(
+    electrons: Leptons, muons: Leptons, selection: VHWWSelection, *, gap: tuple[float, float] | None
+) -> Dilepton:
+    """Events with exactly two good leptons of different flavour, opposite sign and enough pT and mass.
+
+    Args:
+        electrons, muons: leptons of the chunk in GeV.
+        selection: the cuts.
+        gap: |η| limits of the electrons' transition region, or None.
+    """
+    good_e = _good(electrons, selection)
+    good_mu = _good(muons, selection)
+    if gap is not None and selection.exclude_electron_gap:
+        abs_eta = np.abs(electrons.eta)
+        good_e &= (abs_eta <= gap[0]) | (abs_eta >= gap[1])
+    event_e, event_mu = event_of(electrons.counts), event_of(muons.counts)
+    n_events = len(electrons.counts)
+    n_e = np.bincount(event_e[good_e], minlength=n_events)
+    n_mu = np.bincount(event_mu[good_mu], minlength=n_events)
+    two = n_e + n_mu == 2
+    mixed = two & (n_e == 1)
+    passed = (1 + two + mixed).astype(np.int8)
+    index_e = np.flatnonzero(good_e)[mixed[event_e[good_e]]]
+    index_mu = np.flatnonzero(good_mu)[mixed[event_mu[good_mu]]]
+    return _paired(electrons, index_e, muons, index_mu, selection, np.flatnonzero(mixed), passed)
+
+
+def _paired(  # the two flavours come with their indices
+    electrons: Leptons,
+    index_e: NDArray[np.int64],
+    muons: Leptons,
+    index_mu: NDArray[np.int64],
+    selection: VHWWSelection,
+    event: NDArray[np.int64],
+    passed: NDArray[np.int8],
+) -> Dilepton:
+    """Pairs that also pass charge, pT and mass; `passed` is filled in place."""
+    electron = Momentum.of(
+        electrons.pt[index_e], electrons.eta[index_e], electrons.phi[index_e], MASS_ELECTRON_GEV
+    )
+    muon = Momentum.of(muons.pt[index_mu], muons.eta[index_mu], muons.phi[index_mu], MASS_MUON_GEV)
+    leading, subleading = _ordered(electron, muon)
+    m_ll = invariant_mass(leading, subleading)
+    cuts = (
+        electrons.charge[index_e] * muons.charge[index_mu] < 0,
+        leading.pt > selection.pt_l0_min_gev,
+        subleading.pt > selection.pt_l1_min_gev,
+        m_ll > selection.m_ll_min_gev,
+    )
+    alive = np.ones(len(event), np.bool_)
+    for cut in cuts:
+        alive &= cut
+        passed[event] += alive
+    return Dilepton(event[alive], take(leading, alive), take(subleading, alive), m_ll[alive], passed)
+
+
+def _good(leptons: Leptons, selection: VHWWSelection) -> NDArray[np.bool_]:
+    """Leptons that count."""
+    good = leptons.identified & (leptons.pt > selection.pt_lepton_veto_gev)
+    good &= np.abs(leptons.eta) < selection.abs_eta_lepton_max
+    good &= leptons.isolation < selection.isolation_max
+    return np.asarray(good)
+
+
+def _ordered(a: Momentum, b: Momentum) -> tuple[Momentum, Momentum]:
+    """The two momenta of each event by pT; the first stays first if both are equal."""
+    first = a.pt >= b.pt
+    return _choose(first, a, b), _choose(first, b, a)
+
+
+def _choose(first: NDArray[np.bool_], a: Momentum, b: Momentum) -> Momentum:
+    return Momentum(
+        np.where(first, a.pt, b.pt),
+        np.where(first, a.eta, b.eta),
+        np.where(first, a.phi, b.phi),
+        np.where(first, a.mass, b.mass),
+    )
+
+
+def take(momentum: Momentum, which: NDArray[np.bool_] | NDArray[np.int64]) -> Momentum:
+    """The momenta with the given indices or mask."""
+    return Momentum(momentum.pt[which], momentum.eta[which], momentum.phi[which], momentum.mass[which])
+
+
+def clean_jets(jets: Jets, leptons: Dilepton, *, dr_min: float) -> Jets:
+    """Jets that are identified and not closer than `dr_min` to either selected lepton."""
+    event = event_of(jets.counts)
+    keep = jets.usable.copy()
+    for lepton in (leptons.leading, leptons.subleading):
+        distance2 = (jets.eta - lepton.eta[event]) ** 2 + delta_phi(jets.phi, lepton.phi[event]) ** 2
+        keep &= distance2 >= dr_min**2
+    return jets.only(keep)
+
+
+def leading_jets(jets: Jets, selection: VHWWSelection) -> Dijet:
+    """The two leading jets of every event that has enough of them, and their number."""
+    good = (jets.pt > selection.pt_jet_min_gev) & (np.abs(jets.eta) < selection.abs_eta_jet_max)
+    event = event_of(jets.counts)[good]
+    n_good = np.bincount(event, minlength=len(jets.counts))
+    order = np.lexsort((-jets.pt[good], event))
+    first = np.concatenate([[0], np.cumsum(n_good)[:-1]])[n_good >= selection.n_jets_min]
+    momenta = Momentum.of(jets.pt[good], jets.eta[good], jets.phi[good], jets.mass[good])
+    return Dijet(
+        np.flatnonzero(n_good >= selection.n_jets_min),
+        take(momenta, order[first]),
+        take(momenta, order[first + 1]),
+    )
+
+
+def _taggable(jets: Jets, selection: VHWWSelection) -> NDArray[np.bool_]:
+    """Jets in the acceptance of b-tagging."""
+    return np.asarray((jets.pt > selection.pt_btag_min_gev) & (np.abs(jets.eta) < selection.abs_eta_btag_max))
+
+
+def tagged(jets: Jets, selection: VHWWSelection, *, working_point: float) -> NDArray[np.bool_]:
+    """True for events with a b-tagged jet, shape (n_events,)."""
+    btagged = _taggable(jets, selection) & (jets.btag > working_point)
+    return np.bincount(event_of(jets.counts)[btagged], minlength=len(jets.counts)) > 0
+
+
+def veto_weight(
+    jets: Jets, selection: VHWWSelection, probability: NDArray[np.floating]
+) -> NDArray[np.float64]:
+    """Probability that no jet is b-tagged, Π (1 − p) over jets in acceptance, shape (n_events,).
+
+    Args:
+        jets: cleaned jets.
+        selection: acceptance of b-tagging.
+        probability: of each jet to be b-tagged, shape (n_jets,).
+    """
+    inside = _taggable(jets, selection)
+    event = event_of(jets.counts)[inside]
+    kept = 1.0 - np.asarray(probability, np.float64)[inside]
+    weight = np.ones(len(jets.counts))
+    # Products in the order of the jets: the same digits for any chunking.
+    np.multiply.at(weight, event, kept)
+    return weight

@@ -1,0 +1,28 @@
+"""Files of the processors' tests."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.processors.fixtures import events, write_nanoaod
+
+
+@pytest.fixture(scope="session")
+def simulated(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
+    """Two files of one simulated dataset, 600 and 400 events."""
+    directory = tmp_path_factory.mktemp("simulated")
+    return (
+        write_nanoaod(directory / "a.root", events(600, seed=1)),
+        write_nanoaod(directory / "b.root", events(400, seed=2, first_event=600)),
+    )
+
+
+@pytest.fixture(scope="session")
+def open_data() -> Path:
+    """Folder with the experiments' own files."""
+    default = Path(__file__).parents[3] / "shared" / "data"
+    folder = Path(os.environ.get("ZNOUGHT_OPEN_DATA", default))
+    if not folder.is_dir():
+        pytest.skip(f"no files of the experiments in {folder}; set ZNOUGHT_OPEN_DATA")
+    return folder
