@@ -1,0 +1,154 @@
+"""Pythia 8 behind one small class: filtered batches of event records and the count of attempts."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import awkward as ak
+import numpy as np
+import pythia8mc
+from numpy.typing import NDArray
+
+from znought.errors import DataError
+from znought.simulation.decays import boosted
+from znought.simulation.recipe import COMMON, Recipe
+
+__all__ = ["EventGenerator", "GeneratedBatch", "higgs_decays"]
+
+_QUIET = ("Print:quiet = on", "Random:setSeed = on")
+# The hard process as it stands, without shower, remnants and hadrons.
+_PROCESS_ONLY = (
+    "PartonLevel:ISR = off",
+    "PartonLevel:FSR = off",
+    "PartonLevel:Remnants = off",
+    "HadronLevel:all = off",
+    "Check:event = off",
+)
+_N_LEADING = 3  # record entries before the hard process: system and two beams
+
+
+class _Filter(pythia8mc.UserHooks):  # type: ignore[misc]  # the library carries no types
+    """Counts attempted events and vetoes the hopeless ones before they are showered to the end."""
+
+    def __init__(self, recipe: Recipe) -> None:
+        super().__init__()
+        self.recipe = recipe
+        self.attempted = 0
+
+    def canVetoProcessLevel(self) -> bool:  # noqa: N802  (the library's name, as below)
+        return True
+
+    def doVetoProcessLevel(self, process: Any) -> bool:  # noqa: N802
+        recipe = self.recipe
+        entries = range(_N_LEADING, process.size())
+        if recipe.w_charge is not None and not any(process[i].id() == 24 * recipe.w_charge for i in entries):
+            return True
+        if recipe.n_taus is not None and recipe.n_taus != sum(process[i].idAbs() == 15 for i in entries):
+            return True
+        self.attempted += 1
+        # The system line travels with the record: it carries the attempt that the event came from.
+        process[0].scale(float(self.attempted))
+        return False
+
+    def canVetoPT(self) -> bool:  # noqa: N802
+        return self.recipe.parton_filter is not None
+
+    def scaleVetoPT(self) -> float:  # noqa: N802
+        return 0.0 if self.recipe.parton_filter is None else self.recipe.parton_filter.scale_gev
+
+    def doVetoPT(self, i_pos: int, event: Any) -> bool:  # noqa: N802
+        cut = self.recipe.parton_filter
+        if cut is None:
+            return False
+        n_partons = 0
+        for i in range(event.size() - 1, _N_LEADING - 1, -1):
+            parton = event[i]
+            if parton.isFinal() and parton.colType() != 0:
+                pt = parton.pT()
+                n_partons += pt > cut.pt_gev
+                if n_partons == 2 or pt > cut.pt_single_gev:
+                    return False
+        return True
+
+
+def _start(commands: tuple[str, ...], seed: int, hooks: _Filter | None = None) -> Any:
+    pythia = pythia8mc.Pythia("", False)
+    for command in (*_QUIET, f"Random:seed = {seed}", *commands):
+        if not pythia.readString(command):
+            raise DataError(f"Pythia refuses the setting {command!r}.")
+    if hooks is not None:
+        pythia.setUserHooksPtr(hooks)
+    if not pythia.init():
+        raise DataError("Pythia does not initialise; its settings contradict each other.")
+    return pythia
+
+
+@dataclass(frozen=True)
+class GeneratedBatch:
+    """Event records (n_events, n_entries) and the ordinal of each one's attempt, counted from 1."""
+
+    records: ak.Array
+    attempt: NDArray[np.int64]
+
+
+class EventGenerator:
+    """One seeded Pythia for one recipe."""
+
+    def __init__(self, recipe: Recipe, seed: int) -> None:
+        self._filter = _Filter(recipe)
+        self._pythia = _start((*COMMON, *recipe.commands), seed, self._filter)
+        self._charge: dict[int, float] = {}
+
+    @property
+    def attempted(self) -> int:
+        """Events tried so far, before the generator filter."""
+        return self._filter.attempted
+
+    @property
+    def sigma_pb(self) -> float:
+        """Pythia's own leading-order cross section of the hard process before any branching ratio, pb."""
+        return float(self._pythia.infoPython().sigmaGen(0)) * 1e9
+
+    def batch(self, n_events: int) -> GeneratedBatch:
+        """The next events after the filter (fewer, where Pythia gave up on one)."""
+        records = self._pythia.nextBatch(n_events).prt
+        attempt = np.asarray(records.scale[:, 0], dtype=np.int64)
+        return GeneratedBatch(records, attempt)
+
+    def charges(self, pdg_id: NDArray[np.int32]) -> NDArray[np.float32]:
+        """Electric charges of the particles, same shape as the identifiers."""
+        unique, inverse = np.unique(pdg_id, return_inverse=True)
+        data = self._pythia.particleData
+        for code in unique:
+            if int(code) not in self._charge:
+                self._charge[int(code)] = float(data.charge(int(code)))
+        table = np.array([self._charge[int(code)] for code in unique], dtype=np.float32)
+        return table[inverse]
+
+
+def higgs_decays(n_decays: int, seed: int) -> NDArray[np.float64]:
+    """H → W⁺W⁻* → ℓ⁺ν ℓ⁻ν̄ in the Higgs boson's rest frame, with Pythia's full spin correlations.
+
+    Returns:
+        Four-momenta (px, py, pz, E) of ℓ⁺, ν, ℓ⁻, ν̄ in GeV, shape (n_decays, 4, 4).
+    """
+    commands = (
+        "HiggsSM:gg2H = on",
+        "25:onMode = off",
+        "25:onIfMatch = 24 -24",
+        "24:onMode = off",
+        "24:onIfAny = 11",
+    )
+    pythia = _start((*COMMON, *_PROCESS_ONLY, *commands), seed)
+    records = pythia.nextBatch(n_decays).prt
+    higgs = _momenta(records[records.id == 25][:, :1])
+    legs = np.concatenate(
+        [_momenta(records[records.id == code][:, :1]) for code in (-11, 12, 11, -12)], axis=1
+    )
+    boost = higgs.copy()
+    boost[..., :3] *= -1.0
+    return boosted(legs, boost)
+
+
+def _momenta(particles: ak.Array) -> NDArray[np.float64]:
+    parts = [ak.to_numpy(getattr(particles.p, name)) for name in ("px", "py", "pz", "e")]
+    return np.stack(parts, axis=-1).astype(np.float64)

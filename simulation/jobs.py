@@ -1,0 +1,336 @@
+"""Jobs: a pure plan, and the function that a worker runs to write one file.
+
+Every job seeds itself from (seed, dataset, index), so that neither the number of workers nor their order
+changes a byte of the arrays. Planning needs neither Pythia nor fastjet.
+"""
+
+import hashlib
+import json
+import time
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from znought.errors import CardError
+from znought.simulation.config import DetectorConfig, SimulationConfig
+from znought.simulation.recipe import Recipe
+from znought.simulation.recipes import recipe as recipe_of
+
+if TYPE_CHECKING:
+    from znought.simulation.generator import GeneratedBatch
+    from znought.simulation.truth import Truth
+
+__all__ = [
+    "JobSummary",
+    "SampleRequest",
+    "SimulationJob",
+    "job_path",
+    "plan",
+    "pseudo_data_lumi_ifb",
+    "run_job",
+]
+
+GENERATION = 1
+"""Raise it whenever the events of a given job change: files of another generation are made anew."""
+
+BATCH_SIZE = 250
+HIGGS_DECAYS = 20_000
+MAX_RESPONSES = 255
+
+
+@dataclass(frozen=True)
+class SampleRequest:
+    """A dataset to simulate.
+
+    Attributes:
+        dataset: name of the dataset, and of its folder.
+        process: physics process, by which `pseudo_data.scale` names it.
+        recipe: key in `recipes.RECIPES`.
+        n_events: events after the generator filter at events scale 1.
+        n_responses: detector responses of each event.
+        cross_section_pb: σ · k · BR before the generator filter; used for pseudo-data only.
+        in_data: whether pseudo-data contain it.
+    """
+
+    dataset: str
+    process: str
+    recipe: str
+    n_events: int
+    n_responses: int = 1
+    cross_section_pb: float = 0.0
+    in_data: bool = True
+
+
+@dataclass(frozen=True)
+class SimulationJob:
+    """One file to write; plain values only.
+
+    Simulation stops after `n_events` events behind the generator filter; pseudo-data after `n_attempts`
+    before it.
+    """
+
+    dataset: str
+    recipe: str
+    index: int
+    n_events: int
+    n_responses: int
+    seed: int
+    detector: DetectorConfig
+    n_attempts: int | None = None
+
+    @property
+    def is_data(self) -> bool:
+        """Whether the job makes unweighted pseudo-data."""
+        return self.n_attempts is not None
+
+
+@dataclass(frozen=True)
+class JobSummary:
+    """What a job wrote.
+
+    Attributes:
+        path: the file.
+        n_attempted, n_events: events before and after the generator filter.
+        n_rows: rows in the file, over all responses.
+        n_distinct: generated events among them.
+        sigma_pb: Pythia's leading-order cross section before branching ratios and filter, pb.
+        seconds: time taken; 0 for a file that was there already.
+    """
+
+    path: str
+    dataset: str
+    recipe: str
+    index: int
+    n_attempted: int
+    n_events: int
+    n_rows: int
+    n_distinct: int
+    sigma_pb: float
+    seconds: float
+
+
+def _number(*parts: object) -> int:
+    text = "|".join(str(part) for part in parts)
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little")
+
+
+def plan(
+    requests: Iterable[SampleRequest], config: SimulationConfig, *, events_scale: float = 1.0
+) -> tuple[SimulationJob, ...]:
+    """All jobs of a sample, pseudo-data last; depends on its arguments alone.
+
+    Raises:
+        CardError: unknown recipe, no events, or too many responses.
+    """
+    if not events_scale > 0.0:
+        raise CardError(f"The events scale must be positive. Received: {events_scale!r}.")
+    requests = tuple(requests)
+    jobs = [job for request in requests for job in _simulation_jobs(request, config, events_scale)]
+    if config.pseudo_data.enabled:
+        jobs += _data_jobs(requests, config, events_scale)
+    return tuple(jobs)
+
+
+def pseudo_data_lumi_ifb(config: SimulationConfig, *, events_scale: float = 1.0) -> float:
+    """Integrated luminosity of the pseudo-data of a sample of that scale, 1/fb."""
+    return config.pseudo_data.lumi_ifb * events_scale
+
+
+def _simulation_jobs(
+    request: SampleRequest, config: SimulationConfig, events_scale: float
+) -> list[SimulationJob]:
+    if request.n_events < 1 or not 1 <= request.n_responses <= MAX_RESPONSES:
+        raise CardError(
+            f"Dataset {request.dataset!r} needs n_events from 1 and n_responses from 1 to {MAX_RESPONSES}. "
+            f"Received: {request.n_events!r}, {request.n_responses!r}."
+        )
+    total = max(1, round(request.n_events * events_scale))
+    sizes = _split(total, recipe_of(request.recipe).events_per_job * config.job_size)
+    return [
+        SimulationJob(
+            dataset=request.dataset,
+            recipe=request.recipe,
+            index=index,
+            n_events=size,
+            n_responses=request.n_responses,
+            seed=config.seed,
+            detector=config.detector,
+        )
+        for index, size in enumerate(sizes)
+    ]
+
+
+def _data_jobs(
+    requests: tuple[SampleRequest, ...], config: SimulationConfig, events_scale: float
+) -> list[SimulationJob]:
+    data = config.pseudo_data
+    detector = DetectorConfig(**{**asdict(config.detector), "jet_energy_scale": data.jet_energy_scale})
+    lumi_ipb = 1000.0 * pseudo_data_lumi_ifb(config, events_scale=events_scale)
+    pieces: list[tuple[str, int]] = []
+    for request in requests:
+        if request.in_data:
+            mean = lumi_ipb * request.cross_section_pb * data.scale.get(request.process, 1.0)
+            rng = np.random.default_rng(_number(config.seed, data.dataset, request.dataset, "yield"))
+            size = recipe_of(request.recipe).attempts_per_job * config.job_size
+            pieces += [(request.recipe, n) for n in _split(int(rng.poisson(mean)), size)]
+    return [
+        SimulationJob(
+            dataset=data.dataset,
+            recipe=name,
+            index=index,
+            n_events=0,
+            n_responses=1,
+            seed=config.seed,
+            detector=detector,
+            n_attempts=n,
+        )
+        for index, (name, n) in enumerate(pieces)
+    ]
+
+
+def _split(total: int, size: float) -> list[int]:
+    n_jobs = max(1, round(total / size))
+    return [n for n in (total * (i + 1) // n_jobs - total * i // n_jobs for i in range(n_jobs)) if n > 0]
+
+
+def job_path(job: SimulationJob, directory: str | Path) -> Path:
+    """The file that the job writes."""
+    return Path(directory) / job.dataset / f"{job.dataset}_{job.index:04d}.root"
+
+
+def run_job(job: SimulationJob, directory: str) -> JobSummary:
+    """Generates the job's events and writes its file, unless the file is there, whole and of the same job."""
+    from znought.simulation import ntuple
+
+    path = job_path(job, directory)
+    fingerprint = _fingerprint(job)
+    record = ntuple.read_job(path)
+    if record is not None and record["fingerprint"] == fingerprint:
+        return JobSummary(**{**record["summary"], "path": str(path), "seconds": 0.0})
+    start = time.perf_counter()
+    production = _Production(job)
+    production.run()
+    events = ntuple.merge(production.parts)
+    summary = JobSummary(
+        path=str(path),
+        dataset=job.dataset,
+        recipe=job.recipe,
+        index=job.index,
+        n_attempted=production.n_attempted,
+        n_events=production.n_events,
+        n_rows=len(events["event"]),
+        n_distinct=len(np.unique(events["event"])),
+        sigma_pb=production.generator.sigma_pb,
+        seconds=time.perf_counter() - start,
+    )
+    record = {"fingerprint": fingerprint, "summary": {**asdict(summary), "seconds": 0.0}}
+    ntuple.write(path, events, production.runs(), record)
+    return summary
+
+
+def _fingerprint(job: SimulationJob) -> str:
+    recipe = {name: value for name, value in vars(recipe_of(job.recipe)).items() if name != "weigher"}
+    parts = {"generation": GENERATION, "job": asdict(job), "recipe": recipe}
+    text = json.dumps(parts, sort_keys=True, default=asdict)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+class _Production:
+    """One job at work: generator, random numbers, and the rows so far."""
+
+    def __init__(self, job: SimulationJob) -> None:
+        from znought.simulation.generator import EventGenerator, higgs_decays
+
+        self.job = job
+        self.recipe: Recipe = recipe_of(job.recipe)
+        seed = _number(job.seed, job.dataset, job.index)
+        self.generator = EventGenerator(self.recipe, seed % 900_000_000 + 1)
+        self.rng = np.random.default_rng(seed)
+        self.run_number = _number("run", job.dataset) % 900_000 + 100_000
+        self.n_events = 0
+        self.parts: list[dict[str, Any]] = []
+        self.library: NDArray[np.float64] | None = None
+        if self.recipe.leptons == "higgs_ww":
+            wanted = (job.n_attempts or job.n_events) * job.n_responses
+            self.library = higgs_decays(min(HIGGS_DECAYS, max(wanted, 100)), (seed >> 20) % 900_000_000 + 1)
+
+    @property
+    def n_attempted(self) -> int:
+        """Events before the generator filter: the promised number for data, the counted one otherwise."""
+        return self.generator.attempted if self.job.n_attempts is None else self.job.n_attempts
+
+    def run(self) -> None:
+        while True:
+            batch = self.generator.batch(self._next_size())
+            attempt = batch.attempt
+            if self.job.n_attempts is not None:
+                attempt = attempt[attempt <= self.job.n_attempts]
+            if len(attempt):
+                self._add(batch, len(attempt))
+            if self._is_complete():
+                return
+
+    def _is_complete(self) -> bool:
+        if self.job.n_attempts is not None:
+            return self.generator.attempted >= self.job.n_attempts
+        return self.n_events >= self.job.n_events
+
+    def _next_size(self) -> int:
+        if self.job.n_attempts is None:
+            return min(BATCH_SIZE, self.job.n_events - self.n_events)
+        accepted = max(self.n_events, 1) / max(self.generator.attempted, 1)
+        missing = accepted * (self.job.n_attempts - self.generator.attempted)
+        return int(np.clip(missing, 10, BATCH_SIZE))
+
+    def _add(self, batch: "GeneratedBatch", n: int) -> None:
+        from znought.simulation.detector import respond
+        from znought.simulation.ntuple import rows_of
+        from znought.simulation.truth import truth_of
+
+        records = batch.records[:n]
+        truth = truth_of(records, self.recipe.leptons, self.generator)
+        extra = {} if self.recipe.weigher is None else self.recipe.weigher(records)
+        first = self.n_events + 1
+        for response in range(self.job.n_responses):
+            seen = respond(truth, self._draw(truth), self.job.detector, skim=self.recipe.skim, rng=self.rng)
+            identity = self._identity(seen.event, first, response)
+            weights: dict[str, NDArray[np.float64]] = {}
+            if not self.job.is_data:
+                weights["genWeight"] = np.full(len(seen.event), 1.0 / self.job.n_responses)
+                weights |= {name: np.asarray(values)[seen.event] for name, values in extra.items()}
+            self.parts.append(rows_of(seen, identity, weights))
+        self.n_events += n
+
+    def _identity(self, rows: NDArray[np.int64], first: int, response: int) -> dict[str, NDArray[Any]]:
+        identity: dict[str, NDArray[Any]] = {
+            "run": np.full(len(rows), self.run_number, dtype=np.uint32),
+            "luminosityBlock": np.full(len(rows), self.job.index + 1, dtype=np.uint32),
+            "event": (rows + first).astype(np.uint64),
+        }
+        if not self.job.is_data:
+            identity["response"] = np.full(len(rows), response, dtype=np.uint8)
+        return identity
+
+    def _draw(self, truth: "Truth") -> Any:
+        from znought.simulation import decays
+
+        if self.library is not None:
+            return decays.draw_higgs_ww(truth.source[:, 0], self.library, self.rng)
+        if self.recipe.leptons == "tau_pair":
+            return decays.draw_tau_pair(truth.source, self.rng)
+        if self.recipe.leptons == "w_pair":
+            return decays.draw_w_pair(truth.source, self.rng)
+        return decays.LeptonDraw(truth.source, truth.source_id)
+
+    def runs(self) -> dict[str, NDArray[Any]]:
+        """The `Runs` tree: one row, sums over all events behind the generator filter."""
+        run = {"run": np.array([self.run_number], dtype=np.uint32)}
+        if self.job.is_data:
+            return run
+        sums = {name: np.array([float(self.n_events)]) for name in ("genEventSumw", "genEventSumw2")}
+        counts = {"genEventCount": self.n_events, "genFilterAttempted": self.generator.attempted}
+        return {**run, **sums, **{name: np.array([n], dtype=np.int64) for name, n in counts.items()}}

@@ -1,0 +1,76 @@
+"""What a recipe is: Pythia settings, the generator filter and how the leptons come about."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["COMMON", "LeptonSource", "PartonFilter", "Recipe", "Weigher"]
+
+LeptonSource = Literal["higgs_ww", "w_pair", "tau_pair", "record"]
+"""Where the prompt leptons of a response come from.
+
+`higgs_ww`: the stable Higgs boson of the record decays to WW* → ℓνℓν, anew in each response (exact: a
+scalar's decay knows nothing of its production). `w_pair`: the two W → ℓν of the record; each response
+draws their flavours (e, μ, τ → e, τ → μ). `tau_pair`: the two stable τ of the record decay leptonically,
+anew in each response. These three give e±μ∓ final states only. `record`: leptons as generated.
+"""
+
+Weigher = Callable[[Any], Mapping[str, NDArray[np.float64]]]
+"""From the awkward event records (n_events, n_entries) to named weights, each of shape (n_events,)."""
+
+COMMON: tuple[str, ...] = (
+    "Beams:eCM = 13000.",
+    # The underlying event enters through the detector's soft terms; generating it costs a factor 3.
+    "PartonLevel:MPI = off",
+    # Electrons are taken dressed with their photons; no leptons from shower photons.
+    "TimeShower:QEDshowerByL = off",
+    "TimeShower:QEDshowerByGamma = off",
+    "25:m0 = 125.",
+    "6:m0 = 172.5",
+)
+
+
+@dataclass(frozen=True)
+class PartonFilter:
+    """Veto within the shower, when its evolution has come down to `scale_gev`.
+
+    An event goes on with two coloured partons above `pt_gev`, or one above `pt_single_gev` (which may
+    still split into two jets); later emissions are softer than `scale_gev`.
+    """
+
+    scale_gev: float = 10.0
+    pt_gev: float = 15.0
+    pt_single_gev: float = 80.0
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One way of generating events.
+
+    Attributes:
+        name: key in `RECIPES`.
+        description: one line, with what is missing.
+        commands: Pythia settings on top of `COMMON`.
+        leptons: where the prompt leptons come from.
+        parton_filter: generator filter; None lets every event pass.
+        w_charge: keep only this charge of the associated W (others do not count as attempted).
+        n_taus: keep only this number of τ in the hard process (others do not count as attempted).
+        skim: rows written: `emu` needs a reconstructed electron and muon and two jets, `dijet` two jets.
+        events_per_job, attempts_per_job: size of one job in simulation and in pseudo-data.
+        weigher: extra per-event weights, written as one branch per name.
+    """
+
+    name: str
+    description: str
+    commands: tuple[str, ...]
+    leptons: LeptonSource
+    parton_filter: PartonFilter | None = None
+    w_charge: int | None = None
+    n_taus: int | None = None
+    skim: Literal["emu", "dijet"] = "emu"
+    events_per_job: int = 10_000
+    attempts_per_job: int = 20_000
+    weigher: Weigher | None = None
