@@ -7,7 +7,7 @@ module reads, checks and names mistakes, and knows no physics.
 import dataclasses
 import types
 import typing
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -15,9 +15,10 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from znought.errors import CardError, unknown_name
+from znought.models.boosting import BoostingConfig
 from znought.models.network import NetworkConfig
 from znought.models.training import TrainingConfig
-from znought.processors.regions import Region
+from znought.processors.regions import regions_from_card
 from znought.processors.selection import VHWWSelection
 from znought.simulation.config import SimulationConfig
 from znought.stats.binning import BinningConfig
@@ -79,6 +80,34 @@ class Processing(_Section):
     allow_skip: bool = False
 
 
+class CutBased(_Section):
+    """The competitor without a network: a region, and the variable it is binned in.
+
+    Attributes:
+        region: name in `regions`.
+        variable, lower, upper: what the region's events are binned in, and over which range.
+    """
+
+    region: str
+    variable: str
+    lower: float
+    upper: float
+
+
+class CrossFit(_Section):
+    """How edges are kept from the events that they are quoted on.
+
+    Attributes:
+        n_parts: parts of the events; each is quoted with edges from the others.
+        n_bootstrap: replicates of the interval.
+        seed: of parts and replicates.
+    """
+
+    n_parts: Annotated[int, Field(ge=2)] = 2
+    n_bootstrap: Annotated[int, Field(ge=2)] = 200
+    seed: int = 1
+
+
 class Card(_Section):
     """A whole analysis.
 
@@ -88,6 +117,7 @@ class Card(_Section):
         signal: process whose significance is sought.
         signal_class: network output that is binned.
         classes: classes of the network, in the order of its outputs.
+        signal_region: name in `regions` of the events whose discriminant is binned.
         features: inputs of the network, in order; empty means all that the processor makes.
     """
 
@@ -95,9 +125,10 @@ class Card(_Section):
     title: str
     label: str = "Simulation"
     lumi_ifb: Annotated[float, Field(gt=0)]
-    seed: int = 1
     signal: str
     signal_class: str
+    signal_region: str
+    cut_based: CutBased
     classes: tuple[str, ...]
     features: tuple[str, ...] = ()
     processes: dict[str, Process]
@@ -108,36 +139,45 @@ class Card(_Section):
     simulation: SimulationConfig | None = None
     network: NetworkConfig = NetworkConfig()
     training: TrainingConfig = TrainingConfig()
+    boosting: BoostingConfig = BoostingConfig()
     binning: BinningConfig = BinningConfig()
+    crossfit: CrossFit = CrossFit()
 
     @model_validator(mode="after")
     def _names_agree(self) -> "Card":
         for name, dataset in self.datasets.items():
-            if dataset.process not in self.processes:
-                raise ValueError(
-                    f"datasets.{name}: " + unknown_name("process", dataset.process, self.processes)
-                )
+            _known(f"datasets.{name}", "process", dataset.process, self.processes)
             if dataset.xsec_pb is None and self.processes[dataset.process].kind == "simulation":
-                raise ValueError(
-                    f"datasets.{name}: simulation needs a cross section (xsec_pb), none was given."
-                )
+                message = "simulation needs a cross section (xsec_pb), none was given"
+                raise ValueError(f"datasets.{name}: {message}.")
         for name, process in self.processes.items():
-            if process.network_class is not None and process.network_class not in self.classes:
-                raise ValueError(
-                    f"processes.{name}: " + unknown_name("class", process.network_class, self.classes)
-                )
-        if self.signal not in self.processes:
-            raise ValueError("signal: " + unknown_name("process", self.signal, self.processes))
-        if self.signal_class not in self.classes:
-            raise ValueError("signal_class: " + unknown_name("class", self.signal_class, self.classes))
-        unlearned = [c for c in self.classes if c not in {p.network_class for p in self.processes.values()}]
+            if process.network_class is not None:
+                _known(f"processes.{name}", "class", process.network_class, self.classes)
+        _known("signal", "process", self.signal, self.processes)
+        _known("signal_class", "class", self.signal_class, self.classes)
+        _known("signal_region", "region", self.signal_region, self.regions)
+        _known("cut_based.region", "region", self.cut_based.region, self.regions)
+        regions_from_card(self.regions)
+        learned = {process.network_class for process in self.processes.values()}
+        unlearned = [name for name in self.classes if name not in learned]
         if unlearned:
             raise ValueError(f"classes: no process is of class {', '.join(unlearned)}.")
         return self
 
+    def of_kind(self, kind: Literal["simulation", "data"]) -> tuple[str, ...]:
+        """Datasets of one kind, in the card's order."""
+        return tuple(
+            name for name, entry in self.datasets.items() if self.processes[entry.process].kind == kind
+        )
+
     def section(self, *names: str) -> dict[str, Any]:
         """Some sections as plain values, for a fingerprint."""
         return self.model_dump(mode="json", include=set(names), by_alias=True)
+
+
+def _known(where: str, kind: str, name: str, expected: Iterable[str]) -> None:
+    if name not in expected:
+        raise ValueError(f"{where}: {unknown_name(kind, name, expected)}")
 
 
 class _Loader(yaml.SafeLoader):

@@ -19,7 +19,8 @@ REMOTE = ("root://", "http://", "https://")
 def metadata(card: Card, dataset: str) -> dict[str, Any]:
     """What travels with every chunk of a dataset."""
     entry = card.datasets[dataset]
-    return {"process": entry.process, "kind": card.processes[entry.process].kind}
+    kept = {"process": entry.process, "is_data": card.processes[entry.process].kind == "data"}
+    return kept if entry.lumi_ifb is None else kept | {"lumi_ifb": entry.lumi_ifb}
 
 
 def fileset_of_card(card: Card) -> Fileset:
@@ -59,15 +60,23 @@ def _expand(name: str, pattern: str) -> list[str]:
     return [str(match.resolve()) for match in found]
 
 
-def write_fileset(path: Path, card: Card, files: Mapping[str, list[Path]]) -> None:
-    """Writes a fileset of local files with paths relative to it, so that the folder may move."""
-    content = {
-        name: {
-            "files": {str(p.relative_to(path.parent)): card.datasets[name].tree for p in sorted(paths)},
-            "metadata": metadata(card, name),
-        }
-        for name, paths in files.items()
-    }
+def write_fileset(
+    path: Path, card: Card, files: Mapping[str, list[Path]], *, lumi_ifb: Mapping[str, float]
+) -> None:
+    """Writes a fileset of local files with paths relative to it, so that the folder may move.
+
+    Args:
+        path: where.
+        card: whose datasets they are.
+        files: by dataset.
+        lumi_ifb: integrated luminosity of datasets of data.
+    """
+    root = path.parent.resolve()
+    content: Fileset = {}
+    for name, paths in files.items():
+        relative = {str(p.resolve().relative_to(root)): card.datasets[name].tree for p in sorted(paths)}
+        lumi = {"lumi_ifb": lumi_ifb[name]} if name in lumi_ifb else {}
+        content[name] = {"files": relative, "metadata": metadata(card, name) | lumi}
     write_json(path, content)
 
 

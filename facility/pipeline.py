@@ -13,7 +13,7 @@ from znought.facility.context import Context, RunOptions
 from znought.facility.manifest import Manifest, fingerprint, source_digest
 from znought.facility.progress import Silent
 from znought.facility.results import Results, read_results
-from znought.facility.stages import fit, inputs, optimise, plot, process, score, simulate, train
+from znought.facility.stages import fit, optimise, plot, process, score, simulate, train
 from znought.facility.workspace import Workspace
 
 __all__ = ["STAGES", "Stage", "flow", "names_from", "run", "run_stages", "single"]
@@ -39,8 +39,19 @@ class Stage:
     inputs: Callable[[Context], object] = lambda context: None
 
 
-_LEARNING = ("classes", "features", "processes", "network", "training")
-_STATISTICS = ("lumi_ifb", "signal", "signal_class", "classes", "processes", "regions", "binning")
+_LEARNING = ("classes", "features", "processes", "datasets", "network", "training", "boosting")
+_STATISTICS = (
+    "lumi_ifb",
+    "signal",
+    "signal_class",
+    "signal_region",
+    "classes",
+    "processes",
+    "regions",
+    "cut_based",
+    "binning",
+    "crossfit",
+)
 
 STAGES: tuple[Stage, ...] = (
     Stage("simulate", simulate.simulate, ("datasets", "simulation"), (), inputs=simulate.scale),
@@ -50,7 +61,7 @@ STAGES: tuple[Stage, ...] = (
         ("analysis", "lumi_ifb", "processes", "datasets", "selection", "regions", "processing"),
         ("znought.processors.vh_ww", "znought.facility.runner", process.__name__),
         after=("simulate",),
-        inputs=inputs.file_states,
+        inputs=process.inputs,
     ),
     Stage(
         "train",
@@ -67,8 +78,8 @@ STAGES: tuple[Stage, ...] = (
         ("znought.stats.crossfit", "znought.models.evaluation", optimise.__name__),
         after=("score",),
     ),
-    Stage("fit", fit.fit, _STATISTICS, ("znought.stats.fit", fit.__name__), after=("optimise",)),
-    Stage("plot", plot.plot, ("label", "title"), (plot.__name__,), after=("fit",)),
+    Stage("fit", fit.fit, ("label", "title", *_STATISTICS), (fit.__name__,), after=("optimise",)),
+    Stage("plot", plot.plot, ("label", "title"), (plot.__name__,), after=("fit",), inputs=plot.inputs),
 )
 
 

@@ -36,6 +36,7 @@ class SignificanceResult(_Record):
         held_out: Z₀ on events that had no say in the edges (cross-fitted).
         interval: 68 % bootstrap interval of `held_out`, over generated events.
         auxiliary: model of the background uncertainty, "gaussian" or "poisson".
+        z_per_bin: Z₀ of each of the final edges' bins, on all events.
         quadrature: Z₀ of the final edges on all events; its bins' uncertainties are uncorrelated.
         statistics_limited: the least populated bin has too few background events to be believed.
         min_background_events: effective background events of that bin.
@@ -45,6 +46,7 @@ class SignificanceResult(_Record):
     held_out: float
     interval: tuple[float, float]
     auxiliary: str
+    z_per_bin: tuple[float, ...]
     quadrature: float
     statistics_limited: bool
     min_background_events: float

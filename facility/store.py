@@ -103,12 +103,11 @@ def read_events(
     names = list(dict.fromkeys([*IDENTITY, *columns]))
     tables = [_read_dataset(directory, dataset, variation, names) for dataset in datasets]
     code = np.repeat(np.arange(len(tables), dtype=np.int16), [t.num_rows for t in tables])
-    filled = [t for t in tables if t.num_rows] or tables[:1]
+    filled = [table for table in tables if table.num_rows]
+    if not filled:
+        return EventTable({name: np.empty(0) for name in names}, code, tuple(datasets))
     merged = pa.concat_tables(filled, promote_options="permissive")
-    arrays = {name: merged.column(name).to_numpy() for name in names} if merged.num_columns else {}
-    if not arrays:
-        raise DataError(f"No selected events in {directory} for: {', '.join(datasets)}.")
-    return EventTable(arrays, code, tuple(datasets))
+    return EventTable({name: merged.column(name).to_numpy() for name in names}, code, tuple(datasets))
 
 
 def _read_dataset(directory: Path, dataset: str, variation: str, names: list[str]) -> pa.Table:

@@ -2,9 +2,10 @@
 
 from rich.table import Table
 
-from znought.facility.results import Estimate, Results, SignificanceResult
+from znought.facility.results import Estimate, Results
+from znought.plots.report import ReportTable
 
-__all__ = ["closing_tables"]
+__all__ = ["closing_tables", "report_tables"]
 
 METHODS = {
     "cut_based": "cut-based, one bin",
@@ -16,51 +17,54 @@ METHODS = {
 
 
 def closing_tables(results: Results) -> tuple[Table, ...]:
+    """The report's tables, for a terminal."""
+    return tuple(_terminal(table) for table in report_tables(results))
+
+
+def report_tables(results: Results) -> tuple[ReportTable, ...]:
     """Significances, areas under the ROC curves and the simulated events behind them."""
     return (_significances(results), _areas(results), _events(results))
 
 
-def _title(results: Results) -> str:
-    return f"{results.label} · √s = 13 TeV, {results.lumi_ifb:g} fb⁻¹ · {results.title}"
+def _terminal(table: ReportTable) -> Table:
+    drawn = Table(title=table.title, caption=table.caption, title_justify="left", caption_justify="left")
+    for i, column in enumerate(table.header):
+        drawn.add_column(column, justify="right" if i else "left", no_wrap=True)
+    for row in table.rows:
+        drawn.add_row(*row)
+    return drawn
 
 
-def _significances(results: Results) -> Table:
+def _significances(results: Results) -> ReportTable:
     sigma = f"{results.sigma_background:.0%}"
-    table = Table(
-        title=_title(results) + "\nExpected Z₀ (Asimov, μ = 1), "
-        f"{sigma} background uncertainty per bin; the headline is held-out",
-        caption="held-out: edges chosen on other events than those quoted; interval: 68 %, bootstrap over\n"
-        f"generated events; profile: likelihood with the {sigma} correlated between bins.\n"
-        + "\n".join(results.notes),
-        caption_justify="left",
-    )
-    for column in ("selection", "held-out Z₀", "68 % interval", "tuned Z₀", "profile Z", "× cut-based"):
-        table.add_column(column, justify="left" if column == "selection" else "right")
     reference = results.z0["cut_based"].held_out
+    rows = []
     for name, found in results.z0.items():
+        low, high = found.interval
+        profile = f"{results.z_profile[name]:.3f}" if name in results.z_profile else "–"
         ratio = f"{found.held_out / reference:.2f}" if reference > 0 else "–"
-        table.add_row(METHODS.get(name, name), *_row(found), _profile(results, name), ratio)
-    return table
+        flag = " *" if found.statistics_limited else ""
+        held_out = f"{found.held_out:.3f}{flag}"
+        title = METHODS.get(name, name)
+        rows.append((title, held_out, f"[{low:.3f}, {high:.3f}]", f"{found.tuned:.3f}", profile, ratio))
+    caption = (
+        f"Asimov, μ = 1, {sigma} background uncertainty in each bin. Held-out: edges chosen on other events "
+        "than those quoted; interval: 68 %, bootstrap over generated events; profile: held-out likelihood "
+        f"with the {sigma} common to all bins. " + " ".join(results.notes)
+    )
+    title = f"{results.label}, 13 TeV, {results.lumi_ifb:g} fb⁻¹: expected Z₀ of {results.title}"
+    header = ("selection", "held-out Z₀", "68 % interval", "tuned Z₀", "profile Z", "× cut-based")
+    return ReportTable(title, header, tuple(rows), caption)
 
 
-def _row(found: SignificanceResult) -> tuple[str, str, str]:
-    low, high = found.interval
-    flag = " *" if found.statistics_limited else ""
-    return f"{found.held_out:.3f}{flag}", f"[{low:.3f}, {high:.3f}]", f"{found.tuned:.3f}"
-
-
-def _profile(results: Results, name: str) -> str:
-    return f"{results.z_profile[name]:.3f}" if name in results.z_profile else "–"
-
-
-def _areas(results: Results) -> Table:
-    table = Table(title="Area under the ROC curve, out-of-fold and test events (one class against the rest)")
-    table.add_column("class")
-    table.add_column("network", justify="right")
-    table.add_column("boosted trees", justify="right")
-    for name, estimate in results.auc.items():
-        table.add_row(name, _area(estimate), _area(results.auc_boosting.get(name)))
-    return table
+def _areas(results: Results) -> ReportTable:
+    rows = tuple(
+        (name, _area(estimate), _area(results.auc_boosting.get(name)))
+        for name, estimate in results.auc.items()
+    )
+    caption = "One class against the rest, every class carrying the same weight; out-of-fold and test events."
+    header = ("class", "network", "boosted trees")
+    return ReportTable(f"{results.label}: area under the ROC curve", header, rows, caption)
 
 
 def _area(estimate: Estimate | None) -> str:
@@ -70,16 +74,17 @@ def _area(estimate: Estimate | None) -> str:
     return f"{estimate.value:.3f} [{low:.3f}, {high:.3f}]"
 
 
-def _events(results: Results) -> Table:
-    table = Table(title="Simulated events after preselection")
-    for column in ("class", "raw", "generated", "effective", f"expected in {results.lumi_ifb:g} fb⁻¹"):
-        table.add_column(column, justify="left" if column == "class" else "right")
-    for name, events in results.events.items():
-        numbers = (
+def _events(results: Results) -> ReportTable:
+    rows = tuple(
+        (
+            name,
             f"{events.raw:,}",
             f"{events.generated:,}",
             f"{events.effective:,.0f}",
             f"{events.weighted:,.1f}",
         )
-        table.add_row(name, *numbers)
-    return table
+        for name, events in results.events.items()
+    )
+    header = ("process", "raw", "generated", "effective", f"in {results.lumi_ifb:g} fb⁻¹")
+    caption = "Raw rows count every detector response; generated events and effective sizes do not."
+    return ReportTable(f"{results.label}: events after preselection", header, rows, caption)

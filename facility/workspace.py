@@ -41,6 +41,11 @@ class Workspace:
         return self.columns / "normalisation.json"
 
     @property
+    def substitutes(self) -> Path:
+        """Inputs that a format lacks, and what stands for them, per dataset."""
+        return self.columns / "substitutes.json"
+
+    @property
     def cutflow(self) -> Path:
         """Raw and weighted events after each cut, per process."""
         return self.directory / "cutflow.json"
@@ -61,9 +66,19 @@ class Workspace:
         return self.directory / "scores"
 
     @property
+    def boosted(self) -> Path:
+        """Scores of the boosted trees, the same rows again."""
+        return self.directory / "scores_boosting"
+
+    @property
     def binning(self) -> Path:
         """Edges and significances of each way of binning."""
         return self.directory / "binning.json"
+
+    @property
+    def evaluation(self) -> Path:
+        """Areas under the ROC curves, and how much simulation stands behind each class."""
+        return self.directory / "evaluation.json"
 
     @property
     def results(self) -> Path:

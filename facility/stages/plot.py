@@ -1,0 +1,63 @@
+"""Stage `plot`: results and scored events → figures and the report."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from znought.facility.context import Context
+from znought.facility.figures import Album
+from znought.facility.fileset import read_fileset
+from znought.facility.results import read_results
+from znought.facility.sample import read_sample
+from znought.facility.summary import report_tables
+from znought.facility.workspace import read_json
+from znought.models import artefacts
+from znought.plots.report import ReportFigure, write_report
+from znought.plots.style import save
+from znought.processors.features import FEATURES
+
+__all__ = ["inputs", "plot"]
+
+
+def inputs(context: Context) -> object:
+    """Beyond the card: whether data are shown in signal bins."""
+    return context.options.unblind
+
+
+def plot(context: Context) -> Iterable[Path]:
+    """Writes `figures/` and `report.html`."""
+    workspace = context.workspace
+    album = _album(context)
+    written, shown = [], []
+    with context.reporter.bar("drawing figures") as advance:
+        for done, picture in enumerate(album.pictures(), start=1):
+            pdf, png = save(picture.figure, workspace.figures, picture.name)
+            written += [pdf, png]
+            shown.append(ReportFigure(picture.title, png, picture.caption, picture.section))
+            advance(done, 0, picture.name)
+    write_report(
+        workspace.report,
+        title=context.card.title,
+        label=album.label,
+        tables=report_tables(album.results),
+        figures=shown,
+        notes=album.results.notes,
+    )
+    return [*written, workspace.report]
+
+
+def _album(context: Context) -> Album:
+    card, workspace = context.card, context.workspace
+    flow = read_json(workspace.cutflow)
+    fileset = read_fileset(context.fileset_path, card)
+    lumis = [fileset[name]["metadata"].get("lumi_ifb") for name in card.of_kind("data")]
+    return Album(
+        card=card,
+        results=read_results(workspace.results),
+        manifest=artefacts.load(workspace.models),
+        simulation=read_sample(card, workspace, kind="simulation", features=FEATURES),
+        data=read_sample(card, workspace, kind="data", features=FEATURES),
+        cut_names=tuple(flow["cuts"]),
+        cut_yields={name: tuple(values["sumw"]) for name, values in flow["processes"].items()},
+        data_lumi_ifb=sum(lumi for lumi in lumis if lumi) or None,
+        unblind=context.options.unblind,
+    )
