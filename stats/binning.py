@@ -44,6 +44,7 @@ def greedy(
     edge_digits: int | None = None,
     constraints: Constraints = PLAIN,
     identity: ArrayLike | None = None,
+    process: ArrayLike | None = None,
 ) -> BinningResult:
     """Talk A's binning: split the bin, at the fraction of its width, that raises the total Z0 most.
 
@@ -65,6 +66,7 @@ def greedy(
         constraints: further bounds; the default is the talk's, none.
         identity: integer of the generated event behind every row, distinct between datasets; rows
             that share it are one statistical unit. None takes every row as independent.
+        process: name of every row's process; needed only by bounds per process.
 
     Raises:
         DataError: no positive signal or background in the range, or columns that do not fit.
@@ -80,7 +82,9 @@ def greedy(
         edge_digits=edge_digits,
         constraints=constraints,
     )
-    return tune(scores, weights, is_signal, method="greedy", config=config, identity=identity)
+    return tune(
+        scores, weights, is_signal, method="greedy", config=config, identity=identity, process=process
+    )
 
 
 def optimal(
@@ -97,6 +101,7 @@ def optimal(
     edge_digits: int | None = None,
     constraints: Constraints = PLAIN,
     identity: ArrayLike | None = None,
+    process: ArrayLike | None = None,
     n_candidates: int = 1000,
     candidates: ArrayLike | None = None,
 ) -> BinningResult:
@@ -122,7 +127,7 @@ def optimal(
         constraints=constraints,
         n_candidates=n_candidates,
     )
-    columns = Columns.checked(scores, weights, is_signal, identity)
+    columns = Columns.checked(scores, weights, is_signal, identity, process)
     grid = None if candidates is None else np.asarray(candidates, dtype=np.float64)
     edges = optimal_edges(SearchSpace.build(columns, config), grid)
     return _tidied(columns, edges, config)
@@ -136,6 +141,7 @@ def tune(
     method: Method,
     config: BinningConfig,
     identity: ArrayLike | None = None,
+    process: ArrayLike | None = None,
 ) -> BinningResult:
     """`greedy`, `optimal` or the trivial single bin, with every option from one configuration.
 
@@ -145,7 +151,7 @@ def tune(
     """
     if method not in get_args(Method):
         raise CardError(unknown_name("binning method", method, get_args(Method)))
-    return tune_columns(Columns.checked(scores, weights, is_signal, identity), method, config)
+    return tune_columns(Columns.checked(scores, weights, is_signal, identity, process), method, config)
 
 
 def tune_columns(columns: Columns, method: Method, config: BinningConfig) -> BinningResult:
@@ -166,5 +172,7 @@ def _tidied(columns: Columns, edges: Floats, config: BinningConfig) -> BinningRe
         inner = np.round(edges[1:-1], config.edge_digits)
         inner = inner[(inner > config.lower) & (inner < config.upper)]
         edges = np.unique(np.concatenate([edges[:1], inner, edges[-1:]]))
-    counts, merged = merge_bins(columns, edges, lambda bins: strong_bins(bins, config))
+    counts, merged = merge_bins(
+        columns, edges, lambda bins: strong_bins(bins, config), processes=config.constraints.processes
+    )
     return judge(counts, merged, config)

@@ -1,12 +1,12 @@
 """Given bins: their yields, MC statistics and significances."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from znought.errors import DataError
+from znought.errors import DataError, unknown_name
 from znought.stats.ordered import binned_sum, identity_sumw2
 from znought.stats.rules import PLAIN, BinningConfig, Constraints
 from znought.stats.significance import Auxiliary, asimov_z0, background_error, quadrature_sum
@@ -37,10 +37,17 @@ class Columns:
     is_signal: NDArray[np.bool_]
     codes: Counts | None
     """Dense integer of the generated event behind every row; None takes every row as its own."""
+    process: NDArray[np.str_] | None = None
+    """Needed only by bounds per process."""
 
     @classmethod
     def checked(
-        cls, scores: ArrayLike, weights: ArrayLike, is_signal: ArrayLike, identity: ArrayLike | None
+        cls,
+        scores: ArrayLike,
+        weights: ArrayLike,
+        is_signal: ArrayLike,
+        identity: ArrayLike | None,
+        process: ArrayLike | None = None,
     ) -> "Columns":
         """The columns as arrays.
 
@@ -51,22 +58,38 @@ class Columns:
         sizes = {"scores": x.shape, "weights": w.shape, "is_signal": signal.shape}
         if identity is not None:
             sizes["identity"] = np.shape(identity)
+        if process is not None:
+            sizes["process"] = np.shape(process)
         if x.ndim != 1 or len(set(sizes.values())) > 1:
             raise DataError(f"columns must be of one length. Received shapes: {sizes}.")
         for name, values in (("scores", x), ("weights", w)):
             if not np.isfinite(values).all():
                 raise DataError(f"{name} holds values that are not finite.")
         codes = None if identity is None else np.unique(np.asarray(identity), return_inverse=True)[1]
-        return cls(x, w, signal, codes)
+        return cls(x, w, signal, codes, None if process is None else np.asarray(process, dtype=np.str_))
 
     def select(self, mask: NDArray[np.bool_]) -> "Columns":
         """The rows under the mask."""
         codes = None if self.codes is None else self.codes[mask]
-        return Columns(self.scores[mask], self.weights[mask], self.is_signal[mask], codes)
+        process = None if self.process is None else self.process[mask]
+        return Columns(self.scores[mask], self.weights[mask], self.is_signal[mask], codes, process)
 
     def scaled(self, factor: float) -> "Columns":
         """The same rows with every weight times the factor."""
-        return Columns(self.scores, self.weights * factor, self.is_signal, self.codes)
+        return replace(self, weights=self.weights * factor)
+
+    def of(self, process: str) -> NDArray[np.bool_]:
+        """Mask of one process.
+
+        Raises:
+            DataError: no process column, or a process that does not occur.
+        """
+        if self.process is None:
+            raise DataError(f"bounds on {process!r} need the process of every event. Received none.")
+        mask = self.process == process
+        if not mask.any():
+            raise DataError(unknown_name("process", process, np.unique(self.process).tolist()))
+        return np.asarray(mask, dtype=np.bool_)
 
 
 @dataclass(frozen=True)
@@ -143,6 +166,8 @@ class BinCounts:
     sumw2_background: Floats
     events_signal: Counts
     events_background: Counts
+    by_process: dict[str, tuple[Floats, Floats]] = field(default_factory=dict)
+    """Σw and Σw² of the processes that have a bound of their own."""
 
 
 def evaluate(
@@ -157,13 +182,14 @@ def evaluate(
     min_yield: float = 0.0,
     constraints: Constraints = PLAIN,
     identity: ArrayLike | None = None,
+    process: ArrayLike | None = None,
 ) -> BinningResult:
     """Yields, MC statistics and Z0 of given bins; bins below a bound are kept and marked weak.
 
     Bins are half-open, lower ≤ x < upper; the last one includes its upper edge.
 
     Args:
-        scores, weights, is_signal, identity: columns as in `znought.stats.binning.greedy`.
+        scores, weights, is_signal, identity, process: columns as in `znought.stats.binning.greedy`.
         edges: shape (n_bins + 1,), rising.
         sigma_rel, auxiliary, mc_error: the background's uncertainty, as in `greedy`.
         min_yield, constraints: bounds that decide which bins are weak.
@@ -185,23 +211,26 @@ def evaluate(
         mc_error=mc_error,
         constraints=constraints,
     )
-    return judge(count(Columns.checked(scores, weights, is_signal, identity), bounds), bounds, rules)
+    columns = Columns.checked(scores, weights, is_signal, identity, process)
+    return judge(count(columns, bounds, processes=constraints.processes), bounds, rules)
 
 
-def count(columns: Columns, edges: Floats) -> BinCounts:
-    """Yields and MC statistics of signal and background in every bin."""
+def count(columns: Columns, edges: Floats, *, processes: tuple[str, ...] = ()) -> BinCounts:
+    """Yields and MC statistics of signal and background, and of some processes, in every bin."""
     n_bins = edges.size - 1
     bins = bin_index(columns.scores, edges)
     inside = (bins >= 0) & (bins < n_bins)
-    parts = []
-    for rows in (inside & columns.is_signal, inside & ~columns.is_signal):
+
+    def filled(kind: NDArray[np.bool_]) -> tuple[Floats, Floats, Counts]:
+        rows = inside & kind
         weights = columns.weights[rows].astype(np.float64)
         codes = None if columns.codes is None else columns.codes[rows]
-        parts.append(
-            (binned_sum(bins[rows], weights, n_bins), *identity_sumw2(weights, bins[rows], n_bins, codes))
-        )
-    (s, s_sumw2, s_events), (b, b_sumw2, b_events) = parts
-    return BinCounts(s, b, s_sumw2, b_sumw2, s_events, b_events)
+        return binned_sum(bins[rows], weights, n_bins), *identity_sumw2(weights, bins[rows], n_bins, codes)
+
+    s, s_sumw2, s_events = filled(columns.is_signal)
+    b, b_sumw2, b_events = filled(~columns.is_signal)
+    by_process = {process: filled(columns.of(process))[:2] for process in processes}
+    return BinCounts(s, b, s_sumw2, b_sumw2, s_events, b_events, by_process)
 
 
 def judge(counts: BinCounts, edges: Floats, rules: BinningConfig) -> BinningResult:
@@ -237,11 +266,18 @@ def strong_bins(counts: BinCounts, rules: BinningConfig) -> NDArray[np.bool_]:
     """Bins that hold the minimum yields and enough MC statistics."""
     s, b = counts.signal, counts.background
     enough = rules.constraints.populated(s, b, counts.sumw2_signal, counts.sumw2_background)
-    return np.asarray((s > rules.min_yield) & (b > rules.min_yield) & enough, dtype=np.bool_)
+    enough &= (s > rules.min_yield) & (b > rules.min_yield)
+    for process, (sumw, sumw2) in counts.by_process.items():
+        enough &= rules.constraints.process_populated(process, sumw, sumw2)
+    return enough
 
 
 def merge_bins(
-    columns: Columns, edges: Floats, is_good: Callable[[BinCounts], NDArray[np.bool_]]
+    columns: Columns,
+    edges: Floats,
+    is_good: Callable[[BinCounts], NDArray[np.bool_]],
+    *,
+    processes: tuple[str, ...] = (),
 ) -> tuple[BinCounts, Floats]:
     """Merge every bin that is not good into its lower neighbour, the first one into its upper.
 
@@ -249,7 +285,7 @@ def merge_bins(
     good, or one bin.
     """
     while True:
-        counts = count(columns, edges)
+        counts = count(columns, edges, processes=processes)
         bad = np.flatnonzero(~is_good(counts))
         if not bad.size or edges.size == 2:
             return counts, edges

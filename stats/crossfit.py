@@ -119,6 +119,7 @@ def cross_fitted(
     is_signal: ArrayLike,
     identity: ArrayLike,
     *,
+    process: ArrayLike | None = None,
     method: Method = "greedy",
     config: BinningConfig | None = None,
     n_parts: int = 2,
@@ -137,6 +138,7 @@ def cross_fitted(
         scores, weights, is_signal: columns as in `znought.stats.binning.greedy`.
         identity: integer of the generated event behind every row, distinct between datasets,
             shape (n_events,); repeated detector responses of one event share it.
+        process: name of every row's process; needed only by bounds per process.
         method: ``single`` quotes the whole range as one bin, as a cut-based selection does.
         config: rules of the binning; the default is `BinningConfig()`, with its bounds on the MC
             statistics.
@@ -155,7 +157,7 @@ def cross_fitted(
             f"Expected n_parts ≥ 2, n_bootstrap ≥ 2 and a level within (0, 1). Received: {received}."
         )
     rules = BinningConfig() if config is None else config
-    columns = Columns.checked(scores, weights, is_signal, identity)
+    columns = Columns.checked(scores, weights, is_signal, identity, process)
     part = _parts(np.asarray(identity), n_parts, seed)
     tuned, quoted, samples = [], [], []
     for i in range(n_parts):

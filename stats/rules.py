@@ -14,6 +14,11 @@ __all__ = ["FRACTIONS", "PLAIN", "BinningConfig", "Constraints"]
 Floats = NDArray[np.float64]
 
 
+def _not_negative(name: str, value: float) -> None:
+    if not value >= 0:
+        raise CardError(f"{name} must not be negative. Received: {value}.")
+
+
 @dataclass(frozen=True)
 class Constraints:
     """Bounds on the MC statistics and on the number of bins, beside the talk's minimum yield.
@@ -26,14 +31,19 @@ class Constraints:
     min_effective_background: float = 10.0
     max_relative_mc_error_background: float | None = 0.30
     min_effective_signal: float = 0.0
+    min_yield_per_process: dict[str, float] = field(default_factory=dict)
+    """Weighted events that each named process must exceed in every bin."""
+    min_effective_per_process: dict[str, float] = field(default_factory=dict)
     max_bins: int | None = None
     monotone_purity: bool = False
     """s/b may not fall from one bin to the next."""
 
     def __post_init__(self) -> None:
         for name in ("min_effective_background", "min_effective_signal"):
-            if not getattr(self, name) >= 0:
-                raise CardError(f"{name} must not be negative. Received: {getattr(self, name)}.")
+            _not_negative(name, getattr(self, name))
+        for name in ("min_yield_per_process", "min_effective_per_process"):
+            for process, bound in getattr(self, name).items():
+                _not_negative(f"{name}[{process}]", bound)
         relative = self.max_relative_mc_error_background
         if relative is not None and not relative > 0:
             raise CardError(f"max_relative_mc_error_background must be positive. Received: {relative}.")
@@ -46,12 +56,23 @@ class Constraints:
         relative = self.max_relative_mc_error_background
         return max(self.min_effective_background, 0.0 if relative is None else relative**-2)
 
+    @property
+    def processes(self) -> tuple[str, ...]:
+        """Processes that have a bound of their own."""
+        return tuple(sorted({*self.min_yield_per_process, *self.min_effective_per_process}))
+
     def populated(
         self, signal: Floats, background: Floats, sumw2_signal: Floats, sumw2_background: Floats
     ) -> NDArray[np.bool_]:
         """Whether each bin's MC statistics suffice; arrays of one shape."""
         enough = signal**2 >= self.min_effective_signal * sumw2_signal
         enough &= background**2 >= self.effective_background * sumw2_background
+        return np.asarray(enough, dtype=np.bool_)
+
+    def process_populated(self, process: str, sumw: Floats, sumw2: Floats) -> NDArray[np.bool_]:
+        """Whether each bin holds enough of one process; arrays of one shape."""
+        enough = sumw > self.min_yield_per_process.get(process, -np.inf)
+        enough &= sumw**2 >= self.min_effective_per_process.get(process, 0.0) * sumw2
         return np.asarray(enough, dtype=np.bool_)
 
 
@@ -85,8 +106,7 @@ class BinningConfig:
         if not self.lower < self.upper:
             raise CardError(f"lower must be below upper. Received: {self.lower}, {self.upper}.")
         for name in ("min_yield", "sigma_rel"):
-            if not getattr(self, name) >= 0:
-                raise CardError(f"{name} must not be negative. Received: {getattr(self, name)}.")
+            _not_negative(name, getattr(self, name))
         if not all(0 < f < 1 for f in self.fractions) or list(self.fractions) != sorted(set(self.fractions)):
             raise CardError(f"fractions must rise within (0, 1). Received: {self.fractions}.")
         if self.auxiliary not in get_args(Auxiliary):

@@ -34,6 +34,8 @@ class SearchSpace:
 
     signal: OrderedSample
     background: OrderedSample
+    by_process: dict[str, OrderedSample]
+    """Processes that have a bound of their own."""
     config: BinningConfig
 
     @classmethod
@@ -43,22 +45,25 @@ class SearchSpace:
         Raises:
             DataError: no positive signal or no positive background in the range.
         """
-        samples = []
-        for name, kind in (("signal", columns.is_signal), ("background", ~columns.is_signal)):
-            sample = OrderedSample.build(
+
+        def ordered(kind: NDArray[np.bool_]) -> OrderedSample:
+            return OrderedSample.build(
                 columns.scores[kind],
                 columns.weights[kind],
                 lower=config.lower,
                 upper=config.upper,
                 codes=None if columns.codes is None else columns.codes[kind],
             )
+
+        signal, background = ordered(columns.is_signal), ordered(~columns.is_signal)
+        for name, sample in (("signal", signal), ("background", background)):
             if not sample.cumulative[-1] > 0:
                 raise DataError(
                     f"{name} in [{config.lower:g}, {config.upper:g}] sums to {sample.cumulative[-1]:g}; "
                     "Z0 needs a positive yield."
                 )
-            samples.append(sample)
-        return cls(samples[0], samples[1], config)
+        by_process = {process: ordered(columns.of(process)) for process in config.constraints.processes}
+        return cls(signal, background, by_process, config)
 
     def intervals(self, edges: Floats) -> Intervals:
         """Significance, admissibility and purity of every interval between two of the edges."""
@@ -69,6 +74,10 @@ class SearchSpace:
         positive = np.triu((s > 0) & (b > 0), 1)
         allowed = positive & (s > rules.min_yield) & (b > rules.min_yield)
         allowed &= rules.constraints.populated(s, b, signal.sumw2, background.sumw2)
+        for process, sample in self.by_process.items():
+            part = sample.prefix(edges)
+            sumw = part.sumw[None, :] - part.sumw[:, None]
+            allowed &= rules.constraints.process_populated(process, sumw, part.sumw2)
         extra = background.sumw2[positive] if rules.mc_error else None
         error = background_error(b[positive], sigma_rel=rules.sigma_rel, sumw2=extra)
         z2, purity = np.full_like(s, -np.inf), np.full_like(s, np.nan)
