@@ -91,7 +91,7 @@ def tau_to_lepton(tau: Array, hardness: Array, rng: np.random.Generator) -> Arra
         Bullock, Hagiwara, Martin, Nucl. Phys. B395 (1993) 499.
     """
     n = tau.shape[0]
-    x = np.interp(rng.random(n), _X_CUMULATIVE, _X_GRID)
+    x: Array = np.asarray(np.interp(rng.random(n), _X_CUMULATIVE, _X_GRID))
     slope: Array = hardness * (2.0 * x - 1.0) / (3.0 - 2.0 * x)
     u = 2.0 * rng.random(n) - 1.0
     flat = np.abs(slope) < 1e-6

@@ -21,7 +21,6 @@ _PROCESS_ONLY = (
     "PartonLevel:FSR = off",
     "PartonLevel:Remnants = off",
     "HadronLevel:all = off",
-    "Check:event = off",
 )
 _N_LEADING = 3  # record entries before the hard process: system and two beams
 
@@ -62,7 +61,7 @@ class _Filter(pythia8mc.UserHooks):  # type: ignore[misc]  # the library carries
         n_partons = 0
         for i in range(event.size() - 1, _N_LEADING - 1, -1):
             parton = event[i]
-            if parton.isFinal() and parton.colType() != 0:
+            if parton.status() > 0 and parton.colType() != 0:
                 pt = parton.pT()
                 n_partons += pt > cut.pt_gev
                 if n_partons == 2 or pt > cut.pt_single_gev:

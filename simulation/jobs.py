@@ -22,6 +22,7 @@ from znought.simulation.recipes import recipe as recipe_of
 
 if TYPE_CHECKING:
     from znought.simulation.generator import GeneratedBatch
+    from znought.simulation.ntuple import Rows
     from znought.simulation.truth import Truth
 
 __all__ = [
@@ -252,7 +253,7 @@ class _Production:
         self.rng = np.random.default_rng(seed)
         self.run_number = _number("run", job.dataset) % 900_000 + 100_000
         self.n_events = 0
-        self.parts: list[dict[str, Any]] = []
+        self.parts: list[Rows] = []
         self.library: NDArray[np.float64] | None = None
         if self.recipe.leptons == "higgs_ww":
             wanted = (job.n_attempts or job.n_events) * job.n_responses

@@ -2,7 +2,8 @@
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,55 +14,74 @@ from numpy.typing import NDArray
 
 from znought.simulation.detector import Jets, Leptons, Response
 
-__all__ = ["JOB_KEY", "merge", "read_job", "rows_of", "write"]
+__all__ = ["JOB_KEY", "Rows", "merge", "read_job", "rows_of", "write"]
 
 JOB_KEY = "job"
 _MASS_GEV = {11: 0.000511, 13: 0.10566}
-_SIMULATION_ONLY = ("response", "genWeight")
 _JETS_SIMULATION_ONLY = ("hadronFlavour", "btagProb85")
 
-Columns = dict[str, Any]
+Branches = dict[str, NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Branches of some rows.
+
+    Attributes:
+        flat: one value per row, by branch.
+        counts: objects per row, by collection.
+        objects: one value per object, by collection and branch.
+    """
+
+    flat: Branches
+    counts: Branches
+    objects: dict[str, Branches]
 
 
 def rows_of(
     response: Response, identity: Mapping[str, NDArray[Any]], weights: Mapping[str, NDArray[Any]]
-) -> Columns:
-    """Branches of one response: objects as jagged records, the rest flat.
+) -> Rows:
+    """Branches of one response.
 
     Args:
         response: what the detector recorded.
         identity: `run`, `luminosityBlock`, `event` and, in simulation, `response` of each row.
         weights: `genWeight` and any extra weights of each row; empty for data.
     """
-    is_simulation = bool(weights)
-    id_abs = np.abs(response.leptons.pdg_id)
-    return {
-        **identity,
-        **{name: np.asarray(values, dtype=np.float64) for name, values in weights.items()},
-        "Electron": _lepton_record(response.leptons, id_abs == 11, _MASS_GEV[11]),
-        "Muon": _lepton_record(response.leptons, id_abs == 13, _MASS_GEV[13]),
-        "Jet": _jet_record(response.jets, is_simulation=is_simulation),
-        **_vector("MET", response.met),
-        "MET_significance": response.met_significance.astype(np.float32),
-        **_vector("TkMET", response.track_met),
-        "SoftActivity_ht": response.soft_activity.astype(np.float32),
+    leptons, jets = response.leptons, response.jets
+    id_abs, found = np.abs(leptons.pdg_id), leptons.pt > 0.0
+    masks = {"Electron": found & (id_abs == 11), "Muon": found & (id_abs == 13), "Jet": jets.pt > 0.0}
+    fields = {
+        "Electron": _lepton_fields(leptons, _MASS_GEV[11]),
+        "Muon": _lepton_fields(leptons, _MASS_GEV[13]),
+        "Jet": _jet_fields(jets, is_simulation=bool(weights)),
     }
+    return Rows(
+        flat={
+            **identity,
+            **{name: np.asarray(values, dtype=np.float64) for name, values in weights.items()},
+            **_vector("MET", response.met),
+            "MET_significance": response.met_significance.astype(np.float32),
+            **_vector("TkMET", response.track_met),
+            "SoftActivity_ht": response.soft_activity.astype(np.float32),
+        },
+        counts={name: np.sum(mask, axis=1) for name, mask in masks.items()},
+        objects={
+            name: {field: values[masks[name]] for field, values in branches.items()}
+            for name, branches in fields.items()
+        },
+    )
 
 
-def _vector(name: str, xy: NDArray[np.float64]) -> Columns:
+def _vector(name: str, xy: NDArray[np.float64]) -> Branches:
     return {
         f"{name}_pt": np.hypot(xy[:, 0], xy[:, 1]).astype(np.float32),
         f"{name}_phi": np.arctan2(xy[:, 1], xy[:, 0]).astype(np.float32),
     }
 
 
-def _jagged(fields: Mapping[str, NDArray[Any]], mask: NDArray[np.bool_]) -> ak.Array:
-    counts = np.sum(mask, axis=1)
-    return ak.zip({name: ak.unflatten(values[mask], counts) for name, values in fields.items()})
-
-
-def _lepton_record(leptons: Leptons, is_flavour: NDArray[np.bool_], mass_gev: float) -> ak.Array:
-    fields = {
+def _lepton_fields(leptons: Leptons, mass_gev: float) -> Branches:
+    return {
         "pt": leptons.pt.astype(np.float32),
         "eta": leptons.eta.astype(np.float32),
         "phi": leptons.phi.astype(np.float32),
@@ -70,10 +90,9 @@ def _lepton_record(leptons: Leptons, is_flavour: NDArray[np.bool_], mass_gev: fl
         "pdgId": leptons.pdg_id,
         "pfRelIso03_all": leptons.isolation.astype(np.float32),
     }
-    return _jagged(fields, is_flavour & (leptons.pt > 0.0))
 
 
-def _jet_record(jets: Jets, *, is_simulation: bool) -> ak.Array:
+def _jet_fields(jets: Jets, *, is_simulation: bool) -> Branches:
     fields = {
         "pt": jets.pt.astype(np.float32),
         "eta": jets.eta.astype(np.float32),
@@ -83,28 +102,33 @@ def _jet_record(jets: Jets, *, is_simulation: bool) -> ak.Array:
         "hadronFlavour": jets.flavour,
         "btagProb85": jets.probability_85.astype(np.float32),
     }
-    if not is_simulation:
-        fields = {name: values for name, values in fields.items() if name not in _JETS_SIMULATION_ONLY}
-    return _jagged(fields, jets.pt > 0.0)
+    return fields if is_simulation else {k: v for k, v in fields.items() if k not in _JETS_SIMULATION_ONLY}
 
 
-def merge(parts: list[Columns]) -> Columns:
-    """Rows of many responses, ordered by (event, response)."""
-    names = parts[0].keys()
-    columns = {name: ak.concatenate([part[name] for part in parts]) for name in names}
-    keys = [ak.to_numpy(columns[name]) for name in ("response", "event") if name in columns]
-    order = np.lexsort(keys)
-    return {name: values[order] for name, values in columns.items()}
+def merge(parts: Sequence[Rows]) -> dict[str, Any]:
+    """Branches of all rows, ordered by (event, response): flat arrays, and records of objects."""
+    if not parts:
+        return {}
+    flat = {name: np.concatenate([part.flat[name] for part in parts]) for name in parts[0].flat}
+    order = np.lexsort([flat[name] for name in ("response", "event") if name in flat])
+    columns: dict[str, Any] = {name: values[order] for name, values in flat.items()}
+    for name, branches in parts[0].objects.items():
+        fields = {field: np.concatenate([part.objects[name][field] for part in parts]) for field in branches}
+        counts = np.concatenate([part.counts[name] for part in parts])
+        columns[name] = ak.unflatten(ak.zip(fields), counts)[order]
+    return columns
 
 
-def write(path: Path, events: Columns, runs: Mapping[str, NDArray[Any]], job: Mapping[str, Any]) -> None:
+def write(
+    path: Path, events: Mapping[str, Any], runs: Mapping[str, NDArray[Any]], job: Mapping[str, Any]
+) -> None:
     """The whole file or nothing: written under a temporary name, then moved into place."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         with uproot.recreate(temporary, compression=uproot.ZSTD(3)) as file:
             file.mktree("Events", {name: ak.type(values).content for name, values in events.items()})
-            file["Events"].extend(events)
+            file["Events"].extend(dict(events))
             file.mktree("Runs", {name: values.dtype for name, values in runs.items()})
             file["Runs"].extend(dict(runs))
             file[JOB_KEY] = json.dumps(job, sort_keys=True)

@@ -28,6 +28,11 @@ COMMON: tuple[str, ...] = (
     # Electrons are taken dressed with their photons; no leptons from shower photons.
     "TimeShower:QEDshowerByL = off",
     "TimeShower:QEDshowerByGamma = off",
+    # Particles that cross 10 mm are the detector's; a neutral pion stays one neutral particle.
+    "ParticleDecays:limitTau0 = on",
+    "ParticleDecays:tau0Max = 10.",
+    "111:mayDecay = off",
+    "Check:event = off",
     "25:m0 = 125.",
     "6:m0 = 172.5",
 )
