@@ -4,6 +4,7 @@ Everything that differs between a laptop, coffea-casa, SWAN or a batch system is
 table; the rest of the facility sees a client.
 """
 
+import logging
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
@@ -106,6 +107,8 @@ def _local(options: SiteOptions) -> Iterator[Client]:
             memory_limit=options.memory or "4GiB",
             host="127.0.0.1",
             dashboard_address=None,
+            # Workers with TensorFlow take their time to leave; that is no news for a user.
+            silence_logs=logging.ERROR,
         ) as cluster,
         Client(cluster) as client,
     ):

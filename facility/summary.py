@@ -1,5 +1,6 @@
 """The closing tables in the terminal: what was found, and how far it may be believed."""
 
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from znought.facility.results import Estimate, Results
@@ -12,7 +13,7 @@ METHODS = {
     "cut_based_mt_binned": "cut-based, m_T bins",
     "mva_greedy": "network, greedy bins",
     "mva_optimal": "network, optimal bins",
-    "boosting_greedy": "boosted trees, greedy bins",
+    "boosting_greedy": "trees, greedy bins",
 }
 
 
@@ -27,7 +28,8 @@ def report_tables(results: Results) -> tuple[ReportTable, ...]:
 
 
 def _terminal(table: ReportTable) -> Table:
-    drawn = Table(title=table.title, caption=table.caption, title_justify="left", caption_justify="left")
+    drawn = Table(title=table.title, caption=table.caption, box=SIMPLE_HEAD, padding=(0, 1))
+    drawn.title_justify = drawn.caption_justify = "left"
     for i, column in enumerate(table.header):
         drawn.add_column(column, justify="right" if i else "left", no_wrap=True)
     for row in table.rows:
@@ -49,11 +51,11 @@ def _significances(results: Results) -> ReportTable:
         rows.append((title, held_out, f"[{low:.3f}, {high:.3f}]", f"{found.tuned:.3f}", profile, ratio))
     caption = (
         f"Asimov, μ = 1, {sigma} background uncertainty in each bin. Held-out: edges chosen on other events "
-        "than those quoted; interval: 68 %, bootstrap over generated events; profile: held-out likelihood "
-        f"with the {sigma} common to all bins. " + " ".join(results.notes)
+        "than those quoted; interval: bootstrap over generated events; profile: held-out likelihood with "
+        f"the {sigma} common to all bins; ratio: to the cut-based bin. " + " ".join(results.notes)
     )
     title = f"{results.label}, 13 TeV, {results.lumi_ifb:g} fb⁻¹: expected Z₀ of {results.title}"
-    header = ("selection", "held-out Z₀", "68 % interval", "tuned Z₀", "profile Z", "× cut-based")
+    header = ("selection", "held-out", "68 % interval", "tuned", "profile", "ratio")
     return ReportTable(title, header, tuple(rows), caption)
 
 

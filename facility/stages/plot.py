@@ -17,6 +17,9 @@ from znought.processors.features import FEATURES
 
 __all__ = ["inputs", "plot"]
 
+# Figures of an analysis with data, for the length of the bar; their exact number is known at the end.
+ABOUT = 36
+
 
 def inputs(context: Context) -> object:
     """Beyond the card: whether data are shown in signal bins."""
@@ -33,7 +36,7 @@ def plot(context: Context) -> Iterable[Path]:
             pdf, png = save(picture.figure, workspace.figures, picture.name)
             written += [pdf, png]
             shown.append(ReportFigure(picture.title, png, picture.caption, picture.section))
-            advance(done, 0, picture.name)
+            advance(done, max(done, ABOUT), picture.name)
     write_report(
         workspace.report,
         title=context.card.title,
