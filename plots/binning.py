@@ -14,7 +14,7 @@ from matplotlib.ticker import MaxNLocator
 
 from znought.errors import DataError, unknown_name
 from znought.plots.histograms import WeightedHist, Yields, draw_band, draw_stack, headroom, weighted_hist
-from znought.plots.labels import colours, process_label
+from znought.plots.labels import colours, feature_label, process_label
 from znought.plots.style import FigureLabel, add_label, new_figure, style_context, two_panels, vector
 
 __all__ = ["SignificanceEntry", "method_title", "optimised_binning", "significance_comparison"]
@@ -65,7 +65,7 @@ def optimised_binning(
         label: what stands above the frame.
         note: a line under the total ("held-out 0.91 [0.85, 0.97]; 10 % background").
         spacing: bins to scale, of equal width with their edges written out, or whichever is legible.
-        discriminant: axis title; by default the signal's output.
+        discriminant: name of the variable that was binned; by default the signal's output.
 
     Raises:
         DataError: an unknown signal, or lengths that do not fit the edges.
@@ -88,7 +88,7 @@ def optimised_binning(
         lower.stairs(z, drawn, color=colours([signal])[signal], linewidth=2.4)
         lower.set_ylim(0, 1.25 * float(z.max(initial=0.0)) or 1.0)
         lower.set_ylabel("$Z$ per bin", loc="center", fontsize=20)
-        title = discriminant or f"{process_label(signal)} output"
+        title = feature_label(discriminant).axis if discriminant else f"{process_label(signal)} output"
         lower.set_xlabel(title if to_scale else f"{title} (bins drawn of equal width)")
         lower.yaxis.set_major_locator(MaxNLocator(3, prune="lower"))
         _edge_ticks(lower, borders, drawn)
@@ -168,9 +168,8 @@ def significance_comparison(
             axes.axhspan(row - 0.46, row + 0.46, color="#f4f4f6", zorder=0)
             if entry.held_out is not None:
                 axes.barh(row, entry.held_out, height=0.5, color="#5790fc", alpha=0.55, zorder=1)
-                axes.text(
-                    entry.held_out / 2, row, f"{entry.held_out:.2f}", ha="center", va="center", fontsize=19
-                )
+                frame = axes.get_yaxis_transform()
+                axes.text(1.015, row, _written(entry), transform=frame, va="center", fontsize=17)
         _markers(axes, entries, rows)
         axes.set_yticks(rows, [method_title(entry.name) for entry in entries], fontsize=19)
         axes.tick_params(axis="y", which="both", length=0)
@@ -178,9 +177,9 @@ def significance_comparison(
         highest = max(_values(entry).max(initial=0.0) for entry in entries)
         axes.set_xlim(0, 1.12 * highest)
         axes.set_xlabel("Expected significance $Z$ (Asimov, $\\mu$ = 1)")
-        figure.legend(loc="outside lower center", ncols=5, fontsize=16, handletextpad=0.4)
-        if note:
-            mplhep.add_text(note, loc="upper right", ax=axes, fontsize=17)
+        figure.legend(
+            loc="outside lower center", ncols=5, fontsize=16, handletextpad=0.4, title=note, title_fontsize=16
+        )
         add_label(axes, label)
     return figure
 
@@ -190,6 +189,13 @@ def _values(entry: SignificanceEntry) -> Vector:
     ends = entry.interval or ()
     found = [v for v in (entry.tuned, entry.held_out, entry.profile, entry.talk, *ends) if v is not None]
     return vector(found, what=f"significances of {entry.name}")
+
+
+def _written(entry: SignificanceEntry) -> str:
+    """The held-out value with its interval, for the column beside the frame."""
+    if entry.interval is None:
+        return f"{entry.held_out:.2f}"
+    return f"{entry.held_out:.2f} [{entry.interval[0]:.2f}, {entry.interval[1]:.2f}]"
 
 
 def _markers(axes: Axes, entries: Sequence[SignificanceEntry], rows: Vector) -> None:

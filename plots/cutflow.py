@@ -8,10 +8,15 @@ from matplotlib.figure import Figure
 
 from znought.errors import DataError
 from znought.plots.histograms import headroom
-from znought.plots.labels import colours, line_styles, process_label
+from znought.plots.labels import FEATURE_LABELS, colours, line_styles, process_label
 from znought.plots.style import FigureLabel, add_label, new_figure, style_context, vector
 
 __all__ = ["cutflow"]
+
+
+def _words(cut: str) -> str:
+    """A cut on an input by the input's symbol, any other by its name in words."""
+    return FEATURE_LABELS[cut].symbol if cut in FEATURE_LABELS else cut.replace("_", " ")
 
 
 def cutflow(names: Sequence[str], yields: Mapping[str, npt.ArrayLike], *, label: FigureLabel) -> Figure:
@@ -54,7 +59,12 @@ def cutflow(names: Sequence[str], yields: Mapping[str, npt.ArrayLike], *, label:
         )
         axes.set_xlim(edges[0], edges[-1])
         axes.set_xticks(
-            range(len(names)), names, rotation=30, ha="right", rotation_mode="anchor", fontsize=16
+            range(len(names)),
+            [_words(name) for name in names],
+            rotation=30,
+            ha="right",
+            rotation_mode="anchor",
+            fontsize=16,
         )
         axes.tick_params(axis="x", which="both", length=0)
         axes.set_ylabel("Events")

@@ -28,8 +28,8 @@ __all__ = ["correlation_matrix", "data_mc", "input_overview", "input_shapes"]
 
 Vector = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
-# Parts of each class's events that lie left and right of the drawn range.
-_TAILS = (0.002, 0.98)
+# Weighted part of each class left of the frame's ends; the widest class decides.
+_TAILS = (0.002, 0.975)
 _N_BINS = 40
 _LINE_WIDTH = 2.4
 _OVERVIEW_SIZE = (25.6, 14.4)
@@ -37,13 +37,21 @@ _OVERVIEW_COLUMNS = 6
 _RATIO_RANGE = (0.45, 1.55)
 
 
-def _edges(values: Mapping[str, Vector], n_bins: int) -> Vector:
-    """Equal bins over the bulk of all classes."""
-    filled = [array for array in values.values() if array.size]
-    if not filled:
+def _edges(
+    values: Mapping[str, Vector], weights: Mapping[str, Vector], *, n_bins: int, upper: float | None
+) -> Vector:
+    """Equal bins over the weighted bulk of all classes, ending at `upper` at the latest."""
+    ends = [
+        # A quantile has no meaning for negative weights; their events count by size.
+        np.quantile(array, _TAILS, weights=np.abs(weights[name]), method="inverted_cdf")
+        for name, array in values.items()
+        if array.size
+    ]
+    if not ends:
         raise DataError("Input shapes need at least one event.")
-    low = min(float(np.quantile(array, _TAILS[0])) for array in filled)
-    high = max(float(np.quantile(array, _TAILS[1])) for array in filled)
+    low, high = float(min(end[0] for end in ends)), float(max(end[1] for end in ends))
+    if upper is not None and low < upper:
+        high = min(high, upper)
     return np.linspace(low, high if high > low else low + 1.0, n_bins + 1)
 
 
@@ -69,12 +77,12 @@ def _draw_shapes(
     values: Mapping[str, npt.ArrayLike],
     weights: Mapping[str, npt.ArrayLike],
     *,
-    n_bins: int,
+    upper: float | None,
     undefined: float | None,
 ) -> float:
     """Unit-normalised steps per class; returns the bin width."""
     kept, kept_weights, missing = _defined(values, weights, undefined)
-    edges = _edges(kept, n_bins)
+    edges = _edges(kept, kept_weights, n_bins=_N_BINS, upper=upper)
     palette, dashes = colours(values), line_styles(list(values))
     for name, array in kept.items():
         sumw, _ = np.histogram(array, bins=edges, weights=kept_weights[name])
@@ -124,8 +132,9 @@ def input_shapes(
     with style_context():
         figure = new_figure()
         axes = figure.add_subplot()
-        width = _draw_shapes(axes, values, weights, n_bins=_N_BINS, undefined=undefined)
         names = feature_label(feature)
+        upper = None if scaled else names.upper
+        width = _draw_shapes(axes, values, weights, upper=upper, undefined=undefined)
         axes.set_xlabel(f"{names.symbol} (scaled)" if scaled else names.axis)
         axes.set_ylabel(
             f"Fraction of events / {width:.2g}" if scaled else f"Fraction of events / {names.per_bin(width)}"
@@ -162,8 +171,9 @@ def input_overview(
         panels = list(grid.flat)
         for axes, feature in zip(panels, features, strict=False):
             columns = {name: by_feature[feature] for name, by_feature in values.items()}
-            _draw_shapes(axes, columns, weights, n_bins=_N_BINS, undefined=sentinels.get(feature))
             names = feature_label(feature)
+            upper = None if scaled else names.upper
+            _draw_shapes(axes, columns, weights, upper=upper, undefined=sentinels.get(feature))
             axes.set_xlabel(f"{names.symbol} (scaled)" if scaled else names.axis)
             axes.yaxis.set_major_locator(MaxNLocator(4))
             axes.xaxis.set_major_locator(MaxNLocator(4))

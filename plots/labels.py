@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 __all__ = [
     "CLASS_COLOURS",
@@ -17,10 +18,17 @@ __all__ = [
 
 @dataclass(frozen=True)
 class FeatureLabel:
-    """An input's symbol (mathtext) and unit; `unit` is empty for pure numbers."""
+    """How an input is written and drawn.
+
+    Attributes:
+        symbol: in mathtext.
+        unit: empty for pure numbers.
+        upper: figures end here at the latest, whatever the tail.
+    """
 
     symbol: str
     unit: str = ""
+    upper: float | None = None
 
     @property
     def axis(self) -> str:
@@ -55,7 +63,7 @@ _TALK_A: dict[str, FeatureLabel] = {
     "dphi_jj": FeatureLabel(r"$\Delta\phi_{jj}$", "rad"),
     "dy_jj": FeatureLabel(r"$\Delta y_{jj}$"),
     "m_jj": _gev(r"$m_{jj}$"),
-    "m_tautau": _gev(r"$m_{\tau\tau}$"),
+    "m_tautau": FeatureLabel(r"$m_{\tau\tau}$", "GeV", upper=300.0),
     "m_t": _gev(r"$m_{T}$"),
     "met_track": _gev(r"$E_{T}^{\mathrm{miss,\,track}}$"),
     "ht_soft": _gev(r"$H_{T}^{\mathrm{soft}}$"),
@@ -97,7 +105,7 @@ CLASS_LABELS: dict[str, str] = {
     "VH": r"$VH$",
     "ggF": "ggF",
     "VBF": "VBF",
-    "top": r"$t\bar{t}$, $Wt$",
+    "top": "Top",
     "Zjets": r"$Z/\gamma^{*}$+jets",
     "WW": r"$WW$",
     "ttbar": r"$t\bar{t}$",
@@ -135,9 +143,15 @@ CLASS_COLOURS: dict[str, str] = {
 }
 
 _SPARE_COLOURS = ("#3f90da", "#bd1f01", "#832db6", "#a96b59", "#e76300", "#b9ac70", "#717581", "#92dadd")
-_LINE_STYLES = ("solid", "dashed", "dashdot", "dotted", (0, (5, 1)), (0, (3, 1, 1, 1, 1, 1)))
-
-LineStyle = str | tuple[int, tuple[int, ...]]
+LineStyle = Literal["solid", "dashed", "dashdot", "dotted"] | tuple[float, tuple[float, ...]]
+_LINE_STYLES: tuple[LineStyle, ...] = (
+    "solid",
+    "dashed",
+    "dashdot",
+    "dotted",
+    (0, (5, 1)),
+    (0, (3, 1, 1, 1, 1, 1)),
+)
 
 
 def feature_label(name: str) -> FeatureLabel:

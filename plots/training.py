@@ -80,10 +80,10 @@ def history(
     """
     if not histories:
         raise DataError("A training history needs at least one fold.")
-    known = [name for name in histories[0] if not name.startswith("val_")]
+    known = list(dict.fromkeys(name.removeprefix("val_") for name in histories[0]))
     chosen = list(metrics) if metrics is not None else [name for name in known if name != "learning_rate"]
     for name in chosen:
-        if any(name not in fold for fold in histories):
+        if any(name not in fold and f"val_{name}" not in fold for fold in histories):
             raise DataError(unknown_name("metric", name, known))
     with style_context():
         figure = new_figure()
@@ -226,7 +226,9 @@ def _draw_overlay(
     train, test, bars = samples
     if fill:
         axes.stairs(train, edges, fill=True, color=colour, alpha=0.2)
-    axes.stairs(train, edges, color=colour, linewidth=2.2, label=process_label(name))
+    # Empty bins break the line: falls to the floor of a logarithmic axis would hide the other classes.
+    shown = np.where(train > 0, train, np.nan)
+    axes.stairs(shown, edges, baseline=None, color=colour, linewidth=2.2, label=process_label(name))
     x, good = 0.5 * (edges[1:] + edges[:-1]), test > 0
     axes.errorbar(x[good], test[good], yerr=bars[good], fmt="o", color=colour, markersize=6, linewidth=1.5)
 

@@ -5,7 +5,7 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.container import ErrorbarContainer
 from matplotlib.figure import Figure
-from matplotlib.patches import StepPatch
+from matplotlib.patches import Rectangle, StepPatch
 from matplotlib.text import Text
 
 Vector = npt.NDArray[np.float64]
@@ -33,6 +33,11 @@ def points(axes: Axes) -> list[tuple[Vector, Vector]]:
             line = container.lines[0]
             found.append((np.asarray(line.get_xdata()), np.asarray(line.get_ydata())))
     return found
+
+
+def bars(axes: Axes) -> list[Rectangle]:
+    """Every bar."""
+    return [patch for patch in axes.patches if isinstance(patch, Rectangle)]
 
 
 def lines(axes: Axes) -> dict[str, tuple[Vector, Vector]]:

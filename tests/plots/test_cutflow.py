@@ -12,15 +12,15 @@ LABEL = FigureLabel(lumi_ifb=139.0)
 
 
 def test_cutflow_draws_each_process_and_ends_where_nothing_is_left() -> None:
-    figure = cutflow(["all", "two jets", "b veto"], {"VH": [10, 4, 0], "top": [1e5, 1e4, 1e3]}, label=LABEL)
+    figure = cutflow(["all", "two_jets", "m_ll"], {"VH": [10, 4, 0], "top": [1e5, 1e4, 1e3]}, label=LABEL)
     (axes,) = figure.axes
     assert axes.get_yscale() == "log"
     heights = steps(axes)
     assert heights["$VH$"][:2].tolist() == [10, 4]
     assert np.isnan(heights["$VH$"][2])
-    assert heights[r"$t\bar{t}$, $Wt$"].tolist() == [1e5, 1e4, 1e3]
+    assert heights["Top"].tolist() == [1e5, 1e4, 1e3]
     assert axes.get_ylim()[0] < 4
-    assert [text.get_text() for text in axes.get_xticklabels()] == ["all", "two jets", "b veto"]
+    assert [text.get_text() for text in axes.get_xticklabels()] == ["all", "two jets", r"$m_{\ell\ell}$"]
 
 
 def test_cutflow_refuses_other_lengths_and_emptiness() -> None:

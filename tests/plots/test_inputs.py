@@ -21,7 +21,7 @@ def test_shapes_are_shares_of_each_class() -> None:
     weights = {"VH": np.full(400, 0.01), "top": rng.normal(5.0, 1.0, 900)}
     figure = input_shapes(values, weights, feature="dphi_ll", label=LABEL)
     heights = steps(figure.axes[0])
-    assert set(heights) == {"$VH$", r"$t\bar{t}$, $Wt$"}
+    assert set(heights) == {"$VH$", "Top"}
     for name, drawn in heights.items():
         assert 0.95 < drawn.sum() <= 1.0, name
     assert figure.axes[0].get_xlabel().endswith("[rad]")
@@ -48,6 +48,27 @@ def test_scaled_shapes_carry_no_unit() -> None:
     assert "GeV" not in texts(figure)
 
 
+def test_a_long_tail_does_not_squeeze_the_bulk() -> None:
+    bulk, tail = np.linspace(0.0, 100.0, 990), np.linspace(2000.0, 9000.0, 10)
+    values, weights = {"VH": np.append(bulk, tail)}, {"VH": np.ones(1000)}
+    upper = input_shapes(values, weights, feature="m_jj", label=LABEL).axes[0].get_xlim()[1]
+    assert 95.0 < upper < 101.0
+
+
+def test_tails_are_judged_by_weight() -> None:
+    values = {"VH": np.concatenate([np.linspace(0.0, 100.0, 900), np.full(100, 1000.0)])}
+    weights = {"VH": np.concatenate([np.ones(900), np.full(100, 0.001)])}
+    assert input_shapes(values, weights, feature="m_jj", label=LABEL).axes[0].get_xlim()[1] < 101.0
+
+
+def test_collinear_mass_ends_where_its_label_says_unless_scaled() -> None:
+    values, weights = {"VH": np.linspace(0.0, 2000.0, 500)}, {"VH": np.ones(500)}
+    figure = input_shapes(values, weights, feature="m_tautau", label=LABEL)
+    assert figure.axes[0].get_xlim()[1] == 300.0
+    scaled = input_shapes(values, weights, feature="m_tautau", label=LABEL, scaled=True)
+    assert scaled.axes[0].get_xlim()[1] > 1900.0
+
+
 def test_shape_of_a_class_without_positive_weight_is_refused() -> None:
     with pytest.raises(DataError, match="class VH sum to -1"):
         input_shapes({"VH": [0.0]}, {"VH": [-1.0]}, feature="m_jj", label=LABEL)
@@ -72,7 +93,7 @@ def _data_mc() -> Figure:
 
 def test_data_over_simulation_draws_counts_stack_and_ratio() -> None:
     upper, lower = _data_mc().axes
-    assert steps(upper)[r"$t\bar{t}$, $Wt$"].tolist() == [100.0, 50.0, 1.0]
+    assert steps(upper)["Top"].tolist() == [100.0, 50.0, 1.0]
     assert points(upper)[0][1].tolist() == [110, 50, 4]
     # The last point, at four, is outside the frame: an arrow stands for it.
     assert points(lower)[0][1].tolist() == pytest.approx([1.1, 1.0, 4.0])

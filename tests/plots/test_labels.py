@@ -80,4 +80,4 @@ def test_a_class_keeps_its_colour_whatever_stands_beside_it() -> None:
 def test_unknown_and_merged_processes_get_colours_of_their_own() -> None:
     chosen = colours([*CLASSES, "mine", "yours", "top+WW"])
     assert len(set(chosen.values())) == len(chosen)
-    assert process_label("top+WW") == r"$t\bar{t}$, $Wt$ + $WW$"
+    assert process_label("top+WW") == "Top + $WW$"

@@ -35,6 +35,12 @@ def test_history_draws_both_curves_of_each_fold_and_marks_the_kept_epoch() -> No
     assert kept == [([2], [1.2]), ([2], [1.4])]
 
 
+def test_history_knows_metrics_of_the_stopping_part_alone() -> None:
+    figure = history([{"loss": [1.0], "val_auc": [0.8]}], label=LABEL)
+    assert [axes.get_ylabel() for axes in figure.axes] == ["Loss", "ROC AUC"]
+    assert [line.get_linestyle() for line in figure.axes[1].lines] == ["-"]
+
+
 def test_history_refuses_a_metric_that_is_not_there() -> None:
     with pytest.raises(DataError, match="Unknown metric 'los', did you mean 'loss'"):
         history(FOLDS, label=LABEL, metrics=["los"])

@@ -1,0 +1,212 @@
+"""Limits on coefficients: likelihood scans, contours and intervals side by side."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
+
+from znought.errors import DataError
+from znought.plots.labels import line_styles
+from znought.plots.smeft import CHW
+from znought.plots.style import SQUARE, FigureLabel, add_label, new_figure, style_context, vector
+
+__all__ = ["ContourGrid", "LimitEntry", "contours", "likelihood_scan", "limit_bars"]
+
+_COLOURS = ("#e42536", "#5790fc", "#f89c20", "#964a8b", "#7a21dd", "#717581")
+# χ² quantiles of one parameter.
+# Curves end here, so that the legend has the room above to itself.
+_HIGHEST = 9.0
+_LEVELS = ((0.68, 0.99), (0.95, 3.84))
+
+
+def likelihood_scan(
+    curves: Mapping[str, tuple[npt.ArrayLike, npt.ArrayLike]],
+    *,
+    label: FigureLabel,
+    coefficient: str = CHW,
+    note: str = "",
+) -> Figure:
+    """−2 Δln L against one coefficient with the 68 % and 95 % levels.
+
+    Args:
+        curves: name → (values of the coefficient, −2 Δln L), each (n_values,).
+        label: what stands above the frame.
+        coefficient: its symbol.
+        note: a line in the frame.
+    """
+    if not curves:
+        raise DataError("A likelihood scan needs at least one curve.")
+    dashes = line_styles(list(curves))
+    with style_context():
+        figure = new_figure()
+        axes = figure.add_subplot()
+        for i, (name, (values, rise)) in enumerate(curves.items()):
+            x = vector(values, what=f"coefficient values of {name}")
+            y = vector(rise, what=f"likelihood of {name}", size=x.size)
+            shown, colour = np.where(y <= _HIGHEST, y, np.nan), _COLOURS[i % len(_COLOURS)]
+            axes.plot(x, shown, color=colour, linestyle=dashes[name], linewidth=2.8, label=name)
+        for level, height in _LEVELS:
+            axes.axhline(height, color="#3c3c3c", linewidth=1.2, linestyle="dotted")
+            frame = axes.get_yaxis_transform()
+            axes.text(1.008, height, f"{level:.0%}", transform=frame, va="center", fontsize=17)
+        axes.set_ylim(0, 1.35 * _HIGHEST)
+        axes.set_xlabel(coefficient)
+        axes.set_ylabel(r"$-2\,\Delta\ln L$")
+        axes.legend(loc="upper center", ncols=min(3, len(curves)), title=note or None, title_fontsize=17)
+        add_label(axes, label)
+    return figure
+
+
+@dataclass(frozen=True)
+class ContourGrid:
+    """−2 Δln L over a grid of two coefficients.
+
+    Attributes:
+        x: values of the first coefficient (n_x,).
+        y: values of the second (n_y,).
+        t: −2 Δln L (n_x, n_y).
+        thresholds: confidence level → height of its contour.
+    """
+
+    x: npt.ArrayLike
+    y: npt.ArrayLike
+    t: npt.ArrayLike
+    thresholds: Mapping[float, float]
+
+
+def contours(
+    grids: Mapping[str, ContourGrid],
+    *,
+    axes_titles: tuple[str, str],
+    label: FigureLabel,
+    truth: tuple[float, float] = (0.0, 0.0),
+) -> Figure:
+    """Contours of two coefficients, one colour per model, one dash pattern per level.
+
+    Args:
+        grids: name → grid.
+        axes_titles: symbols of the two coefficients.
+        label: what stands above the frame.
+        truth: the point marked as standard model.
+
+    Raises:
+        DataError: a grid whose shape does not fit its axes, or that no contour crosses.
+    """
+    levels = sorted({level for grid in grids.values() for level in grid.thresholds}, reverse=True)
+    dashes = line_styles([f"{level:g}" for level in levels])
+    with style_context():
+        figure = new_figure(SQUARE)
+        axes = figure.add_subplot()
+        for i, (name, grid) in enumerate(grids.items()):
+            x = vector(grid.x, what=f"first coefficient of {name}")
+            y = vector(grid.y, what=f"second coefficient of {name}")
+            t = np.asarray(grid.t, dtype=np.float64)
+            if t.shape != (x.size, y.size):
+                raise DataError(f"Contour {name}: expected shape {(x.size, y.size)}. Received: {t.shape}.")
+            for level, height in grid.thresholds.items():
+                if not t.min() < height < t.max():
+                    raise DataError(f"Contour {name}: the grid does not cross the {level:.0%} level.")
+                dash, colour = dashes[f"{level:g}"], _COLOURS[i % len(_COLOURS)]
+                axes.contour(x, y, t.T, levels=[height], colors=[colour], linestyles=[dash], linewidths=2.8)
+        axes.xaxis.set_major_locator(MaxNLocator(5))
+        axes.plot(*truth, marker="*", markersize=18, color="black", linestyle="none")
+        axes.set_xlabel(axes_titles[0])
+        axes.set_ylabel(axes_titles[1])
+        handles = [
+            Line2D([], [], color=_COLOURS[i % len(_COLOURS)], linewidth=3, label=name)
+            for i, name in enumerate(grids)
+        ]
+        handles += [
+            Line2D([], [], color="black", linestyle=dashes[f"{level:g}"], label=f"{level:.0%}")
+            for level in levels
+        ]
+        handles.append(Line2D([], [], color="black", marker="*", markersize=15, linestyle="none", label="SM"))
+        axes.legend(handles=handles, loc="best")
+        add_label(axes, label)
+    return figure
+
+
+@dataclass(frozen=True)
+class LimitEntry:
+    """Allowed ranges of one coefficient for one analysis.
+
+    Attributes:
+        name: channel or method.
+        group: what the rows are grouped by (a luminosity).
+        segments95: allowed ranges at 95 %; two where a quadratic dependence leaves an island.
+        segments68: the same at 68 %.
+        at_validity: whether an end is that of the model's validity, and so weaker than it looks.
+    """
+
+    name: str
+    group: str
+    segments95: tuple[tuple[float, float], ...]
+    segments68: tuple[tuple[float, float], ...] = ()
+    at_validity: bool = False
+
+
+def limit_bars(
+    entries: Sequence[LimitEntry],
+    *,
+    label: FigureLabel,
+    coefficient: str = CHW,
+    claim: float | None = None,
+    note: str = "",
+) -> Figure:
+    """Expected intervals of one coefficient, a row each, grouped; the widest 95 % range written out.
+
+    Args:
+        entries: rows from top to bottom; groups keep together in this order.
+        label: what stands above the frame.
+        coefficient: its symbol.
+        claim: reach claimed by the talk, drawn as ± lines and called the talk's.
+        note: a line in the frame.
+    """
+    if not entries:
+        raise DataError("A comparison of limits needs at least one entry.")
+    groups = list(dict.fromkeys(entry.group for entry in entries))
+    shades = {group: _COLOURS[(i + 1) % len(_COLOURS)] for i, group in enumerate(groups)}
+    rows = np.arange(len(entries))[::-1]
+    reach = max(abs(end) for entry in entries for pair in entry.segments95 for end in pair)
+    with style_context():
+        figure = new_figure((12.8, max(5.5, 0.55 * len(entries) + 2.2)))
+        axes = figure.add_subplot()
+        for row, entry in zip(rows, entries, strict=True):
+            for segments, height, alpha in ((entry.segments95, 0.62, 0.4), (entry.segments68, 0.62, 1.0)):
+                for low, high in segments:
+                    axes.barh(
+                        row, high - low, left=low, height=height, color=shades[entry.group], alpha=alpha
+                    )
+            written = ", ".join(f"[{low:.2g}, {high:.2g}]" for low, high in entry.segments95)
+            mark = " (validity)" if entry.at_validity else ""
+            frame = axes.get_yaxis_transform()
+            text = (written + mark).replace("-", "−")
+            axes.text(1.015, row, text, transform=frame, va="center", fontsize=16)
+        axes.axvline(0.0, color="black", linewidth=1.2)
+        if claim is not None:
+            for sign in (-1, 1):
+                axes.axvline(sign * claim, color="#3c3c3c", linestyle="dashed", linewidth=1.5)
+        axes.set_yticks(rows, [entry.name for entry in entries], fontsize=17)
+        axes.tick_params(axis="y", which="both", length=0)
+        axes.set_ylim(-0.6, len(entries) - 0.4)
+        axes.set_xlim(-1.05 * reach, 1.05 * reach)
+        axes.set_xlabel(f"Expected interval of {coefficient}")
+        handles = [Line2D([], [], color=shade, linewidth=9, label=group) for group, shade in shades.items()]
+        if claim is not None:
+            text = f"reach claimed by the talk, ±{claim:g}"
+            handles.append(Line2D([], [], color="#3c3c3c", linestyle="dashed", label=text))
+        title = "dark 68 %, pale 95 %" + (f"; {note}" if note else "")
+        figure.legend(
+            handles=handles,
+            loc="outside lower center",
+            ncols=len(handles),
+            fontsize=16,
+            title=title,
+            title_fontsize=16,
+        )
+        add_label(axes, label)
+    return figure
