@@ -129,8 +129,8 @@ def optimal(
     )
     columns = Columns.checked(scores, weights, is_signal, identity, process)
     grid = None if candidates is None else np.asarray(candidates, dtype=np.float64)
-    edges = optimal_edges(SearchSpace.build(columns, config), grid)
-    return _tidied(columns, edges, config)
+    space = SearchSpace.build(columns, config)
+    return _tidied(space, optimal_edges(space, grid))
 
 
 def tune(
@@ -163,16 +163,15 @@ def tune_columns(columns: Columns, method: Method, config: BinningConfig) -> Bin
         edges = optimal_edges(space)
     else:
         edges = np.array([config.lower, config.upper])
-    return _tidied(columns, edges, config)
+    return _tidied(space, edges)
 
 
-def _tidied(columns: Columns, edges: Floats, config: BinningConfig) -> BinningResult:
+def _tidied(space: SearchSpace, edges: Floats) -> BinningResult:
     """Round the inner edges, merge what rounding has emptied, and compute the result anew."""
+    config = space.config
     if config.edge_digits is not None:
         inner = np.round(edges[1:-1], config.edge_digits)
         inner = inner[(inner > config.lower) & (inner < config.upper)]
         edges = np.unique(np.concatenate([edges[:1], inner, edges[-1:]]))
-    counts, merged = merge_bins(
-        columns, edges, lambda bins: strong_bins(bins, config), processes=config.constraints.processes
-    )
+    counts, merged = merge_bins(space.count, edges, lambda bins: strong_bins(bins, config))
     return judge(counts, merged, config)

@@ -1,13 +1,13 @@
 """Given bins: their yields, MC statistics and significances."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from znought.errors import DataError, unknown_name
-from znought.stats.ordered import binned_sum, identity_sumw2
+from znought.stats.ordered import Contents, bin_contents, bin_index
 from znought.stats.rules import PLAIN, BinningConfig, Constraints
 from znought.stats.significance import Auxiliary, asimov_z0, background_error, quadrature_sum
 
@@ -15,7 +15,6 @@ __all__ = [
     "BinCounts",
     "BinningResult",
     "Columns",
-    "bin_index",
     "checked_edges",
     "count",
     "evaluate",
@@ -166,8 +165,21 @@ class BinCounts:
     sumw2_background: Floats
     events_signal: Counts
     events_background: Counts
-    by_process: dict[str, tuple[Floats, Floats]] = field(default_factory=dict)
-    """Σw and Σw² of the processes that have a bound of their own."""
+    by_process: dict[str, Contents]
+    """Processes that have a bound of their own."""
+
+    @classmethod
+    def of(cls, signal: Contents, background: Contents, by_process: dict[str, Contents]) -> "BinCounts":
+        """Put the contents of signal and background side by side."""
+        return cls(
+            signal=signal.sumw,
+            background=background.sumw,
+            sumw2_signal=signal.sumw2,
+            sumw2_background=background.sumw2,
+            events_signal=signal.events,
+            events_background=background.events,
+            by_process=by_process,
+        )
 
 
 def evaluate(
@@ -221,16 +233,13 @@ def count(columns: Columns, edges: Floats, *, processes: tuple[str, ...] = ()) -
     bins = bin_index(columns.scores, edges)
     inside = (bins >= 0) & (bins < n_bins)
 
-    def filled(kind: NDArray[np.bool_]) -> tuple[Floats, Floats, Counts]:
+    def filled(kind: NDArray[np.bool_]) -> Contents:
         rows = inside & kind
-        weights = columns.weights[rows].astype(np.float64)
         codes = None if columns.codes is None else columns.codes[rows]
-        return binned_sum(bins[rows], weights, n_bins), *identity_sumw2(weights, bins[rows], n_bins, codes)
+        return bin_contents(bins[rows], columns.weights[rows].astype(np.float64), n_bins, codes)
 
-    s, s_sumw2, s_events = filled(columns.is_signal)
-    b, b_sumw2, b_events = filled(~columns.is_signal)
-    by_process = {process: filled(columns.of(process))[:2] for process in processes}
-    return BinCounts(s, b, s_sumw2, b_sumw2, s_events, b_events, by_process)
+    by_process = {process: filled(columns.of(process)) for process in processes}
+    return BinCounts.of(filled(columns.is_signal), filled(~columns.is_signal), by_process)
 
 
 def judge(counts: BinCounts, edges: Floats, rules: BinningConfig) -> BinningResult:
@@ -267,17 +276,13 @@ def strong_bins(counts: BinCounts, rules: BinningConfig) -> NDArray[np.bool_]:
     s, b = counts.signal, counts.background
     enough = rules.constraints.populated(s, b, counts.sumw2_signal, counts.sumw2_background)
     enough &= (s > rules.min_yield) & (b > rules.min_yield)
-    for process, (sumw, sumw2) in counts.by_process.items():
-        enough &= rules.constraints.process_populated(process, sumw, sumw2)
+    for process, contents in counts.by_process.items():
+        enough &= rules.constraints.process_populated(process, contents.sumw, contents.sumw2)
     return enough
 
 
 def merge_bins(
-    columns: Columns,
-    edges: Floats,
-    is_good: Callable[[BinCounts], NDArray[np.bool_]],
-    *,
-    processes: tuple[str, ...] = (),
+    filled: Callable[[Floats], BinCounts], edges: Floats, is_good: Callable[[BinCounts], NDArray[np.bool_]]
 ) -> tuple[BinCounts, Floats]:
     """Merge every bin that is not good into its lower neighbour, the first one into its upper.
 
@@ -285,18 +290,11 @@ def merge_bins(
     good, or one bin.
     """
     while True:
-        counts = count(columns, edges, processes=processes)
+        counts = filled(edges)
         bad = np.flatnonzero(~is_good(counts))
         if not bad.size or edges.size == 2:
             return counts, edges
         edges = np.delete(edges, max(int(bad[-1]), 1))
-
-
-def bin_index(scores: NDArray[np.floating], edges: Floats) -> Counts:
-    """Bin of every event; −1 below and n_bins above the range. The last bin includes its upper edge."""
-    bins = np.searchsorted(edges, scores, side="right") - 1
-    bins[scores == edges[-1]] = edges.size - 2
-    return bins
 
 
 def checked_edges(edges: ArrayLike) -> Floats:

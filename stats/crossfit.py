@@ -6,6 +6,7 @@ the other parts, with its yields scaled to the full luminosity.
 """
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,8 +14,8 @@ from numpy.typing import ArrayLike, NDArray
 from znought.errors import CardError
 from znought.identity import event_identity
 from znought.stats.binning import Method, tune_columns
-from znought.stats.bins import BinCounts, BinningResult, Columns, bin_index, judge, merge_bins
-from znought.stats.ordered import binned_sum
+from znought.stats.bins import BinCounts, BinningResult, Columns, count, judge, merge_bins
+from znought.stats.ordered import bin_index, binned_sum
 from znought.stats.rules import BinningConfig
 from znought.stats.significance import Auxiliary, asimov_z0, background_error
 
@@ -195,7 +196,7 @@ def _quote(columns: Columns, edges: Floats, rules: BinningConfig) -> BinningResu
         b = counts.background
         return np.asarray((b > 0) & (b**2 >= wanted * counts.sumw2_background), dtype=np.bool_)
 
-    counts, merged = merge_bins(columns, edges, filled)
+    counts, merged = merge_bins(partial(count, columns), edges, filled)
     return judge(counts, merged, rules)
 
 

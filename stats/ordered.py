@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
-__all__ = ["OrderedSample", "Prefix", "binned_sum", "identity_sumw2"]
+__all__ = ["Contents", "OrderedSample", "Prefix", "bin_contents", "bin_index", "binned_sum"]
 
 Floats = NDArray[np.float64]
 _N_BUCKETS = 1 << 16
@@ -20,6 +20,17 @@ class Prefix:
     """Sum of weights below each edge, shape (n_edges,)."""
     sumw2: Floats
     """Squared MC-statistical error of the interval [edge a, edge b), shape (n_edges, n_edges)."""
+
+
+@dataclass(frozen=True)
+class Contents:
+    """One kind of event in given bins; arrays of shape (n_bins,)."""
+
+    sumw: Floats
+    sumw2: Floats
+    """Squared MC-statistical errors."""
+    events: NDArray[np.int64]
+    """Distinct generated events."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +97,11 @@ class OrderedSample:
             return Prefix(sumw, square[None, :] - square[:, None])
         return Prefix(sumw, self._correlated_sumw2(edges, self.codes))
 
+    def contents(self, edges: Floats) -> Contents:
+        """Contents of the bins between edges that span the range."""
+        # Rows are nearly in order, which makes the search for their bins several times quicker.
+        return bin_contents(bin_index(self.scores, edges), self.weights, edges.size - 1, self.codes)
+
     def quantiles(self, n: int) -> Floats:
         """About n scores that hold equal numbers of raw events between them; independent of row order."""
         counts = self.starts.astype(np.float64)
@@ -112,23 +128,33 @@ class OrderedSample:
         return np.asarray(np.maximum(blocks, 0.0), dtype=np.float64)
 
 
-def identity_sumw2(
-    weights: Floats, bins: NDArray[np.int64], n_bins: int, codes: NDArray[np.int64] | None
-) -> tuple[Floats, NDArray[np.int64]]:
-    """Per bin: Σ over generated events of (Σ of its rows' weights)², and how many generated events.
+def bin_index(scores: NDArray[np.floating], edges: Floats) -> NDArray[np.int64]:
+    """Bin of every event; −1 below and n_bins above the range. The last bin includes its upper edge."""
+    bins = np.searchsorted(edges, scores, side="right") - 1
+    bins[scores == edges[-1]] = edges.size - 2
+    return bins
+
+
+def bin_contents(
+    bins: NDArray[np.int64], weights: Floats, n_bins: int, codes: NDArray[np.int64] | None
+) -> Contents:
+    """Contents of bins, with Σ over generated events of (Σ of its rows' weights)² as the squared error.
 
     Args:
-        weights: shape (n_rows,).
         bins: bin of every row, in [0, n_bins).
+        weights: shape (n_rows,).
         n_bins: number of bins.
         codes: dense integer per generated event; None takes every row as its own.
     """
+    sumw = binned_sum(bins, weights, n_bins)
     if codes is None:
-        return binned_sum(bins, weights**2, n_bins), np.bincount(bins, minlength=n_bins).astype(np.int64)
+        events = np.bincount(bins, minlength=n_bins).astype(np.int64)
+        return Contents(sumw, binned_sum(bins, weights**2, n_bins), events)
     keys, inverse = np.unique(codes * n_bins + bins, return_inverse=True)
     units = binned_sum(inverse, weights, keys.size)
     where = keys % n_bins
-    return binned_sum(where, units**2, n_bins), np.bincount(where, minlength=n_bins).astype(np.int64)
+    events = np.bincount(where, minlength=n_bins).astype(np.int64)
+    return Contents(sumw, binned_sum(where, units**2, n_bins), events)
 
 
 def binned_sum(bins: NDArray[np.int64], weights: Floats, n_bins: int) -> Floats:

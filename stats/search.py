@@ -6,13 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from znought.errors import DataError
-from znought.stats.bins import Columns
+from znought.stats.bins import BinCounts, Columns
 from znought.stats.ordered import OrderedSample
 from znought.stats.partition import best_partition
 from znought.stats.rules import BinningConfig
 from znought.stats.significance import asimov_z0, background_error
 
-__all__ = ["Intervals", "SearchSpace", "greedy_edges", "optimal_edges"]
+__all__ = ["Intervals", "SearchSpace", "greedy_edges", "optimal_edges", "trial_edges"]
 
 Floats = NDArray[np.float64]
 
@@ -65,6 +65,11 @@ class SearchSpace:
         by_process = {process: ordered(columns.of(process)) for process in config.constraints.processes}
         return cls(signal, background, by_process, config)
 
+    def count(self, edges: Floats) -> BinCounts:
+        """Contents of the bins between edges that span the range."""
+        by_process = {process: sample.contents(edges) for process, sample in self.by_process.items()}
+        return BinCounts.of(self.signal.contents(edges), self.background.contents(edges), by_process)
+
     def intervals(self, edges: Floats) -> Intervals:
         """Significance, admissibility and purity of every interval between two of the edges."""
         signal, background = self.signal.prefix(edges), self.background.prefix(edges)
@@ -99,28 +104,25 @@ def greedy_edges(space: SearchSpace) -> Floats:
     number of bins or the purity is bound; then the bin that gains most goes first.
     """
     rules = space.config
-    fractions = np.array([0.0, *rules.fractions, 1.0])
     edges = [rules.lower, rules.upper]
-    tables = [_trial_splits(space, rules.lower, rules.upper, fractions)]
+    tables = [space.intervals(trial_edges(rules.lower, rules.upper, rules))]
     while rules.constraints.max_bins is None or len(tables) < rules.constraints.max_bins:
         splits = [_best_split(tables, i, rules.constraints.monotone_purity) for i in range(len(tables))]
         i = max(range(len(tables)), key=lambda k: splits[k].gain)
         if not splits[i].gain > 0:
             break
         low, high = edges[i], edges[i + 1]
-        middle = low + float(fractions[splits[i].position]) * (high - low)
+        middle = float(trial_edges(low, high, rules)[splits[i].position])
         edges.insert(i + 1, middle)
         tables[i : i + 1] = [
-            _trial_splits(space, low, middle, fractions),
-            _trial_splits(space, middle, high, fractions),
+            space.intervals(trial_edges(*ends, rules)) for ends in ((low, middle), (middle, high))
         ]
     return np.array(edges)
 
 
-def _trial_splits(space: SearchSpace, low: float, high: float, fractions: Floats) -> Intervals:
-    trial = low + fractions * (high - low)
-    trial[-1] = high
-    return space.intervals(trial)
+def trial_edges(low: float, high: float, rules: BinningConfig) -> Floats:
+    """A bin's ends and the trial splits between them."""
+    return np.array([low, *(low + np.array(rules.fractions) * (high - low)), high])
 
 
 def _best_split(tables: list[Intervals], i: int, monotone: bool) -> _Split:

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from znought.errors import DataError, unknown_name
-from znought.stats.bins import bin_index, checked_edges
-from znought.stats.ordered import binned_sum, identity_sumw2
+from znought.stats.bins import checked_edges
+from znought.stats.ordered import bin_contents, bin_index
 
 __all__ = ["Yields", "count_yields"]
 
@@ -106,6 +106,7 @@ def count_yields(
     cell = (row * n_bins + bins)[inside]
     codes = None if identity is None else np.unique(np.asarray(identity)[inside], return_inverse=True)[1]
     shape = (len(names), n_bins)
-    sumw2, events = identity_sumw2(w[inside], cell, len(names) * n_bins, codes)
-    sumw = binned_sum(cell, w[inside], len(names) * n_bins)
-    return Yields(names, bounds, sumw.reshape(shape), sumw2.reshape(shape), events.reshape(shape))
+    filled = bin_contents(cell, w[inside], len(names) * n_bins, codes)
+    return Yields(
+        names, bounds, filled.sumw.reshape(shape), filled.sumw2.reshape(shape), filled.events.reshape(shape)
+    )
