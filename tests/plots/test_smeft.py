@@ -4,8 +4,9 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from matplotlib.container import BarContainer
 
-from tests.plots.drawn import lines, steps, texts
+from tests.plots.drawn import bars, lines, steps, texts
 from znought.errors import DataError
 from znought.plots.smeft import (
     CutCurve,
