@@ -35,7 +35,15 @@ def write_columns(columns: Mapping[str, NDArray[Any]], path: Path, *, variation:
     table = pa.table({name: np.ascontiguousarray(values) for name, values in columns.items()})
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     try:
-        pq.write_table(table, temporary, row_group_size=max(table.num_rows, 1), compression="zstd")
+        pq.write_table(
+            table,
+            temporary,
+            row_group_size=max(table.num_rows, 1),
+            compression="lz4",
+            # Continuous inputs have no repeated values to gain from.
+            use_dictionary=False,
+            write_statistics=False,
+        )
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)

@@ -8,10 +8,9 @@ from numpy.typing import NDArray
 from znought.processors.chunk import Chunk
 from znought.processors.features import FinalState, features
 from znought.processors.kinematics import Momentum
-from znought.processors.objects import Jets, Leptons, Missing, check_units, event_of
+from znought.processors.objects import Jets, Leptons, check_units, event_of
 from znought.processors.selection import (
     Dijet,
-    Dilepton,
     VHWWSelection,
     clean_jets,
     leading_jets,
@@ -20,23 +19,11 @@ from znought.processors.selection import (
     take,
     veto_weight,
 )
+from znought.processors.variations import Objects
 
-__all__ = ["Hadronic", "Selected", "pairs_of", "read_hadronic", "read_leptons", "reconstruct"]
+__all__ = ["Selected", "b_veto", "read_leptons", "read_objects", "reconstruct"]
 
 Floats = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Hadronic:
-    """Jets and missing transverse momentum of the events that hold an e±μ∓ pair.
-
-    Attributes:
-        jets: all jets of these events.
-        missing: their missing transverse momentum.
-    """
-
-    jets: Jets
-    missing: Missing
 
 
 @dataclass(frozen=True)
@@ -45,12 +32,14 @@ class Selected:
 
     Attributes:
         event: index in the chunk, shape (n_selected,).
+        row: index among the pairs, shape (n_selected,).
         veto_weight: probability to hold no b-tagged jet, 1 where the veto is a cut, shape (n_selected,).
         passed: consecutive cuts passed before the b-veto, for every event of the chunk, shape (n_events,).
         columns: the 17 inputs, then `met` and `n_jets`.
     """
 
     event: NDArray[np.int64]
+    row: NDArray[np.int64]
     veto_weight: Floats
     passed: NDArray[np.int8]
     columns: dict[str, NDArray[np.generic]]
@@ -60,54 +49,61 @@ def read_leptons(chunk: Chunk) -> tuple[Leptons, Leptons]:
     """Electrons and muons of the chunk, in GeV or refused."""
     electrons = chunk.dialect.leptons(chunk.view, "electron")
     muons = chunk.dialect.leptons(chunk.view, "muon")
-    together = np.concatenate([electrons.pt, muons.pt])
-    check_units(together, what="leptons", dialect=chunk.dialect.name, path=chunk.path)
+    for name, leptons in (("electrons", electrons), ("muons", muons)):
+        check_units(leptons.pt, what=name, dialect=chunk.dialect.name, path=chunk.path)
     return electrons, muons
 
 
-def read_hadronic(chunk: Chunk, events: NDArray[np.bool_]) -> Hadronic:
-    """Jets and missing transverse momentum of the events in the mask, in GeV or refused."""
+def read_objects(chunk: Chunk, leptons: tuple[Leptons, Leptons], selection: VHWWSelection) -> Objects:
+    """Pairs of the chunk, then jets and missing transverse momentum of the events that hold one."""
+    pairs = select_dilepton(*leptons, selection, gap=chunk.dialect.electron_gap)
+    events = np.zeros(len(chunk.view), np.bool_)
+    events[pairs.event] = True
     jets = chunk.dialect.jets(chunk.view, events)
     check_units(jets.pt, what="jets", dialect=chunk.dialect.name, path=chunk.path)
-    return Hadronic(jets, chunk.dialect.missing(chunk.view, events))
+    jets = clean_jets(jets, pairs, dr_min=selection.dr_jet_lepton_min)
+    return Objects(pairs, jets, chunk.dialect.missing(chunk.view, events))
 
 
-def reconstruct(chunk: Chunk, pairs: Dilepton, hadronic: Hadronic, selection: VHWWSelection) -> Selected:
-    """Selected events and their inputs, from the pairs and what belongs to their events."""
-    jets = clean_jets(hadronic.jets, pairs, dr_min=selection.dr_jet_lepton_min)
+def reconstruct(chunk: Chunk, objects: Objects, selection: VHWWSelection) -> Selected:
+    """Selected events and their inputs."""
+    pairs, jets = objects.pairs, objects.jets
     dijet = leading_jets(jets, selection)
     passed = pairs.passed.copy()
     passed[pairs.event[dijet.event]] += 1
-    keep, veto = _b_veto(chunk, jets, dijet, selection)
-    state, n_jets = _final_state(pairs, jets, hadronic.missing, dijet, selection)
+    keep, veto = b_veto(chunk, jets, dijet.event, selection)
+    state, n_jets = _final_state(objects, dijet, selection)
     columns: dict[str, NDArray[np.generic]] = {**features(state)}
     columns["met"] = np.hypot(*state.met).astype(np.float32)
     columns["n_jets"] = n_jets.astype(np.uint8)
+    rows = dijet.event[keep]
     return Selected(
-        pairs.event[dijet.event[keep]],
+        pairs.event[rows],
+        rows,
         veto[keep],
         passed,
         {name: values[keep] for name, values in columns.items()},
     )
 
 
-def _b_veto(
-    chunk: Chunk, jets: Jets, dijet: Dijet, selection: VHWWSelection
+def b_veto(
+    chunk: Chunk, jets: Jets, rows: NDArray[np.int64], selection: VHWWSelection
 ) -> tuple[NDArray[np.bool_], Floats]:
-    """Which dijet events survive the b-veto and with which weight."""
+    """Which of the events with index `rows` survive the b-veto, and with which weight."""
     if selection.btag_mode == "weight" and not chunk.is_data and jets.veto_probability is not None:
-        weight = veto_weight(jets, selection, jets.veto_probability)[dijet.event]
-        return np.ones(len(dijet.event), np.bool_), weight
+        weight = veto_weight(jets, selection, jets.veto_probability)[rows]
+        return np.ones(len(rows), np.bool_), weight
     name = chunk.dialect.name
     working_point = selection.btag_working_points.get(name, chunk.dialect.btag_working_point)
-    keep = ~tagged(jets, selection, working_point=working_point)[dijet.event]
-    return keep, np.ones(len(dijet.event))
+    keep = ~tagged(jets, selection, working_point=working_point)[rows]
+    return keep, np.ones(len(rows))
 
 
 def _final_state(
-    pairs: Dilepton, jets: Jets, missing: Missing, dijet: Dijet, selection: VHWWSelection
+    objects: Objects, dijet: Dijet, selection: VHWWSelection
 ) -> tuple[FinalState, NDArray[np.int64]]:
     """Everything the inputs derive from, for the dijet events, and the number of jets."""
+    pairs, jets, missing = objects.pairs, objects.jets, objects.missing
     good = (jets.pt > selection.pt_jet_min_gev) & (np.abs(jets.eta) < selection.abs_eta_jet_max)
     n_jets, ht_jets, jets_px, jets_py = _jet_sums(jets, good)
     leptons = (take(pairs.leading, dijet.event), take(pairs.subleading, dijet.event))
@@ -144,8 +140,3 @@ def _jet_sums(jets: Jets, keep: NDArray[np.bool_]) -> tuple[NDArray[np.int64], F
         for values in (momenta.pt, momenta.px, momenta.py)
     )
     return count, ht, px, py
-
-
-def pairs_of(chunk: Chunk, leptons: tuple[Leptons, Leptons], selection: VHWWSelection) -> Dilepton:
-    """The e±μ∓ pairs of the chunk."""
-    return select_dilepton(*leptons, selection, gap=chunk.dialect.electron_gap)

@@ -230,14 +230,21 @@ def leading_jets(jets: Jets, selection: VHWWSelection) -> Dijet:
     good = (jets.pt > selection.pt_jet_min_gev) & (np.abs(jets.eta) < selection.abs_eta_jet_max)
     event = event_of(jets.counts)[good]
     n_good = np.bincount(event, minlength=len(jets.counts))
-    order = np.lexsort((-jets.pt[good], event))
-    first = np.concatenate([[0], np.cumsum(n_good)[:-1]])[n_good >= selection.n_jets_min]
+    order = _by_falling_pt(jets.pt[good], event)
+    first = (np.cumsum(n_good) - n_good)[n_good >= selection.n_jets_min]
     momenta = Momentum.of(jets.pt[good], jets.eta[good], jets.phi[good], jets.mass[good])
     return Dijet(
         np.flatnonzero(n_good >= selection.n_jets_min),
         take(momenta, order[first]),
         take(momenta, order[first + 1]),
     )
+
+
+def _by_falling_pt(pt: NDArray[np.floating], event: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Indices that sort the jets of each event by falling pT; most ntuples are sorted already."""
+    if np.all((pt[1:] <= pt[:-1]) | (event[1:] != event[:-1])):
+        return np.arange(len(pt))
+    return np.lexsort((-pt, event))
 
 
 def _taggable(jets: Jets, selection: VHWWSelection) -> NDArray[np.bool_]:

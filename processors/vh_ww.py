@@ -1,6 +1,6 @@
 """The processor of VH(→WW→ℓνℓν): ntuples in; cutflow, histograms and parquet columns out."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,11 +13,13 @@ from znought.processors import hists
 from znought.processors.chunk import Chunk, open_chunk
 from znought.processors.columns import ColumnFile, write_columns
 from znought.processors.cutflow import Cutflow
-from znought.processors.reconstruction import Selected, pairs_of, read_hadronic, read_leptons, reconstruct
+from znought.processors.objects import Leptons
+from znought.processors.reconstruction import Selected, b_veto, read_leptons, read_objects, reconstruct
 from znought.processors.result import DatasetResult
 from znought.processors.selection import CUTS, VHWWSelection
+from znought.processors.variations import Objects, Variation, VariationsConfig, scale_leptons, vary
 
-__all__ = ["NOMINAL", "VHWWProcessor"]
+__all__ = ["NOMINAL", "VHWWProcessor", "cutflow"]
 
 NOMINAL = "nominal"
 
@@ -28,26 +30,32 @@ class VHWWProcessor(ProcessorABC):  # type: ignore[misc]  # coffea has no type i
 
     Attributes:
         selection: the preselection.
+        variations: quantities to shift; each writes its own columns and cutflow.
         columns_directory: where parquet columns go; None writes none.
     """
 
     selection: VHWWSelection = field(default_factory=VHWWSelection)
+    variations: VariationsConfig = field(default_factory=VariationsConfig)
     columns_directory: str | None = None
 
     def process(self, events: Any) -> dict[str, DatasetResult]:
         """Result of one chunk, under the name of its dataset."""
         chunk = open_chunk(events, refuse_substitutes=self.selection.substitutes == "refuse")
         gen_weight = chunk.weight()
-        pairs = pairs_of(chunk, read_leptons(chunk), self.selection)
-        with_pair = np.zeros(len(chunk.view), np.bool_)
-        with_pair[pairs.event] = True
-        selected = reconstruct(chunk, pairs, read_hadronic(chunk, with_pair), self.selection)
-        weight = gen_weight[selected.event] * selected.veto_weight
-        written = self._written(chunk, NOMINAL, selected, weight)
+        leptons = read_leptons(chunk)
+        objects = read_objects(chunk, leptons, self.selection)
+        selected = reconstruct(chunk, objects, self.selection)
+        weights = self._weights(chunk, objects, selected, gen_weight)
+        cutflows = {NOMINAL: cutflow(selected, gen_weight, weights["gen_weight"])}
+        files = [*self._written(chunk, NOMINAL, selected, weights)]
+        for variation, varied in self._varied(chunk, leptons, objects):
+            weight = gen_weight[varied.event] * varied.veto_weight
+            cutflows[variation.name] = cutflow(varied, gen_weight, weight)
+            files.extend(self._written(chunk, variation.name, varied, {"gen_weight": weight}))
         result = DatasetResult(
-            {NOMINAL: cutflow(selected, gen_weight, weight)},
-            hists.fill(selected.columns, weight),
-            written,
+            cutflows,
+            hists.fill(selected.columns, weights["gen_weight"]),
+            tuple(files),
             dict(chunk.view.layout.substitutes),
             (chunk.dialect.name,),
         )
@@ -57,19 +65,46 @@ class VHWWProcessor(ProcessorABC):  # type: ignore[misc]  # coffea has no type i
         """Nothing: normalisation happens once, when the ledger is closed."""
         return accumulator
 
+    def _weights(
+        self, chunk: Chunk, objects: Objects, selected: Selected, gen_weight: NDArray[np.float64]
+    ) -> dict[str, NDArray[np.float64]]:
+        """Weight of each selected event, and the same under variations that change nothing else."""
+        weights = {"gen_weight": gen_weight[selected.event] * selected.veto_weight}
+        if chunk.is_data or not self._is_weight_only(objects):
+            return weights
+        for variation in self.variations.all():
+            if variation.quantity == "btag":
+                jets = vary(objects, variation, {}).jets
+                _, veto = b_veto(chunk, jets, selected.row, self.selection)
+                weights[f"gen_weight_{variation.name}"] = gen_weight[selected.event] * veto
+        return weights
+
+    def _is_weight_only(self, objects: Objects) -> bool:
+        """Whether the b-veto is a weight, so that its variations need no selection of their own."""
+        return self.selection.btag_mode == "weight" and objects.jets.veto_probability is not None
+
+    def _varied(
+        self, chunk: Chunk, leptons: tuple[Leptons, Leptons], nominal: Objects
+    ) -> Iterator[tuple[Variation, Selected]]:
+        """Selected events of each variation that moves objects; branches are read once for all."""
+        for variation in () if chunk.is_data else self.variations.all():
+            if variation.quantity == "btag" and self._is_weight_only(nominal):
+                continue
+            objects = nominal
+            if variation.quantity == "lepton_scale":
+                electrons, muons = (scale_leptons(flavour, variation) for flavour in leptons)
+                objects = read_objects(chunk, (electrons, muons), self.selection)
+            objects = vary(objects, variation, chunk.identity(objects.pairs.event))
+            yield variation, reconstruct(chunk, objects, self.selection)
+
     def _written(
-        self, chunk: Chunk, variation: str, selected: Selected, weight: NDArray[np.float64]
-    ) -> tuple[ColumnFile, ...]:
+        self, chunk: Chunk, variation: str, selected: Selected, weights: dict[str, NDArray[np.float64]]
+    ) -> Iterator[ColumnFile]:
         """The chunk's column file of one variation, or nothing if no columns are asked for."""
-        if self.columns_directory is None:
-            return ()
-        columns: Mapping[str, NDArray[Any]] = {
-            **chunk.identity(selected.event),
-            "gen_weight": weight,
-            **selected.columns,
-        }
-        path = Path(self.columns_directory, chunk.dataset, variation, f"{chunk.name}.parquet")
-        return (write_columns(columns, path, variation=variation),)
+        if self.columns_directory is not None:
+            columns = {**chunk.identity(selected.event), **weights, **selected.columns}
+            path = Path(self.columns_directory, chunk.dataset, variation, f"{chunk.name}.parquet")
+            yield write_columns(columns, path, variation=variation)
 
 
 def cutflow(selected: Selected, gen_weight: NDArray[np.float64], weight: NDArray[np.float64]) -> Cutflow:

@@ -189,6 +189,6 @@ SIMULATION = replace(
         Field.of("met_significance", "MET_significance"),
         Field.of("soft_ht", "SoftActivity_ht"),
     ),
-    btag_working_point=0.5,
+    btag_working_point=0.15,  # 85 %
     electron_gap=(1.37, 1.52),
 )

@@ -19,6 +19,16 @@ def simulated(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
 
 
 @pytest.fixture(scope="session")
+def many(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
+    """Two files with enough events to see small shifts."""
+    directory = tmp_path_factory.mktemp("many")
+    return (
+        write_nanoaod(directory / "a.root", events(4000, seed=11)),
+        write_nanoaod(directory / "b.root", events(2000, seed=12, first_event=4000)),
+    )
+
+
+@pytest.fixture(scope="session")
 def open_data() -> Path:
     """Folder with the experiments' own files."""
     default = Path(__file__).parents[3] / "shared" / "data"

@@ -36,7 +36,7 @@ def _jets(rng: np.random.Generator, counts: np.ndarray[Any, Any]) -> ak.Array:
             "eta": _jagged(rng.normal(0.0, 1.8, n).astype(np.float32), counts),
             "phi": _jagged(rng.uniform(-np.pi, np.pi, n).astype(np.float32), counts),
             "mass": _jagged(rng.exponential(8.0, n).astype(np.float32), counts),
-            "btagDiscriminant": _jagged(rng.beta(0.5, 2.0, n).astype(np.float32), counts),
+            "btagDiscriminant": _jagged(rng.beta(0.5, 8.0, n).astype(np.float32), counts),
             "btagProb85": _jagged(rng.beta(0.5, 4.0, n).astype(np.float32), counts),
             "hadronFlavour": _jagged(rng.choice(np.array([0, 4, 5], np.int32), n), counts),
         }
