@@ -12,8 +12,12 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 from gatohep.data_generation import generate_toy_data_1D
+from gatohep.losses import high_bkg_uncertainty_penalty
 from gatohep.models import gato_sigmoid_model
 from gatohep.utils import LearningRateScheduler, SteepnessScheduler, df_dict_to_tensors
+
+
+PENALTY = 10.0
 
 
 class OneDimensional(gato_sigmoid_model):
@@ -24,7 +28,7 @@ class OneDimensional(gato_sigmoid_model):
         super().__init__(variables_config=discriminant, global_steepness=50.0)
 
     def call(self, data):
-        return -self.get_differentiable_significance(data, signal_labels=["signal"])["signal"]
+        return self.get_differentiable_significance(data, signal_labels=["signal"], return_details=True)
 
 
 def write_sample(path, data):
@@ -34,7 +38,7 @@ def write_sample(path, data):
     np.savez(path, scores=scores, weights=weights, is_signal=is_signal)
 
 
-def train(data, n_bins, epochs):
+def train(data, n_bins, epochs, mc_error):
     model = OneDimensional(n_bins)
     optimizer = tf.keras.optimizers.RMSprop(learning_rate=0.1)
     rate = LearningRateScheduler(
@@ -45,7 +49,9 @@ def train(data, n_bins, epochs):
     @tf.function
     def step():
         with tf.GradientTape() as tape:
-            loss = model.call(data)
+            z, background, sumw2 = model.call(data)
+            excess = high_bkg_uncertainty_penalty(sumw2, background, rel_threshold=mc_error)
+            loss = -z["signal"] + PENALTY * excess
         gradients = tape.gradient(loss, model.trainable_variables)
         optimizer.apply_gradients(zip(gradients, model.trainable_variables, strict=True))
 
@@ -62,6 +68,7 @@ def main():
     parser.add_argument("--events", type=int, required=True)
     parser.add_argument("--epochs", type=int, required=True)
     parser.add_argument("--bins", type=int, nargs="+", required=True)
+    parser.add_argument("--mc-error", type=float, required=True)
     arguments = parser.parse_args()
     sizes = {"n_signal": arguments.events // 4, "n_bkg": arguments.events - arguments.events // 4}
     tuned_on = generate_toy_data_1D(**sizes, seed=42)
@@ -70,7 +77,7 @@ def main():
     results = []
     for n_bins in arguments.bins:
         start = time.perf_counter()
-        edges = train(df_dict_to_tensors(tuned_on), n_bins, arguments.epochs)
+        edges = train(df_dict_to_tensors(tuned_on), n_bins, arguments.epochs, arguments.mc_error)
         results.append({"n_bins": n_bins, "seconds": time.perf_counter() - start, "edges": edges})
     (arguments.directory / "gato.json").write_text(json.dumps(results))
 
