@@ -10,6 +10,7 @@ charge misidentification, fake and non-prompt leptons.
 """
 
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from znought.simulation import tagging
 from znought.simulation.config import DetectorConfig
 from znought.simulation.decays import LeptonDraw
+from znought.simulation.recipe import Skim
 from znought.simulation.truth import Truth
 
 __all__ = ["Jets", "Leptons", "Response", "jet_resolution", "respond"]
@@ -78,7 +80,7 @@ class Response:
 
 
 def respond(
-    truth: Truth, draw: LeptonDraw, detector: DetectorConfig, *, skim: str, rng: np.random.Generator
+    truth: Truth, draw: LeptonDraw, detector: DetectorConfig, *, skim: Skim, rng: np.random.Generator
 ) -> Response:
     """One response of the detector to a batch of events with the leptons of `draw`.
 
@@ -86,7 +88,7 @@ def respond(
         truth: particle level of the batch.
         draw: prompt leptons, same first axis.
         detector: resolutions and noise.
-        skim: `emu`: an electron, a muon and two jets are reconstructed; `dijet`: two jets.
+        skim: which events are kept.
         rng: random numbers.
     """
     leptons = _leptons(draw, rng)
@@ -98,17 +100,20 @@ def respond(
     jet_pt = _smeared_jet_pt(truth, rows, detector, rng)
     enough = np.sum(jet_pt > 0.0, axis=1) >= 2
     rows, jet_pt = rows[enough], jet_pt[enough]
-    leptons = _isolated(_take_leptons(leptons, rows), truth, rows, detector, rng)
+    jets = _jets(truth, rows, jet_pt, detector, rng)
+    if skim == "bb":
+        tagged = np.sum(jets.discriminant > tagging.WORKING_POINTS["85"], axis=1) >= 2
+        rows, jet_pt, jets = rows[tagged], jet_pt[tagged], _taken(jets, tagged)
+    leptons = _isolated(_taken(leptons, rows), truth, rows, detector, rng)
     true_px_py = np.where(draw.pdg_id[rows, :, None] != 0, draw.p4[rows, :, :2], 0.0)
     soft, soft_scalar = _soft_term(truth, rows, jet_pt > 0.0)
-    jets = _jets(truth, rows, jet_pt, detector, rng)
     lepton_sum = _vector_sum(leptons.pt, leptons.phi) + _lost_electrons(
         true_px_py, draw.pdg_id[rows], leptons
     )
     noise = rng.normal(size=(2, len(rows), 2))
     met = -(lepton_sum + _vector_sum(jets.pt, jets.phi) + detector.met_soft_response * soft)
     met += detector.met_soft_sigma_gev * noise[0]
-    tracks, _ = _tracks(truth, rows, rng)
+    tracks = _tracks(truth, rows, rng)
     track_met = -(_vector_sum(leptons.pt, leptons.phi) + tracks) + detector.track_met_sigma_gev * noise[1]
     pile_up = rng.gamma(SOFT_ACTIVITY_SHAPE, detector.soft_activity_mean_gev / SOFT_ACTIVITY_SHAPE, len(rows))
     return Response(
@@ -163,8 +168,11 @@ def _leptons(draw: LeptonDraw, rng: np.random.Generator) -> Leptons:
     return Leptons(reco, eta, phi, draw.pdg_id, np.zeros_like(pt))
 
 
-def _take_leptons(leptons: Leptons, rows: NDArray[np.int64]) -> Leptons:
-    return Leptons(*(values[rows] for values in vars(leptons).values()))
+_Objects = TypeVar("_Objects", Leptons, Jets)
+
+
+def _taken(objects: _Objects, rows: NDArray[np.int64] | Mask) -> _Objects:
+    return type(objects)(*(values[rows] for values in vars(objects).values()))
 
 
 def _isolated(
@@ -254,15 +262,15 @@ def _soft_term(truth: Truth, rows: NDArray[np.int64], is_jet: Mask) -> tuple[Arr
     return soft, np.maximum(scalar, 0.0)
 
 
-def _tracks(truth: Truth, rows: NDArray[np.int64], rng: np.random.Generator) -> tuple[Array, Array]:
-    """Vector and scalar sums of the charged particles that the tracker finds."""
+def _tracks(truth: Truth, rows: NDArray[np.int64], rng: np.random.Generator) -> Array:
+    """Vector sum of the charged particles that the tracker finds."""
     pt, eta, phi = truth.pt[rows], truth.eta[rows], truth.phi[rows]
     barrel = np.abs(eta) <= 1.5
     efficiency = np.where(pt > 1.0, np.where(barrel, 0.95, 0.85), np.where(barrel, 0.70, 0.60))
     inside = truth.is_charged[rows] & (pt > TRACK_PT_MIN_GEV) & (np.abs(eta) < TRACK_ETA_MAX)
     found = inside & (rng.random(pt.shape, dtype=np.float32) < efficiency)
     tracks = np.where(found, pt, np.float32(0.0)).astype(np.float64)
-    return _vector_sum(tracks, phi.astype(np.float64)), np.sum(tracks, axis=1)
+    return _vector_sum(tracks, phi.astype(np.float64))
 
 
 def _met_significance(met: Array, leptons: Leptons, jets: Jets, detector: DetectorConfig) -> Array:

@@ -32,6 +32,7 @@ class _Filter(pythia8mc.UserHooks):  # type: ignore[misc]  # the library carries
         super().__init__()
         self.recipe = recipe
         self.attempted = 0
+        self.captured: dict[int, Any] = {}
 
     def canVetoProcessLevel(self) -> bool:  # noqa: N802  (the library's name, as below)
         return True
@@ -46,6 +47,8 @@ class _Filter(pythia8mc.UserHooks):  # type: ignore[misc]  # the library carries
         self.attempted += 1
         # The system line travels with the record: it carries the attempt that the event came from.
         process[0].scale(float(self.attempted))
+        if recipe.weigher is not None:
+            self.captured[self.attempted] = recipe.weigher.capture(process)
         return False
 
     def canVetoPT(self) -> bool:  # noqa: N802
@@ -68,6 +71,20 @@ class _Filter(pythia8mc.UserHooks):  # type: ignore[misc]  # the library carries
                     return False
         return True
 
+    def canVetoPartonLevel(self) -> bool:  # noqa: N802
+        return self.recipe.b_pair is not None
+
+    def doVetoPartonLevel(self, event: Any) -> bool:  # noqa: N802
+        cut = self.recipe.b_pair
+        if cut is None:
+            return False
+        quarks = [event[i] for i in range(_N_LEADING, event.size()) if event[i].idAbs() == 5]
+        quarks = [b for b in quarks if b.isFinal() and b.pT() > cut.pt_gev and abs(b.eta()) < cut.abs_eta]
+        if len(quarks) < 2:
+            return True
+        first, second = sorted(quarks, key=lambda b: -float(b.pT()))[:2]
+        return not cut.m_min_gev < (first.p() + second.p()).mCalc() < cut.m_max_gev
+
 
 def _start(commands: tuple[str, ...], seed: int, hooks: _Filter | None = None) -> Any:
     pythia = pythia8mc.Pythia("", False)
@@ -83,10 +100,17 @@ def _start(commands: tuple[str, ...], seed: int, hooks: _Filter | None = None) -
 
 @dataclass(frozen=True)
 class GeneratedBatch:
-    """Event records (n_events, n_entries) and the ordinal of each one's attempt, counted from 1."""
+    """Some generated events.
+
+    Attributes:
+        records: Pythia's event records, shape (n_events, n_entries).
+        attempt: ordinal of the attempt that each came from, counted from 1.
+        captured: what the recipe's weigher captured of each hard process; empty without one.
+    """
 
     records: ak.Array
     attempt: NDArray[np.int64]
+    captured: tuple[Any, ...]
 
 
 class EventGenerator:
@@ -111,7 +135,9 @@ class EventGenerator:
         """The next events after the filter (fewer, where Pythia gave up on one)."""
         records = self._pythia.nextBatch(n_events).prt
         attempt = np.asarray(records.scale[:, 0], dtype=np.int64)
-        return GeneratedBatch(records, attempt)
+        captured = tuple(self._filter.captured[int(i)] for i in attempt if self._filter.captured)
+        self._filter.captured.clear()
+        return GeneratedBatch(records, attempt, captured)
 
     def charges(self, pdg_id: NDArray[np.int32]) -> NDArray[np.float32]:
         """Electric charges of the particles, same shape as the identifiers."""

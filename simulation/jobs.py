@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from znought.errors import CardError
 from znought.simulation.config import DetectorConfig, SimulationConfig
-from znought.simulation.recipe import Recipe
+from znought.simulation.recipe import COMMON, Recipe
 from znought.simulation.recipes import recipe as recipe_of
 
 if TYPE_CHECKING:
@@ -234,8 +234,10 @@ def run_job(job: SimulationJob, directory: str) -> JobSummary:
 
 
 def _fingerprint(job: SimulationJob) -> str:
-    recipe = {name: value for name, value in vars(recipe_of(job.recipe)).items() if name != "weigher"}
-    parts = {"generation": GENERATION, "job": asdict(job), "recipe": recipe}
+    recipe = recipe_of(job.recipe)
+    weigher = None if recipe.weigher is None else recipe.weigher.weigh.__qualname__
+    settings = {**vars(recipe), "weigher": weigher}
+    parts = {"generation": GENERATION, "common": COMMON, "job": asdict(job), "recipe": settings}
     text = json.dumps(parts, sort_keys=True, default=asdict)
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -294,7 +296,8 @@ class _Production:
 
         records = batch.records[:n]
         truth = truth_of(records, self.recipe.leptons, self.generator)
-        extra = {} if self.recipe.weigher is None else self.recipe.weigher(records)
+        weigher = self.recipe.weigher
+        extra = {} if weigher is None else weigher.weigh(batch.captured[:n])
         first = self.n_events + 1
         for response in range(self.job.n_responses):
             seen = respond(truth, self._draw(truth), self.job.detector, skim=self.recipe.skim, rng=self.rng)

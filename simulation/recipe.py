@@ -1,13 +1,13 @@
 """What a recipe is: Pythia settings, the generator filter and how the leptons come about."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["COMMON", "LeptonSource", "PartonFilter", "Recipe", "Weigher"]
+__all__ = ["COMMON", "BPairFilter", "LeptonSource", "PartonFilter", "Recipe", "Skim", "Weigher"]
 
 LeptonSource = Literal["higgs_ww", "w_pair", "tau_pair", "record"]
 """Where the prompt leptons of a response come from.
@@ -18,8 +18,20 @@ draws their flavours (e, μ, τ → e, τ → μ). `tau_pair`: the two stable τ
 anew in each response. These three give e±μ∓ final states only. `record`: leptons as generated.
 """
 
-Weigher = Callable[[Any], Mapping[str, NDArray[np.float64]]]
-"""From the awkward event records (n_events, n_entries) to named weights, each of shape (n_events,)."""
+
+@dataclass(frozen=True)
+class Weigher:
+    """Extra weights per event from the hard process, before any shower or recoil.
+
+    Attributes:
+        capture: takes what it needs from Pythia's process record of one attempt.
+        weigh: from what was captured of n events to named weights, each of shape (n,). They are written
+            as one branch per name, and are factors: not divided by the number of responses.
+    """
+
+    capture: Callable[[Any], Any]
+    weigh: Callable[[Sequence[Any]], Mapping[str, NDArray[np.float64]]]
+
 
 COMMON: tuple[str, ...] = (
     "Beams:eCM = 13000.",
@@ -52,6 +64,20 @@ class PartonFilter:
 
 
 @dataclass(frozen=True)
+class BPairFilter:
+    """Veto after the shower, before hadronisation: two b quarks, and their mass in a window."""
+
+    pt_gev: float = 15.0
+    abs_eta: float = 2.7
+    m_min_gev: float = 50.0
+    m_max_gev: float = 250.0
+
+
+Skim = Literal["emu", "dijet", "bb"]
+"""Rows that are written: a reconstructed electron and muon and two jets; two jets; two b-tagged jets."""
+
+
+@dataclass(frozen=True)
 class Recipe:
     """One way of generating events.
 
@@ -63,9 +89,10 @@ class Recipe:
         parton_filter: generator filter; None lets every event pass.
         w_charge: keep only this charge of the associated W (others do not count as attempted).
         n_taus: keep only this number of τ in the hard process (others do not count as attempted).
-        skim: rows written: `emu` needs a reconstructed electron and muon and two jets, `dijet` two jets.
+        b_pair: further generator filter, for heavy flavour.
+        skim: which rows are written.
         events_per_job, attempts_per_job: size of one job in simulation and in pseudo-data.
-        weigher: extra per-event weights, written as one branch per name.
+        weigher: extra weights per event.
     """
 
     name: str
@@ -75,7 +102,8 @@ class Recipe:
     parton_filter: PartonFilter | None = None
     w_charge: int | None = None
     n_taus: int | None = None
-    skim: Literal["emu", "dijet"] = "emu"
+    b_pair: BPairFilter | None = None
+    skim: Skim = "emu"
     events_per_job: int = 10_000
     attempts_per_job: int = 20_000
     weigher: Weigher | None = None

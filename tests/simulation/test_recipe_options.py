@@ -1,0 +1,65 @@
+"""Options that other analyses' recipes use: extra weights, heavy-flavour filter, tagged skim."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import awkward as ak
+import numpy as np
+import pytest
+import uproot
+from numpy.typing import NDArray
+
+from znought.simulation import jobs
+from znought.simulation.config import DetectorConfig
+from znought.simulation.recipe import BPairFilter, Recipe, Weigher
+from znought.simulation.recipes import RECIPES
+
+
+def _s_hat(process: Any) -> float:
+    return float((process[3].p() + process[4].p()).mCalc())
+
+
+def _weights(captured: Sequence[Any]) -> dict[str, NDArray[np.float64]]:
+    return {"sHat": np.array(captured)}
+
+
+def _run(recipe: Recipe, n_events: int, path: Path, monkeypatch: pytest.MonkeyPatch) -> ak.Array:
+    monkeypatch.setattr(jobs, "recipe_of", lambda name: recipe)
+    job = jobs.SimulationJob(recipe.name, recipe.name, 0, n_events, 2, seed=3, detector=DetectorConfig())
+    with uproot.open(jobs.run_job(job, str(path)).path) as file:
+        return file["Events"].arrays()
+
+
+def test_extra_weights_follow_the_hard_process_and_tagged_skim(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = replace(RECIPES["zh_nunubb"], weigher=Weigher(_s_hat, _weights), skim="bb")
+    events = _run(recipe, 60, tmp_path, monkeypatch)
+    assert ak.min(events.sHat) > 200.0
+    assert ak.all(ak.sum(events.Jet_btagDiscriminant > 0.15, axis=1) >= 2)
+    assert ak.all(ak.sum(events.Jet_hadronFlavour == 5, axis=1) >= 1)
+    # Responses of one event share its weights.
+    by_event = {(int(e), float(s)) for e, s in zip(events.event, events.sHat, strict=True)}
+    assert len(by_event) == len(set(events.event.tolist()))
+    assert set(events.genWeight.tolist()) == {0.5}
+
+
+def test_b_pair_filter_leaves_b_quark_pairs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = Recipe(
+        name="zbb",
+        description="Z + bb from gluon splitting",
+        commands=(
+            "WeakBosonAndParton:qqbar2gmZg = on",
+            "PhaseSpace:pTHatMin = 100",
+            "23:onMode = off",
+            "23:onIfAny = 12",
+        ),
+        leptons="record",
+        b_pair=BPairFilter(m_min_gev=20.0),
+        skim="dijet",
+    )
+    events = _run(recipe, 5, tmp_path, monkeypatch)
+    assert len(events) > 0
+    assert ak.all(ak.sum(events.Jet_hadronFlavour == 5, axis=1) >= 1)
