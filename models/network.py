@@ -13,10 +13,42 @@ from znought.errors import CardError
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["NetworkConfig", "build_network", "build_optimiser", "fold_normalisation"]
+__all__ = ["LossConfig", "NetworkConfig", "build_network", "build_optimiser", "fold_normalisation"]
 
 Activation = Literal["elu", "relu", "tanh", "sigmoid"]
 Optimiser = Literal["adam", "rmsprop", "sgd", "adagrad", "adadelta", "adamax", "nadam"]
+
+
+@dataclass(frozen=True)
+class LossConfig:
+    """Card section `network.loss`.
+
+    Attributes:
+        kind: categorical cross-entropy, or one of the significances of `znought.models.losses`.
+        pretraining_epochs: epochs with `significance` before `asimov`, which is flat without signal.
+        signal_class: class whose score selects events; the other losses' fields are for significances only.
+        signal_events, background_events: expected events before any cut on the score.
+        relative_uncertainty, minimum_background: of the background, in `asimov`.
+    """
+
+    kind: Literal["cross_entropy", "significance", "asimov"] = "cross_entropy"
+    pretraining_epochs: int = 5
+    signal_class: str = "VH"
+    signal_events: float = 1.0
+    background_events: float = 1.0
+    relative_uncertainty: float = 0.5
+    minimum_background: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.pretraining_epochs < 0:
+            raise CardError(
+                f"network.loss.pretraining_epochs: expected ≥ 0. Received: {self.pretraining_epochs}."
+            )
+        for name in ("signal_events", "background_events", "relative_uncertainty", "minimum_background"):
+            if not 0.0 < getattr(self, name) < np.inf:
+                raise CardError(
+                    f"network.loss.{name}: expected a number > 0. Received: {getattr(self, name)}."
+                )
 
 
 @dataclass(frozen=True)
@@ -33,6 +65,7 @@ class NetworkConfig:
         l1, l2: penalty on the weights of hidden layers.
         optimiser, learning_rate: as Keras names them.
         learning_rate_decay: factor on the learning rate from one epoch to the next.
+        loss: what is minimised.
     """
 
     hidden_nodes: tuple[int, ...] = (20, 20, 40, 70, 20, 50, 40, 30, 40, 30)
@@ -46,6 +79,7 @@ class NetworkConfig:
     optimiser: Optimiser = "adam"
     learning_rate: float = 0.00222
     learning_rate_decay: float = 1.0
+    loss: LossConfig = LossConfig()
 
     def __post_init__(self) -> None:
         if not self.hidden_nodes or min(self.hidden_nodes) < 1:

@@ -18,7 +18,8 @@ from znought.models import checkpoint as checkpoints
 from znought.models.checkpoint import State
 from znought.models.evaluation import macro_auc
 from znought.models.network import NetworkConfig, build_network, build_optimiser, fold_normalisation
-from znought.models.samples import FoldSample, Part, TrainingConfig, TrainingData, prepare_fold
+from znought.models.objective import Objective, objectives
+from znought.models.samples import FoldSample, TrainingConfig, TrainingData, prepare_fold
 from znought.models.scaling import RobustScaler
 
 __all__ = ["OnEpoch", "TrainedFold", "TrainingConfig", "TrainingData", "train_fold"]
@@ -82,7 +83,7 @@ def train_fold(
     """
     sample = prepare_fold(data, fold, training, classes=classes, feature_names=feature_names)
     data_sha256 = data.fingerprint()
-    fitter = _Fitter(sample, fold, network, training, len(classes))
+    fitter = _Fitter(sample, fold, network, training, classes)
     fingerprint = _fingerprint(data_sha256, fold, network, training, (classes, feature_names))
     saved = checkpoints.load(checkpoint, fingerprint) if checkpoint else None
     state = fitter.restore(saved or fitter.fresh)
@@ -108,24 +109,30 @@ class _Engine:
     model: Any
     optimiser: Any
     n_keys: int
-    train_steps: Callable[..., Any]
+    objectives: tuple[Objective, Objective]
+    train_steps: tuple[Callable[..., Any], Callable[..., Any]]
     scores: Callable[[NDArray[np.float32]], NDArray[np.float32]]
     fresh_optimiser: tuple[NDArray[np.float32], ...]
 
 
 @lru_cache(maxsize=1)
-def _engine(network: NetworkConfig, n_features: int, n_classes: int) -> _Engine:
+def _engine(network: NetworkConfig, n_features: int, classes: tuple[str, ...]) -> _Engine:
     """The engine of a network, compiled once for all folds that a worker trains one after another."""
     from znought.models import loop
 
-    model = build_network(network, n_features=n_features, n_classes=n_classes, seed=0)
+    pretraining, main = objectives(network.loss, classes)
+    model = build_network(network, n_features=n_features, n_classes=len(classes), seed=0)
     optimiser = build_optimiser(network)
     optimiser.build(model.trainable_variables)
     return _Engine(
         model=model,
         optimiser=optimiser,
         n_keys=loop.n_random_layers(model),
-        train_steps=loop.compile_steps(model, optimiser, _cross_entropy),
+        objectives=(pretraining, main),
+        train_steps=(
+            loop.compile_steps(model, optimiser, pretraining.of_batch),
+            loop.compile_steps(model, optimiser, main.of_batch),
+        ),
         scores=loop.compile_scores(model),
         fresh_optimiser=tuple(np.asarray(variable) for variable in optimiser.variables),
     )
@@ -135,14 +142,20 @@ class _Fitter:
     """One fold's training, advanced epoch by epoch from one `State` to the next."""
 
     def __init__(
-        self, sample: FoldSample, fold: int, network: NetworkConfig, training: TrainingConfig, n_classes: int
+        self,
+        sample: FoldSample,
+        fold: int,
+        network: NetworkConfig,
+        training: TrainingConfig,
+        classes: tuple[str, ...],
     ) -> None:
         self.sample, self.training, self.network = sample, training, network
         self.seed = (training.seed, fold)
         n_features = sample.train.features.shape[1]
-        self.engine = _engine(network, n_features, n_classes)
+        self.engine = _engine(network, n_features, classes)
         seed = int(np.random.SeedSequence(self.seed).generate_state(1)[0])
-        start = build_network(network, n_features=n_features, n_classes=n_classes, seed=seed)
+        start = build_network(network, n_features=n_features, n_classes=len(classes), seed=seed)
+        self.n_pretraining = network.loss.pretraining_epochs if network.loss.kind == "asimov" else 0
         self.batch = min(training.batch_size, len(sample.train.features))
         self.n_steps = len(sample.train.features) // self.batch
         self.fresh = State(tuple(start.get_weights()), self.engine.fresh_optimiser, (), -1, {})
@@ -158,10 +171,11 @@ class _Fitter:
         epoch, begin = state.n_epochs, time.perf_counter()
         learning_rate = self.network.learning_rate * self.network.learning_rate_decay**epoch
         self.engine.optimiser.learning_rate.assign(learning_rate)
-        loss = self._train(np.random.default_rng((*self.seed, epoch)))
+        phase = int(epoch >= self.n_pretraining)
+        loss = self._train(np.random.default_rng((*self.seed, epoch)), self.engine.train_steps[phase])
         stop = self.sample.stop
         scores = self.engine.scores(stop.features)
-        stop_loss = _mean_cross_entropy(scores, stop)
+        stop_loss = self.engine.objectives[phase].of_part(scores, stop)
         if not np.isfinite(loss) or not np.isfinite(stop_loss):
             raise DataError(
                 f"Fold {self.seed[1]}: the loss is not finite in epoch {epoch}; lower the learning rate."
@@ -180,11 +194,11 @@ class _Fitter:
         optimiser = tuple(np.asarray(variable) for variable in self.engine.optimiser.variables)
         sign = {"auc": 1.0, "loss": -1.0}[self.training.monitor]
         merit = [sign * value for value in history[f"stop_{self.training.monitor}"]]
-        if state.best_epoch < 0 or merit[-1] > merit[state.best_epoch]:
+        if state.best_epoch < self.n_pretraining or merit[-1] > merit[state.best_epoch]:
             return State(weights, optimiser, weights, len(merit) - 1, history)
         return State(weights, optimiser, state.best_weights, state.best_epoch, history)
 
-    def _train(self, random: np.random.Generator) -> float:
+    def _train(self, random: np.random.Generator, train_steps: Callable[..., Any]) -> float:
         """One pass over the training part in random order; mean loss per step."""
         from znought.models.loop import STEPS_PER_CALL
 
@@ -199,7 +213,7 @@ class _Fitter:
             keys = random.integers(-(2**31), 2**31, (capacity, max(self.engine.n_keys, 1)), dtype=np.int32)
             train, shape = self.sample.train, (capacity, self.batch)
             total += float(
-                self.engine.train_steps(
+                train_steps(
                     train.features[rows].reshape(*shape, -1),
                     train.class_index[rows].reshape(shape),
                     train.weights[rows].reshape(shape),
@@ -208,17 +222,6 @@ class _Fitter:
                 )
             )
         return total / self.n_steps
-
-
-def _cross_entropy(class_index: Any, logits: Any, weights: Any) -> Any:
-    from keras import ops
-
-    return ops.mean(weights * ops.sparse_categorical_crossentropy(class_index, logits, from_logits=True))
-
-
-def _mean_cross_entropy(scores: NDArray[np.float32], part: Part) -> float:
-    chosen = scores[np.arange(len(scores)), part.class_index].astype(np.float64)
-    return float(np.average(-np.log(np.maximum(chosen, 1e-30)), weights=part.weights))
 
 
 def _fingerprint(
