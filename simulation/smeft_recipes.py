@@ -1,31 +1,104 @@
-"""VH(bb) recipes: ZH → ννbb, WH → ℓνbb, ZH → ℓℓbb with ℓ = e, μ."""
+"""VH(bb) recipes: signal with SMEFT weights in two slices of pT(V), and the backgrounds of three channels."""
 
-from znought.simulation.recipe import Recipe
+from collections.abc import Sequence
 
-__all__ = ["SMEFT_RECIPES"]
+import numpy as np
+from numpy.typing import NDArray
+
+from znought.simulation.recipe import BPairFilter, Recipe, Weigher
+from znought.simulation.smeft import reference_weights
+from znought.simulation.smeft_record import Legs, legs, stack
+
+__all__ = ["SMEFT_RECIPES", "SMEFT_SLICE_GEV", "smeft_weights"]
+
+SMEFT_SLICE_GEV = (80.0, 250.0)
+"""Lower edges of the two slices in the hard process' pT(V); the upper one fills the tail that c̄ lifts."""
 
 _H_TO_BB = ("25:onMode = off", "25:onIfAny = 5")
+_Z_TO_NEUTRINOS = ("23:onMode = off", "23:onIfAny = 12 14 16")
+_Z_TO_LEPTONS = ("23:onMode = off", "23:onIfAny = 11 13")
+_W_TO_LEPTONS = ("24:onMode = off", "24:onIfAny = 11 13 15")
+_Z_AND_JET = ("WeakBosonAndParton:qqbar2gmZg = on", "WeakBosonAndParton:qg2gmZq = on", "WeakZ0:gmZmode = 2")
+_W_AND_JET = ("WeakBosonAndParton:qqbar2Wg = on", "WeakBosonAndParton:qg2Wq = on")
+
+
+def smeft_weights(events: Sequence[Legs]) -> dict[str, NDArray[np.float64]]:
+    """Weights at `REFERENCE_POINTS`, as branches `SMEFTWeight_0` … `SMEFTWeight_5`."""
+    columns = reference_weights(stack(events)).T
+    return {f"SMEFTWeight_{i}": column for i, column in enumerate(columns)}
+
+
+def _signal(name: str, description: str, commands: tuple[str, ...]) -> tuple[Recipe, Recipe]:
+    low, high = SMEFT_SLICE_GEV
+    edges = (
+        (
+            name,
+            f"{low:g} < pT(V) < {high:g} GeV",
+            (f"PhaseSpace:pTHatMin = {low}", f"PhaseSpace:pTHatMax = {high}"),
+        ),
+        (f"{name}_high", f"pT(V) > {high:g} GeV", (f"PhaseSpace:pTHatMin = {high}",)),
+    )
+    first, second = (
+        Recipe(
+            name=slice_name,
+            description=f"{description}, {what}, with weights for c_HW and c_HB",
+            commands=(*commands, *cut, *_H_TO_BB),
+            leptons="record",
+            skim="bb",
+            weigher=Weigher(capture=legs, weigh=smeft_weights),
+        )
+        for slice_name, what, cut in edges
+    )
+    return first, second
+
+
+def _with_b_pair(name: str, description: str, commands: tuple[str, ...]) -> Recipe:
+    return Recipe(
+        name=name,
+        description=f"{description}, pT(V) > 100 GeV, two b quarks from shower or proton",
+        commands=(*commands, "PhaseSpace:pTHatMin = 100."),
+        leptons="record",
+        b_pair=BPairFilter(),
+        skim="bb",
+        events_per_job=1500,
+    )
+
 
 SMEFT_RECIPES: tuple[Recipe, ...] = (
+    *_signal("zh_nunubb", "qq -> ZH, Z -> nunu, H -> bb", ("HiggsSM:ffbar2HZ = on", *_Z_TO_NEUTRINOS)),
+    *_signal(
+        "wh_lnubb",
+        "qq' -> WH, W -> e, mu or tau and neutrino, H -> bb",
+        ("HiggsSM:ffbar2HW = on", *_W_TO_LEPTONS),
+    ),
+    *_signal("zh_llbb", "qq -> ZH, Z -> ee or mumu, H -> bb", ("HiggsSM:ffbar2HZ = on", *_Z_TO_LEPTONS)),
+    _with_b_pair("z_nunu_bb", "Z + jet, Z -> nunu", (*_Z_AND_JET, *_Z_TO_NEUTRINOS)),
+    _with_b_pair("w_lnu_bb", "W + jet, W -> e, mu or tau", (*_W_AND_JET, *_W_TO_LEPTONS)),
+    _with_b_pair("z_ll_bb", "Z + jet, Z -> ee or mumu", (*_Z_AND_JET, *_Z_TO_LEPTONS)),
     Recipe(
-        name="zh_nunubb",
-        description="qq -> ZH, Z -> nunu, H -> bb",
-        commands=("HiggsSM:ffbar2HZ = on", "23:onMode = off", "23:onIfAny = 12 14 16", *_H_TO_BB),
+        name="ttbar_lnuqq",
+        description="tt -> bW bW, W+ -> e, mu or tau, W- -> qq' (stands for both charges), pT(t) > 80 GeV",
+        commands=(
+            "Top:gg2ttbar = on",
+            "Top:qqbar2ttbar = on",
+            "PhaseSpace:pTHatMin = 80.",
+            "24:onMode = off",
+            "24:onPosIfAny = 11 13 15",
+            "24:onNegIfAny = 1 2 3 4 5",
+        ),
         leptons="record",
-        skim="dijet",
+        skim="bb",
     ),
     Recipe(
-        name="wh_lnubb",
-        description="qq' -> WH, W -> enu or munu, H -> bb",
-        commands=("HiggsSM:ffbar2HW = on", "24:onMode = off", "24:onIfAny = 11 13", *_H_TO_BB),
+        name="ttbar_lnulnu",
+        description="tt -> bW bW, both W -> e, mu or tau, pT(t) > 80 GeV",
+        commands=(
+            "Top:gg2ttbar = on",
+            "Top:qqbar2ttbar = on",
+            "PhaseSpace:pTHatMin = 80.",
+            *_W_TO_LEPTONS,
+        ),
         leptons="record",
-        skim="dijet",
-    ),
-    Recipe(
-        name="zh_llbb",
-        description="qq -> ZH, Z -> ee or mumu, H -> bb",
-        commands=("HiggsSM:ffbar2HZ = on", "23:onMode = off", "23:onIfAny = 11 13", *_H_TO_BB),
-        leptons="record",
-        skim="dijet",
+        skim="bb",
     ),
 )
