@@ -125,8 +125,16 @@ def _edge_ticks(axes: Axes, borders: Vector, drawn: Vector) -> None:
     crowded = float(np.diff(drawn).min()) < 0.05 * (drawn[-1] - drawn[0])
     axes.set_xlim(drawn[0], drawn[-1])
     axes.minorticks_off()
-    texts = [f"{edge:.4g}" for edge in borders]
-    axes.set_xticks(drawn, texts, rotation=90 if crowded else 0, fontsize=16)
+    axes.set_xticks(drawn, _edge_texts(borders), rotation=90 if crowded else 0, fontsize=16)
+
+
+def _edge_texts(borders: Vector) -> list[str]:
+    """Edges with three significant digits, or as many more as tell them apart."""
+    return next(
+        texts
+        for digits in range(3, 18)
+        if len(set(texts := [f"{edge:.{digits}g}" for edge in borders])) == borders.size
+    )
 
 
 @dataclass(frozen=True)

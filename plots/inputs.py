@@ -188,18 +188,20 @@ def input_overview(
     return figure
 
 
-def _draw_data(upper: Axes, lower: Axes, counts: Vector, total: WeightedHist, seen: Mask) -> float:
+def _draw_data(upper: Axes, lower: Axes, counts: Vector, total: WeightedHist, seen: Mask, name: str) -> float:
     """Counts with Poisson intervals above, their ratio to the expectation below; returns the highest bar."""
     low, high = poisson_interval(counts)
     centres, expected = total.axes[0].centers, total.values()
     points: dict[str, Any] = {"fmt": "o", "color": "black", "linewidth": 1.6}
     bars = np.stack([counts - low, high - counts])
-    upper.errorbar(centres[seen], counts[seen], yerr=bars[:, seen], label="Data", **points)
+    upper.errorbar(centres[seen], counts[seen], yerr=bars[:, seen], label=name, **points)
     good = seen & (expected > 0)
     ratio = counts[good] / expected[good]
     lower.errorbar(centres[good], ratio, yerr=bars[:, good] / expected[good], **points)
-    # An arrow says that a point lies outside the frame, where it would silently be missing.
-    for outside, edge, marker in ((ratio < _RATIO_RANGE[0], 0.03, "v"), (ratio > _RATIO_RANGE[1], 0.97, "^")):
+    # An arrow says that a point lies outside the frame, where it would silently be missing; the bar of a
+    # bin without data crosses the frame anyway.
+    low_ones = (ratio < _RATIO_RANGE[0]) & (counts[good] > 0)
+    for outside, edge, marker in ((low_ones, 0.03, "v"), (ratio > _RATIO_RANGE[1], 0.97, "^")):
         frame = lower.get_xaxis_transform()
         lower.plot(
             centres[good][outside], np.full(outside.sum(), edge), marker, color="#e42536", transform=frame
@@ -233,6 +235,7 @@ def data_mc(
     signal: str | None = None,
     blinded: npt.ArrayLike | None = None,
     log: bool = False,
+    data_name: str = "Data",
 ) -> Figure:
     """Data and stacked processes, their ratio below, and χ² with its probability in the frame.
 
@@ -247,6 +250,7 @@ def data_mc(
         signal: process drawn also as a line, raised by a power of ten to be seen.
         blinded: True where data must not be shown (n_bins,).
         log: logarithmic yields.
+        data_name: what the points are called ("Pseudo-data").
 
     Raises:
         DataError: no process, or lengths that do not fit the edges.
@@ -267,10 +271,11 @@ def data_mc(
         if data is not None:
             seen = ~np.asarray(np.zeros(variance.size) if blinded is None else blinded, dtype=bool)
             counts = vector(data, what="data", size=variance.size)
-            top = max(top, _draw_data(upper, lower, counts, total, seen))
+            top = max(top, _draw_data(upper, lower, counts, total, seen, data_name))
             agreement = binned_agreement(counts[seen], total.values()[seen], variance[seen])
             mplhep.add_text(agreement.text, loc="upper left", ax=upper, fontsize=17)
         _finish(upper, lower, total, variable=variable, top=top, log=log)
+        _data_mc_legend(upper, data_name)
         add_label(upper, label)
     return figure
 
@@ -300,16 +305,20 @@ def _finish(upper: Axes, lower: Axes, total: WeightedHist, *, variable: str, top
     upper.set_ylabel(f"Events / {names.per_bin(float(widths[0]))}" if equal else "Events / bin")
     smallest = float(expected[expected > 0].min()) if np.any(expected > 0) else 1.0
     headroom(upper, top, bottom=max(smallest / 100, top * 1e-7) if log else 0.0, log=log)
-    handles, texts = upper.get_legend_handles_labels()
-    order = sorted(range(len(texts)), key=lambda i: texts[i] != "Data")
-    upper.legend(
-        [handles[i] for i in order], [texts[i] for i in order], loc="upper right", ncols=3, fontsize=16
-    )
     upper.set_xlabel("")
     lower.set_xlim(edges[0], edges[-1])
     lower.set_ylim(*_RATIO_RANGE)
     lower.set_xlabel(names.axis)
     lower.set_ylabel("Data / MC", loc="center", fontsize=20)
+
+
+def _data_mc_legend(axes: Axes, data_name: str) -> None:
+    """The points first, then the processes from the top of the stack down."""
+    handles, texts = axes.get_legend_handles_labels()
+    order = sorted(range(len(texts)), key=lambda i: texts[i] != data_name)
+    axes.legend(
+        [handles[i] for i in order], [texts[i] for i in order], loc="upper right", ncols=3, fontsize=16
+    )
 
 
 def correlation_matrix(

@@ -27,6 +27,8 @@ __all__ = [
 ]
 
 _FOLD_COLOURS = ("#5790fc", "#f89c20", "#e42536", "#964a8b", "#9c9ca1", "#7a21dd")
+# Peaks of the other classes, often at zero, are cut at this many heights of the output's own class.
+_LINEAR_CUT = 3.0
 _METRIC_TITLES = {
     "loss": "Loss",
     "accuracy": "Accuracy",
@@ -185,32 +187,50 @@ def discriminant_overlay(
     """
     borders = vector(edges, what="bin edges")
     palette = colours(train)
+    samples = {
+        name: (
+            train[name].normalised(borders, f"training events of {name}")[0],
+            *test[name].normalised(borders, f"test events of {name}"),
+        )
+        for name in train
+    }
     with style_context():
         figure = new_figure((SLIDE[0] * 1.2, SLIDE[1] * 1.2))
         panels = figure.subplots(1, 2)
         for axes, log in zip(panels, (False, True), strict=True):
-            tops, bottoms = [], []
-            for name in train:
-                filled, _ = train[name].normalised(borders, f"training events of {name}")
-                points, bars = test[name].normalised(borders, f"test events of {name}")
-                _draw_overlay(
-                    axes,
-                    borders,
-                    (filled, points, bars),
-                    name=name,
-                    colour=palette[name],
-                    fill=name == discriminant,
-                )
-                tops += [filled.max(), (points + bars).max()]
-                bottoms += [filled[filled > 0].min(), points[points > 0].min()]
-            # Empty decades below help nobody.
-            headroom(axes, max(tops), bottom=max(min(bottoms) / 2, 1e-4) if log else 0.0, log=log, share=0.3)
+            for name, sample in samples.items():
+                fill = name == discriminant
+                _draw_overlay(axes, borders, sample, name=name, colour=palette[name], fill=fill)
+            _overlay_range(axes, samples, discriminant, log=log)
             axes.set_xlim(borders[0], borders[-1])
             axes.set_xlabel(f"{process_label(discriminant)} output")
             axes.set_ylabel("Events / unit, normalised")
         _overlay_legends(panels[0], panels[1], palette, agreement or {})
         add_label(panels[0], label, right=panels[1])
     return figure
+
+
+def _overlay_range(
+    axes: Axes, samples: Mapping[str, tuple[npt.NDArray[np.float64], ...]], own: str, *, log: bool
+) -> None:
+    """Everything on the logarithmic axis; on the linear one the output's own class must stay legible."""
+    tops = {name: max(train.max(), (test + bars).max()) for name, (train, test, bars) in samples.items()}
+    top = float(max(tops.values()))
+    if log:
+        filled = np.concatenate([heights for sample in samples.values() for heights in sample[:2]])
+        headroom(axes, top, bottom=max(float(filled[filled > 0].min()) / 2, 1e-4), log=True, share=0.3)
+        return
+    limit = _LINEAR_CUT * float(tops.get(own, top))
+    headroom(axes, min(top, limit), share=0.3)
+    if top > limit:
+        axes.text(
+            0.97,
+            0.72,
+            "axis cut: higher bins on the right",
+            transform=axes.transAxes,
+            ha="right",
+            fontsize=15,
+        )
 
 
 def _draw_overlay(

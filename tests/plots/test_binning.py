@@ -31,6 +31,13 @@ def test_wide_bins_are_drawn_to_scale_and_every_edge_is_written() -> None:
     assert [text.get_text() for text in lower.get_xticklabels()] == ["0.2", "0.5", "0.7", "1"]
 
 
+def test_edges_have_three_digits_unless_that_confuses_two() -> None:
+    one = optimised_binning([0.2, 0.39583, 0.7, 1.0], YIELDS, signal="VH", z_per_bin=Z, label=LABEL)
+    assert [text.get_text() for text in one.axes[1].get_xticklabels()] == ["0.2", "0.396", "0.7", "1"]
+    two = optimised_binning([0.2, 0.39583, 0.39612, 1.0], YIELDS, signal="VH", z_per_bin=Z, label=LABEL)
+    assert [text.get_text() for text in two.axes[1].get_xticklabels()][1:3] == ["0.3958", "0.3961"]
+
+
 def test_a_bin_too_narrow_to_see_gives_bins_of_equal_width_and_says_so() -> None:
     figure = optimised_binning([0.2, 0.5, 0.505, 1.0], YIELDS, signal="VH", z_per_bin=Z, label=LABEL)
     assert figure.axes[1].get_xticks().tolist() == [0, 1, 2, 3]

@@ -139,6 +139,13 @@ def test_signal_line_is_raised_by_the_power_it_names() -> None:
     assert steps(figure.axes[0])["$VH$ × 10"].tolist() == [10.0, 20.0, 10.0]
 
 
+def test_points_carry_the_name_given_and_lead_the_legend() -> None:
+    figure = data_mc([1, 2, 3], PROCESSES, EDGES, variable="m_jj", label=LABEL, data_name="Pseudo-data")
+    legend = figure.axes[0].get_legend()
+    assert legend is not None
+    assert [text.get_text() for text in legend.get_texts()][:2] == ["Pseudo-data", "Top"]
+
+
 def test_data_of_another_length_are_refused() -> None:
     with pytest.raises(DataError, match="data: expected 3 values"):
         data_mc([1, 2], PROCESSES, EDGES, variable="m_jj", label=LABEL)

@@ -7,6 +7,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from tests.plots.drawn import texts
 from znought.errors import DataError
@@ -70,14 +71,23 @@ def test_equal_figures_are_equal_files(tmp_path: Path) -> None:
         assert one.read_bytes() == other.read_bytes()
 
 
+def test_saving_leaves_the_figure_ready_for_changes(tmp_path: Path) -> None:
+    figure = _figure()
+    first = save(figure, tmp_path, "first")
+    assert isinstance(figure.get_layout_engine(), ConstrainedLayoutEngine)
+    assert [one.read_bytes() for one in save(figure, tmp_path, "second")] == [
+        one.read_bytes() for one in first
+    ]
+
+
 def test_a_failed_save_leaves_the_old_file(tmp_path: Path) -> None:
-    (tmp_path / "name.pdf").write_text("old")
+    (tmp_path / "name.png").write_text("old")
     figure = _figure()
     figure.axes[0].set_title("$\\nonsense{$")
     with pytest.raises(ValueError, match="nonsense"):
         save(figure, tmp_path, "name")
-    assert [path.name for path in tmp_path.iterdir()] == ["name.pdf"]
-    assert (tmp_path / "name.pdf").read_text() == "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["name.png"]
+    assert (tmp_path / "name.png").read_text() == "old"
 
 
 def test_vector_names_what_is_wrong() -> None:

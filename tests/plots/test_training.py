@@ -80,6 +80,16 @@ def test_overlay_has_unit_area_in_both_samples_whatever_the_bin_widths() -> None
     assert "out of fold" in texts(figure)
 
 
+def test_peaks_of_other_classes_do_not_flatten_the_outputs_own() -> None:
+    edges = np.linspace(0.0, 1.0, 101)
+    spike = np.append([1000.0], np.ones(99))
+    sample = {"VH": Density(np.ones(100), np.full(100, 1e-6)), "WW": Density(spike, np.full(100, 1e-6))}
+    linear, log = discriminant_overlay(sample, sample, edges, discriminant="VH", label=LABEL).axes
+    assert 2.5 < linear.get_ylim()[1] < 6.0
+    assert log.get_ylim()[1] > 90.0
+    assert "axis cut" in linear.texts[0].get_text()
+
+
 def test_overlay_refuses_a_sample_without_weight() -> None:
     empty = {"VH": Density([0.0], [0.0])}
     with pytest.raises(DataError, match="training events of VH: weights sum to 0"):
