@@ -174,6 +174,7 @@ def morph(
     *,
     names: tuple[str, ...],
     validity: tuple[tuple[float, float], ...],
+    identity: ArrayLike | None = None,
 ) -> Morphing:
     """Templates of events: the polynomials of `event_polynomials`, weighted and summed per bin.
 
@@ -184,6 +185,8 @@ def morph(
         n_bins: number of bins.
         names: coefficient names.
         validity: range of each coefficient in which yields may be asked.
+        identity: integer per row, equal for the detector responses of one generated event: their weights
+            add before they are squared. None takes rows as independent.
 
     Raises:
         DataError: no event in any bin, or shapes that do not match.
@@ -196,12 +199,27 @@ def morph(
     inside = (index >= 0) & (index < n_bins)
     if not inside.any():
         raise DataError("Empty channel: no event falls into any of its bins.")
-    weighted = p[inside] * w[inside, None]
+    place, weighted = index[inside].astype(np.int64), p[inside] * w[inside, None]
     m = p.shape[1]
-    sumw = np.zeros((n_bins, m))
+    sumw = np.stack([np.bincount(place, weighted[:, i], minlength=n_bins) for i in range(m)], axis=1).astype(
+        np.float64
+    )
+    if identity is not None:
+        place, weighted = _added(place, np.asarray(identity)[inside], weighted)
     sumw2 = np.zeros((n_bins, m, m))
-    np.add.at(sumw, index[inside], weighted)
     for i in range(m):
-        for j in range(m):
-            sumw2[:, i, j] = np.bincount(index[inside], weighted[:, i] * weighted[:, j], minlength=n_bins)
+        for j in range(i, m):
+            sumw2[:, i, j] = np.bincount(place, weighted[:, i] * weighted[:, j], minlength=n_bins)
+            sumw2[:, j, i] = sumw2[:, i, j]
     return Morphing(names, sumw, sumw2, validity)
+
+
+def _added(
+    place: NDArray[np.int64], identity: NDArray[np.integer], weighted: Floats
+) -> tuple[NDArray[np.int64], Floats]:
+    """One row for each generated event in each bin, in place of its responses."""
+    order = np.lexsort((identity, place))
+    place, identity, weighted = place[order], identity[order], weighted[order]
+    first = np.ones(len(place), np.bool_)
+    first[1:] = (place[1:] != place[:-1]) | (identity[1:] != identity[:-1])
+    return place[first], np.add.reduceat(weighted, np.flatnonzero(first), axis=0)

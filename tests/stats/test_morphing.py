@@ -1,5 +1,7 @@
 """Templates as polynomials of the coefficients: exact against direct reweighting."""
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -46,6 +48,20 @@ def test_yields_and_variances_equal_direct_reweighting(x: float, y: float) -> No
     w = WEIGHTS * direct(FORM, (x, y))
     np.testing.assert_allclose(TEMPLATE.yields((x, y)), np.bincount(BINS, w), rtol=1e-6)
     np.testing.assert_allclose(TEMPLATE.variance((x, y)), np.bincount(BINS, w**2), rtol=1e-6)
+
+
+def test_responses_of_one_event_add_before_they_are_squared() -> None:
+    stored = np.stack([direct(FORM, (x, y)) for x, y in POINTS_2D], axis=1)
+    polynomials = event_polynomials(np.repeat(stored, 2, axis=0), POINTS_2D)
+    arguments = (polynomials, np.repeat(WEIGHTS / 2, 2), np.repeat(BINS, 2), 4)
+    options: dict[str, Any] = {"names": ("c_hw", "c_hb"), "validity": RANGE}
+    shuffled = np.random.default_rng(5).permutation(2 * len(WEIGHTS))
+    arguments = (arguments[0][shuffled], arguments[1][shuffled], arguments[2][shuffled], 4)
+    together = morph(*arguments, **options, identity=np.repeat(np.arange(len(WEIGHTS)), 2)[shuffled])
+    np.testing.assert_allclose(together.sumw, TEMPLATE.sumw, rtol=1e-9)
+    np.testing.assert_allclose(together.variance((0.03, 0.01)), TEMPLATE.variance((0.03, 0.01)), rtol=1e-9)
+    apart = morph(*arguments, **options)
+    np.testing.assert_allclose(apart.variance((0.0, 0.0)), 0.5 * TEMPLATE.variance((0.0, 0.0)), rtol=1e-9)
 
 
 def test_linear_order_is_the_tangent_at_the_standard_model() -> None:
