@@ -20,6 +20,7 @@ from znought.models.network import NetworkConfig
 from znought.models.training import TrainingConfig
 from znought.processors.regions import regions_from_card
 from znought.processors.selection import VHWWSelection
+from znought.processors.variations import VariationsConfig
 from znought.simulation.config import SimulationConfig
 from znought.stats.binning import BinningConfig
 
@@ -134,6 +135,7 @@ class Card(_Section):
     processes: dict[str, Process]
     datasets: dict[str, Dataset]
     selection: VHWWSelection = VHWWSelection()
+    variations: VariationsConfig = VariationsConfig()
     regions: dict[str, dict[str, tuple[float | None, float | None]]] = {}
     processing: Processing = Processing()
     simulation: SimulationConfig | None = None
@@ -207,6 +209,8 @@ def load_card(path: Path) -> Card:
         raise CardError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from error
     except CardError as error:
         raise CardError(f"{path}: {error}") from error
+    if not isinstance(content, dict):
+        raise CardError(f"{path}: expected a mapping of keys, received {type(content).__name__}.")
     try:
         return Card.model_validate(content)
     except ValidationError as error:

@@ -222,3 +222,7 @@ def main() -> None:
     except KeyboardInterrupt:
         console.print("\nInterrupted: the same command again resumes.", highlight=False)
         sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

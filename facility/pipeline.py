@@ -58,7 +58,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "process",
         process.process,
-        ("analysis", "lumi_ifb", "processes", "datasets", "selection", "regions", "processing"),
+        ("analysis", "lumi_ifb", "processes", "datasets", "selection", "variations", "processing"),
         ("znought.processors.vh_ww", "znought.facility.runner", process.__name__),
         after=("simulate",),
         inputs=process.inputs,

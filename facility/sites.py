@@ -28,6 +28,8 @@ WORKER_ENVIRONMENT = {
     "TF_NUM_INTEROP_THREADS": "1",
     "TF_CPP_MIN_LOG_LEVEL": "2",
     "XRD_RUNFORKHANDLER": "1",
+    # A failed task is reported once, by the client that asked for it.
+    "DASK_LOGGING__DISTRIBUTED": "critical",
 }
 # Facility workers live two hours: a request for longer jobs would only be refused.
 BATCH_WALLTIME = "02:00:00"

@@ -30,7 +30,7 @@ def process(context: Context) -> Iterable[Path]:
     """Every event of every file once, or a stop that names what failed."""
     card, workspace = context.card, context.workspace
     fileset = _fileset(context)
-    processor = VHWWProcessor(card.selection, str(workspace.columns.resolve()))
+    processor = VHWWProcessor(card.selection, card.variations, str(workspace.columns.resolve()))
     with context.reporter.bar("processing chunks") as advance:
         found = process_fileset(
             context.cluster(),

@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 from distributed import as_completed
 
 from znought.facility.context import Context
-from znought.facility.learning import LearningPlan, event_weight, folds_of, learning_plan
+from znought.facility.learning import LearningPlan, folds_of, learning_plan
 from znought.facility.store import IDENTITY, EventTable, write_parquet
 from znought.models.scoring import Scorer
 from znought.processors.features import FEATURES
@@ -67,12 +67,14 @@ def _score_files(plan: LearningPlan, files: list[str], scores: str, models: str)
 
 def _score_file(plan: LearningPlan, scorer: Scorer, source: Path, target: Path) -> None:
     dataset = source.parts[-3]
-    names = [*IDENTITY, "gen_weight", *scorer.manifest.feature_names]
+    # Variations that only change weights stand as further weight columns beside the nominal one.
+    weights = [name for name in pq.read_schema(source).names if name.startswith("gen_weight")]
+    names = [*IDENTITY, *weights, *scorer.manifest.feature_names]
     read = pq.read_table(source, columns=names)
     columns = {name: read.column(name).to_numpy() for name in names}
     table = EventTable(columns, np.zeros(read.num_rows, dtype=np.int16), (dataset,))
     fold = folds_of(plan, table)
     scores = scorer.score(scorer.features(columns), fold)
     outputs = {f"score_{name}": scores[:, i] for i, name in enumerate(plan.classes)}
-    weight = {"event_weight": event_weight(plan, table), "fold": fold}
-    write_parquet(target, {name: columns[name] for name in IDENTITY} | weight | outputs)
+    scaled = {name.replace("gen_", "event_"): columns[name] * plan.scale[dataset] for name in weights}
+    write_parquet(target, {name: columns[name] for name in IDENTITY} | scaled | {"fold": fold} | outputs)

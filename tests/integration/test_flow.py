@@ -1,0 +1,127 @@
+"""From event generation to significance in one command: what it leaves, repeats and resumes."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from tests.integration.conftest import Finished, small_card, znought
+
+CONTRACT = (
+    "cutflow.json",
+    "columns",
+    "hists",
+    "models",
+    "scores",
+    "binning.json",
+    "results.json",
+    "figures",
+    "report.html",
+    "manifest.json",
+)
+METHODS = {"cut_based", "cut_based_mt_binned", "mva_greedy", "mva_optimal", "boosting_greedy"}
+
+
+def _json(path: Path) -> Any:
+    return json.loads(path.read_text())
+
+
+def _scores(output: Path) -> dict[tuple[str, int, int, int], np.ndarray]:
+    """Scores of every row of every dataset, by its identity."""
+    found = {}
+    for file in sorted((output / "scores").glob("*/nominal/*.parquet")):
+        table = pq.read_table(file).to_pydict()
+        names = [name for name in table if name.startswith("score_")]
+        rows = np.column_stack([table[name] for name in names])
+        keys = zip(table["luminosityBlock"], table["event"], table["response"], strict=True)
+        found |= {(file.parts[-3], *key): row for key, row in zip(keys, rows, strict=True)}
+    return found
+
+
+def test_everything_of_the_contract_is_there(finished: Finished) -> None:
+    assert [name for name in CONTRACT if not (finished.output / name).exists()] == []
+
+
+def test_results_hold_what_they_promise(finished: Finished) -> None:
+    results = _json(finished.output / "results.json")
+    assert set(results["z0"]) == METHODS
+    for found in results["z0"].values():
+        low, high = found["interval"]
+        assert 0 <= low <= high
+        assert found["held_out"] >= 0
+        assert found["auxiliary"] == "gaussian"
+    assert set(results["auc"]) == {"VH", "ggF", "VBF", "top", "Zjets", "WW", "macro"}
+    assert all(0.5 < area["value"] < 1 for area in results["auc"].values())
+    for name, edges in results["edges"].items():
+        assert {len(y["events"]) for y in results["yields"][name].values()} == {len(edges) - 1}
+    assert results["label"] == "Simulation"
+
+
+def test_the_result_is_printed_last_as_json(finished: Finished) -> None:
+    start = finished.printed.index("\n{\n") + 1
+    printed, _ = json.JSONDecoder().raw_decode(finished.printed[start:])
+    assert printed == _json(finished.output / "results.json")
+
+
+def test_closing_table_says_simulation_luminosity_and_limits(finished: Finished) -> None:
+    for words in ("Simulation, 13 TeV, 139 fb⁻¹", "cut-based, one bin", "network, greedy bins", "held-out"):
+        assert words in finished.printed
+    # A sample of this size cannot carry a significance, and the table must say so.
+    assert "limited by the simulated sample" in finished.printed
+
+
+def test_scores_have_the_rows_of_the_columns_and_weights_add_up(finished: Finished) -> None:
+    flow = _json(finished.output / "cutflow.json")["processes"]
+    scale = _json(finished.output / "columns" / "normalisation.json")
+    total: dict[str, float] = {}
+    for columns in sorted((finished.output / "columns").glob("*/*/*.parquet")):
+        scored = pq.read_table(finished.output.joinpath("scores", *columns.parts[-3:]))
+        table = pq.read_table(columns)
+        for name in ("run", "luminosityBlock", "event", "response"):
+            assert scored.column(name).equals(table.column(name))
+        dataset = columns.parts[-3]
+        weight = table.column("gen_weight").to_numpy() * scale[dataset]["scale"]
+        np.testing.assert_allclose(scored.column("event_weight").to_numpy(), weight)
+        total[dataset] = total.get(dataset, 0.0) + weight.sum()
+    for row in flow.values():
+        assert row["sumw"][-1] == pytest.approx(sum(total.get(name, 0.0) for name in row["datasets"]))
+
+
+def test_an_event_meets_only_networks_that_never_saw_it(finished: Finished) -> None:
+    """All responses of an event share its fold, test events get −1, and the test part has its size."""
+    folds: dict[tuple[str, int, int], set[int]] = {}
+    for file in sorted((finished.output / "scores").glob("*/nominal/*.parquet")):
+        table = pq.read_table(file).to_pydict()
+        for lumi, event, fold in zip(table["luminosityBlock"], table["event"], table["fold"], strict=True):
+            folds.setdefault((file.parts[-3], lumi, event), set()).add(fold)
+    assert all(len(fold) == 1 for fold in folds.values())
+    assert {fold for (dataset, _, _), found in folds.items() if dataset == "data" for fold in found} <= {-1}
+    simulated = [min(found) for (dataset, _, _), found in folds.items() if dataset != "data"]
+    assert set(simulated) == {-1, 0, 1}
+    assert 0.1 < np.mean(np.array(simulated) == -1) < 0.3
+
+
+def test_a_second_run_skips_every_stage(finished: Finished) -> None:
+    before = {p: p.stat().st_mtime_ns for p in finished.output.rglob("*") if p.is_file()}
+    done = znought("run", finished.card, "--output", finished.output)
+    assert done.stderr.count("still valid") == 7
+    assert {p: p.stat().st_mtime_ns for p in finished.output.rglob("*") if p.is_file()} == before
+
+
+def test_one_worker_and_other_chunks_change_no_digit(finished: Finished, tmp_path: Path) -> None:
+    card = small_card(tmp_path, processing={"chunk_size": 1000})
+    fileset = finished.output / "fileset.json"
+    for stage in ("process", "train", "score", "optimise"):
+        znought(stage, card, "--output", tmp_path / "o", "--fileset", fileset, "--workers", 1)
+    one, two = tmp_path / "o", finished.output
+    assert len(list(one.glob("columns/ttbar/nominal/*"))) > len(list(two.glob("columns/ttbar/nominal/*")))
+    assert _json(one / "cutflow.json") == _json(two / "cutflow.json")
+    assert _json(one / "columns/normalisation.json") == _json(two / "columns/normalisation.json")
+    first, second = _scores(one), _scores(two)
+    assert first.keys() == second.keys()
+    for key, row in first.items():
+        np.testing.assert_allclose(row, second[key], rtol=0, atol=1e-6)
+    assert _json(one / "binning.json") == _json(two / "binning.json")
