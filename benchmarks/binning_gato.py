@@ -16,7 +16,6 @@ from gatohep.losses import high_bkg_uncertainty_penalty
 from gatohep.models import gato_sigmoid_model
 from gatohep.utils import LearningRateScheduler, SteepnessScheduler, df_dict_to_tensors
 
-
 PENALTY = 10.0
 
 

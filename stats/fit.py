@@ -12,7 +12,7 @@ from znought.errors import DataError
 from znought.stats.significance import Auxiliary, asimov_z0, background_error, quadrature_sum
 from znought.stats.yields import Yields
 
-__all__ = ["ProfileZ", "expected_z0", "pyhf_session", "z_profile"]
+__all__ = ["ProfileZ", "expected_z0", "optimizer_for", "pyhf_session", "z0_of", "z_profile"]
 
 GAP_SENTENCE = (
     "The quadrature sum lets the background err independently in every bin, the profile likelihood "
@@ -54,6 +54,20 @@ def pyhf_session() -> Iterator[None]:
             # pyhf 0.7.6 validates with a class that jsonschema has since deprecated.
             warnings.filterwarnings("ignore", "jsonschema.RefResolver", DeprecationWarning)
             yield
+    finally:
+        pyhf.set_backend(tensorlib, optimizer)
+
+
+@contextmanager
+def optimizer_for(model: pyhf.Model) -> Iterator[None]:
+    """Within `pyhf_session`: SciPy where mu is the only parameter, as pyhf's Minuit fails with none left."""
+    tensorlib, optimizer = pyhf.get_backend()
+    if model.config.npars > 1:
+        yield
+        return
+    pyhf.set_backend(tensorlib, pyhf.optimize.scipy_optimizer())
+    try:
+        yield
     finally:
         pyhf.set_backend(tensorlib, optimizer)
 
@@ -102,18 +116,19 @@ def z_profile(
 
 
 def expected_z0(model: pyhf.Model, *, mu: float = 1.0) -> float:
-    """sqrt(q0) on the Asimov data of signal strength ``mu``, eq. (12) of arXiv:1007.1727."""
+    """sqrt(q0) on the Asimov data of signal strength ``mu``."""
     parameters = list(model.config.suggested_init())
     parameters[model.config.poi_index] = mu
     with pyhf_session():
-        data = model.expected_data(parameters)
+        return z0_of(model, np.asarray(model.expected_data(parameters)).tolist())
+
+
+def z0_of(model: pyhf.Model, data: list[float]) -> float:
+    """sqrt(q0), eq. (12) of arXiv:1007.1727; call it within `pyhf_session`."""
+    config = model.config
+    with optimizer_for(model):
         q0 = pyhf.infer.test_statistics.q0(
-            0.0,
-            data,
-            model,
-            parameters,
-            _bounds(model),
-            model.config.suggested_fixed(),
+            0.0, data, model, config.suggested_init(), _bounds(model), config.suggested_fixed()
         )
     return float(np.sqrt(max(float(q0), 0.0)))
 

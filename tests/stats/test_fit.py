@@ -48,6 +48,11 @@ def test_mc_error_lowers_both() -> None:
     assert with_mc.quadrature < without.quadrature
 
 
+def test_no_uncertainty_at_all_is_the_plain_formula() -> None:
+    result = z_profile(two_processes([10, 5], [100, 20]), {"VH"}, sigma_rel=0.0)
+    assert result.correlated == pytest.approx(result.quadrature, rel=1e-4)
+
+
 def test_backend_is_given_back() -> None:
     before = pyhf.get_backend()
     z_profile(two_processes(10, 100), {"VH"})
