@@ -31,7 +31,7 @@ def _json(path: Path) -> Any:
 
 def _scores(output: Path) -> dict[tuple[str, int, int, int], np.ndarray]:
     """Scores of every row of every dataset, by its identity."""
-    found = {}
+    found: dict[tuple[str, int, int, int], np.ndarray] = {}
     for file in sorted((output / "scores").glob("*/nominal/*.parquet")):
         table = pq.read_table(file).to_pydict()
         names = [name for name in table if name.startswith("score_")]
