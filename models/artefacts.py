@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from znought.errors import DataError
+from znought.models import backend
 from znought.models.network import NetworkConfig
 from znought.models.scaling import RobustScaler
 from znought.models.training import TrainedFold, TrainingConfig
@@ -144,6 +145,7 @@ def read_verified(directory: Path, name: str, manifest: Manifest) -> bytes:
 
 def load_keras(directory: Path, fold: int) -> Any:
     """The Keras model of one fold, loaded in safe mode after verification."""
+    backend.start()
     import keras
 
     name = f"fold_{fold}.keras"

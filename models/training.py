@@ -4,6 +4,7 @@ import hashlib
 import json
 import tempfile
 import time
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from functools import lru_cache
@@ -14,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from znought.errors import DataError
+from znought.models import backend
 from znought.models import checkpoint as checkpoints
 from znought.models.checkpoint import State
 from znought.models.evaluation import macro_auc
@@ -83,6 +85,7 @@ def train_fold(
     """
     sample = prepare_fold(data, fold, training, classes=classes, feature_names=feature_names)
     data_sha256 = data.fingerprint()
+    backend.start()
     fitter = _Fitter(sample, fold, network, training, classes)
     fingerprint = _fingerprint(data_sha256, fold, network, training, (classes, feature_names))
     saved = checkpoints.load(checkpoint, fingerprint) if checkpoint else None
@@ -246,7 +249,10 @@ def _trained(model: Any, scaler: RobustScaler, fold: int, state: State, data_sha
     with tempfile.TemporaryDirectory() as directory:
         keras_file, onnx_file = Path(directory, "model.keras"), Path(directory, "model.onnx")
         model.save(keras_file)
-        fold_normalisation(model).export(str(onnx_file), format="onnx", verbose=False)
+        with warnings.catch_warnings():
+            # tf2onnx asks NumPy for `np.object`.
+            warnings.simplefilter("ignore", FutureWarning)
+            fold_normalisation(model).export(str(onnx_file), format="onnx", verbose=False)
         keras_model, onnx_model = keras_file.read_bytes(), onnx_file.read_bytes()
     return TrainedFold(
         fold=fold,
