@@ -1,0 +1,178 @@
+"""The workspace as a text card with a ROOT file of shapes, as CMS' Combine reads them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import uproot
+from numpy.typing import NDArray
+
+from znought.errors import DataError
+from znought.stats.exchange import replace_file
+from znought.stats.workspace import Spec
+
+__all__ = ["write_datacard"]
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class _Column:
+    """One process in one region, with its effects in Combine's terms."""
+
+    region: str
+    process: str
+    is_signal: bool
+    nominal: Floats
+    errors: Floats
+    floating: str | None
+    norms: dict[str, tuple[float, float]] = field(default_factory=dict)
+    shapes: dict[str, tuple[Floats, Floats]] = field(default_factory=dict)
+
+
+def write_datacard(path: Path, spec: Spec) -> None:
+    """Write ``path`` and, beside it, ``<stem>_shapes.root``.
+
+    A systematic with a shape is written as templates that carry its norm, too; one with a norm
+    alone as lnN. Floating normalisations become rateParams, MC statistics autoMCStats.
+
+    Raises:
+        DataError: a modifier that the card has no word for.
+    """
+    columns = list(_columns(spec))
+    observed = {
+        entry["name"]: np.asarray(entry["data"], dtype=np.float64) for entry in _list(spec, "observations")
+    }
+    shapes = path.with_name(f"{path.stem}_shapes.root")
+    replace_file(shapes, lambda temporary: _write_shapes(temporary, columns, observed))
+    text = "\n".join(_lines(columns, observed, shapes.name)) + "\n"
+    replace_file(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+
+
+def _columns(spec: Spec) -> Iterator[_Column]:
+    for channel in _list(spec, "channels"):
+        for sample in channel["samples"]:
+            modifiers = {(entry["type"], entry["name"]): entry["data"] for entry in sample["modifiers"]}
+            unknown = {kind for kind, _ in modifiers} - {"normfactor", "normsys", "histosys", "staterror"}
+            if unknown:
+                raise DataError(f"the text card has no word for the modifier {sorted(unknown)[0]!r}.")
+            names = [name for kind, name in modifiers if kind == "normfactor"]
+            floating = next((name for name in names if name != "mu"), None)
+            nominal = np.asarray(sample["data"], dtype=np.float64)
+            errors = next((data for (kind, _), data in modifiers.items() if kind == "staterror"), 0 * nominal)
+            column = _Column(
+                channel["name"], sample["name"], "mu" in names, nominal, np.asarray(errors), floating
+            )
+            for (kind, name), data in modifiers.items():
+                _add_effect(column, kind, name, data)
+            yield column
+
+
+def _add_effect(column: _Column, kind: str, name: str, data: Any) -> None:
+    """Shapes absorb the norm of the same name, whichever of the two comes first."""
+    if kind == "normsys":
+        if name in column.shapes:
+            down, up = column.shapes[name]
+            column.shapes[name] = (data["lo"] * down, data["hi"] * up)
+        else:
+            column.norms[name] = (data["lo"], data["hi"])
+    elif kind == "histosys":
+        low, high = column.norms.pop(name, (1.0, 1.0))
+        column.shapes[name] = (low * np.asarray(data["lo_data"]), high * np.asarray(data["hi_data"]))
+
+
+def _write_shapes(path: Path, columns: list[_Column], observed: dict[str, Floats]) -> None:
+    with uproot.recreate(path) as file:
+        for region, counts in observed.items():
+            file[f"{region}/data_obs"] = _histogram(counts, counts)
+        for column in columns:
+            base = f"{column.region}/{column.process}"
+            file[base] = _histogram(column.nominal, column.errors**2)
+            for name, (down, up) in column.shapes.items():
+                file[f"{base}_{name}Down"] = _histogram(down, column.errors**2)
+                file[f"{base}_{name}Up"] = _histogram(up, column.errors**2)
+
+
+def _histogram(values: Floats, variances: Floats) -> Any:
+    padded = [np.pad(np.asarray(x, dtype=np.float64), 1) for x in (values, variances)]
+    edges = np.arange(values.size + 1.0)
+    return uproot.writing.identify.to_TH1x(
+        fName=None,
+        fTitle="",
+        data=padded[0],
+        fEntries=float(values.sum()),
+        fTsumw=float(values.sum()),
+        fTsumw2=float(variances.sum()),
+        fTsumwx=0.0,
+        fTsumwx2=0.0,
+        fSumw2=padded[1],
+        fXaxis=uproot.writing.identify.to_TAxis(
+            fName="xaxis", fTitle="bin", fNbins=values.size, fXmin=0.0, fXmax=float(values.size), fXbins=edges
+        ),
+    )
+
+
+def _lines(columns: list[_Column], observed: dict[str, Floats], shapes: str) -> Iterator[str]:
+    names = sorted({name for column in columns for name in (*column.norms, *column.shapes)})
+    rule = "-" * 40
+    yield f"imax {len(observed)}"
+    yield "jmax *"
+    yield "kmax *"
+    yield rule
+    yield f"shapes * * {shapes} $CHANNEL/$PROCESS $CHANNEL/$PROCESS_$SYSTEMATIC"
+    yield rule
+    yield _row("bin", observed)
+    yield _row("observation", [f"{counts.sum():.9g}" for counts in observed.values()])
+    yield rule
+    index = _process_index(columns)
+    yield _row("bin", [column.region for column in columns])
+    yield _row("process", [column.process for column in columns])
+    yield _row("process", [str(index[column.process]) for column in columns])
+    yield _row("rate", [f"{column.nominal.sum():.9g}" for column in columns])
+    yield rule
+    for name in names:
+        kind = "shape" if any(name in column.shapes for column in columns) else "lnN"
+        yield _row(
+            f"{name} {kind + '?' * _mixed(name, columns)}", [_cell(name, column) for column in columns]
+        )
+    for column in columns:
+        if column.floating:
+            yield f"{column.floating} rateParam {column.region} {column.process} 1 [0,10]"
+    yield "* autoMCStats 0"
+
+
+def _mixed(name: str, columns: list[_Column]) -> bool:
+    """Combine's "shape?": a template where there is one, lnN elsewhere."""
+    return any(name in column.shapes for column in columns) and any(
+        name in column.norms for column in columns
+    )
+
+
+def _cell(name: str, column: _Column) -> str:
+    if name in column.shapes:
+        return "1"
+    if name in column.norms:
+        low, high = column.norms[name]
+        return f"{low:.6g}/{high:.6g}"
+    return "-"
+
+
+def _process_index(columns: list[_Column]) -> dict[str, int]:
+    """Combine's numbers: zero and below for signals, above zero for backgrounds."""
+    signals = list(dict.fromkeys(column.process for column in columns if column.is_signal))
+    backgrounds = list(dict.fromkeys(column.process for column in columns if not column.is_signal))
+    numbers = {process: -i for i, process in enumerate(signals)}
+    return numbers | {process: i + 1 for i, process in enumerate(backgrounds)}
+
+
+def _row(head: str, cells: Any) -> str:
+    return " ".join([f"{head:<24}", *(f"{cell:>14}" for cell in cells)])
+
+
+def _list(spec: Spec, key: str) -> list[dict[str, Any]]:
+    entries = spec[key]
+    if not isinstance(entries, list):
+        raise DataError(f"{key} of the workspace must be a list.")
+    return entries
