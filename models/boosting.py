@@ -102,7 +102,7 @@ def boost_fold(
     def scores(features: NDArray[np.float32]) -> NDArray[np.float32]:
         if len(features) == 0:
             return np.empty((0, len(classes)), np.float32)
-        probabilities: NDArray[Any] = trees.predict_proba(sample.scaler.transform(features))
+        probabilities: NDArray[Any] = trees.predict_proba(sample.scaler.scale(features, feature_names))
         return probabilities.astype(np.float32)
 
     untrained = [data.features[data.fold == UNTRAINED]]

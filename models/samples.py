@@ -18,6 +18,7 @@ __all__ = [
     "TrainingData",
     "balanced_weights",
     "prepare_fold",
+    "uncorrelated",
     "validate",
 ]
 
@@ -35,6 +36,8 @@ class TrainingConfig:
         negative_weights: "absolute" trains with |w|, "drop" leaves such events out. Yields never use it.
         seed: of initial weights, order of events and noise; equal seeds give equal bytes of scores.
         undefined: sentinel of inputs that may be undefined, see `znought.models.scaling`.
+        max_input_correlation: inputs that correlate more with an earlier one are left out, decided inside
+            each training part; None keeps all.
     """
 
     n_folds: int = 5
@@ -48,6 +51,7 @@ class TrainingConfig:
     negative_weights: Literal["absolute", "drop"] = "absolute"
     seed: int = 1
     undefined: dict[str, float] = field(default_factory=lambda: {"m_tautau": -1.0})
+    max_input_correlation: float | None = None
 
     def __post_init__(self) -> None:
         for name, lowest in (
@@ -69,6 +73,9 @@ class TrainingConfig:
             raise CardError(
                 f"training.stop_fraction: expected 0 < fraction < 1. Received: {self.stop_fraction}."
             )
+        limit = self.max_input_correlation
+        if limit is not None and not 0.0 < limit <= 1.0:
+            raise CardError(f"training.max_input_correlation: expected 0 < limit ≤ 1. Received: {limit}.")
 
 
 @dataclass(frozen=True)
@@ -211,24 +218,53 @@ def prepare_fold(
     if not 0 <= fold < training.n_folds:
         raise CardError(f"fold: expected 0 … {training.n_folds - 1}. Received: {fold}.")
     validate(data, training, classes=classes, feature_names=feature_names)
-    seen = (data.fold != fold) & (data.fold != UNTRAINED)
-    if training.negative_weights == "drop":
-        seen &= data.weights >= 0.0
-    stops = is_stop(data.identity, fold=fold, fraction=training.stop_fraction, salt=training.salt)
-    train_rows, stop_rows = np.flatnonzero(seen & ~stops), np.flatnonzero(seen & stops)
+    train_rows, stop_rows = _visible_rows(data, fold, training)
     train_weights = _part_weights(data, train_rows, len(classes))
     features = data.features[train_rows]
     scaler = RobustScaler.fit(features, train_weights, feature_names, training.undefined)
+    scaled = scaler.transform(features)
+    if training.max_input_correlation is not None:
+        kept = uncorrelated(scaled, train_weights, limit=training.max_input_correlation)
+        scaler, scaled = scaler.select(tuple(feature_names[column] for column in kept)), scaled[:, kept]
+    stop_weights = _part_weights(data, stop_rows, len(classes))
     return FoldSample(
-        train=_part(data, train_rows, train_weights, scaler.transform(features)),
-        stop=_part(
-            data,
-            stop_rows,
-            _part_weights(data, stop_rows, len(classes)),
-            scaler.transform(data.features[stop_rows]),
-        ),
+        train=_part(data, train_rows, train_weights, scaled),
+        stop=_part(data, stop_rows, stop_weights, scaler.scale(data.features[stop_rows], feature_names)),
         scaler=scaler,
     )
+
+
+def _visible_rows(
+    data: TrainingData, fold: int, training: TrainingConfig
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Rows of the training part and of the stop part: the only ones that anything is learned from."""
+    visible = (data.fold != fold) & (data.fold != UNTRAINED)
+    if training.negative_weights == "drop":
+        visible &= data.weights >= 0.0
+    stops = is_stop(data.identity, fold=fold, fraction=training.stop_fraction, salt=training.salt)
+    return np.flatnonzero(visible & ~stops), np.flatnonzero(visible & stops)
+
+
+def uncorrelated(features: NDArray[np.float32], weights: NDArray[np.float64], *, limit: float) -> list[int]:
+    """Columns left after pruning: each that correlates with no earlier kept one beyond `limit`.
+
+    Args:
+        features: shape (n_events, n_features).
+        weights: not negative, shape (n_events,).
+        limit: largest |linear correlation| allowed.
+
+    >>> x = np.arange(4, dtype=np.float32)
+    >>> uncorrelated(np.stack([x, 2 * x, x % 2], axis=1), np.ones(4), limit=0.9)
+    [0, 2]
+    """
+    covariance = np.cov(features, rowvar=False, aweights=weights)
+    spread = np.sqrt(np.diag(covariance))
+    correlation = np.abs(covariance / np.outer(spread, spread))
+    kept: list[int] = []
+    for column in range(features.shape[1]):
+        if all(correlation[column, other] <= limit for other in kept):
+            kept.append(column)
+    return kept
 
 
 def _part_weights(data: TrainingData, rows: NDArray[np.intp], n_classes: int) -> NDArray[np.float64]:

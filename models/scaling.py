@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from znought.errors import DataError
+from znought.errors import DataError, unknown_name
 
 __all__ = ["LIMIT", "UNDEFINED_SCALED", "RobustScaler", "check_finite", "weighted_quantile"]
 
@@ -120,6 +120,29 @@ class RobustScaler:
             column = self.feature_names.index(name)
             scaled[features[:, column] == np.float32(sentinel), column] = UNDEFINED_SCALED
         return scaled
+
+    def scale(self, features: NDArray[np.float32], feature_names: tuple[str, ...]) -> NDArray[np.float32]:
+        """As `transform`, from columns of which this scaler may want only some.
+
+        Raises:
+            DataError: a feature is missing, naming it.
+        """
+        if feature_names == self.feature_names:
+            return self.transform(features)
+        for name in self.feature_names:
+            if name not in feature_names:
+                raise DataError(unknown_name("feature", name, feature_names))
+        return self.transform(features[:, [feature_names.index(name) for name in self.feature_names]])
+
+    def select(self, feature_names: tuple[str, ...]) -> "RobustScaler":
+        """Scaler of some of the features."""
+        columns = [self.feature_names.index(name) for name in feature_names]
+        return RobustScaler(
+            feature_names=feature_names,
+            median=tuple(self.median[column] for column in columns),
+            iqr=tuple(self.iqr[column] for column in columns),
+            undefined={name: value for name, value in self.undefined.items() if name in feature_names},
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for `json.dump`."""

@@ -78,7 +78,7 @@ class Scorer:
         untrained = np.flatnonzero(fold == UNTRAINED)
         total = np.zeros((len(untrained), scores.shape[1]), np.float64)
         for network in range(n_folds):
-            held_out = np.flatnonzero(fold == network)
+            held_out = _held_out(fold, network)
             scores[held_out] = self.score_with(network, features[held_out])
             total += self.score_with(network, features[untrained])
         scores[untrained] = total / n_folds
@@ -89,9 +89,14 @@ class Scorer:
         scaler, session = self.manifest.scalers[network], self.sessions[network]
         scores = np.empty((len(features), len(self.manifest.classes)), np.float32)
         for start in range(0, len(features), BATCH):
-            batch = scaler.transform(features[start : start + BATCH])
+            batch = scaler.scale(features[start : start + BATCH], self.manifest.feature_names)
             scores[start : start + len(batch)] = session.run(None, {session.get_inputs()[0].name: batch})[0]
         return scores
+
+
+def _held_out(fold: NDArray[np.integer], network: int) -> NDArray[np.intp]:
+    """Rows that network `network` was kept from."""
+    return np.flatnonzero(fold == network)
 
 
 @lru_cache(maxsize=4)
