@@ -24,7 +24,7 @@ class DetectorConfig:
     jet_noise_gev: float = 3.5
     jet_stochastic: float = 0.7
     jet_constant: float = 0.035
-    jet_forward_noise_factor: float = 1.5
+    jet_forward_noise_factor: float = 1.3
     jet_angle_gev: float = 0.4
     met_soft_response: float = 0.9
     met_soft_sigma_gev: float = 11.0
@@ -53,7 +53,7 @@ class PseudoDataConfig:
 
     enabled: bool = True
     dataset: str = "data"
-    lumi_ifb: float = 3.0
+    lumi_ifb: float = 4.0
     scale: dict[str, float] = field(default_factory=lambda: {"Zjets": 1.1})
     jet_energy_scale: float = 1.01
 

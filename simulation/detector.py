@@ -21,7 +21,7 @@ from znought.simulation.decays import LeptonDraw
 from znought.simulation.recipe import Skim
 from znought.simulation.truth import Truth
 
-__all__ = ["Jets", "Leptons", "Response", "jet_resolution", "respond"]
+__all__ = ["Jets", "Leptons", "Response", "jet_resolution", "respond", "thinned"]
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -125,6 +125,21 @@ def respond(
         met_significance=_met_significance(met, leptons, jets, detector),
         soft_activity=detector.met_soft_response * soft_scalar + pile_up,
     )
+
+
+def thinned(response: Response, floor: float, rng: np.random.Generator) -> tuple[Response, Array]:
+    """The rows that are left, and the factor on their weights, shape (n_rows_left,).
+
+    A row with b-veto probability P = Π (1 − ε_85) below `floor` is kept with probability P / floor and
+    gains the factor floor / P (at most 20), so that weight times P stays level and no mean changes.
+    """
+    veto = np.prod(1.0 - response.jets.probability_85, axis=1)
+    keep = np.clip(veto / floor, 0.05, 1.0)
+    left = rng.random(len(keep)) < keep
+    values = vars(response)
+    objects = {name: _taken(values[name], left) for name in ("leptons", "jets")}
+    arrays = {name: array[left] for name, array in values.items() if name not in objects}
+    return Response(**arrays, **objects), 1.0 / keep[left]
 
 
 def jet_resolution(pt: Array, eta: Array, detector: DetectorConfig) -> Array:

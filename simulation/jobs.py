@@ -35,7 +35,7 @@ __all__ = [
     "run_job",
 ]
 
-GENERATION = 1
+GENERATION = 2
 """Raise it whenever the events of a given job change: files of another generation are made anew."""
 
 BATCH_SIZE = 250
@@ -290,7 +290,7 @@ class _Production:
         return int(np.clip(missing, 10, BATCH_SIZE))
 
     def _add(self, batch: "GeneratedBatch", n: int) -> None:
-        from znought.simulation.detector import respond
+        from znought.simulation.detector import respond, thinned
         from znought.simulation.ntuple import rows_of
         from znought.simulation.truth import truth_of
 
@@ -301,11 +301,14 @@ class _Production:
         first = self.n_events + 1
         for response in range(self.job.n_responses):
             seen = respond(truth, self._draw(truth), self.job.detector, skim=self.recipe.skim, rng=self.rng)
-            identity = self._identity(seen.event, first, response)
             weights: dict[str, NDArray[np.float64]] = {}
             if not self.job.is_data:
-                weights["genWeight"] = np.full(len(seen.event), 1.0 / self.job.n_responses)
+                factor = np.ones(len(seen.event))
+                if self.recipe.veto_floor > 0.0:
+                    seen, factor = thinned(seen, self.recipe.veto_floor, self.rng)
+                weights["genWeight"] = factor / self.job.n_responses
                 weights |= {name: np.asarray(values)[seen.event] for name, values in extra.items()}
+            identity = self._identity(seen.event, first, response)
             self.parts.append(rows_of(seen, identity, weights))
         self.n_events += n
 

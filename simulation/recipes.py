@@ -64,6 +64,7 @@ _VH_WW = (
         description="tt -> bW bW, W -> lnu, e mu final states (also through tau); Wt missing",
         commands=("Top:gg2ttbar = on", "Top:qqbar2ttbar = on", *_W_TO_ELECTRON),
         leptons="w_pair",
+        veto_floor=0.15,
     ),
     Recipe(
         name="ztautau",

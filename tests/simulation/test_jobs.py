@@ -46,7 +46,7 @@ def test_another_index_or_seed_gives_other_events(top: str, tmp_path: Path) -> N
 
 def test_rows_hold_one_electron_and_one_muon_and_two_jets(top: str) -> None:
     events = _arrays(top)
-    assert len(events) > 20
+    assert len(events) > 10
     assert ak.all(events.nElectron == 1)
     assert ak.all(events.nMuon == 1)
     assert ak.all(events.nJet >= 2)
@@ -58,7 +58,8 @@ def test_rows_hold_one_electron_and_one_muon_and_two_jets(top: str) -> None:
 
 def test_weights_and_sums(top: str) -> None:
     events, runs = _arrays(top), _arrays(top, "Runs")
-    assert ak.all(events.genWeight == 1.0 / 3.0)
+    assert ak.all(events.genWeight >= 1.0 / 3.0)
+    assert ak.all(events.genWeight <= 20.0 / 3.0)
     assert set(events.response.tolist()) == {0, 1, 2}
     assert runs.genEventSumw[0] == runs.genEventSumw2[0] == runs.genEventCount[0] == 60
     assert runs.genFilterAttempted[0] == 60
@@ -89,7 +90,7 @@ def test_the_generator_filter_is_counted(tmp_path: Path) -> None:
     summary = run_job(job, str(tmp_path))
     runs = _arrays(summary.path, "Runs")
     assert runs.genEventCount[0] == summary.n_events == 20
-    assert 0.05 < 20 / runs.genFilterAttempted[0] < 0.4
+    assert 0.05 < 20 / runs.genFilterAttempted[0] < 0.6
 
 
 def test_data_stop_at_the_attempts_and_carry_no_truth(tmp_path: Path) -> None:
@@ -98,7 +99,7 @@ def test_data_stop_at_the_attempts_and_carry_no_truth(tmp_path: Path) -> None:
     )
     summary = run_job(job, str(tmp_path))
     assert summary.n_attempted == 3000
-    assert 100 < summary.n_events < 400
+    assert 250 < summary.n_events < 600
     with uproot.open(summary.path) as file:
         assert file["Runs"].keys() == ["run"]
         assert not {"genWeight", "response", "Jet_hadronFlavour", "Jet_btagProb85"} & set(
@@ -122,7 +123,7 @@ def test_plan_covers_every_event_once_and_data_follow_the_cross_sections() -> No
     jobs = plan(REQUESTS, SimulationConfig(), events_scale=0.5)
     assert sum(job.n_events for job in jobs if job.dataset == "ttbar") == 12_500
     assert len({(job.dataset, job.index) for job in jobs}) == len(jobs)
-    assert pseudo_data_lumi_ifb(SimulationConfig(), events_scale=0.5) == 1.5
+    assert pseudo_data_lumi_ifb(SimulationConfig(), events_scale=0.5) == 2.0
     attempts = _attempts({"Zjets": 1.1})
     assert abs(attempts["ttbar_ll"] - 30_000) < 5 * 30_000**0.5
     assert abs(attempts["ztautau"] - 330_000) < 5 * 330_000**0.5
