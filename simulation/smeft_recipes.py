@@ -13,11 +13,13 @@ __all__ = ["SMEFT_RECIPES", "SMEFT_SLICE_GEV", "smeft_weights"]
 
 SMEFT_SLICE_GEV = (80.0, 250.0)
 """Lower edges of the two slices in the hard process' pT(V); the upper one fills the tail that c̄ lifts."""
+_TOP_SLICE_GEV = (80.0, 150.0)
 
 _H_TO_BB = ("25:onMode = off", "25:onIfAny = 5")
 _Z_TO_NEUTRINOS = ("23:onMode = off", "23:onIfAny = 12 14 16")
 _Z_TO_LEPTONS = ("23:onMode = off", "23:onIfAny = 11 13")
 _W_TO_LEPTONS = ("24:onMode = off", "24:onIfAny = 11 13 15")
+_ONE_LEPTON = ("24:onMode = off", "24:onPosIfAny = 11 13 15", "24:onNegIfAny = 1 2 3 4 5")
 _Z_AND_JET = ("WeakBosonAndParton:qqbar2gmZg = on", "WeakBosonAndParton:qg2gmZq = on", "WeakZ0:gmZmode = 2")
 _W_AND_JET = ("WeakBosonAndParton:qqbar2Wg = on", "WeakBosonAndParton:qg2Wq = on")
 
@@ -64,6 +66,29 @@ def _with_b_pair(name: str, description: str, commands: tuple[str, ...]) -> Reci
     )
 
 
+def _top(name: str, description: str, decays: tuple[str, ...]) -> tuple[Recipe, Recipe]:
+    low, high = _TOP_SLICE_GEV
+    edges = (
+        (
+            name,
+            f"{low:g} < pT(t) < {high:g} GeV",
+            (f"PhaseSpace:pTHatMin = {low}", f"PhaseSpace:pTHatMax = {high}"),
+        ),
+        (f"{name}_high", f"pT(t) > {high:g} GeV", (f"PhaseSpace:pTHatMin = {high}",)),
+    )
+    first, second = (
+        Recipe(
+            name=slice_name,
+            description=f"tt -> bW bW, {description}, {what}",
+            commands=("Top:gg2ttbar = on", "Top:qqbar2ttbar = on", *cut, *decays),
+            leptons="record",
+            skim="bb",
+        )
+        for slice_name, what, cut in edges
+    )
+    return first, second
+
+
 SMEFT_RECIPES: tuple[Recipe, ...] = (
     *_signal("zh_nunubb", "qq -> ZH, Z -> nunu, H -> bb", ("HiggsSM:ffbar2HZ = on", *_Z_TO_NEUTRINOS)),
     *_signal(
@@ -75,30 +100,6 @@ SMEFT_RECIPES: tuple[Recipe, ...] = (
     _with_b_pair("z_nunu_bb", "Z + jet, Z -> nunu", (*_Z_AND_JET, *_Z_TO_NEUTRINOS)),
     _with_b_pair("w_lnu_bb", "W + jet, W -> e, mu or tau", (*_W_AND_JET, *_W_TO_LEPTONS)),
     _with_b_pair("z_ll_bb", "Z + jet, Z -> ee or mumu", (*_Z_AND_JET, *_Z_TO_LEPTONS)),
-    Recipe(
-        name="ttbar_lnuqq",
-        description="tt -> bW bW, W+ -> e, mu or tau, W- -> qq' (stands for both charges), pT(t) > 80 GeV",
-        commands=(
-            "Top:gg2ttbar = on",
-            "Top:qqbar2ttbar = on",
-            "PhaseSpace:pTHatMin = 80.",
-            "24:onMode = off",
-            "24:onPosIfAny = 11 13 15",
-            "24:onNegIfAny = 1 2 3 4 5",
-        ),
-        leptons="record",
-        skim="bb",
-    ),
-    Recipe(
-        name="ttbar_lnulnu",
-        description="tt -> bW bW, both W -> e, mu or tau, pT(t) > 80 GeV",
-        commands=(
-            "Top:gg2ttbar = on",
-            "Top:qqbar2ttbar = on",
-            "PhaseSpace:pTHatMin = 80.",
-            *_W_TO_LEPTONS,
-        ),
-        leptons="record",
-        skim="bb",
-    ),
+    *_top("ttbar_lnuqq", "W+ -> e, mu or tau, W- -> qq' (stands for both charges)", _ONE_LEPTON),
+    *_top("ttbar_lnulnu", "both W -> e, mu or tau", _W_TO_LEPTONS),
 )
