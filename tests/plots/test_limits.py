@@ -24,12 +24,13 @@ def test_scan_draws_the_curve_up_to_nine_and_both_levels() -> None:
 
 def test_contour_keeps_first_coefficient_on_the_x_axis() -> None:
     x, y = np.linspace(-3, 3, 61), np.linspace(-9, 9, 91)
-    # One unit wide in x, three in y.
-    t = x[:, None] ** 2 + (y[None, :] / 3) ** 2
+    # One unit wide in x, three in y, around a point off the middle of both.
+    t = (x[:, None] - 1) ** 2 + ((y[None, :] - 2) / 3) ** 2
     figure = contours({"fit": ContourGrid(x, y, t, {0.68: 1.0})}, axes_titles=("a", "b"), label=LABEL)
     drawn = [artist for artist in figure.axes[0].collections if isinstance(artist, QuadContourSet)]
     points = np.concatenate([path.vertices for path in drawn[0].get_paths()])
-    assert np.abs(points).max(axis=0) == pytest.approx([1.0, 3.0], rel=0.01)
+    assert points.min(axis=0) == pytest.approx([0.0, -1.0], abs=0.02)
+    assert points.max(axis=0) == pytest.approx([2.0, 5.0], abs=0.02)
     assert "68%" in texts(figure)
 
 

@@ -5,6 +5,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from matplotlib.container import BarContainer
+from matplotlib.patches import StepPatch
 
 from tests.plots.drawn import bars, lines, steps, texts
 from znought.errors import DataError
@@ -95,6 +96,9 @@ def test_predicted_classes_stack_to_all_signal_events() -> None:
     assert heights["called SMEFT"].sum() == pytest.approx(0.99, abs=0.011)
     assert heights["called SM"].sum() == pytest.approx(0.49)
     assert heights["called SM"][-1] == 0.0
+    above = next(patch for patch in figure.axes[0].patches if patch.get_label() == "called SMEFT")
+    assert isinstance(above, StepPatch)
+    assert np.asarray(above.get_data()[2]).tolist() == heights["called SM"].tolist()
     assert len(figure.legends) == 1
 
 
