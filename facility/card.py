@@ -17,12 +17,14 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from znought.errors import CardError, unknown_name
 from znought.models.boosting import BoostingConfig
 from znought.models.network import NetworkConfig
+from znought.models.search import SearchConfig
 from znought.models.training import TrainingConfig
 from znought.processors.regions import regions_from_card
 from znought.processors.selection import VHWWSelection
 from znought.processors.variations import VariationsConfig
 from znought.simulation.config import SimulationConfig
 from znought.stats.binning import BinningConfig
+from znought.stats.workspace import WorkspaceConfig
 
 __all__ = ["Card", "Dataset", "Process", "load_card"]
 
@@ -95,6 +97,18 @@ class CutBased(_Section):
     upper: float
 
 
+class Likelihood(_Section):
+    """The profile-likelihood fit.
+
+    Attributes:
+        control_regions: classes whose output defines a control region, orthogonal to the signal bins.
+        workspace: floating normalisations and systematics; the enabled variations join it.
+    """
+
+    control_regions: tuple[str, ...] = ()
+    workspace: WorkspaceConfig = WorkspaceConfig()
+
+
 class CrossFit(_Section):
     """How edges are kept from the events that they are quoted on.
 
@@ -144,6 +158,8 @@ class Card(_Section):
     boosting: BoostingConfig = BoostingConfig()
     binning: BinningConfig = BinningConfig()
     crossfit: CrossFit = CrossFit()
+    likelihood: Likelihood = Likelihood()
+    search: SearchConfig = SearchConfig()
 
     @model_validator(mode="after")
     def _names_agree(self) -> "Card":
@@ -159,6 +175,8 @@ class Card(_Section):
         _known("signal_class", "class", self.signal_class, self.classes)
         _known("signal_region", "region", self.signal_region, self.regions)
         _known("cut_based.region", "region", self.cut_based.region, self.regions)
+        for name in self.likelihood.control_regions:
+            _known("likelihood.control_regions", "class", name, self.classes)
         regions_from_card(self.regions)
         learned = {process.network_class for process in self.processes.values()}
         unlearned = [name for name in self.classes if name not in learned]

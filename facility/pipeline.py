@@ -13,7 +13,7 @@ from znought.facility.context import Context, RunOptions
 from znought.facility.manifest import Manifest, fingerprint, source_digest
 from znought.facility.progress import Silent
 from znought.facility.results import Results, read_results
-from znought.facility.stages import fit, optimise, plot, process, score, simulate, train
+from znought.facility.stages import fit, optimise, plot, process, score, simulate, train, tune
 from znought.facility.workspace import Workspace
 
 __all__ = ["STAGES", "Stage", "flow", "names_from", "run", "run_stages", "single"]
@@ -78,10 +78,26 @@ STAGES: tuple[Stage, ...] = (
         ("znought.stats.crossfit", "znought.models.evaluation", optimise.__name__),
         after=("score",),
     ),
-    Stage("fit", fit.fit, ("label", "title", *_STATISTICS), (fit.__name__,), after=("optimise",)),
+    Stage(
+        "fit",
+        fit.fit,
+        ("label", "title", "variations", "likelihood", *_STATISTICS),
+        (fit.__name__,),
+        after=("optimise",),
+        inputs=fit.inputs,
+    ),
     Stage("plot", plot.plot, ("label", "title"), (plot.__name__,), after=("fit",), inputs=plot.inputs),
 )
 
+
+TUNE = Stage(
+    "tune",
+    tune.tune,
+    (*_LEARNING, "search"),
+    ("znought.models.search", "znought.models.training", tune.__name__),
+    after=("process",),
+)
+"""Not part of a run: what it finds is put into the card by a person."""
 
 Plan = Callable[[Context], Sequence[Stage]]
 
@@ -100,7 +116,7 @@ def single(name: str) -> Plan:
     Raises:
         CardError: no stage of that name.
     """
-    stages = {stage.name: stage for stage in STAGES}
+    stages = {stage.name: stage for stage in (*STAGES, TUNE)}
     if name not in stages:
         raise CardError(unknown_name("stage", name, stages))
     return lambda context: (stages[name],)

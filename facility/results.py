@@ -9,6 +9,7 @@ from znought.facility.workspace import read_json, write_json
 __all__ = [
     "ClassEvents",
     "Estimate",
+    "FitSummary",
     "Results",
     "SignificanceResult",
     "Yield",
@@ -77,6 +78,27 @@ class ClassEvents(_Record):
     negative_fraction: float
 
 
+class FitSummary(_Record):
+    """The profile-likelihood fit of signal bins and control regions, expected (Asimov, μ = 1) or observed.
+
+    Attributes:
+        data: "expected" or "observed".
+        z0: discovery significance.
+        mu, mu_interval: signal strength and its 68 % interval.
+        mu_limit: expected 95 % CLs upper limit without signal, at −2 … +2 standard deviations.
+        impacts: nuisance parameter → shift of μ for its down and up side, the largest first.
+        pulls: parameter → fitted value, error and pull (None for a free one).
+    """
+
+    data: str
+    z0: float
+    mu: float
+    mu_interval: tuple[float, float]
+    mu_limit: tuple[float, float, float, float, float]
+    impacts: dict[str, tuple[float, float]]
+    pulls: dict[str, tuple[float, float, float | None]]
+
+
 class Results(_Record):
     """Everything that the closing tables, the figures and a notebook need.
 
@@ -85,6 +107,7 @@ class Results(_Record):
         auc_boosting: the same of the boosted trees trained on the same folds.
         z0: by method ("cut_based", "cut_based_mt_binned", "mva_greedy", ...).
         z_profile: profile-likelihood significance with the background systematic correlated between bins.
+        fit: with control regions, MC statistics and the systematics of the card, at the greedy edges.
         yields: method → process → bins.
         edges: method → bin edges.
         events: by class, or process where no class is trained.
@@ -102,6 +125,7 @@ class Results(_Record):
     auc_boosting: dict[str, Estimate]
     z0: dict[str, SignificanceResult]
     z_profile: dict[str, float]
+    fit: FitSummary | None = None
     yields: dict[str, dict[str, Yield]]
     edges: dict[str, tuple[float, ...]]
     events: dict[str, ClassEvents]

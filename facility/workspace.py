@@ -86,6 +86,16 @@ class Workspace:
         return self.directory / "results.json"
 
     @property
+    def fit(self) -> Path:
+        """The likelihood for other programs: pyhf, Combine, ROOT and LaTeX."""
+        return self.directory / "fit"
+
+    @property
+    def search(self) -> Path:
+        """Trials of `tune`, and the network that it found."""
+        return self.directory / "search"
+
+    @property
     def figures(self) -> Path:
         """Figures as PDF and PNG."""
         return self.directory / "figures"

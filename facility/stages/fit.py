@@ -4,18 +4,33 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from znought.facility.card import Card
 from znought.facility.context import Context
-from znought.facility.results import Results, write_results
+from znought.facility.likelihood import fit_settings, templates
+from znought.facility.results import FitSummary, Results, write_results
 from znought.facility.workspace import read_json
+from znought.stats.datacard import write_datacard
+from znought.stats.exchange import replace_file, write_root, write_workspace
+from znought.stats.inference import DataKind, cls_limit, fit_workspace, ranking
+from znought.stats.tables import latex_yields
+from znought.stats.workspace import build_workspace
 
-__all__ = ["fit"]
+__all__ = ["fit", "inputs"]
+
+
+def inputs(context: Context) -> object:
+    """Beyond the card: whether data enter the signal bins."""
+    return context.options.unblind
 
 
 def fit(context: Context) -> Iterable[Path]:
-    """Writes `results.json`."""
+    """Writes `results.json` and the likelihood in the formats of other programs."""
     card, workspace = context.card, context.workspace
     found = read_json(workspace.binning)
+    summary, written = _likelihood(context, np.asarray(found["mva_greedy"]["edges"]))
     results = Results.model_validate(
         {
             "analysis": card.analysis,
@@ -27,6 +42,7 @@ def fit(context: Context) -> Iterable[Path]:
             **read_json(workspace.evaluation),
             "z0": {name: _significance(entry) for name, entry in found.items()},
             "z_profile": {name: entry["z_profile"] for name, entry in found.items()},
+            "fit": summary,
             "yields": {name: _yields(entry) for name, entry in found.items()},
             "edges": {name: entry["edges"] for name, entry in found.items()},
             "substitutes": read_json(workspace.substitutes),
@@ -34,7 +50,40 @@ def fit(context: Context) -> Iterable[Path]:
         }
     )
     write_results(workspace.results, results)
-    return [workspace.results]
+    return [workspace.results, *written]
+
+
+def _likelihood(context: Context, edges: NDArray[np.float64]) -> tuple[FitSummary, list[Path]]:
+    """The fit of signal bins and control regions, and its files."""
+    card, unblind = context.card, context.options.unblind
+    regions = templates(card, context.workspace, edges, with_data=unblind)
+    spec = build_workspace(regions, fit_settings(card))
+    kind: DataKind = "observed" if unblind else "expected"
+    with context.reporter.bar("fitting") as advance:
+        advance(0, 3, "signal strength")
+        fitted = fit_workspace(spec, data=kind)
+        advance(1, 3, "impacts")
+        impacts = ranking(spec, data=kind)
+        advance(2, 3, "limit")
+        limit = cls_limit(spec)
+        advance(3, 3, "")
+    folder = context.workspace.fit
+    folder.mkdir(parents=True, exist_ok=True)
+    write_workspace(folder / "workspace.json", spec)
+    write_datacard(folder / "datacard.txt", spec)
+    write_root(folder / "templates.root", regions)
+    table = latex_yields(regions[0].nominal, signal=(card.signal,))
+    replace_file(folder / "yields.tex", lambda path: path.write_text(table, encoding="utf-8"))
+    summary = FitSummary(
+        data=kind,
+        z0=fitted.z0,
+        mu=fitted.mu,
+        mu_interval=(fitted.mu_low, fitted.mu_high),
+        mu_limit=limit.expected,
+        impacts={impact.name: (impact.down, impact.up) for impact in impacts},
+        pulls={p.name: (p.value, p.error, p.pull) for p in fitted.parameters},
+    )
+    return summary, sorted(path for path in folder.iterdir() if path.is_file())
 
 
 def _significance(entry: Mapping[str, Any]) -> dict[str, object]:
