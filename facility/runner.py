@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, Protocol
 
 from coffea.processor import Runner
 from coffea.processor.executor import ExecutorBase, WorkItem
@@ -30,13 +30,35 @@ from znought.processors.dialects.sums import GeneratedSums
 from znought.processors.result import DatasetResult
 from znought.processors.schema import FlatSchema
 from znought.processors.source import KeptSource, kept_trees
-from znought.processors.vh_ww import VHWWProcessor
 
-__all__ = ["Fileset", "RunResult", "process_fileset"]
+__all__ = ["Fileset", "Processor", "RunResult", "process_fileset"]
 
 # {dataset: {"files": [path, ...] or {path: tree}, "metadata": {"is_data": bool, "dialect": str, ...}}}
 Fileset = Mapping[str, Mapping[str, Any]]
 Progress = Callable[[int, int], None]
+
+
+class Substitution(Protocol):
+    """A preselection that says whether stand-ins for missing inputs are welcome."""
+
+    @property
+    def substitutes(self) -> Literal["declare", "refuse"]:
+        """Use and report them, or stop."""
+
+
+class Processor(Protocol):
+    """What the runner asks of a processor."""
+
+    @property
+    def selection(self) -> Substitution:
+        """Its preselection."""
+
+    def process(self, events: Any) -> dict[str, DatasetResult]:
+        """Result of one chunk, under the name of its dataset."""
+
+    def postprocess(self, accumulator: Any) -> Any:
+        """The accumulator as it is."""
+
 
 # uproot's default goes through an event loop, at a millisecond per branch, and keeps 100 MB of arrays.
 _LOCAL: dict[str, Any] = {"handler": KeptSource, "object_cache": kept_trees(), "array_cache": None}
@@ -86,7 +108,7 @@ class RunResult:
 def process_fileset(
     client: Any | None,
     fileset: Fileset,
-    processor: VHWWProcessor,
+    processor: Processor,
     *,
     chunk_size: int = 100_000,
     max_rounds: int = 3,
@@ -206,7 +228,7 @@ def _is_settled(look: FileSummary | DataError | None) -> bool:
     return look is not None and not isinstance(look, _UnreadError)
 
 
-def _check_file(file: PlannedFile, fileset: Fileset, processor: VHWWProcessor) -> None:
+def _check_file(file: PlannedFile, fileset: Fileset, processor: Processor) -> None:
     """Refuse, before anything is written, a file that lacks what the analysis needs."""
     metadata = fileset[file.dataset].get("metadata", {})
     check_layout(
@@ -247,7 +269,7 @@ def _run_round(
     client: Any | None,
     chunks: Sequence[PlannedChunk],
     fileset: Fileset,
-    processor: VHWWProcessor,
+    processor: Processor,
     books: _Books,
 ) -> None:
     """Give every due chunk one attempt and enter what comes back."""

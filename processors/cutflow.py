@@ -79,6 +79,27 @@ class Cutflow:
             tuple(a + b for a, b in zip(self.sumw2, other.sumw2, strict=True)),
         )
 
+    def __sub__(self, other: "Cutflow") -> "Cutflow":
+        return Cutflow(
+            self.names,
+            tuple(a - b for a, b in zip(self.counts, other.counts, strict=True)),
+            tuple(a - b for a, b in zip(self.sumw, other.sumw, strict=True)),
+            tuple(a - b for a, b in zip(self.sumw2, other.sumw2, strict=True)),
+        )
+
+    def moved(
+        self, before: NDArray[np.integer], after: NDArray[np.integer], weight: NDArray[np.float64]
+    ) -> "Cutflow":
+        """This cutflow after some events passed more or fewer cuts: exact, and only they are summed.
+
+        Args:
+            before, after: consecutive cuts passed by every event, shape (n_events,).
+            weight: weight of every event, shape (n_events,).
+        """
+        changed = np.flatnonzero(before != after)
+        lost = Cutflow.filled(self.names, before[changed], weight[changed])
+        return self + Cutflow.filled(self.names, after[changed], weight[changed]) - lost
+
     def then(self, name: str, weight: NDArray[np.float64]) -> "Cutflow":
         """This cutflow with one more entry: the events whose weights are given."""
         (sumw,) = exact_sums(weight, np.zeros(len(weight), np.int64), 1)

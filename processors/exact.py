@@ -38,6 +38,9 @@ class ExactSum:
     def __add__(self, other: "ExactSum") -> "ExactSum":
         return ExactSum(self.units + other.units)
 
+    def __sub__(self, other: "ExactSum") -> "ExactSum":
+        return ExactSum(self.units - other.units)
+
     def __float__(self) -> float:
         """The nearest double to the exact sum."""
         return float(Fraction(self.units, 1 << _UNIT_EXPONENT))

@@ -5,6 +5,7 @@ differences of large numbers, so that collinear, back-to-back and massless pairs
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -48,22 +49,22 @@ class Momentum:
         parts = np.broadcast_arrays(*(np.asarray(part, np.float64) for part in (pt, eta, phi, mass)))
         return cls(*parts)
 
-    @property
+    @cached_property
     def px(self) -> Floats:
         """pT cos φ in GeV."""
         return self.pt * np.cos(self.phi)
 
-    @property
+    @cached_property
     def py(self) -> Floats:
         """pT sin φ in GeV."""
         return self.pt * np.sin(self.phi)
 
-    @property
+    @cached_property
     def mt(self) -> Floats:
         """√(pT² + m²) in GeV."""
         return np.asarray(np.hypot(self.pt, self.mass))
 
-    @property
+    @cached_property
     def y(self) -> Floats:
         """Rapidity."""
         return rapidity(self.pt, self.eta, self.mass)

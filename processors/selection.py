@@ -168,23 +168,25 @@ def _paired(  # the two flavours come with their indices
     passed: NDArray[np.int8],
 ) -> Dilepton:
     """Pairs that also pass charge, pT and mass; `passed` is filled in place."""
-    electron = Momentum.of(
-        electrons.pt[index_e], electrons.eta[index_e], electrons.phi[index_e], MASS_ELECTRON_GEV
-    )
-    muon = Momentum.of(muons.pt[index_mu], muons.eta[index_mu], muons.phi[index_mu], MASS_MUON_GEV)
-    leading, subleading = _ordered(electron, muon)
-    m_ll = invariant_mass(leading, subleading)
+    pt_e, pt_mu = electrons.pt[index_e], muons.pt[index_mu]
     cuts = (
         electrons.charge[index_e] * muons.charge[index_mu] < 0,
-        leading.pt > selection.pt_l0_min_gev,
-        subleading.pt > selection.pt_l1_min_gev,
-        m_ll > selection.m_ll_min_gev,
+        np.maximum(pt_e, pt_mu) > selection.pt_l0_min_gev,
+        np.minimum(pt_e, pt_mu) > selection.pt_l1_min_gev,
     )
     alive = np.ones(len(event), np.bool_)
     for cut in cuts:
         alive &= cut
         passed[event] += alive
-    return Dilepton(event[alive], take(leading, alive), take(subleading, alive), m_ll[alive], passed)
+    e, mu = index_e[alive], index_mu[alive]
+    electron = Momentum.of(electrons.pt[e], electrons.eta[e], electrons.phi[e], MASS_ELECTRON_GEV)
+    muon = Momentum.of(muons.pt[mu], muons.eta[mu], muons.phi[mu], MASS_MUON_GEV)
+    leading, subleading = _ordered(electron, muon)
+    m_ll = invariant_mass(leading, subleading)
+    heavy = m_ll > selection.m_ll_min_gev
+    event = event[alive][heavy]
+    passed[event] += 1
+    return Dilepton(event, take(leading, heavy), take(subleading, heavy), m_ll[heavy], passed)
 
 
 def _good(leptons: Leptons, selection: VHWWSelection) -> NDArray[np.bool_]:
@@ -226,25 +228,33 @@ def clean_jets(jets: Jets, leptons: Dilepton, *, dr_min: float) -> Jets:
 
 
 def leading_jets(jets: Jets, selection: VHWWSelection) -> Dijet:
-    """The two leading jets of every event that has enough of them, and their number."""
+    """The two leading jets of every event that has enough of them."""
     good = (jets.pt > selection.pt_jet_min_gev) & (np.abs(jets.eta) < selection.abs_eta_jet_max)
-    event = event_of(jets.counts)[good]
-    n_good = np.bincount(event, minlength=len(jets.counts))
-    order = _by_falling_pt(jets.pt[good], event)
-    first = (np.cumsum(n_good) - n_good)[n_good >= selection.n_jets_min]
-    momenta = Momentum.of(jets.pt[good], jets.eta[good], jets.phi[good], jets.mass[good])
-    return Dijet(
-        np.flatnonzero(n_good >= selection.n_jets_min),
-        take(momenta, order[first]),
-        take(momenta, order[first + 1]),
-    )
+    event = event_of(jets.counts)
+    enough = np.bincount(event[good], minlength=len(jets.counts)) >= selection.n_jets_min
+    index = np.flatnonzero(good & enough[event])
+    pt, event = jets.pt[index].astype(np.float64), event[index]
+    rows = np.flatnonzero(enough)
+    first = _largest(pt, event)
+    pt[first] = -np.inf
+    return Dijet(rows, _momenta(jets, index[first]), _momenta(jets, index[_largest(pt, event)]))
 
 
-def _by_falling_pt(pt: NDArray[np.floating], event: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Indices that sort the jets of each event by falling pT; most ntuples are sorted already."""
-    if np.all((pt[1:] <= pt[:-1]) | (event[1:] != event[:-1])):
-        return np.arange(len(pt))
-    return np.lexsort((-pt, event))
+def _largest(values: NDArray[np.float64], event: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Index of the largest value of each event, the first of equal ones; events come in order."""
+    if len(values) == 0:
+        return np.zeros(0, np.int64)
+    is_first = np.concatenate([[True], event[1:] != event[:-1]])
+    segment = np.cumsum(is_first) - 1
+    largest = np.flatnonzero(values == np.maximum.reduceat(values, np.flatnonzero(is_first))[segment])
+    segment = segment[largest]
+    first = np.concatenate([[True], segment[1:] != segment[:-1]])
+    return np.asarray(largest[first])
+
+
+def _momenta(jets: Jets, index: NDArray[np.int64]) -> Momentum:
+    """Momenta of the jets with the given indices."""
+    return Momentum.of(jets.pt[index], jets.eta[index], jets.phi[index], jets.mass[index])
 
 
 def _taggable(jets: Jets, selection: VHWWSelection) -> NDArray[np.bool_]:

@@ -19,7 +19,7 @@ from znought.processors.result import DatasetResult
 from znought.processors.selection import CUTS, VHWWSelection
 from znought.processors.variations import Objects, Variation, VariationsConfig, scale_leptons, vary
 
-__all__ = ["NOMINAL", "VHWWProcessor", "cutflow"]
+__all__ = ["NOMINAL", "VHWWProcessor"]
 
 NOMINAL = "nominal"
 
@@ -46,11 +46,13 @@ class VHWWProcessor(ProcessorABC):  # type: ignore[misc]  # coffea has no type i
         objects = read_objects(chunk, leptons, self.selection)
         selected = reconstruct(chunk, objects, self.selection)
         weights = self._weights(chunk, objects, selected, gen_weight)
-        cutflows = {NOMINAL: cutflow(selected, gen_weight, weights["gen_weight"])}
+        flow = Cutflow.filled(CUTS[:-1], selected.passed, gen_weight)
+        cutflows = {NOMINAL: flow.then(CUTS[-1], weights["gen_weight"])}
         files = [*self._written(chunk, NOMINAL, selected, weights)]
         for variation, varied in self._varied(chunk, leptons, objects):
             weight = gen_weight[varied.event] * varied.veto_weight
-            cutflows[variation.name] = cutflow(varied, gen_weight, weight)
+            varied_flow = flow.moved(selected.passed, varied.passed, gen_weight)
+            cutflows[variation.name] = varied_flow.then(CUTS[-1], weight)
             files.extend(self._written(chunk, variation.name, varied, {"gen_weight": weight}))
         result = DatasetResult(
             cutflows,
@@ -105,8 +107,3 @@ class VHWWProcessor(ProcessorABC):  # type: ignore[misc]  # coffea has no type i
             columns = {**chunk.identity(selected.event), **weights, **selected.columns}
             path = Path(self.columns_directory, chunk.dataset, variation, f"{chunk.name}.parquet")
             yield write_columns(columns, path, variation=variation)
-
-
-def cutflow(selected: Selected, gen_weight: NDArray[np.float64], weight: NDArray[np.float64]) -> Cutflow:
-    """Cutflow of a chunk: generator weights up to the jets, the final weights after the b-veto."""
-    return Cutflow.filled(CUTS[:-1], selected.passed, gen_weight).then(CUTS[-1], weight)

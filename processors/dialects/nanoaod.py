@@ -188,6 +188,8 @@ SIMULATION = replace(
         Field.of("met_track_phi", "TkMET_phi"),
         Field.of("met_significance", "MET_significance"),
         Field.of("soft_ht", "SoftActivity_ht"),
+        # Quadratic form of the SMEFT weight, in samples that carry it.
+        *(Field.of(f"smeft_{i}", f"SMEFTWeight_{i}", optional=True) for i in range(6)),
     ),
     btag_working_point=0.15,  # 85 %
     electron_gap=(1.37, 1.52),

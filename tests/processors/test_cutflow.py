@@ -76,3 +76,10 @@ def test_different_cuts_do_not_add() -> None:
     one = Cutflow.filled(["all"], np.array([1]), np.array([1.0]))
     with pytest.raises(DataError, match="different cuts"):
         _ = one + Cutflow.filled(["every"], np.array([1]), np.array([1.0]))
+
+
+def test_moved_events_are_summed_alone() -> None:
+    names, weight = ("all", "leptons", "jets"), np.array([0.1, 0.7, -0.3, 1e-30])
+    before, after = np.array([1, 3, 2, 3]), np.array([1, 2, 3, 3])
+    moved = Cutflow.filled(names, before, weight).moved(before, after, weight)
+    assert moved == Cutflow.filled(names, after, weight)
