@@ -28,8 +28,8 @@ _METHOD_TITLES = {
     "cut_based_mt_binned": "Cut-based, $m_{T}$ bins",
     "mva_greedy": "Network, greedy bins",
     "mva_optimal": "Network, optimal bins",
-    "boosting_greedy": "Boosting, greedy bins",
-    "boosting_optimal": "Boosting, optimal bins",
+    "boosting_greedy": "Boosted trees, greedy bins",
+    "boosting_optimal": "Boosted trees, optimal bins",
 }
 
 
