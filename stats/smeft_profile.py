@@ -13,6 +13,7 @@ Floats = NDArray[np.float64]
 _STEPS: Final = 100
 _LARGEST_STEP: Final = 2.0
 _CONVERGED: Final = 1e-7
+_LEAST_YIELD: Final = 1e-9
 _SMALLEST_DAMPING: Final = 1e-4
 
 
@@ -95,8 +96,10 @@ def _step(rows: ProfileRows, kappa: Floats, theta: Floats) -> Floats:
 
 
 def _expected(rows: ProfileRows, kappa: Floats, theta: Floats) -> Floats:
+    """Expected events; a trial step may make a negative linear term win, which must cost, not fail."""
     factors = np.exp(kappa * theta)
-    return np.asarray(rows.components[:, 0] + np.einsum("nkb,nk->nb", rows.components[:, 1:], factors))
+    expected = rows.components[:, 0] + np.einsum("nkb,nk->nb", rows.components[:, 1:], factors)
+    return np.asarray(np.maximum(expected, _LEAST_YIELD))
 
 
 def _barlow_beeston(rows: ProfileRows, nu: Floats) -> Floats:

@@ -27,7 +27,7 @@ def columns(seed: int = 1) -> dict[str, npt.NDArray[np.generic]]:
     rng = np.random.default_rng(seed)
     process = np.repeat(rng.choice(["vh", "vh", "ttbar", "vhf"], N), 3)
     pt = np.repeat(150.0 + rng.exponential(80.0, N), 3)
-    a, b = 0.2 * pt, 2e-3 * pt**2
+    a, b = 0.1 * pt, 4e-3 * pt**2
     c = np.asarray(CONFIG.points)[:, 0]
     stored = 1.0 + a[:, None] * c + b[:, None] * c**2 + 3.0 * np.asarray(CONFIG.points)[:, 1]
     stored[process != "vh"] = np.nan
