@@ -62,7 +62,7 @@ _TALK_A: dict[str, FeatureLabel] = {
     "pt_j1": _gev(r"$p_{T}^{j_{1}}$"),
     "dphi_jj": FeatureLabel(r"$\Delta\phi_{jj}$", "rad"),
     "dy_jj": FeatureLabel(r"$\Delta y_{jj}$"),
-    "m_jj": _gev(r"$m_{jj}$"),
+    "m_jj": FeatureLabel(r"$m_{jj}$", "GeV", upper=1000.0),
     "m_tautau": FeatureLabel(r"$m_{\tau\tau}$", "GeV", upper=300.0),
     "m_t": _gev(r"$m_{T}$"),
     "met_track": _gev(r"$E_{T}^{\mathrm{miss,\,track}}$"),

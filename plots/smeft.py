@@ -73,7 +73,7 @@ def network_outputs(
             headroom(axes, top, share=0.25)
             axes.set_xlim(borders[0], borders[-1])
             axes.set_xlabel("Network output")
-            axes.set_ylabel("Events / unit, normalised")
+            axes.set_ylabel("Density (unit area)")
             axes.legend(loc="upper right", title=title, title_fontsize=18)
         add_label(panels[0], label, right=panels[-1])
     return figure

@@ -204,7 +204,7 @@ def discriminant_overlay(
             _overlay_range(axes, samples, discriminant, log=log)
             axes.set_xlim(borders[0], borders[-1])
             axes.set_xlabel(f"{process_label(discriminant)} output")
-            axes.set_ylabel("Events / unit, normalised")
+            axes.set_ylabel("Density (unit area)")
         _overlay_legends(panels[0], panels[1], palette, agreement or {})
         add_label(panels[0], label, right=panels[1])
     return figure
@@ -218,7 +218,7 @@ def _overlay_range(
     top = float(max(tops.values()))
     if log:
         filled = np.concatenate([heights for sample in samples.values() for heights in sample[:2]])
-        headroom(axes, top, bottom=max(float(filled[filled > 0].min()) / 2, 1e-4), log=True, share=0.3)
+        headroom(axes, top, bottom=max(float(filled[filled > 0].min()) / 2, 1e-4), log=True, share=0.2)
         return
     limit = _LINEAR_CUT * float(tops.get(own, top))
     headroom(axes, min(top, limit), share=0.3)
@@ -226,7 +226,7 @@ def _overlay_range(
         axes.text(
             0.97,
             0.72,
-            "axis cut: higher bins on the right",
+            "axis cut; all of it in the right panel",
             transform=axes.transAxes,
             ha="right",
             fontsize=15,
