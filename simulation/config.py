@@ -36,7 +36,8 @@ class DetectorConfig:
     def __post_init__(self) -> None:
         for key, value in vars(self).items():
             _require(value >= 0.0, f"detector.{key}", "zero or positive", value)
-        _require(self.jet_energy_scale > 0.0, "detector.jet_energy_scale", "positive", self.jet_energy_scale)
+        for key in ("jet_energy_scale", "met_soft_sigma_gev"):
+            _require(getattr(self, key) > 0.0, f"detector.{key}", "positive", getattr(self, key))
 
 
 @dataclass(frozen=True)
