@@ -86,6 +86,7 @@ def test_text_card_has_every_word_and_its_shapes_exist(spec: Spec, tmp_path: Pat
     assert jes[1].startswith("shape")
     with uproot.open(tmp_path / "card_shapes.root") as file:
         assert file["SR/top_jesUp"].values() == pytest.approx([318, 97, 22])
+        assert file["SR/top_jesDown"].values() == pytest.approx([283, 84, 18])
         assert file["SR/data_obs"].values() == pytest.approx([504, 159, 52])
 
 
