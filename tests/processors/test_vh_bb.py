@@ -155,6 +155,7 @@ def test_columns_hold_inputs_and_stored_weights(tmp_path: Path) -> None:
     assert row["pth"] == pytest.approx(np.hypot(px, py), rel=1e-5)
     assert row["ptvh"] == pytest.approx(np.hypot(px + 210.0, py), rel=1e-4)
     assert row["dphib1met"] == pytest.approx(2.9, rel=1e-5)
+    assert [row[name] for name in smeft_columns()] == [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]
 
 
 def test_events_without_stored_weights_say_so(tmp_path: Path) -> None:
