@@ -1,6 +1,6 @@
 """Is the cross-fitted significance unbiased, and does its interval cover? Toy experiments with a known truth.
 
-    python benchmarks/coverage.py [--toys 500]
+    python benchmarks/coverage.py [--toys 500] [--events 2000 8000]
 
 Every toy draws simulated events from known densities, tunes the edges and quotes Z0. The truth is
 the Z0 of the quoted bins in the limit of infinite simulation; "best" is that of the exact optimum.
@@ -75,6 +75,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--toys", type=int, default=500)
+    parser.add_argument("--events", type=int, nargs="+", default=[2000, 8000], choices=[2000, 8000])
     arguments = parser.parse_args()
     columns = (
         "events",
@@ -89,6 +90,8 @@ def main() -> None:
     )
     table = Table(*columns, title=f"{arguments.toys} toys; best bins: {best_z():.3f}")
     for n_events, name, rules, method in CASES:
+        if n_events not in arguments.events:
+            continue
         rows = []
         for result in estimates(n_events, rules, method, arguments.toys):
             truth = float(np.mean([true_z(part.edges) for part in result.parts]))
