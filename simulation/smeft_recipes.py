@@ -1,6 +1,7 @@
 """VH(bb) recipes: signal with SMEFT weights in two slices of pT(V), and the backgrounds of three channels."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,28 +31,46 @@ def smeft_weights(events: Sequence[Legs]) -> dict[str, NDArray[np.float64]]:
     return {f"SMEFTWeight_{i}": column for i, column in enumerate(columns)}
 
 
-def _signal(name: str, description: str, commands: tuple[str, ...]) -> tuple[Recipe, Recipe]:
-    low, high = SMEFT_SLICE_GEV
-    edges = (
-        (
-            name,
-            f"{low:g} < pT(V) < {high:g} GeV",
-            (f"PhaseSpace:pTHatMin = {low}", f"PhaseSpace:pTHatMax = {high}"),
+def _slices(recipe: Recipe, what: str, edges_gev: tuple[float, float]) -> tuple[Recipe, Recipe]:
+    """The recipe between two values of the hard process' pT, and above the second (`…_high`)."""
+    low, high = edges_gev
+    window = (f"PhaseSpace:pTHatMin = {low}", f"PhaseSpace:pTHatMax = {high}")
+    return (
+        replace(
+            recipe,
+            description=f"{recipe.description}, {low:g} < {what} < {high:g} GeV",
+            commands=(*recipe.commands, *window),
         ),
-        (f"{name}_high", f"pT(V) > {high:g} GeV", (f"PhaseSpace:pTHatMin = {high}",)),
+        replace(
+            recipe,
+            name=f"{recipe.name}_high",
+            description=f"{recipe.description}, {what} > {high:g} GeV",
+            commands=(*recipe.commands, f"PhaseSpace:pTHatMin = {high}"),
+        ),
     )
-    first, second = (
-        Recipe(
-            name=slice_name,
-            description=f"{description}, {what}, with weights for c_HW and c_HB",
-            commands=(*commands, *cut, *_H_TO_BB),
-            leptons="record",
-            skim="bb",
-            weigher=Weigher(capture=legs, weigh=smeft_weights),
-        )
-        for slice_name, what, cut in edges
+
+
+def _signal(name: str, description: str, commands: tuple[str, ...]) -> tuple[Recipe, Recipe]:
+    recipe = Recipe(
+        name=name,
+        description=f"{description}, H -> bb, with weights for c_HW and c_HB",
+        commands=(*commands, *_H_TO_BB),
+        leptons="record",
+        skim="bb",
+        weigher=Weigher(capture=legs, weigh=smeft_weights),
     )
-    return first, second
+    return _slices(recipe, "pT(V)", SMEFT_SLICE_GEV)
+
+
+def _top(name: str, description: str, decays: tuple[str, ...]) -> tuple[Recipe, Recipe]:
+    recipe = Recipe(
+        name=name,
+        description=f"tt -> bW bW, {description}",
+        commands=("Top:gg2ttbar = on", "Top:qqbar2ttbar = on", *decays),
+        leptons="record",
+        skim="bb",
+    )
+    return _slices(recipe, "pT(t)", _TOP_SLICE_GEV)
 
 
 def _with_b_pair(name: str, description: str, commands: tuple[str, ...]) -> Recipe:
@@ -66,37 +85,14 @@ def _with_b_pair(name: str, description: str, commands: tuple[str, ...]) -> Reci
     )
 
 
-def _top(name: str, description: str, decays: tuple[str, ...]) -> tuple[Recipe, Recipe]:
-    low, high = _TOP_SLICE_GEV
-    edges = (
-        (
-            name,
-            f"{low:g} < pT(t) < {high:g} GeV",
-            (f"PhaseSpace:pTHatMin = {low}", f"PhaseSpace:pTHatMax = {high}"),
-        ),
-        (f"{name}_high", f"pT(t) > {high:g} GeV", (f"PhaseSpace:pTHatMin = {high}",)),
-    )
-    first, second = (
-        Recipe(
-            name=slice_name,
-            description=f"tt -> bW bW, {description}, {what}",
-            commands=("Top:gg2ttbar = on", "Top:qqbar2ttbar = on", *cut, *decays),
-            leptons="record",
-            skim="bb",
-        )
-        for slice_name, what, cut in edges
-    )
-    return first, second
-
-
 SMEFT_RECIPES: tuple[Recipe, ...] = (
-    *_signal("zh_nunubb", "qq -> ZH, Z -> nunu, H -> bb", ("HiggsSM:ffbar2HZ = on", *_Z_TO_NEUTRINOS)),
+    *_signal("zh_nunubb", "qq -> ZH, Z -> nunu", ("HiggsSM:ffbar2HZ = on", *_Z_TO_NEUTRINOS)),
     *_signal(
         "wh_lnubb",
-        "qq' -> WH, W -> e, mu or tau and neutrino, H -> bb",
+        "qq' -> WH, W -> e, mu or tau and neutrino",
         ("HiggsSM:ffbar2HW = on", *_W_TO_LEPTONS),
     ),
-    *_signal("zh_llbb", "qq -> ZH, Z -> ee or mumu, H -> bb", ("HiggsSM:ffbar2HZ = on", *_Z_TO_LEPTONS)),
+    *_signal("zh_llbb", "qq -> ZH, Z -> ee or mumu", ("HiggsSM:ffbar2HZ = on", *_Z_TO_LEPTONS)),
     _with_b_pair("z_nunu_bb", "Z + jet, Z -> nunu", (*_Z_AND_JET, *_Z_TO_NEUTRINOS)),
     _with_b_pair("w_lnu_bb", "W + jet, W -> e, mu or tau", (*_W_AND_JET, *_W_TO_LEPTONS)),
     _with_b_pair("z_ll_bb", "Z + jet, Z -> ee or mumu", (*_Z_AND_JET, *_Z_TO_LEPTONS)),

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from znought.errors import CardError, DataError, unknown_name
 
-__all__ = ["Morphing", "Order", "event_polynomials", "monomials", "morph", "n_monomials", "truncate"]
+__all__ = ["Morphing", "Order", "event_polynomials", "monomials", "morph", "n_monomials"]
 
 Floats = NDArray[np.float64]
 Order = Literal["linear", "quadratic"]
@@ -80,20 +80,6 @@ def event_polynomials(weights: ArrayLike, points: ArrayLike) -> Floats:
         raise DataError("The points of the stored weights do not fix a quadratic form: they are degenerate.")
     solved = w @ np.linalg.pinv(basis).T
     return np.asarray(solved / monomials(scale), dtype=np.float64)
-
-
-def truncate(weights: ArrayLike, scale_gev: ArrayLike, limit_gev: float, *, reference: int = 0) -> Floats:
-    """Weights with the effective contribution switched off above a scale, such as pT(V).
-
-    An event at or above the limit keeps its weight of the point `reference` (the standard model) at all
-    points, so that the limit on c does not draw on energies where the expansion is not trusted.
-
-    >>> truncate([[1.0, 3.0], [1.0, 9.0]], [100.0, 700.0], 500.0).tolist()
-    [[1.0, 3.0], [1.0, 1.0]]
-    """
-    w = np.asarray(weights, dtype=np.float64)
-    above = np.asarray(scale_gev, dtype=np.float64) >= limit_gev
-    return np.where(above[:, None], w[:, reference : reference + 1], w)
 
 
 @dataclass(frozen=True)

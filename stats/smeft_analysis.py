@@ -34,6 +34,7 @@ __all__ = [
     "projections",
     "significance",
     "study_coverage",
+    "truncated_limits",
     "two_coefficients",
 ]
 
@@ -53,6 +54,7 @@ class SmeftConfig:
         luminosities_ifb: of the projection of Z_A.
         limit_luminosities_ifb: of the limits.
         first_yield, growth, min_effective: bins of the limits, see `doubling_edges`.
+        truncations_gev: pT(V) above which c̄ is switched off, for limits that do not trust high energies.
         level: confidence level of limits.
         truths: values of c̄_HW at which coverage is measured.
         n_toys, seed: of the coverage.
@@ -69,6 +71,7 @@ class SmeftConfig:
     first_yield: float = 3.0
     growth: float = 2.0
     min_effective: float = 10.0
+    truncations_gev: tuple[float, ...] = (400.0, 600.0, 1000.0)
     level: float = 0.95
     truths: tuple[float, ...] = (0.0, 0.005)
     n_toys: int = 300
@@ -294,6 +297,31 @@ def limits(
                     by_cls = cls_interval(model, coefficient=coefficient, level=config.level)
                     results.append(Limit(name, discriminant, model.order, lumi, "cls", by_cls))
     return tuple(results)
+
+
+def truncated_limits(
+    channels: Iterable[ScoredChannel],
+    pt_v: Mapping[str, Floats],
+    systematics: Systematics,
+    config: SmeftConfig,
+    *,
+    discriminant: str,
+) -> dict[float, Interval]:
+    """Expected combined interval for each of `config.truncations_gev`, at the luminosity of the yields.
+
+    Args:
+        channels: all channels.
+        pt_v: transverse momentum of the vector of each event, GeV, by channel name.
+        systematics, config: as for `limits`.
+        discriminant: one of the channels' discriminants.
+    """
+    scored = tuple(channels)
+    results = {}
+    for limit_gev in config.truncations_gev:
+        cut = [replace(one, events=one.events.truncated(pt_v[one.events.name], limit_gev)) for one in scored]
+        model = likelihood_model(cut, discriminant, systematics, config)
+        results[limit_gev] = interval(model, coefficient=model.names[0], level=config.level)
+    return results
 
 
 def study_coverage(model: LikelihoodModel, config: SmeftConfig) -> tuple[Coverage, ...]:

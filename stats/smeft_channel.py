@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from znought.errors import CardError, DataError
-from znought.stats.morphing import event_polynomials, monomials, morph, truncate
+from znought.stats.morphing import event_polynomials, monomials, morph
 from znought.stats.smeft_likelihood import SIGNAL, Channel
 
 __all__ = [
@@ -100,12 +100,11 @@ class ChannelEvents:
                 f"Channel {name}: {int((~np.isfinite(mine)).any(axis=1).sum())} VH events have no stored "
                 "weights; simulate them with a recipe that writes SMEFT weights."
             )
-        if config.pt_v_max_gev is not None:
-            mine = truncate(mine, np.asarray(pt_v, dtype=np.float64)[is_vh], config.pt_v_max_gev)
         polynomial = np.zeros((len(w), monomials(np.zeros(k)).shape[-1]))
         polynomial[:, 0] = 1.0
         polynomial[is_vh] = event_polynomials(mine, points)
-        return cls(name, kind, w, np.asarray(identity, dtype=np.uint64), polynomial, config)
+        events = cls(name, kind, w, np.asarray(identity, dtype=np.uint64), polynomial, config)
+        return events if config.pt_v_max_gev is None else events.truncated(pt_v, config.pt_v_max_gev)
 
     def __len__(self) -> int:
         return len(self.weight)
@@ -118,6 +117,16 @@ class ChannelEvents:
     def weight_at(self, point: ArrayLike) -> Floats:
         """Expected events per row with the coefficients at `point`, shape (n_events,)."""
         return np.asarray(self.weight * (self.polynomial @ monomials(point)))
+
+    def truncated(self, pt_v: ArrayLike, limit_gev: float) -> "ChannelEvents":
+        """The same events with c̄ switched off at and above a pT(V).
+
+        A limit then does not draw on energies where the expansion is not trusted; events stay where they
+        are, as the standard model has them.
+        """
+        polynomial = self.polynomial.copy()
+        polynomial[np.asarray(pt_v, dtype=np.float64) >= limit_gev, 1:] = 0.0
+        return replace(self, polynomial=polynomial)
 
     def taken(self, rows: Mask) -> "ChannelEvents":
         """Some of the events, with their weights as they are."""

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from znought.errors import CardError, DataError
-from znought.stats.morphing import Morphing, event_polynomials, monomials, morph, n_monomials, truncate
+from znought.stats.morphing import Morphing, event_polynomials, monomials, morph, n_monomials
 
 Floats = npt.NDArray[np.float64]
 POINTS_2D = np.array([[0.0, 0.0], [0.01, 0.0], [-0.01, 0.0], [0.0, 0.01], [0.0, -0.01], [0.01, 0.01]])
@@ -99,11 +99,6 @@ def test_monomials_of_one_coefficient_from_three_weights() -> None:
     np.testing.assert_allclose(polynomials[:, 2], form[:, 1, 1], rtol=1e-8)
     assert monomials([[0.5]]).tolist() == [[1.0, 0.5, 0.25]]
     assert n_monomials(3) == 10
-
-
-def test_truncation_removes_the_effective_part_only_above_the_limit() -> None:
-    stored = np.array([[1.0, 2.0, 3.0], [0.9, 5.0, 6.0]])
-    np.testing.assert_array_equal(truncate(stored, [500.0, 499.0], 500.0), [[1.0, 1.0, 1.0], [0.9, 5.0, 6.0]])
 
 
 @pytest.mark.parametrize(

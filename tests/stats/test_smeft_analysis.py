@@ -16,6 +16,7 @@ from znought.stats.smeft_analysis import (
     projections,
     significance,
     study_coverage,
+    truncated_limits,
     two_coefficients,
 )
 from znought.stats.smeft_likelihood import Systematics
@@ -80,6 +81,15 @@ def test_a_better_discriminant_gives_a_better_limit() -> None:
         width["combined", "pt_v", 80.0, "delta_2lnl"], rel=1e-4
     )
     assert {x.order for x in made} == {"linear", "quadratic"}
+
+
+def test_limits_weaken_as_less_of_the_tail_is_trusted() -> None:
+    settings = replace(SETTINGS, truncations_gev=(250.0, 400.0, 1e9))
+    pt = {"0L": CHANNEL.discriminants["pt_v"]}
+    found = truncated_limits([CHANNEL], pt, SYSTEMATICS, settings, discriminant="pt_v")
+    widths = [one.half_width for one in found.values()]
+    assert widths == sorted(widths, reverse=True)
+    assert widths[0] > 1.1 * widths[-1]
 
 
 def test_the_linear_model_keeps_yields_positive() -> None:

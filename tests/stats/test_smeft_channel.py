@@ -96,6 +96,11 @@ def test_a_truncation_weakens_the_limit() -> None:
         model = LikelihoodModel((likelihood_channel(events, pt, edges),))
         widths.append(interval(model, coefficient="c_hw").half_width)
     assert widths[1] > 1.1 * widths[0]
+    events, pt = sample(replace(CONFIG, pt_v_max_gev=300.0))
+    above = pt >= 300.0
+    np.testing.assert_allclose(events.weight_at((0.02, 0.0))[above], events.weight[above], rtol=1e-12)
+    untouched = sample()[0].weight_at((0.02, 0.0))
+    np.testing.assert_array_equal(events.weight_at((0.02, 0.0))[~above], untouched[~above])
 
 
 def test_training_rows_hold_vh_twice_and_conserve_yields() -> None:
