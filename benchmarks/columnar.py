@@ -23,7 +23,7 @@ import uproot
 from rich.console import Console
 from rich.table import Table
 
-from tests.processors.fixtures import events
+from tests.processors.fixtures import events, write_tree
 from znought.facility.runner import RunResult, process_fileset
 from znought.processors.dialects import DIALECTS
 from znought.processors.features import FEATURES
@@ -45,11 +45,8 @@ def generate(path: Path, n_events: int) -> None:
                 file.mktree("Events", types)
             file["Events"].extend(columns)
         weights = np.full(1, float(n_events))
-        file["Runs"] = {
-            "genEventCount": np.array([n_events]),
-            "genEventSumw": weights,
-            "genEventSumw2": weights,
-        }
+        counts = np.array([n_events])
+        write_tree(file, "Runs", {"genEventCount": counts, "genEventSumw": weights, "genEventSumw2": weights})
 
 
 def read_only(path: Path) -> float:

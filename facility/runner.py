@@ -6,6 +6,8 @@ The only module of the facility that knows coffea.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import reduce
+from operator import add
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -13,7 +15,7 @@ from coffea.processor import Runner
 from coffea.processor.executor import ExecutorBase, WorkItem
 from distributed import as_completed
 
-from znought.errors import DataError, ZnoughtError
+from znought.errors import ZnoughtError
 from znought.facility.ledger import (
     PlannedChunk,
     PlannedFile,
@@ -23,9 +25,9 @@ from znought.facility.ledger import (
     plan_chunks,
     refuse_duplicates,
 )
+from znought.facility.survey import Fileset, survey
 from znought.processors.chunk import check_layout
 from znought.processors.dialects import DIALECTS
-from znought.processors.dialects.files import FileSummary, inspect_file
 from znought.processors.dialects.sums import GeneratedSums
 from znought.processors.result import DatasetResult
 from znought.processors.schema import FlatSchema
@@ -33,8 +35,6 @@ from znought.processors.source import KeptSource, kept_trees
 
 __all__ = ["Fileset", "Processor", "RunResult", "process_fileset"]
 
-# {dataset: {"files": [path, ...] or {path: tree}, "metadata": {"is_data": bool, "dialect": str, ...}}}
-Fileset = Mapping[str, Mapping[str, Any]]
 Progress = Callable[[int, int], None]
 
 
@@ -130,7 +130,7 @@ def process_fileset(
         DataError: a file is missing, damaged, listed twice, or lacks what the analysis needs.
         LedgerError: chunks could not be processed in `max_rounds` rounds.
     """
-    files, unopened = _inspected(client, fileset, max_rounds=max_rounds, allow_skip=allow_skip)
+    files, unopened = survey(client, fileset, max_rounds=max_rounds, allow_skip=allow_skip)
     refuse_duplicates(files)
     for file in files:
         _check_file(file, fileset, processor)
@@ -144,88 +144,11 @@ def process_fileset(
     _forget(books, skipped)
     return RunResult(
         _by_dataset(fileset, books),
-        _sums(fileset, files, skipped),
+        _sums(fileset, files, (*unopened, *skipped)),
         files,
         (*unopened, *skipped),
         n_rounds,
     )
-
-
-# --- looking at the files -----------------------------------------------------------------------------
-
-
-def _inspected(
-    client: Any | None, fileset: Fileset, *, max_rounds: int, allow_skip: bool
-) -> tuple[tuple[PlannedFile, ...], tuple[Skipped, ...]]:
-    """Every file of the fileset that opens, and those that do not and may be left out."""
-    wanted = [
-        (dataset, path, tree, entry.get("metadata", {}).get("dialect"))
-        for dataset, entry in fileset.items()
-        for path, tree in _paths(dataset, entry).items()
-    ]
-    looks = _looked_at(client, wanted, max_rounds)
-    files: list[PlannedFile] = []
-    skipped: list[Skipped] = []
-    for (dataset, path, _, _), look in zip(wanted, looks, strict=True):
-        if isinstance(look, FileSummary):
-            files.append(PlannedFile(dataset, look))
-        elif allow_skip:
-            skipped.append(Skipped(dataset, path, None, str(look)))
-        else:
-            raise look
-    return tuple(files), tuple(skipped)
-
-
-def _paths(dataset: str, entry: Mapping[str, Any]) -> dict[str, str | None]:
-    """path → tree of one dataset; a list may name a file twice, which is refused here by name."""
-    files = entry.get("files")
-    if not files:
-        message = f"Dataset {dataset!r} has no files."
-        raise DataError(message)
-    if isinstance(files, Mapping):
-        return dict(files)
-    paths = [str(path) for path in files]
-    twice = sorted({path for path in paths if paths.count(path) > 1})
-    if twice:
-        message = f"{twice[0]} is listed twice in dataset {dataset!r}."
-        raise DataError(message)
-    return dict.fromkeys(paths)
-
-
-Wanted = tuple[str, str, str | None, str | None]
-
-
-def _looked_at(
-    client: Any | None, wanted: Sequence[Wanted], max_rounds: int
-) -> list[FileSummary | DataError]:
-    """A summary or the reason there is none, per file; reading errors are tried again."""
-    looks: dict[int, FileSummary | DataError] = {}
-    for _ in range(max_rounds):
-        again = [i for i in range(len(wanted)) if not _is_settled(looks.get(i))]
-        if not again:
-            break
-        part = [wanted[i] for i in again]
-        found = client.gather(client.map(_look, part, pure=False)) if client is not None else map(_look, part)
-        looks.update(zip(again, found, strict=True))
-    return [looks[i] for i in range(len(wanted))]
-
-
-def _look(wanted: Wanted) -> FileSummary | DataError:
-    """One file's summary, or the error that says what is wrong with it."""
-    _, path, tree, dialect = wanted
-    try:
-        return inspect_file(path, tree=tree, dialect=dialect)
-    except DataError as error:
-        # The cause does not travel: what a retry may mend is told by the type alone.
-        return _UnreadError(str(error)) if isinstance(error.__cause__, OSError) else error
-
-
-class _UnreadError(DataError):
-    """A file that could not be read now, but may be later."""
-
-
-def _is_settled(look: FileSummary | DataError | None) -> bool:
-    return look is not None and not isinstance(look, _UnreadError)
 
 
 def _check_file(file: PlannedFile, fileset: Fileset, processor: Processor) -> None:
@@ -426,11 +349,13 @@ def _sums(
 ) -> dict[str, GeneratedSums | None]:
     """Sums over the generated events of the files that count."""
     lost = {skip.path for skip in skipped}
+    incomplete = {skip.dataset for skip in skipped}
     sums: dict[str, GeneratedSums | None] = {}
     for dataset in fileset:
         parts = [f.summary.sums for f in files if f.dataset == dataset and f.summary.path not in lost]
-        total: GeneratedSums | None = GeneratedSums()
-        for part in parts:
-            total = None if part is None or total is None else total + part
-        sums[dataset] = total if parts else None
+        known = [part for part in parts if part is not None]
+        complete = bool(parts) and len(known) == len(parts)
+        # A total of the whole dataset says nothing about a part of it.
+        complete &= not (any(part.is_total for part in known) and dataset in incomplete)
+        sums[dataset] = reduce(add, known, GeneratedSums()) if complete else None
     return sums

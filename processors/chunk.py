@@ -49,16 +49,19 @@ class Chunk:
         return self.dialect.gen_weight(self.view)
 
     def identity(self, events: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
-        """run, luminosityBlock, event and response of the events with the given indices."""
-        columns: dict[str, NDArray[Any]] = {
-            "run": self.view.scalar("run")[events].astype(np.uint32),
-            "luminosityBlock": self.view.scalar("luminosity_block")[events].astype(np.uint32),
-            "event": self.view.scalar("event")[events].astype(np.uint64),
+        """run, luminosityBlock, event and response of events by index; 0 where a format lacks one."""
+        kinds = {
+            "run": ("run", np.uint32),
+            "luminosityBlock": ("luminosity_block", np.uint32),
+            "event": ("event", np.uint64),
+            "response": ("response", np.uint8),
         }
-        response = np.zeros(len(events), np.uint8)
-        if self.view.has("response"):
-            response = self.view.scalar("response")[events].astype(np.uint8)
-        return {**columns, "response": response}
+        return {
+            column: self.view.scalar(name)[events].astype(kind)
+            if self.view.has(name)
+            else np.zeros(len(events), kind)
+            for column, (name, kind) in kinds.items()
+        }
 
 
 def open_chunk(events: Any, *, refuse_substitutes: bool) -> Chunk:

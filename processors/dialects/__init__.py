@@ -5,13 +5,23 @@ from collections.abc import Collection, Mapping
 from znought.errors import DataError
 from znought.processors.dialects.base import Dialect
 from znought.processors.dialects.nanoaod import NANOAOD_V9, NANOAOD_V12, NANOAOD_V15, SIMULATION
+from znought.processors.dialects.opendata import OPENDATA_2020, OPENDATA_2025
 from znought.processors.dialects.physlite import PHYSLITE
 
 __all__ = ["DIALECTS", "Dialect", "dialect_of"]
 
 # In the order of detection: a file of the simulation would also pass for a NanoAOD.
 DIALECTS: Mapping[str, Dialect] = {
-    dialect.name: dialect for dialect in (SIMULATION, NANOAOD_V15, NANOAOD_V12, NANOAOD_V9, PHYSLITE)
+    dialect.name: dialect
+    for dialect in (
+        SIMULATION,
+        NANOAOD_V15,
+        NANOAOD_V12,
+        NANOAOD_V9,
+        PHYSLITE,
+        OPENDATA_2025,
+        OPENDATA_2020,
+    )
 }
 
 

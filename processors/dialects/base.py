@@ -14,7 +14,7 @@ from znought.processors.objects import Jets, Leptons, Missing
 __all__ = ["Dialect", "Flavour", "SumsKind"]
 
 Flavour = Literal["electron", "muon"]
-SumsKind = Literal["runs", "bookkeepers", "none"]
+SumsKind = Literal["runs", "bookkeepers", "total", "none"]
 Mask = NDArray[np.bool_]
 
 

@@ -64,7 +64,7 @@ def inspect_file(path: str, *, tree: str | None = None, dialect: str | None = No
             int(events.num_entries),
             chosen.name,
             chosen.layout(frozenset(branches)),
-            generated_sums(directory, chosen),
+            generated_sums(directory, events, chosen),
         )
 
 

@@ -1,12 +1,12 @@
 """Sums over all generated events, which ntuples keep beside the events that survived."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from znought.errors import DataError
 from znought.processors.dialects.base import Dialect
 from znought.processors.exact import ZERO, ExactSum, exact_sums
 
@@ -22,14 +22,18 @@ class GeneratedSums:
         sumw: exact signed sum of their weights.
         sumw2: exact sum of their squared weights.
         n_attempted: events tried by the generator before its filter; None where it is not recorded.
+        is_total: the numbers are those of the whole dataset, as every one of its files repeats them.
     """
 
     n_events: int = 0
     sumw: ExactSum = ZERO
     sumw2: ExactSum = ZERO
     n_attempted: int | None = 0
+    is_total: bool = False
 
     def __add__(self, other: "GeneratedSums") -> "GeneratedSums":
+        if self.is_total or other.is_total:
+            return self._same_total(other)
         attempted = None
         if self.n_attempted is not None and other.n_attempted is not None:
             attempted = self.n_attempted + other.n_attempted
@@ -37,14 +41,43 @@ class GeneratedSums:
             self.n_events + other.n_events, self.sumw + other.sumw, self.sumw2 + other.sumw2, attempted
         )
 
+    def _same_total(self, other: "GeneratedSums") -> "GeneratedSums":
+        """The total that both files repeat; nothing at all is the identity."""
+        nothing = GeneratedSums()
+        if other in (self, nothing) or self == nothing:
+            return other if self == nothing else self
+        message = (
+            f"Files of one dataset state different total sums of weights: {float(self.sumw):g} and "
+            f"{float(other.sumw):g}."
+        )
+        raise DataError(message)
 
-def generated_sums(directory: Any, dialect: Dialect) -> GeneratedSums | None:
-    """The sums kept in an open ROOT file, or None where it keeps none."""
-    readers: dict[str, Callable[[Any], GeneratedSums | None]] = {
-        "runs": _from_runs,
-        "bookkeepers": _from_bookkeepers,
-    }
-    return readers[dialect.sums](directory) if dialect.sums in readers else None
+
+def generated_sums(directory: Any, events: Any, dialect: Dialect) -> GeneratedSums | None:
+    """The sums kept in an open ROOT file, or None where it keeps none.
+
+    Args:
+        directory: the open file.
+        events: its tree of events.
+        dialect: how it is read.
+    """
+    if dialect.sums == "runs":
+        return _from_runs(directory)
+    if dialect.sums == "bookkeepers":
+        return _from_bookkeepers(directory)
+    return _from_events(events, dialect) if dialect.sums == "total" else None
+
+
+def _from_events(events: Any, dialect: Dialect) -> GeneratedSums | None:
+    """The dataset's total that each event repeats."""
+    branches = dialect.layout(frozenset(events.keys())).branches
+    if "total_sumw" not in branches or events.num_entries == 0:
+        return None
+    sumw = float(events[branches["total_sumw"]].array(entry_stop=1, library="np")[0])
+    n_events = 0
+    if "total_events" in branches:
+        n_events = int(events[branches["total_events"]].array(entry_stop=1, library="np")[0])
+    return GeneratedSums(n_events, ExactSum.of(sumw), n_attempted=None, is_total=True)
 
 
 def _from_runs(directory: Any) -> GeneratedSums | None:

@@ -183,7 +183,7 @@ def test_replaced_file_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     path = write_nanoaod(tmp_path / "a.root", events(100, seed=1))
     summary = inspect_file(path)
     write_nanoaod(tmp_path / "a.root", events(100, seed=2))
-    monkeypatch.setattr("znought.facility.runner.inspect_file", lambda *_, **__: summary)
+    monkeypatch.setattr("znought.facility.survey.inspect_file", lambda *_, **__: summary)
     with pytest.raises(DataError, match=r"a\.root was replaced after it was planned"):
         process_fileset(None, _fileset(path), VHWWProcessor())
 

@@ -8,7 +8,7 @@ import awkward as ak
 import numpy as np
 import uproot
 
-__all__ = ["events", "write_nanoaod"]
+__all__ = ["events", "write_nanoaod", "write_tree"]
 
 
 def _jagged(values: np.ndarray[Any, Any], counts: np.ndarray[Any, Any]) -> ak.Array:
@@ -67,6 +67,12 @@ def events(n_events: int, *, seed: int, is_data: bool = False, first_event: int 
     return columns
 
 
+def write_tree(file: Any, tree: str, columns: Mapping[str, Any]) -> None:
+    """Write a TTree into an open file; plain assignment would make an RNTuple."""
+    file.mktree(tree, {name: ak.type(ak.Array(values[:0])).content for name, values in columns.items()})
+    file[tree].extend(dict(columns))
+
+
 def write_nanoaod(
     path: Path, columns: Mapping[str, Any], *, runs: Mapping[str, float] | None = None, tree: str = "Events"
 ) -> str:
@@ -81,11 +87,10 @@ def write_nanoaod(
             "genFilterAttempted": 12 * len(weight),
         }
     with uproot.recreate(path) as file:
-        file.mktree(tree, {name: ak.type(ak.Array(values[:0])).content for name, values in columns.items()})
-        file[tree].extend(dict(columns))
+        write_tree(file, tree, columns)
         row: dict[str, Any] = {"run": np.array([1], np.uint32)}
         for name, value in (runs or {}).items():
             kind = np.int64 if isinstance(value, int) else np.float64
             row[name] = np.array([value], kind)
-        file["Runs"] = row
+        write_tree(file, "Runs", row)
     return str(path)

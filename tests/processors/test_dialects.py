@@ -81,7 +81,9 @@ def test_bad_files_give_one_clear_line(tmp_path: Path, simulated: tuple[str, str
     with pytest.raises(DataError, match=r"text\.root: not a readable ROOT file"):
         inspect_file(str(text))
     other = write_nanoaod(tmp_path / "other.root", events(5, seed=3), tree="Nominal")
-    with pytest.raises(DataError, match=r"no tree Events or CollectionTree; it holds Nominal, Runs"):
+    with pytest.raises(
+        DataError, match=r"no tree Events or CollectionTree or analysis or mini; it holds Nominal, Runs"
+    ):
         inspect_file(other)
     with pytest.raises(DataError, match=r"no tree Event; it holds"):
         inspect_file(simulated[0], tree="Event")

@@ -30,7 +30,9 @@ def _leptons(*events: Sequence[tuple[float, float, float, int]]) -> Leptons:
     columns = np.array(flat, np.float64).reshape(-1, 4)
     return Leptons(
         np.array([len(event) for event in events]),
-        *(columns[:, i] for i in range(3)),
+        columns[:, 0],
+        columns[:, 1],
+        columns[:, 2],
         columns[:, 3].astype(np.int32),
         np.zeros(len(flat)),
         np.ones(len(flat), np.bool_),
@@ -43,7 +45,9 @@ def _jets(*events: Sequence[tuple[float, float, float]], probability: float = 0.
     n = len(flat)
     return Jets(
         np.array([len(event) for event in events]),
-        *(flat[:, i] for i in range(3)),
+        flat[:, 0],
+        flat[:, 1],
+        flat[:, 2],
         np.full(n, 5.0),
         np.full(n, 0.1),
         np.full(n, probability),

@@ -1,0 +1,95 @@
+"""Every file of a fileset, looked at before anything is computed: here or on the workers."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from znought.errors import DataError
+from znought.facility.ledger import PlannedFile, Skipped
+from znought.processors.dialects.files import FileSummary, inspect_file
+
+__all__ = ["Fileset", "survey"]
+
+# {dataset: {"files": [path, ...] or {path: tree}, "metadata": {"is_data": bool, "dialect": str, ...}}}
+Fileset = Mapping[str, Mapping[str, Any]]
+Wanted = tuple[str, str, str | None, str | None]
+
+
+def survey(
+    client: Any | None, fileset: Fileset, *, max_rounds: int, allow_skip: bool
+) -> tuple[tuple[PlannedFile, ...], tuple[Skipped, ...]]:
+    """Every file of the fileset that opens, and those that do not and may be left out.
+
+    Args:
+        client: a Dask client, or None to look from here.
+        fileset: {dataset: {"files": [path, ...] or {path: tree or None}, "metadata": {...}}}.
+        max_rounds: how often a file that cannot be read is tried.
+        allow_skip: list files that fail instead of stopping.
+
+    Raises:
+        DataError: a file is missing, damaged or listed twice, and may not be left out.
+    """
+    wanted = [
+        (dataset, path, tree, entry.get("metadata", {}).get("dialect"))
+        for dataset, entry in fileset.items()
+        for path, tree in _paths(dataset, entry).items()
+    ]
+    looks = _looked_at(client, wanted, max_rounds)
+    files: list[PlannedFile] = []
+    skipped: list[Skipped] = []
+    for (dataset, path, _, _), look in zip(wanted, looks, strict=True):
+        if isinstance(look, FileSummary):
+            files.append(PlannedFile(dataset, look))
+        elif allow_skip:
+            skipped.append(Skipped(dataset, path, None, str(look)))
+        else:
+            raise look
+    return tuple(files), tuple(skipped)
+
+
+def _paths(dataset: str, entry: Mapping[str, Any]) -> dict[str, str | None]:
+    """path → tree of one dataset; a list may name a file twice, which is refused here by name."""
+    files = entry.get("files")
+    if not files:
+        message = f"Dataset {dataset!r} has no files."
+        raise DataError(message)
+    if isinstance(files, Mapping):
+        return dict(files)
+    paths = [str(path) for path in files]
+    twice = sorted({path for path in paths if paths.count(path) > 1})
+    if twice:
+        message = f"{twice[0]} is listed twice in dataset {dataset!r}."
+        raise DataError(message)
+    return dict.fromkeys(paths)
+
+
+def _looked_at(
+    client: Any | None, wanted: Sequence[Wanted], max_rounds: int
+) -> list[FileSummary | DataError]:
+    """A summary or the reason there is none, per file; reading errors are tried again."""
+    looks: dict[int, FileSummary | DataError] = {}
+    for _ in range(max_rounds):
+        again = [i for i in range(len(wanted)) if not _is_settled(looks.get(i))]
+        if not again:
+            break
+        part = [wanted[i] for i in again]
+        found = client.gather(client.map(_look, part, pure=False)) if client is not None else map(_look, part)
+        looks.update(zip(again, found, strict=True))
+    return [looks[i] for i in range(len(wanted))]
+
+
+def _look(wanted: Wanted) -> FileSummary | DataError:
+    """One file's summary, or the error that says what is wrong with it."""
+    _, path, tree, dialect = wanted
+    try:
+        return inspect_file(path, tree=tree, dialect=dialect)
+    except DataError as error:
+        # The cause does not travel: what a retry may mend is told by the type alone.
+        return _UnreadError(str(error)) if isinstance(error.__cause__, OSError) else error
+
+
+class _UnreadError(DataError):
+    """A file that could not be read now, but may be later."""
+
+
+def _is_settled(look: FileSummary | DataError | None) -> bool:
+    return look is not None and not isinstance(look, _UnreadError)
