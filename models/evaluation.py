@@ -86,7 +86,7 @@ class _Ranking:
 
     @classmethod
     def of(cls, scores: NDArray[np.floating]) -> "_Ranking":
-        order = np.argsort(-scores, kind="stable")
+        order = np.argsort(-scores)
         ordered = scores[order]
         return cls(order, np.append(np.flatnonzero(ordered[1:] != ordered[:-1]), len(scores) - 1))
 

@@ -4,7 +4,7 @@ Only standard Keras layers: the artefact loads in Keras' safe mode without this 
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from znought.errors import CardError
 if TYPE_CHECKING:
     import keras
 
-__all__ = ["LossConfig", "NetworkConfig", "build_network", "build_optimiser", "fold_normalisation"]
+__all__ = ["LossConfig", "NetworkConfig", "build_network", "build_optimiser", "elu", "fold_normalisation"]
 
 Activation = Literal["elu", "relu", "tanh", "sigmoid"]
 Optimiser = Literal["adam", "rmsprop", "sgd", "adagrad", "adadelta", "adamax", "nadam"]
@@ -148,6 +148,13 @@ def build_optimiser(config: NetworkConfig) -> "keras.optimizers.Optimizer":
     )
 
 
+def elu(values: Any) -> Any:
+    """ELU as max(x, exp(min(x, 0)) − 1): ONNX Runtime does these four faster than its own ELU."""
+    from keras import ops
+
+    return ops.maximum(values, ops.exp(ops.minimum(values, 0.0)) - 1.0)
+
+
 def fold_normalisation(model: "keras.Sequential") -> "keras.Sequential":
     """The same scores from dense layers and activations alone, for ONNX and C++.
 
@@ -166,7 +173,8 @@ def fold_normalisation(model: "keras.Sequential") -> "keras.Sequential":
         if isinstance(layer, keras.layers.Dense):
             kernel, bias = (np.asarray(value, dtype=np.float64) for value in layer.get_weights())
             weights.append((scale[:, None] * kernel, bias + shift @ kernel))
-            layers.append(keras.layers.Dense(layer.units, activation=layer.activation, name=layer.name))
+            activation = elu if layer.activation is keras.activations.elu else layer.activation
+            layers.append(keras.layers.Dense(layer.units, activation=activation, name=layer.name))
             scale, shift = np.ones(layer.units), np.zeros(layer.units)
         elif isinstance(layer, keras.layers.BatchNormalization):
             gamma, beta, mean, variance = (np.asarray(v, dtype=np.float64) for v in layer.get_weights())

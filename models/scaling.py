@@ -36,7 +36,7 @@ def weighted_quantile(
     >>> weighted_quantile(np.array([3.0, 1.0, 2.0]), np.ones(3), (0.5,))
     (2.0,)
     """
-    order = np.argsort(values, kind="stable")
+    order = np.argsort(values)
     ordered = weights[order]
     places = np.cumsum(ordered) - 0.5 * ordered
     found = np.interp(np.asarray(probabilities) * ordered.sum(), places, values[order].astype(np.float64))

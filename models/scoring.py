@@ -16,8 +16,8 @@ from znought.models.scaling import check_finite
 
 __all__ = ["BATCH", "Scorer"]
 
-BATCH = 4096
-"""Events per ONNX call: the widest layer's activations stay in the cache."""
+BATCH = 1024
+"""Events per ONNX call: the activations of all layers stay in the second-level cache."""
 
 
 @dataclass(frozen=True)
@@ -87,10 +87,11 @@ class Scorer:
     def score_with(self, network: int, features: NDArray[np.float32]) -> NDArray[np.float32]:
         """Scores of one network for every event, whatever its fold."""
         scaler, session = self.manifest.scalers[network], self.sessions[network]
+        name = session.get_inputs()[0].name
         scores = np.empty((len(features), len(self.manifest.classes)), np.float32)
         for start in range(0, len(features), BATCH):
             batch = scaler.scale(features[start : start + BATCH], self.manifest.feature_names)
-            scores[start : start + len(batch)] = session.run(None, {session.get_inputs()[0].name: batch})[0]
+            scores[start : start + len(batch)] = session.run(None, {name: batch})[0]
         return scores
 
 
