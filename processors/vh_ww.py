@@ -18,6 +18,7 @@ from znought.processors.reconstruction import Selected, b_veto, read_leptons, re
 from znought.processors.result import DatasetResult
 from znought.processors.selection import CUTS, VHWWSelection
 from znought.processors.variations import Objects, Variation, VariationsConfig, scale_leptons, vary
+from znought.processors.weights import Factors, ScaleFactor, scale_factors
 
 __all__ = ["NOMINAL", "VHWWProcessor"]
 
@@ -32,11 +33,13 @@ class VHWWProcessor(ProcessorABC):  # type: ignore[misc]  # coffea has no type i
         selection: the preselection.
         variations: quantities to shift; each writes its own columns and cutflow.
         columns_directory: where parquet columns go; None writes none.
+        weights: scale factors by name; each with up and down adds two weight columns.
     """
 
     selection: VHWWSelection = field(default_factory=VHWWSelection)
     variations: VariationsConfig = field(default_factory=VariationsConfig)
     columns_directory: str | None = None
+    weights: dict[str, ScaleFactor] = field(default_factory=dict)
 
     def process(self, events: Any) -> dict[str, DatasetResult]:
         """Result of one chunk, under the name of its dataset."""
@@ -49,8 +52,8 @@ class VHWWProcessor(ProcessorABC):  # type: ignore[misc]  # coffea has no type i
         flow = Cutflow.filled(CUTS[:-1], selected.passed, gen_weight)
         cutflows = {NOMINAL: flow.then(CUTS[-1], weights["gen_weight"])}
         files = [*self._written(chunk, NOMINAL, selected, weights)]
-        for variation, varied in self._varied(chunk, leptons, objects):
-            weight = gen_weight[varied.event] * varied.veto_weight
+        for variation, varied, factors in self._varied(chunk, leptons, objects):
+            weight = gen_weight[varied.event] * varied.veto_weight * factors.nominal
             varied_flow = flow.moved(selected.passed, varied.passed, gen_weight)
             cutflows[variation.name] = varied_flow.then(CUTS[-1], weight)
             files.extend(self._written(chunk, variation.name, varied, {"gen_weight": weight}))
@@ -71,14 +74,18 @@ class VHWWProcessor(ProcessorABC):  # type: ignore[misc]  # coffea has no type i
         self, chunk: Chunk, objects: Objects, selected: Selected, gen_weight: NDArray[np.float64]
     ) -> dict[str, NDArray[np.float64]]:
         """Weight of each selected event, and the same under variations that change nothing else."""
-        weights = {"gen_weight": gen_weight[selected.event] * selected.veto_weight}
+        factors = scale_factors(chunk, objects, selected, self.weights)
+        generated = gen_weight[selected.event]
+        weights = {"gen_weight": generated * selected.veto_weight * factors.nominal}
+        for name, product in factors.varied.items():
+            weights[f"gen_weight_{name}"] = generated * selected.veto_weight * product
         if chunk.is_data or not self._is_weight_only(objects):
             return weights
         for variation in self.variations.all():
             if variation.quantity == "btag":
                 jets = vary(objects, variation, {}).jets
                 _, veto = b_veto(chunk, jets, selected.row, self.selection)
-                weights[f"gen_weight_{variation.name}"] = gen_weight[selected.event] * veto
+                weights[f"gen_weight_{variation.name}"] = generated * veto * factors.nominal
         return weights
 
     def _is_weight_only(self, objects: Objects) -> bool:
@@ -87,8 +94,8 @@ class VHWWProcessor(ProcessorABC):  # type: ignore[misc]  # coffea has no type i
 
     def _varied(
         self, chunk: Chunk, leptons: tuple[Leptons, Leptons], nominal: Objects
-    ) -> Iterator[tuple[Variation, Selected]]:
-        """Selected events of each variation that moves objects; branches are read once for all."""
+    ) -> Iterator[tuple[Variation, Selected, Factors]]:
+        """Events and scale factors of each variation that moves objects; branches are read once for all."""
         for variation in () if chunk.is_data else self.variations.all():
             if variation.quantity == "btag" and self._is_weight_only(nominal):
                 continue
@@ -97,7 +104,8 @@ class VHWWProcessor(ProcessorABC):  # type: ignore[misc]  # coffea has no type i
                 electrons, muons = (scale_leptons(flavour, variation) for flavour in leptons)
                 objects = read_objects(chunk, (electrons, muons), self.selection)
             objects = vary(objects, variation, chunk.identity(objects.pairs.event))
-            yield variation, reconstruct(chunk, objects, self.selection)
+            selected = reconstruct(chunk, objects, self.selection)
+            yield variation, selected, scale_factors(chunk, objects, selected, self.weights)
 
     def _written(
         self, chunk: Chunk, variation: str, selected: Selected, weights: dict[str, NDArray[np.float64]]

@@ -95,6 +95,7 @@ _EVENT = (
     Field.of("event", "event"),
     Field.of("response", "response", optional=True),
     Field.of("gen_weight", "genWeight", optional=True),
+    Field.of("pileup", "Pileup_nTrueInt", optional=True),
 )
 _LEPTONS = (
     *(Field.of(f"electron_{x}", f"Electron_{x}") for x in ("pt", "eta", "phi", "charge")),

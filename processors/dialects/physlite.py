@@ -117,6 +117,7 @@ PHYSLITE = Dialect(
         Field.of("luminosity_block", _aux("EventInfo", "lumiBlock")),
         Field.of("event", _aux("EventInfo", "eventNumber")),
         Field.of("gen_weight", _aux("EventInfo", "mcEventWeights"), optional=True),
+        Field.of("pileup", _aux("EventInfo", "actualInteractionsPerCrossing"), optional=True),
         *(Field.of(f"electron_{x}", _aux("AnalysisElectrons", x)) for x in ("pt", "eta", "phi", "charge")),
         Field.of("electron_id", _aux("AnalysisElectrons", "DFCommonElectronsLHTight")),
         Field.of("electron_ptvarcone", _aux("AnalysisElectrons", f"{_ISOLATION}LooseCone_pt1000")),
