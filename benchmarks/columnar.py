@@ -1,8 +1,9 @@
-"""Events per second of the processor, of RDataFrame, and of reading alone; and that the first two agree.
+"""Events per CPU second of the processor, of RDataFrame, and of reading alone; and that the first two agree.
 
     python -m benchmarks.columnar --root-python /path/to/an/environment/with/root/bin/python
 
-One core each: set OMP_NUM_THREADS=1. The three take turns, so that a noisy machine is noisy for all.
+One core each: set OMP_NUM_THREADS=1. CPU time of the process, all threads, files in the page cache; the
+contestants take turns, so that a noisy machine is noisy for all.
 PyPI's `root` (ROOT 6.40) lives in an environment of its own. The file is synthetic and NanoAOD-like:
 random leptons and jets, one event in eight passes.
 """
@@ -50,28 +51,28 @@ def generate(path: Path, n_events: int) -> None:
 
 
 def read_only(path: Path) -> float:
-    """Seconds to read the processor's branches with uproot, chunk by chunk."""
-    started = time.perf_counter()
+    """CPU seconds to read the processor's branches with uproot, chunk by chunk."""
+    started = time.process_time()
     with uproot.open(path, handler=uproot.source.file.MemmapSource) as file:
         tree = file["Events"]
         branches = list(DIALECTS["simulation"].layout(tree.keys()).branches.values())
         for start in range(0, tree.num_entries, BATCH):
             tree.arrays(branches, entry_start=start, entry_stop=start + BATCH, how=dict)
-    return time.perf_counter() - started
+    return time.process_time() - started
 
 
 def processed(
     path: Path, columns: Path, variations: VariationsConfig | None = None
 ) -> tuple[float, RunResult]:
-    """Seconds of the whole processor, from opening the file to the closed ledger."""
+    """CPU seconds of the whole processor, from opening the file to the closed ledger."""
     processor = VHWWProcessor(columns_directory=str(columns), variations=variations or VariationsConfig())
-    started = time.perf_counter()
+    started = time.process_time()
     result = process_fileset(None, {"toy": {"files": [str(path)]}}, processor, chunk_size=BATCH)
-    return time.perf_counter() - started, result
+    return time.process_time() - started, result
 
 
 def rdataframe(python: str, directory: Path, path: Path, repeats: int) -> list[float]:
-    """Seconds of the compiled and warm loop of RDataFrame; the selected events are written beside it."""
+    """CPU seconds of the compiled and warm loop of RDataFrame; the selected events are written beside it."""
     job = {
         "path": str(path),
         "directory": str(directory),
@@ -141,8 +142,8 @@ def report(options: argparse.Namespace, directory: Path) -> None:
             times = rdataframe(options.root_python, directory, path, 1)
             seconds.setdefault("RDataFrame (-O3, warm)", []).extend(times)
         seconds["with 5 variations"].append(processed(path, directory / "varied", FIVE)[0])
-    table = Table(title=f"{options.events:,} events, one core, median of {options.repeats} turns")
-    for heading in ("", "events/s", "best", "time / reading", "time / processor"):
+    table = Table(title=f"{options.events:,} events, median of {options.repeats} turns")
+    for heading in ("", "events / CPU s", "best", "time / reading", "time / processor"):
         table.add_column(heading, justify="left" if not heading else "right")
     reading, ours = median(seconds["reading alone (uproot)"]), median(seconds["processor"])
     for name, times in seconds.items():

@@ -120,7 +120,7 @@ inline Inputs inputs(const Pair &l, const Jets &j, float met, float met_phi, flo
           float(l.l0.pt + l.l1.pt + j.ht + soft), significance, float(total), float(lj)};
 }
 
-// Runs the loop; fills 17 histograms, and writes the inputs only if `output` is given. Returns seconds.
+// Runs the loop; fills 17 histograms, and writes the inputs only if `output` is given. Returns CPU seconds.
 double run(const std::string &path, const std::string &output, const std::vector<std::string> &names,
            const std::vector<double> &lower, const std::vector<double> &upper, const std::vector<int> &bins) {
   TStopwatch watch;
@@ -148,9 +148,9 @@ double run(const std::string &path, const std::string &output, const std::vector
     std::vector<std::string> columns = names;
     columns.insert(columns.end(), {"event", "weight"});
     node.Snapshot("Selected", output, columns);
-    return watch.RealTime();
+    return watch.CpuTime();
   }
   double content = 0;
   for (auto &histogram : histograms) content += histogram->GetEntries();
-  return watch.RealTime();
+  return watch.CpuTime();
 }

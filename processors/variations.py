@@ -1,7 +1,8 @@
 """Object variations: energies and momenta shifted before the selection, everything after recomputed."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -104,19 +105,26 @@ class Objects:
     jets: Jets
     missing: Missing
 
+    @cached_property
+    def jet_sum(self) -> tuple[Floats, Floats]:
+        """Vector sum of the jets of each event, in GeV; every variation starts from it."""
+        return _sums(self.jets)
+
 
 def scale_leptons(leptons: Leptons, variation: Variation) -> Leptons:
     """Leptons with shifted momenta, before they are selected."""
     return replace(leptons, pt=leptons.pt * np.float32(1.0 + variation.shift))
 
 
-def vary(objects: Objects, variation: Variation, identity: Mapping[str, NDArray[np.integer]]) -> Objects:
+def vary(
+    objects: Objects, variation: Variation, identity: Callable[[], Mapping[str, NDArray[np.integer]]]
+) -> Objects:
     """Shifted objects; the missing transverse momentum follows what it was built from.
 
     Args:
         objects: nominal ones; for `lepton_scale` the pairs are the shifted ones already.
         variation: what to shift.
-        identity: run, luminosityBlock, event and response of the pairs' events, for the resolution.
+        identity: gives run, luminosityBlock, event and response of the pairs' events, for the resolution.
     """
     if variation.quantity == "lepton_scale":
         return replace(objects, missing=_after_leptons(objects, variation))
@@ -126,10 +134,10 @@ def vary(objects: Objects, variation: Variation, identity: Mapping[str, NDArray[
         return replace(objects, jets=_tag_probability(objects.jets, variation))
     factor: Floats = np.full(len(objects.jets.pt), 1.0 + variation.shift)
     if variation.quantity == "jer":
-        smearing = variation.shift * _gaussian(objects.jets, identity)
+        smearing = variation.shift * _gaussian(objects.jets, identity())
         factor = np.maximum(1.0 + smearing, _SMALLEST_SMEARING)
     jets = replace(objects.jets, pt=objects.jets.pt * factor, mass=objects.jets.mass * factor)
-    return replace(objects, jets=jets, missing=_after_jets(objects.missing, objects.jets, jets))
+    return replace(objects, jets=jets, missing=_after_jets(objects, jets))
 
 
 def _gaussian(jets: Jets, identity: Mapping[str, NDArray[np.integer]]) -> Floats:
@@ -151,12 +159,12 @@ def _sums(jets: Jets) -> tuple[Floats, Floats]:
     return px.astype(np.float64), py.astype(np.float64)
 
 
-def _after_jets(missing: Missing, before: Jets, after: Jets) -> Missing:
+def _after_jets(objects: Objects, after: Jets) -> Missing:
     """Missing transverse momentum after jets moved; the track-based one does not see them."""
-    if missing.soft_only:
-        return missing
-    (px, py), (new_px, new_py) = _sums(before), _sums(after)
-    return _moved(missing, px - new_px, py - new_py)
+    if objects.missing.soft_only:
+        return objects.missing
+    (px, py), (new_px, new_py) = objects.jet_sum, _sums(after)
+    return _moved(objects.missing, px - new_px, py - new_py)
 
 
 def _after_leptons(objects: Objects, variation: Variation) -> Missing:
@@ -178,7 +186,7 @@ def _soft(objects: Objects, variation: Variation) -> Missing:
     if missing.soft_only:
         factor = 1.0 + variation.shift
         return replace(scaled, px=missing.px * factor, py=missing.py * factor)
-    px, py = _sums(objects.jets)
+    px, py = objects.jet_sum
     soft_x = missing.px + px + pairs.leading.px + pairs.subleading.px
     soft_y = missing.py + py + pairs.leading.py + pairs.subleading.py
     return _moved(scaled, variation.shift * soft_x, variation.shift * soft_y)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +84,7 @@ class VHWWProcessor(ProcessorABC):  # type: ignore[misc]  # coffea has no type i
             return weights
         for variation in self.variations.all():
             if variation.quantity == "btag":
-                jets = vary(objects, variation, {}).jets
+                jets = vary(objects, variation, dict).jets
                 _, veto = b_veto(chunk, jets, selected.row, self.selection)
                 weights[f"gen_weight_{variation.name}"] = generated * veto * factors.nominal
         return weights
@@ -103,7 +104,7 @@ class VHWWProcessor(ProcessorABC):  # type: ignore[misc]  # coffea has no type i
             if variation.quantity == "lepton_scale":
                 electrons, muons = (scale_leptons(flavour, variation) for flavour in leptons)
                 objects = read_objects(chunk, (electrons, muons), self.selection)
-            objects = vary(objects, variation, chunk.identity(objects.pairs.event))
+            objects = vary(objects, variation, partial(chunk.identity, objects.pairs.event))
             selected = reconstruct(chunk, objects, self.selection)
             yield variation, selected, scale_factors(chunk, objects, selected, self.weights)
 

@@ -1,6 +1,7 @@
 """Branches of one chunk as plain arrays, read when they are asked for."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ class View:
 
     events: Any
     layout: Layout
+    _read: dict[tuple[str, str], NDArray[Any]] = field(default_factory=dict, repr=False, compare=False)
 
     def __len__(self) -> int:
         return len(self.events)
@@ -32,21 +34,21 @@ class View:
 
     def scalar(self, name: str) -> NDArray[Any]:
         """One number per event, shape (n_events,)."""
-        data = self.events[self.layout.branches[name]].layout.data
-        return _plain(data)
+        return self._once("scalar", name, lambda layout: layout.data)
 
     def counts(self, name: str) -> NDArray[np.int64]:
         """Objects per event in the field's collection, shape (n_events,)."""
-        return np.diff(_plain(self._jagged(name).offsets.data))
+        return np.diff(self._once("offsets", name, lambda layout: layout.offsets.data))
 
     def flat(self, name: str) -> NDArray[Any]:
         """The field of all objects, event by event, shape (n_objects,)."""
-        return _plain(self._jagged(name).content.data)
+        return self._once("content", name, lambda layout: layout.content.data)
 
-    def _jagged(self, name: str) -> Any:
-        return self.events[self.layout.branches[name]].layout
-
-
-def _plain(buffer: Any) -> NDArray[Any]:
-    """A numpy array of a buffer that may not have been read yet."""
-    return np.asarray(buffer.materialize() if hasattr(buffer, "materialize") else buffer)
+    def _once(self, part: str, name: str, buffer: Callable[[Any], Any]) -> NDArray[Any]:
+        """One buffer of a field as a numpy array; variations ask for it again and again."""
+        if (part, name) not in self._read:
+            found = buffer(self.events[self.layout.branches[name]].layout)
+            # A buffer that nobody asked for yet has still to be read.
+            found = found.materialize() if hasattr(found, "materialize") else found
+            self._read[part, name] = np.asarray(found)
+        return self._read[part, name]
