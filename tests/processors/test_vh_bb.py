@@ -201,6 +201,11 @@ def test_the_neutrino_gives_the_w_mass() -> None:
     eta = neutrino_eta(lepton, met, phi)
     mass2 = 2 * lepton.pt * met * (np.cosh(lepton.eta - eta) - np.cos(lepton.phi - phi))
     np.testing.assert_allclose(np.sqrt(mass2), 80.379, rtol=1e-9)
+    # The two solutions add up to 2 a p_z,ℓ / p_T,ℓ²; the smaller one is taken.
+    a = 0.5 * 80.379**2 + lepton.pt * met * np.cos(lepton.phi - phi)
+    taken = met * np.sinh(eta)
+    other = 2 * a * lepton.pt * np.sinh(lepton.eta) / lepton.pt**2 - taken
+    assert (np.abs(taken) < np.abs(other)).all()
 
 
 def test_unweighted_events_follow_the_weights() -> None:

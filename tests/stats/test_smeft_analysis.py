@@ -7,6 +7,7 @@ import pytest
 
 from tests.stats.test_smeft_channel import CONFIG, sample
 from znought.errors import CardError, DataError
+from znought.stats.smeft import cut_scan
 from znought.stats.smeft_analysis import (
     ScoredChannel,
     SmeftConfig,
@@ -47,6 +48,22 @@ def test_the_excess_is_less_than_the_paper_claims_and_a_cut_helps(with_backgroun
     backgrounds = CHANNEL.events.weight[~CHANNEL.events.is_vh].sum()
     vh = CHANNEL.events.weight[CHANNEL.events.is_vh].sum()
     assert excess.inclusive_background == pytest.approx(vh + with_backgrounds * backgrounds)
+
+
+def test_z_is_quoted_on_events_that_did_not_choose_the_cut() -> None:
+    noise = CHANNEL.discriminants["noise"]
+    found = significance(
+        ScoredChannel(CHANNEL.events, {0.01: noise}, {}), 0.01, SETTINGS, signal_definition="excess"
+    )
+    events, half = CHANNEL.events, CHANNEL.events.identity % np.uint64(2) == 0
+    own = []
+    for rows in (half, ~half):
+        vh, cuts = events.is_vh[rows], np.quantile(noise, np.linspace(0.0, 1.0, 200, endpoint=False))
+        vh_c = 2.0 * events.weight_at((0.01, 0.0))[rows] * vh
+        vh_sm, rest = 2.0 * events.weight[rows] * vh, 2.0 * events.weight[rows] * ~vh
+        scan = cut_scan(noise[rows], vh_c, vh_sm, rest, cuts=cuts)
+        own.append(scan.z[scan.best])
+    assert found.z < 0.9 * np.mean(own)
 
 
 def test_projections_grow_with_luminosity_and_combine_in_quadrature() -> None:
