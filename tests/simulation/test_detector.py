@@ -92,7 +92,7 @@ def test_jets_below_threshold_join_the_soft_term() -> None:
 
 
 def test_isolation_sees_particles_near_the_lepton_only() -> None:
-    particles = ([60.0, 40.0, 5.0], [0.5, -1.0, 0.2], [0.0, -1.57, np.pi])
+    particles = ([60.0, 40.0, 5.0], [0.5, -1.0, 0.2], [0.0, np.pi, np.pi])  # the second: same φ, far in η
     pt, eta, phi = (np.tile(np.array(values, dtype=np.float32), (N, 1)) for values in particles)
     truth = replace(_truth(), pt=pt, eta=eta, phi=phi)
     config = replace(PERFECT, isolation_noise_gev=0.0)

@@ -12,6 +12,7 @@ import uproot
 from znought.errors import CardError
 from znought.simulation.config import DetectorConfig, PseudoDataConfig, SimulationConfig
 from znought.simulation.jobs import (
+    BATCH_SIZE,
     SampleRequest,
     SimulationJob,
     job_path,
@@ -54,6 +55,19 @@ def test_rows_hold_one_electron_and_one_muon_and_two_jets(top: str) -> None:
     assert ak.all(charge == -1)
     assert ak.all(events.Jet_pt[:, :-1] >= events.Jet_pt[:, 1:])
     assert ak.all((events.Jet_btagDiscriminant >= 0.0) & (events.Jet_btagDiscriminant <= 1.0))
+
+
+def test_identities_are_unique_over_batches_and_files(tmp_path: Path) -> None:
+    job = SimulationJob("VBF", "vbf_ww", 0, n_events=30, n_responses=6, seed=5, detector=DetectorConfig())
+    long = replace(job, n_events=BATCH_SIZE + 20)
+    identities = []
+    for one in (long, replace(job, index=1), replace(job, dataset="other")):
+        events = _arrays(run_job(one, str(tmp_path)).path)
+        identities += list(
+            zip(*(events[n].tolist() for n in ("run", "luminosityBlock", "event", "response")), strict=True)
+        )
+    assert len(set(identities)) == len(identities) > 200
+    assert max(event for run, lumi, event, response in identities) > BATCH_SIZE
 
 
 def test_weights_and_sums(top: str) -> None:
@@ -105,6 +119,13 @@ def test_data_stop_at_the_attempts_and_carry_no_truth(tmp_path: Path) -> None:
         assert not {"genWeight", "response", "Jet_hadronFlavour", "Jet_btagProb85"} & set(
             file["Events"].keys()
         )
+
+
+def test_data_drop_what_was_generated_beyond_the_attempts(tmp_path: Path) -> None:
+    # The smallest batch holds ten events behind the filter, some 75 attempts.
+    job = SimulationJob("data", "ztautau", 0, 0, 1, seed=2, detector=DetectorConfig(), n_attempts=20)
+    kept = [run_job(replace(job, seed=seed), str(tmp_path)).n_events for seed in range(3)]
+    assert 1 <= sum(kept) < 20
 
 
 REQUESTS = (

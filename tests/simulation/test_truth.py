@@ -62,6 +62,21 @@ def test_leptons_of_the_record_include_those_of_prompt_taus_only() -> None:
     assert np.all(np.isin(np.abs(truth.source_id), (0, 11, 13)))
 
 
+@pytest.mark.parametrize(("name", "charge"), [("wplush_qqww", 1), ("wminush_qqww", -1)])
+def test_associated_w_bosons_have_the_charge_of_the_recipe(name: str, charge: int) -> None:
+    _, records, generator = _generated(name, 20)
+    w_boson = records[(abs(records.id) == 24) & (abs(records.status) == 22)]
+    assert ak.to_list(w_boson.id) == [[24 * charge]] * 20
+    assert generator.attempted == 20
+
+
+def test_z_pairs_have_one_tau_pair_and_one_quark_pair() -> None:
+    _, records, _ = _generated("zz_qqtautau", 20)
+    children = records[abs(records.status) == 23]
+    assert ak.all(ak.sum(abs(children.id) == 15, axis=1) == 2)
+    assert ak.all(ak.sum(abs(children.id) <= 5, axis=1) == 2)
+
+
 def test_a_wrong_number_of_sources_is_an_error() -> None:
     _, records, generator = _generated("ttbar_ll", 3)
     with pytest.raises(DataError, match=r"must have 1 prompt higgs_ww sources\. Received: 0"):
