@@ -59,6 +59,8 @@ class NetworkConfig:
         hidden_nodes: nodes of each hidden layer.
         activation: of the hidden layers.
         batch_normalisation: after each hidden layer.
+        normalisation_momentum: of its running means; they forget over 1/(1 − momentum) batches, which
+            must be fewer than a training has.
         input_noise, hidden_noise: standard deviation of the Gaussian noise that training adds to the
             scaled inputs and behind every hidden layer.
         dropout: rate behind every hidden layer.
@@ -71,6 +73,7 @@ class NetworkConfig:
     hidden_nodes: tuple[int, ...] = (20, 20, 40, 70, 20, 50, 40, 30, 40, 30)
     activation: Activation = "elu"
     batch_normalisation: bool = True
+    normalisation_momentum: float = 0.99
     input_noise: float = 0.05
     hidden_noise: float = 0.05
     dropout: float = 0.0
@@ -89,8 +92,9 @@ class NetworkConfig:
         for name in ("input_noise", "hidden_noise", "l1", "l2"):
             if not 0.0 <= getattr(self, name) < np.inf:
                 raise CardError(f"network.{name}: expected a number ≥ 0. Received: {getattr(self, name)}.")
-        if not 0.0 <= self.dropout < 1.0:
-            raise CardError(f"network.dropout: expected 0 ≤ rate < 1. Received: {self.dropout}.")
+        for name in ("dropout", "normalisation_momentum"):
+            if not 0.0 <= getattr(self, name) < 1.0:
+                raise CardError(f"network.{name}: expected 0 ≤ value < 1. Received: {getattr(self, name)}.")
         if not 0.0 < self.learning_rate < np.inf:
             raise CardError(f"network.learning_rate: expected a number > 0. Received: {self.learning_rate}.")
         if not 0.0 < self.learning_rate_decay <= 1.0:
@@ -128,7 +132,11 @@ def build_network(config: NetworkConfig, *, n_features: int, n_classes: int, see
             )
         )
         if config.batch_normalisation:
-            layers.append(keras.layers.BatchNormalization(name=f"normalisation_{depth}"))
+            layers.append(
+                keras.layers.BatchNormalization(
+                    momentum=config.normalisation_momentum, name=f"normalisation_{depth}"
+                )
+            )
         if config.dropout:
             layers.append(keras.layers.Dropout(config.dropout, seed=0, name=f"dropout_{depth}"))
         if config.hidden_noise:
