@@ -1,0 +1,125 @@
+"""Remote input: root:// against a real xrootd server on loopback, and http against Python's own."""
+
+import shutil
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.processors.fixtures import events, write_nanoaod
+from znought.errors import DataError
+from znought.facility.runner import process_fileset
+from znought.processors.dialects.files import inspect_file
+from znought.processors.vh_ww import VHWWProcessor
+
+
+@pytest.fixture(scope="module")
+def served() -> Iterator[Path]:
+    """A folder that another user, such as the server's, may read."""
+    with tempfile.TemporaryDirectory() as name:
+        directory = Path(name)
+        write_nanoaod(directory / "a.root", events(300, seed=51))
+        directory.chmod(0o755)
+        yield directory
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
+    for _ in range(200):
+        if process.poll() is not None:
+            pytest.fail(f"the xrootd server ended with code {process.returncode}")
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.05)
+    pytest.fail("the xrootd server does not listen")
+
+
+@pytest.fixture(scope="module")
+def xrootd(served: Path) -> Iterator[str]:
+    """Address of a server that exports the folder."""
+    program = shutil.which("xrootd")
+    if program is None:
+        pytest.skip("no xrootd server here (Debian: xrootd-server)")
+    port = _free_port()
+    with tempfile.TemporaryDirectory() as name:
+        work = Path(name)
+        work.chmod(0o777)
+        config = work / "xrootd.cfg"
+        paths = f"all.adminpath {work}\nall.pidpath {work}\n"
+        config.write_text(f"xrd.port {port}\nxrd.network nodnr\nall.export {served}\n{paths}")
+        # The server refuses to run as root.
+        user = ["-R", "nobody"] if work.owner() == "root" else []
+        command = [program, "-c", str(config), "-l", str(work / "log"), *user]
+        process = subprocess.Popen(command, cwd=work, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            _wait_for(port, process)
+            yield f"root://127.0.0.1:{port}/"
+        finally:
+            process.terminate()
+            process.wait(10)
+
+
+@pytest.fixture(scope="module")
+def http(served: Path) -> Iterator[str]:
+    """Address of a web server on loopback that answers ranges."""
+    handler = partial(_Ranges, directory=str(served))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+class _Ranges(SimpleHTTPRequestHandler):
+    """Answers a range of bytes, which Python's own handler does not."""
+
+    def do_GET(self) -> None:
+        wanted = self.headers.get("Range")
+        content = Path(self.translate_path(self.path)).read_bytes()
+        first, last = 0, len(content) - 1
+        if wanted is not None:
+            start, stop = wanted.removeprefix("bytes=").split("-")
+            first, last = int(start), min(int(stop or last), last)
+        part = content[first : last + 1]
+        self.send_response(200 if wanted is None else 206)
+        self.send_header("Content-Length", str(len(part)))
+        self.send_header("Accept-Ranges", "bytes")
+        self.send_header("Content-Range", f"bytes {first}-{last}/{len(content)}")
+        self.end_headers()
+        self.wfile.write(part)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Say nothing."""
+
+
+def _cutflows(path: str) -> Any:
+    result = process_fileset(None, {"x": {"files": [path]}}, VHWWProcessor(), chunk_size=100)
+    return result.results["x"].cutflows, result.sums
+
+
+def test_root_protocol_gives_the_same_as_the_local_file(xrootd: str, served: Path) -> None:
+    assert _cutflows(f"{xrootd}{served}/a.root") == _cutflows(str(served / "a.root"))
+
+
+def test_missing_remote_file_is_named(xrootd: str, served: Path) -> None:
+    with pytest.raises(DataError, match=r"nowhere\.root: not a readable ROOT file") as caught:
+        inspect_file(f"{xrootd}{served}/nowhere.root")
+    assert "\n" not in str(caught.value)
+
+
+def test_http_gives_the_same_as_the_local_file(http: str, served: Path) -> None:
+    assert _cutflows(f"{http}/a.root") == _cutflows(str(served / "a.root"))
