@@ -17,7 +17,7 @@ class Gene:
     """One parameter: a choice among values, or a number log-uniform between two ends."""
 
     name: str
-    choices: tuple[str | int, ...] = ()
+    choices: tuple[str | int | float, ...] = ()
     log_range: tuple[float, float] | None = None
 
 
@@ -30,6 +30,7 @@ class SpaceConfig:
         n_layers: fewest and most hidden layers.
         shared_width: one number of nodes for all layers, as in the SMEFT study.
         activations, optimisers: choices.
+        dropouts: choices; none keeps that of the card, as the talk's space does.
         learning_rate: lowest and highest, log-uniform; None keeps that of the card.
     """
 
@@ -38,6 +39,7 @@ class SpaceConfig:
     shared_width: bool = False
     activations: tuple[str, ...] = ("elu", "relu")
     optimisers: tuple[str, ...] = ("adam",)
+    dropouts: tuple[float, ...] = ()
     learning_rate: tuple[float, float] | None = (1e-7, 1e-2)
 
     def __post_init__(self) -> None:
@@ -61,6 +63,8 @@ class SpaceConfig:
             Gene("activation", self.activations),
             Gene("optimiser", self.optimisers),
         ]
+        if self.dropouts:
+            genes.append(Gene("dropout", self.dropouts))
         if self.learning_rate:
             genes.append(Gene("learning_rate", log_range=self.learning_rate))
         return tuple(genes)
@@ -89,5 +93,6 @@ class SpaceConfig:
             hidden_nodes=nodes,
             activation=genome["activation"],
             optimiser=genome["optimiser"],
+            dropout=float(genome.get("dropout", base.dropout)),
             learning_rate=float(genome.get("learning_rate", base.learning_rate)),
         )

@@ -170,6 +170,18 @@ def test_importance_finds_the_parameter_that_matters(tmp_path: Path) -> None:
     assert max(found, key=lambda name: found[name]) == "learning_rate"
 
 
+def test_a_genome_changes_what_it_names_and_nothing_else() -> None:
+    space = SpaceConfig(
+        nodes=(7,), n_layers=(2, 2), activations=("tanh",), optimisers=("sgd",), dropouts=(0.3,)
+    )
+    genome: Genome = {gene.name: gene.choices[0] for gene in space.genes() if gene.choices}
+    base = NetworkConfig(l2=0.5, dropout=0.1)
+    expected = NetworkConfig(hidden_nodes=(7, 7), activation="tanh", optimiser="sgd", dropout=0.3, l2=0.5)
+    assert space.network(base, genome) == expected
+    del genome["dropout"]
+    assert space.network(base, genome).dropout == 0.1
+
+
 def test_nonsense_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CardError, match="min_epochs ≤ max_epochs"):
         SearchConfig(min_epochs=10, max_epochs=5)
