@@ -1,21 +1,22 @@
 """From scored events and results to the arguments of the figures: which events, weights and bins."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Literal
 
 import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from znought.facility.card import Card
-from znought.facility.results import Results
+from znought.facility.results import FitSummary, Results
 from znought.facility.sample import ScoredSample
 from znought.facility.summary import METHODS
 from znought.models.artefacts import Manifest
 from znought.models.evaluation import agreement, confusion_matrix, effective_size, roc_curve
 from znought.models.folds import UNTRAINED
-from znought.plots import binning, cutflow, inputs, training
+from znought.plots import binning, cutflow, fit, inputs, training
 from znought.plots.style import FigureLabel
 from znought.processors.features import FEATURES, M_TAUTAU_UNDEFINED
 from znought.processors.hists import AXES
@@ -98,6 +99,10 @@ class Album:
         for name in ("mva_greedy", "mva_optimal", "cut_based_mt_binned"):
             yield Picture(f"binning_{name}", METHODS[name], "Significance", self._binning(name))
 
+        if self.results.fit is not None and self.results.fit.impacts:
+            figure = fit.ranking(_impacts(self.results.fit), label=self.label)
+            yield Picture("ranking", "Nuisance parameters by impact", "Significance", figure)
+
     def _binning(self, name: str) -> Figure:
         found = self.results.z0[name]
         low, high = found.interval
@@ -116,14 +121,18 @@ class Album:
         )
 
     def _cutflow(self) -> Iterator[Picture]:
-        figure = cutflow.cutflow(self.cut_names, self.cut_yields, label=self.label)
+        # Data have another luminosity, and no expected events after each cut to compare with.
+        expected = {name: yields for name, yields in self.cut_yields.items() if name in self.results.events}
+        figure = cutflow.cutflow(self.cut_names, expected, label=self.label)
         yield Picture("cutflow", "Cutflow", "Selection", figure)
 
     def _network(self) -> Iterator[Picture]:
         yield Picture("roc", "ROC curves", "Network", self._roc())
         for name in self.card.classes:
             figure = self._overlay(name)
-            yield Picture(f"discriminant_{name}", f"{name} output, training against test", "Network", figure)
+            yield Picture(
+                f"discriminant_{name}", f"{name} output, training against test", "Network", figure, OVERLAY
+            )
         yield Picture("confusion", "Confusion matrix", "Network", self._confusion())
         histories = [_keras_names(history) for history in self.manifest.histories]
         figure = training.history(histories, label=self.shapes, best_epochs=self.manifest.best_epochs)
@@ -171,7 +180,7 @@ class Album:
         weight, identity = self.simulation.weight, self.simulation.columns.identity
         sizes = (effective_size(weight[one], identity[one]), effective_size(weight[two], identity[two]))
         found = agreement(scores[one], weight[one], scores[two], weight[two], edges=SCORE_EDGES, sizes=sizes)
-        return f"KS p = {found.ks_p_value:.2f}"
+        return f"KS p = {found.ks_p_value:.2g}"
 
     def _confusion(self) -> Figure:
         trained = self.simulation.class_index >= 0
@@ -190,9 +199,24 @@ class Album:
             values, weights, features=FEATURES, label=self.shapes, undefined={"m_tautau": M_TAUTAU_UNDEFINED}
         )
         yield Picture("inputs", "Inputs by class, unit area", "Inputs", figure)
+        figure = inputs.input_overview(
+            {name: self._scaled(table) for name, table in values.items()},
+            weights,
+            features=FEATURES,
+            label=self.shapes,
+            scaled=True,
+        )
+        yield Picture("inputs_scaled", "Inputs as the network of fold 0 sees them", "Inputs", figure)
         matrix = _correlation(self.simulation, np.ones(len(self.simulation), dtype=bool))
         figure = inputs.correlation_matrix(matrix, features=FEATURES, kind="MC", label=self.shapes)
         yield Picture("correlation_mc", "Correlations, simulation", "Inputs", figure)
+
+    def _scaled(self, table: Mapping[str, NDArray[np.float32]]) -> dict[str, NDArray[np.float32]]:
+        """What the scaler of the first fold makes of the inputs."""
+        names = self.manifest.feature_names
+        scaled = self.manifest.scalers[0].transform(np.column_stack([table[name] for name in names]))
+        # Inputs that a card leaves out are shown as they are.
+        return {**table, **{name: scaled[:, i] for i, name in enumerate(names)}}
 
     def _data_mc(self) -> Iterator[Picture]:
         lumi = self.data_lumi_ifb or self.card.lumi_ifb
@@ -203,15 +227,23 @@ class Album:
             _correlation(sample, mask)
             for sample, mask in zip((self.simulation, self.data), shown, strict=True)
         ]
-        pairs = zip(("data", "difference"), (matrices[1], matrices[0] - matrices[1]), strict=True)
-        for kind, matrix in pairs:
-            figure = inputs.correlation_matrix(matrix, features=FEATURES, kind=kind, label=self.shapes)  # type: ignore[arg-type]  # a literal
+        kinds: tuple[tuple[Literal["data", "difference"], Floats], ...] = (
+            ("data", matrices[1]),
+            ("difference", matrices[0] - matrices[1]),
+        )
+        for kind, matrix in kinds:
+            figure = inputs.correlation_matrix(matrix, features=FEATURES, kind=kind, label=self.shapes)
             yield Picture(
                 f"correlation_{kind}", f"Correlations, {kind}", "Data and simulation", figure, caption
             )
         for feature in FEATURES:
-            figure = self._data_mc_of(feature, shown, lumi / self.card.lumi_ifb, label)
-            yield Picture(f"data_mc_{feature}", feature, "Data and simulation", figure, caption)
+            defined = [
+                mask & _defined(sample, feature)
+                for sample, mask in zip((self.simulation, self.data), shown, strict=True)
+            ]
+            figure = self._data_mc_of(feature, defined, lumi / self.card.lumi_ifb, label)
+            extra = " Events without a collinear solution are not drawn." if feature == "m_tautau" else ""
+            yield Picture(f"data_mc_{feature}", feature, "Data and simulation", figure, caption + extra)
 
     def _shown(self, sample: ScoredSample) -> NDArray[np.bool_]:
         """Events outside the signal bins, or all when unblinded."""
@@ -221,7 +253,7 @@ class Album:
         return ~(sample.in_region(self.card.signal_region) & signal_like)
 
     def _data_mc_of(
-        self, feature: str, shown: tuple[NDArray[np.bool_], ...], scale: float, label: FigureLabel
+        self, feature: str, shown: Sequence[NDArray[np.bool_]], scale: float, label: FigureLabel
     ) -> Figure:
         bins, lower, upper, _ = AXES[feature]
         edges = np.linspace(lower, upper, bins // 2 + 1)
@@ -236,12 +268,30 @@ class Album:
             )
         counts = np.histogram(self.data.columns[feature][data], edges)[0]
         return inputs.data_mc(
-            counts, processes, edges, variable=feature, label=label, signal=self.card.signal
+            counts,
+            processes,
+            edges,
+            variable=feature,
+            label=label,
+            signal=self.card.signal,
+            data_name="Pseudo-data" if self.card.simulation is not None else "Data",
         )
 
 
+OVERLAY = (
+    "Training events are scored by the one network that did not see them, test events by the mean of all: a "
+    "mean of networks is the steadier estimate, so the tails need not agree even without overtraining."
+)
 TALK = {"cut_based": 0.29, "mva_greedy": 0.97}
 """What the talk found, quoted beside ours."""
+
+
+def _impacts(found: FitSummary) -> list[fit.NuisanceImpact]:
+    entries = []
+    for name, impact in found.impacts.items():
+        _, error, pull = found.pulls[name]
+        entries.append(fit.NuisanceImpact(name, pull or 0.0, (error, error), impact))
+    return entries
 
 
 def _density(values: NDArray[np.float32], weight: Floats) -> training.Density:
@@ -251,8 +301,16 @@ def _density(values: NDArray[np.float32], weight: Floats) -> training.Density:
     )
 
 
+def _defined(sample: ScoredSample, feature: str) -> NDArray[np.bool_]:
+    """Events in which an input has a value; only m_ττ may have none."""
+    if feature != "m_tautau":
+        return np.ones(len(sample), dtype=bool)
+    return np.asarray(sample.columns[feature] != M_TAUTAU_UNDEFINED)
+
+
 def _correlation(sample: ScoredSample, mask: NDArray[np.bool_]) -> Floats:
-    """Weighted linear correlation of the inputs; negative weights count with their sign."""
+    """Weighted linear correlation of the inputs where all are defined; weights count with their sign."""
+    mask = mask & _defined(sample, "m_tautau")
     values = sample.columns.matrix(FEATURES)[mask].astype(np.float64)
     weight = sample.weight[mask] / sample.weight[mask].sum()
     centred = values - weight @ values
@@ -263,5 +321,5 @@ def _correlation(sample: ScoredSample, mask: NDArray[np.bool_]) -> Floats:
 
 def _keras_names(history: Mapping[str, tuple[float, ...]]) -> dict[str, tuple[float, ...]]:
     """The stopping part under the name that validation metrics have in Keras histories."""
-    names = {"loss": "loss", "stop_loss": "val_loss", "stop_auc": "AUC (stopping part)"}
+    names = {"loss": "loss", "stop_loss": "val_loss", "stop_auc": "val_auc"}
     return {names[name]: values for name, values in history.items() if name in names}
