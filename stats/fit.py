@@ -1,5 +1,6 @@
 """Profile-likelihood significances with pyhf: systematics correlated between bins."""
 
+import logging
 import warnings
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
@@ -48,6 +49,10 @@ class ProfileZ:
 def pyhf_session() -> Iterator[None]:
     """pyhf on numpy with Minuit; the caller's backend comes back afterwards."""
     tensorlib, optimizer = pyhf.get_backend()
+    log = logging.getLogger("pyhf")
+    level = log.level
+    # A fit that fails is tried again or raised; pyhf would also log the whole minimiser.
+    log.setLevel(logging.CRITICAL)
     pyhf.set_backend("numpy", pyhf.optimize.minuit_optimizer(tolerance=1e-3))
     try:
         with warnings.catch_warnings():
@@ -56,6 +61,7 @@ def pyhf_session() -> Iterator[None]:
             yield
     finally:
         pyhf.set_backend(tensorlib, optimizer)
+        log.setLevel(level)
 
 
 @contextmanager

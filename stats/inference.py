@@ -1,4 +1,4 @@
-"""The full fit of a pyhf workspace: mu, its interval, pulls, ranking, significance and limits."""
+"""The full fit of a pyhf workspace: mu, its interval, pulls, ranking and significance."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,14 +11,27 @@ from numpy.typing import NDArray
 from scipy.optimize import brentq
 
 from znought.errors import CardError, DataError, unknown_name
-from znought.stats.fit import optimizer_for, pyhf_session, z0_of
+from znought.stats.fit import pyhf_session, z0_of
 from znought.stats.workspace import Spec
 
-__all__ = ["FitResult", "Impact", "Limit", "Parameter", "cls_limit", "fit_workspace", "ranking"]
+__all__ = [
+    "DataKind",
+    "FitResult",
+    "Impact",
+    "Minimum",
+    "Parameter",
+    "fit_at",
+    "fit_workspace",
+    "loaded_model",
+    "ranking",
+]
 
 Floats = NDArray[np.float64]
 DataKind = Literal["expected", "observed"]
-_ALPHA = 0.05
+_MU_MAX = 100.0
+_START = 0.5
+_TOLERANCES = (1e-3, 0.1, 10.0)
+"""Minuit's: the estimated distance to the minimum of −2 ln L stays below 0.002 of it."""
 
 
 @dataclass(frozen=True)
@@ -69,74 +82,47 @@ class Impact:
     up: float
 
 
-@dataclass(frozen=True)
-class Limit:
-    """95 % CLs upper limits on mu."""
-
-    observed: float
-    expected: tuple[float, float, float, float, float]
-    """At −2, −1, 0, 1, 2 standard deviations of the background-only hypothesis."""
-
-
 def fit_workspace(spec: Spec, *, data: DataKind = "expected", mu: float = 1.0) -> FitResult:
     """Fit the workspace to its Asimov data of signal strength ``mu``, or to its observations.
 
-    mu may come out negative, down to where an expectation would; q0 is 0 then.
+    mu may come out negative, half-way to where an expectation would; q0 is 0 then. An interval that
+    would reach beyond ends there.
 
     Raises:
         CardError: an unknown kind of data.
         DataError: the fit did not converge.
     """
-    with _loaded(spec, data, mu) as (model, counts):
-        best, errors, nll = _fit(model, counts, {})
+    with loaded_model(spec, data, mu) as (model, counts):
+        best = fit_at(model, counts)
+        low, high = (_crossing(model, counts, best, sign) for sign in (-1, 1))
+        parameters = tuple(_parameters(model, best))
         poi = model.config.poi_index
-        low, high = (_crossing(model, counts, best[poi], sign * errors[poi], nll) for sign in (-1, 1))
-        parameters = tuple(_parameters(model, best, errors))
-        return FitResult(data, float(best[poi]), low, high, z0_of(model, counts), parameters)
+        return FitResult(data, float(best.values[poi]), low, high, z0_of(model, counts), parameters)
 
 
 def ranking(spec: Spec, *, data: DataKind = "expected", mu: float = 1.0) -> tuple[Impact, ...]:
-    """Post-fit impact of every constrained systematic on mu, the largest first; MC statistics left out."""
+    """Post-fit impact of every constrained systematic on mu, the largest first; MC statistics left out.
+
+    Raises:
+        DataError: a fit did not converge.
+    """
     impacts = []
-    with _loaded(spec, data, mu) as (model, counts):
-        best, errors, _ = _fit(model, counts, {})
+    with loaded_model(spec, data, mu) as (model, counts):
+        best = fit_at(model, counts)
         poi = model.config.poi_index
-        for name, i in _scalars(model):
-            if not model.config.param_set(name).constrained:
-                continue
-            down, up = (_fit(model, counts, {i: best[i] + sign * errors[i]})[0][poi] for sign in (-1, 1))
-            impacts.append(Impact(name, float(down - best[poi]), float(up - best[poi])))
+        for name, i in _systematics(model):
+            down, up = (
+                fit_at(model, counts, fixed={i: best.values[i] + sign * best.errors[i]}, start=best.values)
+                for sign in (-1, 1)
+            )
+            shifts = (float(shifted.values[poi] - best.values[poi]) for shifted in (down, up))
+            impacts.append(Impact(name, *shifts))
     return tuple(sorted(impacts, key=lambda impact: -max(abs(impact.down), abs(impact.up))))
 
 
-def cls_limit(spec: Spec, *, data: DataKind = "expected", mu: float = 0.0) -> Limit:
-    """95 % CLs upper limit on mu with the asymptotic distribution of q̃_mu, arXiv:1007.1727.
-
-    CLs is scanned from small to large mu and ln CLs interpolated, which takes a sixth of the fits
-    of a root search for the observed limit and each of the five expected ones.
-
-    Raises:
-        DataError: no limit below the upper bound of mu.
-    """
-    with _loaded(spec, data, mu) as (model, counts):
-        _, errors, _ = _fit(model, counts, {})
-        poi = model.config.poi_index
-        step, end = 0.4 * errors[poi], model.config.suggested_bounds()[poi][1]
-        scan, table = [0.0], [np.zeros(6)]
-        while table[-1].max() > np.log(_ALPHA):
-            scan.append(scan[-1] + step)
-            if scan[-1] > end:
-                raise DataError(f"no CLs limit below mu = {end:g}, its upper bound in the workspace.")
-            with optimizer_for(model):
-                observed, expected = pyhf.infer.hypotest(scan[-1], counts, model, return_expected_set=True)
-            table.append(np.log(np.maximum([float(observed), *map(float, expected)], 1e-300)))
-    columns = np.array(table).T
-    limits = [float(np.interp(-np.log(_ALPHA), -column, scan)) for column in columns]
-    return Limit(limits[0], (limits[1], limits[2], limits[3], limits[4], limits[5]))
-
-
 @contextmanager
-def _loaded(spec: Spec, data: DataKind, mu: float) -> Iterator[tuple[pyhf.Model, list[float]]]:
+def loaded_model(spec: Spec, data: DataKind, mu: float) -> Iterator[tuple[pyhf.Model, list[float]]]:
+    """Within a pyhf session: the model and its observed counts, or the Asimov ones for a mu."""
     if data not in get_args(DataKind):
         raise CardError(unknown_name("kind of data", data, get_args(DataKind)))
     with pyhf_session():
@@ -150,25 +136,57 @@ def _loaded(spec: Spec, data: DataKind, mu: float) -> Iterator[tuple[pyhf.Model,
         yield model, np.asarray(model.expected_data(parameters)).tolist()
 
 
-def _fit(model: pyhf.Model, counts: list[float], fixed: dict[int, float]) -> tuple[Floats, Floats, float]:
-    """Best parameters, their errors and −2 ln L; errors are zero where parameters are held."""
-    init, hold = list(model.config.suggested_init()), list(model.config.suggested_fixed())
-    bounds = list(model.config.suggested_bounds())
-    bounds[model.config.poi_index] = (_lowest_mu(model), bounds[model.config.poi_index][1])
-    for i, value in fixed.items():
+@dataclass(frozen=True)
+class Minimum:
+    """Where a fit ended."""
+
+    values: Floats
+    errors: Floats
+    """Zero where parameters were held."""
+    nll: float
+    """−2 ln L."""
+
+
+def fit_at(
+    model: pyhf.Model,
+    counts: list[float],
+    *,
+    fixed: dict[int, float] | None = None,
+    start: Floats | None = None,
+    lowest_mu: float | None = None,
+) -> Minimum:
+    """The minimum with some parameters held; tried again with a wider tolerance where Minuit gives up."""
+    config = model.config
+    init = np.array(config.suggested_init() if start is None else start, dtype=np.float64)
+    if start is None:
+        # Minuit judges errors from its path: begun at the minimum of Asimov data, they come out small.
+        init[config.poi_index] = _START
+    hold, bounds = list(config.suggested_fixed()), list(config.suggested_bounds())
+    low = _lowest_mu(model) if lowest_mu is None else lowest_mu
+    bounds[config.poi_index] = (low, max(bounds[config.poi_index][1], _MU_MAX))
+    for i, value in (fixed or {}).items():
         init[i], hold[i] = value, True
     if all(hold):
-        nothing_left = pyhf.infer.mle.twice_nll(np.array(init), counts, model)
-        return np.array(init), np.zeros(len(init)), float(np.ravel(nothing_left)[0])
-    try:
-        fitted, nll = pyhf.infer.mle.fit(
-            counts, model, init, bounds, hold, return_fitted_val=True, return_uncertainties=not fixed
-        )
-    except pyhf.exceptions.FailedMinimization as failure:
-        raise DataError(f"the fit did not converge: {failure}") from failure
-    table = np.asarray(fitted, dtype=np.float64)
-    best, errors = (table, np.zeros_like(table)) if fixed else (table[:, 0], table[:, 1])
-    return best, errors, float(nll)
+        nothing_left = pyhf.infer.mle.twice_nll(init, counts, model)
+        return Minimum(init, np.zeros_like(init), float(np.ravel(nothing_left)[0]))
+    for tolerance in _TOLERANCES:
+        try:
+            table, nll = pyhf.infer.mle.fit(
+                counts,
+                model,
+                init.tolist(),
+                bounds,
+                hold,
+                return_fitted_val=True,
+                return_uncertainties=True,
+                tolerance=tolerance,
+            )
+        except pyhf.exceptions.FailedMinimization:
+            continue
+        values, errors = np.asarray(table, dtype=np.float64).T
+        return Minimum(values, errors, float(nll))
+    held = ", ".join(f"{config.par_names[i]} = {value:.3g}" for i, value in (fixed or {}).items())
+    raise DataError(f"the fit{' with ' + held if held else ''} did not converge.")
 
 
 def _lowest_mu(model: pyhf.Model) -> float:
@@ -183,31 +201,37 @@ def _lowest_mu(model: pyhf.Model) -> float:
     return -0.5 * float(reach.min()) if reach.size else 0.0
 
 
-def _crossing(model: pyhf.Model, counts: list[float], best: float, step: float, minimum: float) -> float:
-    """Where −2 ln L has risen by 1, seen from the best mu in the direction of the step."""
+def _crossing(model: pyhf.Model, counts: list[float], best: Minimum, sign: int) -> float:
+    """Where −2 ln L has risen by 1, seen from the best mu in one direction."""
     poi = model.config.poi_index
-    end = _lowest_mu(model) if step < 0 else model.config.suggested_bounds()[poi][1]
+    centre, step = float(best.values[poi]), sign * float(best.errors[poi])
+    end = _lowest_mu(model) if sign < 0 else max(model.config.suggested_bounds()[poi][1], _MU_MAX)
+
+    # A fit that begins where it ends is slow, too.
+    known = {centre: -1.0}
 
     def rise(mu: float) -> float:
-        return _fit(model, counts, {poi: mu})[2] - minimum - 1.0
+        if mu not in known:
+            known[mu] = fit_at(model, counts, fixed={poi: mu}, start=best.values).nll - best.nll - 1.0
+        return known[mu]
 
-    far = best
+    far = centre
     while True:
-        far = max(far + step, end) if step < 0 else min(far + step, end)
+        far = max(far + step, end) if sign < 0 else min(far + step, end)
         if rise(far) > 0:
-            return float(brentq(rise, best, far, xtol=1e-4 * abs(step)))
+            return float(brentq(rise, centre, far, xtol=1e-3 * abs(step)))
         if far == end:
             return float(end)
 
 
-def _scalars(model: pyhf.Model) -> list[tuple[str, int]]:
-    """Name and index of every parameter that is not the mu of interest and not a per-bin MC statistic."""
-    names = [name for name in model.config.par_order if name != model.config.poi_name]
-    slices = {name: model.config.par_slice(name) for name in names}
-    return [(name, part.start) for name, part in slices.items() if not name.startswith("mcstat_")]
+def _systematics(model: pyhf.Model) -> list[tuple[str, int]]:
+    """Name and index of every constrained parameter but the MC statistics of the bins."""
+    groups = [(name, model.config.par_slice(name).start) for name in model.config.par_order]
+    constrained = [(name, i) for name, i in groups if model.config.param_set(name).constrained]
+    return [(name, i) for name, i in constrained if not name.startswith("mcstat_")]
 
 
-def _parameters(model: pyhf.Model, best: Floats, errors: Floats) -> Iterator[Parameter]:
+def _parameters(model: pyhf.Model, best: Minimum) -> Iterator[Parameter]:
     for name in model.config.par_order:
         part = model.config.par_slice(name)
         group = model.config.param_set(name)
@@ -216,5 +240,5 @@ def _parameters(model: pyhf.Model, best: Floats, errors: Floats) -> Iterator[Par
         for k, i in enumerate(range(part.start, part.stop)):
             label = name if group.n_parameters == 1 else f"{name}[{k}]"
             width = widths[k]
-            pull = None if not width else float((best[i] - centres[k]) / width)
-            yield Parameter(label, float(best[i]), float(errors[i]), pull)
+            pull = None if not width else float((best.values[i] - centres[k]) / width)
+            yield Parameter(label, float(best.values[i]), float(best.errors[i]), pull)
