@@ -1,6 +1,6 @@
 """Is the cross-fitted significance unbiased, and does its interval cover? Toy experiments with a known truth.
 
-    python benchmarks/coverage.py [--toys 500] [--events 2000 8000]
+    python benchmarks/crossfit.py [--toys 500] [--events 2000 8000]
 
 Every toy draws simulated events from known densities, tunes the edges and quotes Z0. The truth is
 the Z0 of the quoted bins in the limit of infinite simulation; "best" is that of the exact optimum.
