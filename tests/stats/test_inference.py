@@ -16,8 +16,8 @@ from znought.stats.workspace import NormConfig, Spec, WorkspaceConfig, build_wor
 from znought.stats.yields import Yields
 
 
-def one_bin(observed: float | None = None) -> Spec:
-    sumw = np.array([[10.0], [100.0]])
+def one_bin(observed: float | None = None, *, signal: float = 10.0) -> Spec:
+    sumw = np.array([[signal], [100.0]])
     counts = Yields(("VH", "top"), np.array([0.0, 1.0]), sumw, 0 * sumw, np.full((2, 1), 100))
     region = RegionTemplates("SR", counts, observed=None if observed is None else np.array([observed]))
     return build_workspace([region], WorkspaceConfig(luminosity_rel=0.0, mc_stat=False))
@@ -81,6 +81,13 @@ def test_limits_agree_with_pyhf() -> None:
         )
     assert limit.observed == pytest.approx(float(observed), rel=5e-3)
     assert limit.expected == pytest.approx([float(value) for value in expected], rel=5e-3)
+
+
+def test_weak_signals_have_wide_intervals_and_high_limits_not_failures() -> None:
+    strong, weak = one_bin(), one_bin(signal=0.5)
+    assert cls_limit(weak).expected[2] == pytest.approx(20 * cls_limit(strong).expected[2], rel=1e-2)
+    # The upper end of the interval of a Poisson mean of 100.5.
+    assert fit_workspace(weak).mu_high == pytest.approx(1 + 10.36 / 0.5, rel=2e-3)
 
 
 def test_bad_input_is_one_clear_line(spec: Spec) -> None:
