@@ -95,7 +95,8 @@ def test_collinear_mass_finds_the_generated_mass() -> None:
         pytest.param(np.pi, 1.0, id="antiparallel leptons"),
         pytest.param(np.float32(0.7) - np.float32(np.pi) - 0.7, 1.0, id="antiparallel in float32"),
         pytest.param(1.0, np.pi + 0.5, id="x above 1"),
-        pytest.param(1.0, -1.0, id="one x outside"),
+        pytest.param(1.0, -1.0, id="second x outside"),
+        pytest.param(1.0, 2.0, id="first x outside"),
     ],
 )
 def test_collinear_mass_is_undefined_outside_its_range(phi: float, met_phi: float) -> None:
