@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DEMO ?= demo
-DEMO_SCALE ?= 0.1
+DEMO_SCALE ?= 0.13
 # The standard sample and what is made of it are large: outside the repository.
 SAMPLE ?= $(HOME)/.cache/znought/standard
 # Two workers' worth of BLAS threads would fight over two cores.

@@ -54,8 +54,9 @@ class Dataset(_Section):
         xsec_pb: cross section in pb; required for simulation.
         branching_ratio, k_factor: factors on the cross section.
         filter_efficiency: of the generator filter; None takes it from the files' own counters.
+        generated_sumw: signed sum of weights over all generated events, for files that do not keep it.
         files: paths or globs, local, `root://` or `https://`.
-        tree: name of the tree of events.
+        tree: name of the tree of events; None finds it by the format.
         recipe: what `znought simulate` generates for it.
         n_events: generated events at scale 1.
         n_responses: detector responses per generated event.
@@ -67,8 +68,9 @@ class Dataset(_Section):
     branching_ratio: Annotated[float, Field(gt=0, le=1)] = 1.0
     k_factor: Annotated[float, Field(gt=0)] = 1.0
     filter_efficiency: Annotated[float, Field(gt=0, le=1)] | None = None
+    generated_sumw: Annotated[float, Field(gt=0)] | None = None
     files: tuple[str, ...] = ()
-    tree: str = "Events"
+    tree: str | None = None
     recipe: str | None = None
     n_events: Annotated[int, Field(ge=0)] = 0
     n_responses: Annotated[int, Field(ge=1)] = 1

@@ -92,7 +92,8 @@ def _yields(
 def _observed(card: Card, workspace: Workspace, edges: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
     columns, scores = _tables(card, workspace, card.of_kind("data"), "nominal", "event_weight")
     where, discriminant = _placed(card, columns, scores, edges)
-    bins = {name: np.array([0.0, 1.0]) for name in np.unique(where)} | {SIGNAL_REGION: edges}
+    controls = (f"CR_{name}" for name in card.likelihood.control_regions)
+    bins = {SIGNAL_REGION: edges, **{name: np.array([0.0, 1.0]) for name in controls}}
     return {
         name: np.histogram(discriminant[where == name], bins[name])[0].astype(np.float64) for name in bins
     }

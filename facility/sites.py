@@ -108,7 +108,8 @@ def _local(options: SiteOptions) -> Iterator[Client]:
             processes=True,
             memory_limit=options.memory or "4GiB",
             host="127.0.0.1",
-            dashboard_address=None,
+            # Any free port: several analyses may run on one machine.
+            dashboard_address="127.0.0.1:0",
             # Workers with TensorFlow take their time to leave; that is no news for a user.
             silence_logs=logging.ERROR,
         ) as cluster,

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from znought.errors import DataError
 from znought.facility.card import Card
 from znought.facility.context import Context
 from znought.facility.likelihood import fit_settings, templates
@@ -14,9 +15,10 @@ from znought.facility.results import FitSummary, Results, write_results
 from znought.facility.workspace import read_json
 from znought.stats.datacard import write_datacard
 from znought.stats.exchange import replace_file, write_root, write_workspace
-from znought.stats.inference import DataKind, cls_limit, fit_workspace, ranking
+from znought.stats.inference import DataKind, fit_workspace, ranking
+from znought.stats.limits import cls_limit
 from znought.stats.tables import latex_yields
-from znought.stats.workspace import build_workspace
+from znought.stats.workspace import Spec, build_workspace
 
 __all__ = ["fit", "inputs"]
 
@@ -30,7 +32,8 @@ def fit(context: Context) -> Iterable[Path]:
     """Writes `results.json` and the likelihood in the formats of other programs."""
     card, workspace = context.card, context.workspace
     found = read_json(workspace.binning)
-    summary, written = _likelihood(context, np.asarray(found["mva_greedy"]["edges"]))
+    spec, written = _likelihood(context, np.asarray(found["mva_greedy"]["edges"]))
+    summary, remarks = _fitted(context, spec)
     results = Results.model_validate(
         {
             "analysis": card.analysis,
@@ -46,27 +49,18 @@ def fit(context: Context) -> Iterable[Path]:
             "yields": {name: _yields(entry) for name, entry in found.items()},
             "edges": {name: entry["edges"] for name, entry in found.items()},
             "substitutes": read_json(workspace.substitutes),
-            "notes": _notes(card, found),
+            "notes": [*_notes(card, found), *remarks],
         }
     )
     write_results(workspace.results, results)
     return [workspace.results, *written]
 
 
-def _likelihood(context: Context, edges: NDArray[np.float64]) -> tuple[FitSummary, list[Path]]:
-    """The fit of signal bins and control regions, and its files."""
-    card, unblind = context.card, context.options.unblind
-    regions = templates(card, context.workspace, edges, with_data=unblind)
+def _likelihood(context: Context, edges: NDArray[np.float64]) -> tuple[Spec, list[Path]]:
+    """The likelihood of signal bins and control regions, and its files for other programs."""
+    card = context.card
+    regions = templates(card, context.workspace, edges, with_data=context.options.unblind)
     spec = build_workspace(regions, fit_settings(card))
-    kind: DataKind = "observed" if unblind else "expected"
-    with context.reporter.bar("fitting") as advance:
-        advance(0, 3, "signal strength")
-        fitted = fit_workspace(spec, data=kind)
-        advance(1, 3, "impacts")
-        impacts = ranking(spec, data=kind)
-        advance(2, 3, "limit")
-        limit = cls_limit(spec)
-        advance(3, 3, "")
     folder = context.workspace.fit
     folder.mkdir(parents=True, exist_ok=True)
     write_workspace(folder / "workspace.json", spec)
@@ -74,6 +68,23 @@ def _likelihood(context: Context, edges: NDArray[np.float64]) -> tuple[FitSummar
     write_root(folder / "templates.root", regions)
     table = latex_yields(regions[0].nominal, signal=(card.signal,))
     replace_file(folder / "yields.tex", lambda path: path.write_text(table, encoding="utf-8"))
+    return spec, sorted(path for path in folder.iterdir() if path.is_file())
+
+
+def _fitted(context: Context, spec: Spec) -> tuple[FitSummary | None, list[str]]:
+    """The fit, or the reason why these templates allow none: few simulated events make poor likelihoods."""
+    kind: DataKind = "observed" if context.options.unblind else "expected"
+    with context.reporter.bar("fitting") as advance:
+        advance(0, 3, "signal strength")
+        try:
+            fitted = fit_workspace(spec, data=kind)
+            advance(1, 3, "impacts")
+            impacts = ranking(spec, data=kind)
+            advance(2, 3, "limit")
+            limit = cls_limit(spec)
+        except DataError as error:
+            return None, [f"No profile-likelihood fit with control regions: {error}"]
+        advance(3, 3, "")
     summary = FitSummary(
         data=kind,
         z0=fitted.z0,
@@ -83,7 +94,18 @@ def _likelihood(context: Context, edges: NDArray[np.float64]) -> tuple[FitSummar
         impacts={impact.name: (impact.down, impact.up) for impact in impacts},
         pulls={p.name: (p.value, p.error, p.pull) for p in fitted.parameters},
     )
-    return summary, sorted(path for path in folder.iterdir() if path.is_file())
+    return summary, [_sentence(card=context.card, summary=summary)]
+
+
+def _sentence(card: Card, summary: FitSummary) -> str:
+    low, high = summary.mu_interval
+    floating = ", ".join(card.likelihood.workspace.floating) or "no"
+    return (
+        f"Profile likelihood of the greedy bins with control regions, {floating} normalisation floating, MC "
+        f"statistics and {', '.join(card.variations.enabled) or 'no'} variations: {summary.data} Z = "
+        f"{summary.z0:.2f}, mu = {summary.mu:.2f} [{low:.2f}, {high:.2f}], expected 95 % CLs limit on mu "
+        f"without signal {summary.mu_limit[2]:.1f}. Its edges are tuned on the events that it is quoted on."
+    )
 
 
 def _significance(entry: Mapping[str, Any]) -> dict[str, object]:

@@ -14,6 +14,8 @@ from znought.facility.context import Context
 from znought.facility.fileset import Fileset, file_states, read_fileset
 from znought.facility.runner import RunResult, process_fileset
 from znought.facility.workspace import Workspace, atomic_path, write_json
+from znought.processors.dialects.sums import GeneratedSums
+from znought.processors.exact import ExactSum
 from znought.processors.normalisation import Normalisation, normalise
 from znought.processors.vh_ww import NOMINAL, VHWWProcessor
 
@@ -62,8 +64,9 @@ def _normalisation(card: Card, name: str, found: RunResult) -> Normalisation | N
         return None
     if dataset.xsec_pb is None:
         raise DataError(f"Dataset {name!r} has no cross section (xsec_pb).")
+    given = dataset.generated_sumw
     return normalise(
-        found.sums[name],
+        found.sums[name] if given is None else GeneratedSums(sumw=ExactSum.of(given), n_attempted=None),
         dataset=name,
         lumi_ifb=card.lumi_ifb,
         xsec_pb=dataset.xsec_pb * dataset.branching_ratio,
