@@ -82,7 +82,8 @@ class Manifest:
             seconds: wall time.
             section: the part of the card it read.
         """
-        files = {str(p.relative_to(self.path.parent)): _file_record(p) for p in sorted(outputs)}
+        root = self.path.parent.resolve()
+        files = {str(p.resolve().relative_to(root)): _file_record(p) for p in sorted(outputs)}
         versions = {name: version(name) for name in VERSIONS_OF} | {"znought": znought.__version__}
         stages = self._stages()
         stages[stage] = StageRecord(mark, files, round(seconds, 3), versions, dict(section))

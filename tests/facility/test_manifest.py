@@ -23,6 +23,18 @@ def test_holds_while_nothing_changed(manifest: Manifest) -> None:
     assert Manifest(manifest.path).holds("process", "mark")
 
 
+def test_relative_directories_and_absolute_outputs_agree(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "demo").mkdir()
+    output = tmp_path / "demo" / "a.bin"
+    output.write_bytes(b"columns")
+    kept = Manifest(Path("demo/manifest.json"))
+    kept.record("simulate", "mark", [output], seconds=1.0, section={})
+    assert kept.holds("simulate", "mark")
+
+
 def test_another_fingerprint_does_not_hold(manifest: Manifest) -> None:
     assert not manifest.holds("process", "other mark")
 
