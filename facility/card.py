@@ -179,6 +179,12 @@ class Card(_Section):
         _known("cut_based.region", "region", self.cut_based.region, self.regions)
         for name in self.likelihood.control_regions:
             _known("likelihood.control_regions", "class", name, self.classes)
+        settings = self.likelihood.workspace
+        for name in settings.floating:
+            _known("likelihood.workspace.floating", "process", name, self.processes)
+        for norm, entry in settings.norms.items():
+            for name in entry.processes:
+                _known(f"likelihood.workspace.norms.{norm}", "process", name, self.processes)
         regions_from_card(self.regions)
         learned = {process.network_class for process in self.processes.values()}
         unlearned = [name for name in self.classes if name not in learned]

@@ -1,11 +1,13 @@
 """TensorFlow, imported once and without its start-up messages."""
 
 import contextlib
+import importlib
 import os
 import sys
 import tempfile
 from collections.abc import Iterator
 from functools import lru_cache
+from importlib.util import find_spec
 
 __all__ = ["start"]
 
@@ -19,6 +21,10 @@ def start() -> None:
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     with _held_back_stderr():
+        # XRootD's client crashes the process when it is loaded after TensorFlow; before it, both work.
+        # A worker that has trained may be asked to read root:// files next.
+        if find_spec("XRootD"):
+            importlib.import_module("XRootD.client")
         import keras
         import tensorflow as tf
 

@@ -103,8 +103,9 @@ def _draw_impacts(axes: Axes, entries: Sequence[NuisanceImpact], rows: npt.NDArr
     handles = [
         Patch(facecolor=down, label=r"$\theta - \sigma_{\theta}$"),
         Patch(facecolor=up, label=r"$\theta + \sigma_{\theta}$"),
-        Patch(facecolor="none", edgecolor="#3c3c3c", label="before the fit"),
     ]
+    if any(entry.prior_impact is not None for entry in entries):
+        handles.append(Patch(facecolor="none", edgecolor="#3c3c3c", label="before the fit"))
     axes.legend(handles=handles, loc="lower right", fontsize=15)
     return largest or 1.0
 

@@ -52,9 +52,10 @@ def cls_limit(spec: Spec, *, data: DataKind = "expected", mu: float = 0.0) -> Li
         reference = fit_at(model, asimov)
         scan, root_q, root_a = [0.0], [0.0], [0.0]
         step = _RISE * reference.errors[poi]
+        highest = model.config.suggested_bounds()[poi][1]
         while root_a[-1] <= targets[-1] or _ln_cls(root_q[-1], root_a[-1]) > np.log(_ALPHA):
-            if len(scan) == _MAX_POINTS:
-                raise DataError(f"no 95 % CLs limit on mu below {scan[-1]:.3g}.")
+            if len(scan) == _MAX_POINTS or scan[-1] + step > highest:
+                raise DataError(f"no 95 % CLs limit on mu below {min(scan[-1] + step, highest):.3g}.")
             scan.append(scan[-1] + step)
             held = {poi: scan[-1]}
             at_asimov = fit_at(model, asimov, fixed=held, start=reference.values).nll - reference.nll

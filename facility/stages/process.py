@@ -99,12 +99,19 @@ def _cutflow(card: Card, found: RunResult, scales: Mapping[str, Normalisation | 
         sumw = np.array([float(value) for value in flow.sumw]) * scale
         sumw2 = np.array([float(value) for value in flow.sumw2]) * scale**2
         total = processes.setdefault(
-            card.datasets[name].process, {"raw": 0, "sumw": 0.0, "sumw2": 0.0, "datasets": []}
+            card.datasets[name].process,
+            {"raw": 0, "sumw": 0.0, "sumw2": 0.0, "before_acceptance": 0.0, "datasets": []},
         )
+        total["before_acceptance"] += _before_acceptance(scales[name])
         total["raw"] = np.asarray(total["raw"]) + np.asarray(flow.counts)
         total["sumw"], total["sumw2"] = total["sumw"] + sumw, total["sumw2"] + sumw2
         total["datasets"].append(name)
     return {"cuts": list(cuts), "processes": {name: _plain(total) for name, total in processes.items()}}
+
+
+def _before_acceptance(scale: Normalisation | None) -> float:
+    """Expected events before generator filter and ntuple skim, L σ k; 0 for data."""
+    return 0.0 if scale is None else scale.scale * scale.sumw / scale.filter_efficiency
 
 
 def _plain(total: Mapping[str, Any]) -> dict[str, Any]:
@@ -112,6 +119,7 @@ def _plain(total: Mapping[str, Any]) -> dict[str, Any]:
         "raw": total["raw"].tolist(),
         "sumw": total["sumw"].tolist(),
         "mc_stat_error": np.sqrt(total["sumw2"]).tolist(),
+        "before_acceptance": total["before_acceptance"],
         "datasets": total["datasets"],
     }
 

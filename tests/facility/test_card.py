@@ -78,6 +78,10 @@ def test_yields_before_acceptance(process: str) -> None:
             lambda c: c["regions"].update(bad={"m_jj": [100, 70]}),
             "cut on 'm_jj' is empty: lower 100.0 is not below 70",
         ),
+        (
+            lambda c: c["likelihood"]["workspace"]["floating"].append("Wt"),
+            "likelihood.workspace.floating: Unknown process 'Wt', did you mean 'WW'",
+        ),
         (lambda c: c.pop("signal"), "signal: Field required"),
     ],
 )

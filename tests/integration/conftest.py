@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).parents[2]
-N_EVENTS = {"wplus_h": 150, "ggf": 300, "vbf": 200, "ttbar": 800, "z_tautau": 600, "ww": 600}
+N_EVENTS = {"wplus_h": 300, "ggf": 1500, "vbf": 500, "ttbar": 1500, "z_tautau": 2000, "ww": 1500}
 
 
 def small_card(directory: Path, **changes: Any) -> Path:
@@ -21,8 +21,9 @@ def small_card(directory: Path, **changes: Any) -> Path:
         kept[name] |= {"n_events": n_events, "n_responses": 8}
     card["datasets"] = kept
     card["processes"] = {name: entry for name, entry in card["processes"].items() if name not in ("WZ", "ZZ")}
+    del card["likelihood"]["workspace"]["norms"]["theory_diboson"]
     card["network"] = {"hidden_nodes": [16, 16], "learning_rate": 0.01}
-    card["training"] = {"n_folds": 2, "max_epochs": 4, "batch_size": 256}
+    card["training"] = {"n_folds": 2, "max_epochs": 4, "batch_size": 256, "stop_fraction": 0.2}
     card["boosting"] = {"max_iter": 10}
     card["crossfit"] = {"n_bootstrap": 20}
     card["simulation"]["pseudo_data"]["lumi_ifb"] = 0.05
