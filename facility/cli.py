@@ -46,6 +46,8 @@ From = Annotated[str | None, typer.Option("--from", metavar="STAGE", help="Redo 
 Unblind = Annotated[bool, typer.Option("--unblind", help="Show data in signal bins too (logged).")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON, last.")]
 DEFAULT_OUTPUT = Path("output")
+# As a shell reports a process that Ctrl-C ended.
+INTERRUPTED = 130
 
 STAGE_HELP = {
     "process": "Ntuples → selected columns, histograms and cutflow.",
@@ -188,14 +190,18 @@ def _execute(
     from znought.facility.sites import connect
     from znought.facility.workspace import Workspace
 
-    with ExitStack() as stack:
+    try:
+        with ExitStack() as stack:
 
-        @cache
-        def cluster() -> "Client":
-            return stack.enter_context(connect(place.site, workers=place.workers, address=place.address))
+            @cache
+            def cluster() -> "Client":
+                return stack.enter_context(connect(place.site, workers=place.workers, address=place.address))
 
-        context = Context(load_card(card), Workspace(output), options, Terminal(console), cluster)
-        run_stages(context, plan(context), redo=redo)
+            context = Context(load_card(card), Workspace(output), options, Terminal(console), cluster)
+            run_stages(context, plan(context), redo=redo)
+    except KeyboardInterrupt:
+        console.print("\nInterrupted: the same command again resumes.", highlight=False)
+        raise typer.Exit(INTERRUPTED) from None
 
 
 def _show_results(output: Path, as_json: bool) -> None:
@@ -213,15 +219,12 @@ def _show_results(output: Path, as_json: bool) -> None:
 
 
 def main() -> None:
-    """Entry point: one clear line and exit 1 for what a user can mend, 130 when interrupted."""
+    """Entry point: one clear line and exit 1 for what a user can mend."""
     try:
         app()
     except ZnoughtError as error:
         console.print(f"error: {error}", style="bold red", highlight=False, markup=False, soft_wrap=True)
         sys.exit(1)
-    except KeyboardInterrupt:
-        console.print("\nInterrupted: the same command again resumes.", highlight=False)
-        sys.exit(130)
 
 
 if __name__ == "__main__":

@@ -14,20 +14,20 @@ STAGES = ("simulate", "process", "train", "score", "optimise", "fit", "plot")
 def _interrupted(finished: Finished, output: Path, stage: str) -> str:
     """Runs the flow and presses Ctrl-C as soon as a stage has begun; what it printed until the end."""
     command = [sys.executable, "-m", "znought.facility.cli", "run", str(finished.card)]
-    process = subprocess.Popen(
+    printed = []
+    with subprocess.Popen(
         [*command, "--output", str(output), "--workers", "2"],
         stderr=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         text=True,
         start_new_session=True,
-    )
-    assert process.stderr is not None
-    printed = []
-    for line in process.stderr:
-        printed.append(line)
-        if line.startswith(stage) and line.rstrip().endswith("…"):
-            process.send_signal(signal.SIGINT)
-    assert process.wait(timeout=120) == 130, "".join(printed)
+    ) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            printed.append(line)
+            if line.startswith(stage) and line.rstrip().endswith("…"):
+                process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=120) == 130, "".join(printed)
     return "".join(printed)
 
 
