@@ -79,8 +79,8 @@ def test_yields_before_acceptance(process: str) -> None:
             "cut on 'm_jj' is empty: lower 100.0 is not below 70",
         ),
         (
-            lambda c: c["likelihood"]["workspace"]["floating"].append("Wt"),
-            "likelihood.workspace.floating: Unknown process 'Wt', did you mean 'WW'",
+            lambda c: c["likelihood"]["workspace"]["floating"].append("Zjet"),
+            "likelihood.workspace.floating: Unknown process 'Zjet', did you mean 'Zjets'",
         ),
         (lambda c: c.pop("signal"), "signal: Field required"),
     ],
