@@ -9,6 +9,7 @@ References:
     Cowan, Cranmer, Gross, Vitells, arXiv:1007.1727.
 """
 
+from abc import abstractmethod
 from typing import Any
 
 import keras
@@ -94,9 +95,9 @@ class _YieldLoss(keras.losses.Loss):  # type: ignore[misc]  # Keras has no types
     def call(self, y_true: Any, y_pred: Any) -> Any:
         return self(y_true, y_pred)
 
+    @abstractmethod
     def of_yields(self, signal: Any, background: Any) -> Any:
         """The loss of selected yields, float64."""
-        raise NotImplementedError
 
     def get_config(self) -> dict[str, Any]:
         return {
