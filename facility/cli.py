@@ -1,6 +1,7 @@
 """The command line: `znought --help`."""
 
 import json
+import signal
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -200,6 +201,8 @@ def _execute(
             context = Context(load_card(card), Workspace(output), options, Terminal(console), cluster)
             run_stages(context, plan(context), redo=redo)
     except KeyboardInterrupt:
+        # The cluster is closed; a late signal must not break into the interpreter's own farewell.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
         console.print("\nInterrupted: the same command again resumes.", highlight=False)
         raise typer.Exit(INTERRUPTED) from None
 

@@ -163,7 +163,7 @@ def fit_at(
         init[config.poi_index] = _START
     hold, bounds = list(config.suggested_fixed()), list(config.suggested_bounds())
     low = _lowest_mu(model) if lowest_mu is None else lowest_mu
-    bounds[config.poi_index] = (low, max(bounds[config.poi_index][1], _MU_MAX))
+    bounds[config.poi_index] = (low, highest_mu(model))
     for i, value in (fixed or {}).items():
         init[i], hold[i] = value, True
     if all(hold):
@@ -189,6 +189,11 @@ def fit_at(
     raise DataError(f"the fit{' with ' + held if held else ''} did not converge.")
 
 
+def highest_mu(model: pyhf.Model) -> float:
+    """Largest mu that a fit may try: the workspace's bound, or 100 where that is lower."""
+    return max(float(model.config.suggested_bounds()[model.config.poi_index][1]), _MU_MAX)
+
+
 def _lowest_mu(model: pyhf.Model) -> float:
     """Half-way to the mu at which some bin's nominal expectation would be zero."""
     parameters = list(model.config.suggested_init())
@@ -205,7 +210,7 @@ def _crossing(model: pyhf.Model, counts: list[float], best: Minimum, sign: int) 
     """Where −2 ln L has risen by 1, seen from the best mu in one direction."""
     poi = model.config.poi_index
     centre, step = float(best.values[poi]), sign * float(best.errors[poi])
-    end = _lowest_mu(model) if sign < 0 else max(model.config.suggested_bounds()[poi][1], _MU_MAX)
+    end = _lowest_mu(model) if sign < 0 else highest_mu(model)
 
     # A fit that begins where it ends is slow, too.
     known = {centre: -1.0}

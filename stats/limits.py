@@ -8,7 +8,7 @@ from scipy.interpolate import PchipInterpolator
 from scipy.stats import norm
 
 from znought.errors import DataError
-from znought.stats.inference import DataKind, fit_at, loaded_model
+from znought.stats.inference import DataKind, fit_at, highest_mu, loaded_model
 from znought.stats.workspace import Spec
 
 __all__ = ["Limit", "cls_limit"]
@@ -52,7 +52,7 @@ def cls_limit(spec: Spec, *, data: DataKind = "expected", mu: float = 0.0) -> Li
         reference = fit_at(model, asimov)
         scan, root_q, root_a = [0.0], [0.0], [0.0]
         step = _RISE * reference.errors[poi]
-        highest = model.config.suggested_bounds()[poi][1]
+        highest = highest_mu(model)
         while root_a[-1] <= targets[-1] or _ln_cls(root_q[-1], root_a[-1]) > np.log(_ALPHA):
             if len(scan) == _MAX_POINTS or scan[-1] + step > highest:
                 raise DataError(f"no 95 % CLs limit on mu below {min(scan[-1] + step, highest):.3g}.")

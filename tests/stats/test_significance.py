@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize_scalar
 
@@ -58,9 +58,10 @@ def test_reference_table(s: float, b: float, sigma: float, gaussian: float, pois
 @settings(max_examples=50, deadline=None)
 @given(s=signals, b=backgrounds, r=st.floats(0.01, 1.0))
 def test_agrees_with_the_textbook_form(auxiliary: Auxiliary, s: float, b: float, r: float) -> None:
-    expected = textbook(s, b, r * b, auxiliary)
-    # The textbook form cancels at s << b, even in extended precision.
+    # The textbook form cancels at s << b, even in extended precision, until nothing of it is left.
     tolerance = 1e-7 + 3e-18 * b * (b + (r * b) ** 2) / s**2
+    assume(tolerance < 0.01)
+    expected = textbook(s, b, r * b, auxiliary)
     assert float(asimov_z0(s, b, r * b, auxiliary=auxiliary)) == pytest.approx(expected, rel=tolerance)
 
 
