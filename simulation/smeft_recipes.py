@@ -15,6 +15,7 @@ __all__ = ["SMEFT_RECIPES", "SMEFT_SLICE_GEV", "smeft_weights"]
 SMEFT_SLICE_GEV = (80.0, 250.0)
 """Lower edges of the two slices in the hard process' pT(V); the upper one fills the tail that c̄ lifts."""
 _TOP_SLICE_GEV = (80.0, 150.0)
+_JET_SLICE_GEV = (100.0, 180.0)
 
 _H_TO_BB = ("25:onMode = off", "25:onIfAny = 5")
 _Z_TO_NEUTRINOS = ("23:onMode = off", "23:onIfAny = 12 14 16")
@@ -73,16 +74,17 @@ def _top(name: str, description: str, decays: tuple[str, ...]) -> tuple[Recipe, 
     return _slices(recipe, "pT(t)", _TOP_SLICE_GEV)
 
 
-def _with_b_pair(name: str, description: str, commands: tuple[str, ...]) -> Recipe:
-    return Recipe(
+def _with_b_pair(name: str, description: str, commands: tuple[str, ...]) -> tuple[Recipe, Recipe]:
+    recipe = Recipe(
         name=name,
-        description=f"{description}, pT(V) > 100 GeV, two b quarks from shower or proton",
-        commands=(*commands, "PhaseSpace:pTHatMin = 100."),
+        description=f"{description}, two b quarks from shower or proton",
+        commands=commands,
         leptons="record",
         b_pair=BPairFilter(),
         skim="bb",
         events_per_job=1500,
     )
+    return _slices(recipe, "pT(V)", _JET_SLICE_GEV)
 
 
 SMEFT_RECIPES: tuple[Recipe, ...] = (
@@ -93,9 +95,9 @@ SMEFT_RECIPES: tuple[Recipe, ...] = (
         ("HiggsSM:ffbar2HW = on", *_W_TO_LEPTONS),
     ),
     *_signal("zh_llbb", "qq -> ZH, Z -> ee or mumu", ("HiggsSM:ffbar2HZ = on", *_Z_TO_LEPTONS)),
-    _with_b_pair("z_nunu_bb", "Z + jet, Z -> nunu", (*_Z_AND_JET, *_Z_TO_NEUTRINOS)),
-    _with_b_pair("w_lnu_bb", "W + jet, W -> e, mu or tau", (*_W_AND_JET, *_W_TO_LEPTONS)),
-    _with_b_pair("z_ll_bb", "Z + jet, Z -> ee or mumu", (*_Z_AND_JET, *_Z_TO_LEPTONS)),
+    *_with_b_pair("z_nunu_bb", "Z + jet, Z -> nunu", (*_Z_AND_JET, *_Z_TO_NEUTRINOS)),
+    *_with_b_pair("w_lnu_bb", "W + jet, W -> e, mu or tau", (*_W_AND_JET, *_W_TO_LEPTONS)),
+    *_with_b_pair("z_ll_bb", "Z + jet, Z -> ee or mumu", (*_Z_AND_JET, *_Z_TO_LEPTONS)),
     *_top("ttbar_lnuqq", "W+ -> e, mu or tau, W- -> qq' (stands for both charges)", _ONE_LEPTON),
     *_top("ttbar_lnulnu", "both W -> e, mu or tau", _W_TO_LEPTONS),
 )
