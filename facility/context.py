@@ -3,10 +3,11 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Generic, TypeVar
 
 from distributed import Client
 
-from znought.facility.card import Card
+from znought.facility.card_base import Card
 from znought.facility.progress import Reporter
 from znought.facility.workspace import Workspace
 
@@ -28,15 +29,18 @@ class RunOptions:
     unblind: bool = False
 
 
+CardT_co = TypeVar("CardT_co", bound=Card, covariant=True)
+
+
 @dataclass(frozen=True)
-class Context:
-    """One run of one analysis.
+class Context(Generic[CardT_co]):
+    """One run of one analysis, whose card's class says which.
 
     Attributes:
         cluster: opens the cluster at its first call; a run whose stages all hold never does.
     """
 
-    card: Card
+    card: CardT_co
     workspace: Workspace
     options: RunOptions
     reporter: Reporter

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from znought.facility.card import Card
+from znought.facility.card_vh_ww import VHWWCard
 from znought.facility.results import FitSummary, Results
 from znought.facility.sample import ScoredSample
 from znought.facility.summary import METHODS
@@ -49,7 +49,7 @@ class Album:
         unblind: whether data in signal bins are drawn.
     """
 
-    card: Card
+    card: VHWWCard
     results: Results
     manifest: Manifest
     simulation: ScoredSample

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from znought.errors import CardError, DataError, unknown_name
-from znought.facility.card import Card
+from znought.facility.card_base import Card
 from znought.facility.workspace import read_json, write_json
 
 __all__ = ["Fileset", "file_states", "fileset_of_card", "read_fileset", "write_fileset"]

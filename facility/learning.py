@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from znought.errors import DataError
-from znought.facility.card import Card
+from znought.facility.card_vh_ww import VHWWCard
 from znought.facility.store import EventTable, read_events
 from znought.facility.workspace import Workspace, read_json
 from znought.models.folds import UNTRAINED, assign_folds, is_test
@@ -42,7 +42,7 @@ class LearningPlan:
     training: TrainingConfig
 
 
-def learning_plan(card: Card, workspace: Workspace, features: tuple[str, ...]) -> LearningPlan:
+def learning_plan(card: VHWWCard, workspace: Workspace, features: tuple[str, ...]) -> LearningPlan:
     """The plan of a card whose columns have been made.
 
     Args:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from znought.facility.card import Card
+from znought.facility.card_vh_ww import VHWWCard
 from znought.facility.sample import region
 from znought.facility.store import EventTable, read_events
 from znought.facility.workspace import Workspace
@@ -22,7 +22,7 @@ SIGNAL_REGION = "SR"
 
 
 def templates(
-    card: Card, workspace: Workspace, edges: NDArray[np.float64], *, with_data: bool
+    card: VHWWCard, workspace: Workspace, edges: NDArray[np.float64], *, with_data: bool
 ) -> list[RegionTemplates]:
     """Templates of the signal bins and the control regions, nominal and under every variation.
 
@@ -50,7 +50,7 @@ def templates(
     return found
 
 
-def fit_settings(card: Card) -> WorkspaceConfig:
+def fit_settings(card: VHWWCard) -> WorkspaceConfig:
     """The card's likelihood, with every enabled variation among its systematics."""
     named = {name: SystematicConfig() for name in card.variations.enabled}
     likelihood = card.likelihood.workspace
@@ -58,7 +58,7 @@ def fit_settings(card: Card) -> WorkspaceConfig:
 
 
 def _varied(
-    card: Card, workspace: Workspace, edges: NDArray[np.float64], variation: str
+    card: VHWWCard, workspace: Workspace, edges: NDArray[np.float64], variation: str
 ) -> Mapping[str, Yields]:
     """A variation has columns of its own, or a weight of its own beside the nominal columns."""
     if any(workspace.scores.glob(f"*/{variation}/*.parquet")):
@@ -67,7 +67,7 @@ def _varied(
 
 
 def _yields(
-    card: Card, workspace: Workspace, edges: NDArray[np.float64], variation: str, weight: str
+    card: VHWWCard, workspace: Workspace, edges: NDArray[np.float64], variation: str, weight: str
 ) -> dict[str, Yields]:
     datasets = card.of_kind("simulation")
     columns, scores = _tables(card, workspace, datasets, variation, weight)
@@ -89,7 +89,9 @@ def _yields(
     return found
 
 
-def _observed(card: Card, workspace: Workspace, edges: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+def _observed(
+    card: VHWWCard, workspace: Workspace, edges: NDArray[np.float64]
+) -> dict[str, NDArray[np.float64]]:
     columns, scores = _tables(card, workspace, card.of_kind("data"), "nominal", "event_weight")
     where, discriminant = _placed(card, columns, scores, edges)
     controls = (f"CR_{name}" for name in card.likelihood.control_regions)
@@ -100,7 +102,7 @@ def _observed(card: Card, workspace: Workspace, edges: NDArray[np.float64]) -> d
 
 
 def _tables(
-    card: Card, workspace: Workspace, datasets: tuple[str, ...], variation: str, weight: str
+    card: VHWWCard, workspace: Workspace, datasets: tuple[str, ...], variation: str, weight: str
 ) -> tuple[EventTable, EventTable]:
     cuts = [cut.variable for cut in region(card, card.signal_region).cuts]
     outputs = [f"score_{name}" for name in card.classes]
@@ -111,7 +113,7 @@ def _tables(
 
 
 def _placed(
-    card: Card, columns: EventTable, scores: EventTable, edges: NDArray[np.float64]
+    card: VHWWCard, columns: EventTable, scores: EventTable, edges: NDArray[np.float64]
 ) -> tuple[NDArray[np.str_], NDArray[Any]]:
     """Region of every event and its discriminant there."""
     outputs = {name: scores[f"score_{name}"].astype(np.float64) for name in card.classes}

@@ -4,11 +4,12 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from distributed import Client
 
 from znought.errors import CardError, unknown_name
-from znought.facility.card import Card
+from znought.facility.card_base import Card
 from znought.facility.context import Context, RunOptions
 from znought.facility.manifest import Manifest, fingerprint, source_digest
 from znought.facility.progress import Silent
@@ -32,11 +33,11 @@ class Stage:
     """
 
     name: str
-    work: Callable[[Context], Iterable[Path]]
+    work: Callable[[Context[Any]], Iterable[Path]]
     sections: tuple[str, ...]
     code: tuple[str, ...]
     after: tuple[str, ...] = ()
-    inputs: Callable[[Context], object] = lambda context: None
+    inputs: Callable[[Context[Any]], object] = lambda context: None
 
 
 _LEARNING = ("classes", "features", "processes", "datasets", "network", "training", "boosting")
@@ -99,10 +100,10 @@ TUNE = Stage(
 )
 """Not part of a run: what it finds is put into the card by a person."""
 
-Plan = Callable[[Context], Sequence[Stage]]
+Plan = Callable[[Context[Any]], Sequence[Stage]]
 
 
-def flow(context: Context) -> Sequence[Stage]:
+def flow(context: Context[Any]) -> Sequence[Stage]:
     """The stages of a whole run: simulation only where neither the card nor the user names files."""
     card = context.card
     has_files = any(dataset.files for dataset in card.datasets.values())
@@ -147,7 +148,7 @@ def run(card: Card, client: Client, *, output: Path = Path("output")) -> Results
     return read_results(context.workspace.results)
 
 
-def run_stages(context: Context, stages: Sequence[Stage], *, redo: frozenset[str] = frozenset()) -> None:
+def run_stages(context: Context[Any], stages: Sequence[Stage], *, redo: frozenset[str] = frozenset()) -> None:
     """Runs, in order, the stages named in `redo` and those whose manifest no longer holds."""
     manifest = Manifest(context.workspace.manifest)
     for stage in stages:
@@ -158,7 +159,7 @@ def run_stages(context: Context, stages: Sequence[Stage], *, redo: frozenset[str
             _perform(context, stage, manifest, mark)
 
 
-def _perform(context: Context, stage: Stage, manifest: Manifest, mark: str) -> None:
+def _perform(context: Context[Any], stage: Stage, manifest: Manifest, mark: str) -> None:
     manifest.drop(stage.name)
     context.reporter.stage(stage.name, "…")
     begin = time.perf_counter()
@@ -169,7 +170,7 @@ def _perform(context: Context, stage: Stage, manifest: Manifest, mark: str) -> N
     context.reporter.stage(stage.name, f"done in {seconds:.0f} s")
 
 
-def _mark(context: Context, stage: Stage, manifest: Manifest) -> str:
+def _mark(context: Context[Any], stage: Stage, manifest: Manifest) -> str:
     """Fingerprint of all that decides what a stage makes."""
     upstream = {name: manifest.get(name) for name in stage.after}
     return fingerprint(

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from znought.errors import DataError
-from znought.facility.card import Card
+from znought.facility.card_vh_ww import VHWWCard
 from znought.facility.store import IDENTITY, EventTable, read_events
 from znought.facility.workspace import Workspace
 from znought.processors.regions import Region, regions_from_card
@@ -27,7 +27,7 @@ class ScoredSample:
         boosted: outputs of the boosted trees, under the same names.
     """
 
-    card: Card
+    card: VHWWCard
     columns: EventTable
     scores: EventTable
     boosted: EventTable
@@ -86,13 +86,13 @@ class ScoredSample:
         return table[f"score_{self.card.signal_class}"]
 
 
-def region(card: Card, name: str) -> Region:
+def region(card: VHWWCard, name: str) -> Region:
     """A region of the card."""
     return regions_from_card(card.regions)[name]
 
 
 def read_sample(
-    card: Card, workspace: Workspace, *, kind: Literal["simulation", "data"], features: tuple[str, ...]
+    card: VHWWCard, workspace: Workspace, *, kind: Literal["simulation", "data"], features: tuple[str, ...]
 ) -> ScoredSample:
     """All scored events of one kind.
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from znought.errors import DataError
-from znought.facility.card import Card
+from znought.facility.card_vh_ww import VHWWCard
 from znought.facility.context import Context
 from znought.facility.likelihood import fit_settings, templates
 from znought.facility.results import FitSummary, Results, write_results
@@ -23,12 +23,12 @@ from znought.stats.workspace import Spec, build_workspace
 __all__ = ["fit", "inputs"]
 
 
-def inputs(context: Context) -> object:
+def inputs(context: Context[VHWWCard]) -> object:
     """Beyond the card: whether data enter the signal bins."""
     return context.options.unblind
 
 
-def fit(context: Context) -> Iterable[Path]:
+def fit(context: Context[VHWWCard]) -> Iterable[Path]:
     """Writes `results.json` and the likelihood in the formats of other programs."""
     card, workspace = context.card, context.workspace
     found = read_json(workspace.binning)
@@ -56,7 +56,7 @@ def fit(context: Context) -> Iterable[Path]:
     return [workspace.results, *written]
 
 
-def _likelihood(context: Context, edges: NDArray[np.float64]) -> tuple[Spec, list[Path]]:
+def _likelihood(context: Context[VHWWCard], edges: NDArray[np.float64]) -> tuple[Spec, list[Path]]:
     """The likelihood of signal bins and control regions, and its files for other programs."""
     card = context.card
     regions = templates(card, context.workspace, edges, with_data=context.options.unblind)
@@ -71,7 +71,7 @@ def _likelihood(context: Context, edges: NDArray[np.float64]) -> tuple[Spec, lis
     return spec, sorted(path for path in folder.iterdir() if path.is_file())
 
 
-def _fitted(context: Context, spec: Spec) -> tuple[FitSummary | None, list[str]]:
+def _fitted(context: Context[VHWWCard], spec: Spec) -> tuple[FitSummary | None, list[str]]:
     """The fit, or the reason why these templates allow none: few simulated events make poor likelihoods."""
     kind: DataKind = "observed" if context.options.unblind else "expected"
     with context.reporter.bar("fitting") as advance:
@@ -97,7 +97,7 @@ def _fitted(context: Context, spec: Spec) -> tuple[FitSummary | None, list[str]]
     return summary, [_sentence(card=context.card, summary=summary)]
 
 
-def _sentence(card: Card, summary: FitSummary) -> str:
+def _sentence(card: VHWWCard, summary: FitSummary) -> str:
     low, high = summary.mu_interval
     floating = ", ".join(card.likelihood.workspace.floating) or "no"
     return (
@@ -128,7 +128,7 @@ def _yields(entry: Mapping[str, Any]) -> dict[str, object]:
     }
 
 
-def _notes(card: Card, found: Mapping[str, Any]) -> list[str]:
+def _notes(card: VHWWCard, found: Mapping[str, Any]) -> list[str]:
     constraints = card.binning.constraints
     notes = [
         f"Every bin holds at least {constraints.effective_background:.0f} effective background events: "

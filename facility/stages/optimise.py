@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from znought.facility.card import Card
+from znought.facility.card_vh_ww import VHWWCard
 from znought.facility.context import Context
 from znought.facility.sample import ScoredSample, read_sample
 from znought.facility.workspace import write_json
@@ -41,7 +41,7 @@ class Candidate:
     config: BinningConfig
 
 
-def candidates(card: Card, sample: ScoredSample) -> tuple[Candidate, ...]:
+def candidates(card: VHWWCard, sample: ScoredSample) -> tuple[Candidate, ...]:
     """Every selection and binning that is compared, all on the same events, weights and rules."""
     rules, cuts = card.binning, card.cut_based
     selected = sample.in_region(cuts.region)
@@ -59,7 +59,7 @@ def candidates(card: Card, sample: ScoredSample) -> tuple[Candidate, ...]:
     )
 
 
-def optimise(context: Context) -> Iterable[Path]:
+def optimise(context: Context[VHWWCard]) -> Iterable[Path]:
     """Writes `binning.json` and `evaluation.json`."""
     card, workspace = context.card, context.workspace
     sample = read_sample(card, workspace, kind="simulation", features=FEATURES)
@@ -80,7 +80,7 @@ def optimise(context: Context) -> Iterable[Path]:
     return [workspace.binning, workspace.evaluation]
 
 
-def _significance(card: Card, sample: ScoredSample, candidate: Candidate) -> dict[str, object]:
+def _significance(card: VHWWCard, sample: ScoredSample, candidate: Candidate) -> dict[str, object]:
     """Cross-fitted and in-sample significances of one candidate, with its yields."""
     rows = candidate.mask
     events = (candidate.values[rows], sample.weight[rows], sample.is_signal[rows])
@@ -125,7 +125,7 @@ def _two_processes(edges: NDArray[np.float64], part: Any) -> Yields:
     )
 
 
-def _areas(card: Card, sample: ScoredSample, model: Any) -> dict[str, object]:
+def _areas(card: VHWWCard, sample: ScoredSample, model: Any) -> dict[str, object]:
     """Areas with every class carrying the same weight, as in training; out-of-fold and test events."""
     trained = sample.class_index >= 0
     index, weight = sample.class_index[trained], sample.weight[trained]
@@ -140,7 +140,7 @@ def _areas(card: Card, sample: ScoredSample, model: Any) -> dict[str, object]:
     return {name: {"value": area.value, "interval": [area.lower, area.upper]} for name, area in found.items()}
 
 
-def _events(card: Card, sample: ScoredSample) -> dict[str, dict[str, float]]:
+def _events(card: VHWWCard, sample: ScoredSample) -> dict[str, dict[str, float]]:
     """Raw, generated, effective and expected events of every process after preselection."""
     rows = {}
     names = [name for name, process in card.processes.items() if process.kind == "simulation"]

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from pathlib import Path
 
+from znought.facility.card_vh_ww import VHWWCard
 from znought.facility.context import Context
 from znought.facility.figures import Album
 from znought.facility.fileset import read_fileset
@@ -21,12 +22,12 @@ __all__ = ["inputs", "plot"]
 ABOUT = 36
 
 
-def inputs(context: Context) -> object:
+def inputs(context: Context[VHWWCard]) -> object:
     """Beyond the card: whether data are shown in signal bins."""
     return context.options.unblind
 
 
-def plot(context: Context) -> Iterable[Path]:
+def plot(context: Context[VHWWCard]) -> Iterable[Path]:
     """Writes `figures/` and `report.html`."""
     workspace = context.workspace
     album = _album(context)
@@ -48,7 +49,7 @@ def plot(context: Context) -> Iterable[Path]:
     return [*written, workspace.report]
 
 
-def _album(context: Context) -> Album:
+def _album(context: Context[VHWWCard]) -> Album:
     card, workspace = context.card, context.workspace
     flow = read_json(workspace.cutflow)
     fileset = read_fileset(context.fileset_path, card)

@@ -9,7 +9,7 @@ import numpy as np
 import uproot
 
 from znought.errors import DataError
-from znought.facility.card import Card
+from znought.facility.card_vh_ww import VHWWCard
 from znought.facility.context import Context
 from znought.facility.fileset import Fileset, file_states, read_fileset
 from znought.facility.runner import RunResult, process_fileset
@@ -22,13 +22,13 @@ from znought.processors.vh_ww import NOMINAL, VHWWProcessor
 __all__ = ["inputs", "process"]
 
 
-def inputs(context: Context) -> object:
+def inputs(context: Context[VHWWCard]) -> object:
     """Beyond the card: the fileset, and size and time of each of its files."""
     fileset = _fileset(context)
     return {"fileset": fileset, "files": file_states(fileset)}
 
 
-def process(context: Context) -> Iterable[Path]:
+def process(context: Context[VHWWCard]) -> Iterable[Path]:
     """Every event of every file once, or a stop that names what failed."""
     card, workspace = context.card, context.workspace
     fileset = _fileset(context)
@@ -53,11 +53,11 @@ def process(context: Context) -> Iterable[Path]:
     return [workspace.normalisation, workspace.substitutes, workspace.cutflow, histograms, *columns]
 
 
-def _fileset(context: Context) -> Fileset:
+def _fileset(context: Context[VHWWCard]) -> Fileset:
     return read_fileset(context.fileset_path, context.card)
 
 
-def _normalisation(card: Card, name: str, found: RunResult) -> Normalisation | None:
+def _normalisation(card: VHWWCard, name: str, found: RunResult) -> Normalisation | None:
     """The scale of a simulated dataset; None for data, which count as they are."""
     dataset = card.datasets[name]
     if card.processes[dataset.process].kind == "data":
@@ -88,7 +88,7 @@ def _columns(workspace: Workspace, found: RunResult) -> list[Path]:
     return [workspace.columns / path.relative_to(root) for path in sorted(kept)]
 
 
-def _cutflow(card: Card, found: RunResult, scales: Mapping[str, Normalisation | None]) -> dict[str, Any]:
+def _cutflow(card: VHWWCard, found: RunResult, scales: Mapping[str, Normalisation | None]) -> dict[str, Any]:
     """Raw and expected events after each cut, per process, with the error from finite samples."""
     processes: dict[str, dict[str, Any]] = {}
     cuts: tuple[str, ...] = ()
@@ -125,7 +125,7 @@ def _plain(total: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _histograms(
-    card: Card, workspace: Workspace, found: RunResult, scales: Mapping[str, Normalisation | None]
+    card: VHWWCard, workspace: Workspace, found: RunResult, scales: Mapping[str, Normalisation | None]
 ) -> Path:
     """Inputs after preselection as ROOT histograms `<process>/<input>`, in expected events."""
     summed: dict[str, Any] = {}

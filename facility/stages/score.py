@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow.parquet as pq
 from distributed import as_completed
 
+from znought.facility.card_vh_ww import VHWWCard
 from znought.facility.context import Context
 from znought.facility.learning import LearningPlan, folds_of, learning_plan
 from znought.facility.store import IDENTITY, EventTable, write_parquet
@@ -19,7 +20,7 @@ __all__ = ["score"]
 FILES_PER_TASK = 50
 
 
-def score(context: Context) -> Iterable[Path]:
+def score(context: Context[VHWWCard]) -> Iterable[Path]:
     """Scores every file of every variation; a training event meets only the network that never saw it."""
     workspace = context.workspace
     plan = learning_plan(context.card, workspace, FEATURES)

@@ -6,7 +6,7 @@ from pathlib import Path
 from distributed import as_completed
 
 from znought.errors import CardError
-from znought.facility.card import Card
+from znought.facility.card_base import Card
 from znought.facility.context import Context
 from znought.facility.fileset import write_fileset
 from znought.simulation.config import SimulationConfig
@@ -22,12 +22,12 @@ from znought.simulation.jobs import (
 __all__ = ["scale", "simulate"]
 
 
-def scale(context: Context) -> object:
+def scale(context: Context[Card]) -> object:
     """Beyond the card, the number of events decides what is made."""
     return context.options.events_scale
 
 
-def simulate(context: Context) -> Iterable[Path]:
+def simulate(context: Context[Card]) -> Iterable[Path]:
     """Runs every job whose file is not there yet, and writes the fileset.
 
     Raises:
@@ -68,7 +68,7 @@ def _requests(card: Card) -> list[SampleRequest]:
     ]
 
 
-def _generate(context: Context, jobs: tuple[SimulationJob, ...]) -> list[JobSummary]:
+def _generate(context: Context[Card], jobs: tuple[SimulationJob, ...]) -> list[JobSummary]:
     """One task per file; a file that is there, whole and of the same job, costs nothing."""
     client = context.cluster()
     directory = str(context.workspace.ntuples.resolve())

@@ -8,7 +8,7 @@ from typing import Any
 from distributed import Client, as_completed, get_worker
 
 from znought.errors import DataError
-from znought.facility.card import Card
+from znought.facility.card_vh_ww import VHWWCard
 from znought.facility.context import Context
 from znought.facility.learning import LearningPlan, learning_plan, other_events, training_data
 from znought.facility.preflight import check_workers
@@ -26,7 +26,7 @@ __all__ = ["train"]
 EPOCHS_TOPIC = "znought-epochs"
 
 
-def train(context: Context) -> Iterable[Path]:
+def train(context: Context[VHWWCard]) -> Iterable[Path]:
     """Trains every fold that is not finished yet, and writes networks and the trees' scores."""
     card, workspace = context.card, context.workspace
     plan = learning_plan(card, workspace, FEATURES)
@@ -52,7 +52,7 @@ def train(context: Context) -> Iterable[Path]:
 
 
 def _networks(
-    client: Client, card: Card, plan: LearningPlan, checkpoints: Path, advance: Advance
+    client: Client, card: VHWWCard, plan: LearningPlan, checkpoints: Path, advance: Advance
 ) -> list[TrainedFold]:
     checkpoints.mkdir(parents=True, exist_ok=True)
     n_folds = plan.training.n_folds

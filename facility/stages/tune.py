@@ -7,6 +7,7 @@ from pathlib import Path
 import yaml
 from distributed import Client, KilledWorker, as_completed
 
+from znought.facility.card_vh_ww import VHWWCard
 from znought.facility.context import Context
 from znought.facility.learning import LearningPlan, learning_plan, training_data
 from znought.facility.preflight import check_workers
@@ -22,7 +23,7 @@ __all__ = ["tune"]
 FOLD = 0
 
 
-def tune(context: Context) -> Iterable[Path]:
+def tune(context: Context[VHWWCard]) -> Iterable[Path]:
     """Writes `search/trials.json` and `search/network.yaml`, a section to put into the card."""
     card, workspace = context.card, context.workspace
     plan = learning_plan(card, workspace, FEATURES)

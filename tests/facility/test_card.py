@@ -8,9 +8,10 @@ import pytest
 import yaml
 
 from znought.errors import CardError
-from znought.facility.card import load_card
+from znought.facility.card import CARDS, VHWWCard, load_card
 
-SHIPPED = Path(__file__).parents[2] / "analyses" / "vh_ww.yaml"
+ANALYSES = Path(__file__).parents[2] / "analyses"
+SHIPPED = ANALYSES / "vh_ww.yaml"
 Edit = Callable[[dict[str, Any]], object]
 
 
@@ -24,11 +25,19 @@ def _edited(tmp_path: Path, edit: Edit) -> Path:
 
 def test_the_shipped_card_is_the_talks() -> None:
     card = load_card(SHIPPED)
+    assert isinstance(card, VHWWCard)
     assert card.classes == ("VH", "ggF", "VBF", "top", "Zjets", "WW")
     assert card.lumi_ifb == 139.0
     assert card.network.hidden_nodes == (20, 20, 40, 70, 20, 50, 40, 30, 40, 30)
     assert card.network.learning_rate == 0.00222
     assert card.of_kind("data") == ("data",)
+
+
+@pytest.mark.parametrize("path", sorted(ANALYSES.glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_shipped_card_is_of_its_analysis(path: Path) -> None:
+    card = load_card(path)
+    assert type(card) is CARDS[card.analysis]
+    assert card.analysis == path.stem
 
 
 # Expected events before acceptance at 139 fb⁻¹, e±μ∓ with leptonic τ decays (rounded).
@@ -83,6 +92,8 @@ def test_yields_before_acceptance(process: str) -> None:
             "likelihood.workspace.floating: Unknown process 'Zjet', did you mean 'Zjets'",
         ),
         (lambda c: c.pop("signal"), "signal: Field required"),
+        (lambda c: c.pop("analysis"), "analysis: this key is missing. Expected one of: vh_ww, vh_bb_smeft"),
+        (lambda c: c.update(analysis="vh_wv"), "analysis: Unknown analysis 'vh_wv', did you mean 'vh_ww'"),
     ],
 )
 def test_a_mistake_is_one_clear_line(tmp_path: Path, edit: Edit, message: str) -> None:

@@ -11,7 +11,7 @@ from distributed import Client
 
 from tests.integration.conftest import Finished, small_card, znought
 from znought.errors import DataError, ZnoughtError
-from znought.facility.card import load_card
+from znought.facility.card import VHWWCard, load_card
 from znought.facility.context import Context, RunOptions
 from znought.facility.progress import Silent
 from znought.facility.sites import connect
@@ -34,10 +34,12 @@ def ntuples(finished: Finished, tmp_path: Path) -> Path:
     return tmp_path / "ntuples" / "ggf" / "ggf_0000.root"
 
 
-def _context(finished: Finished, client: Client, fileset: Path) -> Context:
+def _context(finished: Finished, client: Client, fileset: Path) -> Context[VHWWCard]:
     options = RunOptions(fileset=fileset)
     workspace = Workspace(fileset.parent / "output")
-    return Context(load_card(finished.card), workspace, options, Silent(), lambda: client)
+    card = load_card(finished.card)
+    assert isinstance(card, VHWWCard)
+    return Context(card, workspace, options, Silent(), lambda: client)
 
 
 def _truncate(file: Path) -> None:

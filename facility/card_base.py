@@ -1,0 +1,121 @@
+"""What every analysis card holds: datasets, their processes, how they are read and how they are simulated."""
+
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from znought.errors import unknown_name
+from znought.processors.regions import regions_from_card
+from znought.simulation.config import SimulationConfig
+
+__all__ = ["Card", "Dataset", "Process", "Processing", "RegionCuts", "Section", "check_known"]
+
+RegionCuts = dict[str, tuple[float | None, float | None]]
+"""Variable → (lower, upper), None for an open side."""
+
+
+class Section(BaseModel):
+    """Part of a card: unknown keys are refused, values never change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+class Process(Section):
+    """One physics process.
+
+    Attributes:
+        kind: "data" for recorded or pseudo-data.
+    """
+
+    kind: Literal["simulation", "data"] = "simulation"
+
+
+class Dataset(Section):
+    """One dataset: files that share a cross section.
+
+    Attributes:
+        process: name in `processes`.
+        xsec_pb: cross section in pb; required for simulation.
+        branching_ratio, k_factor: factors on the cross section.
+        filter_efficiency: of the generator filter; None takes it from the files' own counters.
+        generated_sumw: signed sum of weights over all generated events, for files that do not keep it.
+        files: paths or globs, local, `root://` or `https://`.
+        tree: name of the tree of events; None finds it by the format.
+        recipe: what `znought simulate` generates for it.
+        n_events: generated events at scale 1.
+        n_responses: detector responses per generated event.
+        lumi_ifb: luminosity of data.
+    """
+
+    process: str
+    xsec_pb: Annotated[float, Field(gt=0)] | None = None
+    branching_ratio: Annotated[float, Field(gt=0, le=1)] = 1.0
+    k_factor: Annotated[float, Field(gt=0)] = 1.0
+    filter_efficiency: Annotated[float, Field(gt=0, le=1)] | None = None
+    generated_sumw: Annotated[float, Field(gt=0)] | None = None
+    files: tuple[str, ...] = ()
+    tree: str | None = None
+    recipe: str | None = None
+    n_events: Annotated[int, Field(ge=0)] = 0
+    n_responses: Annotated[int, Field(ge=1)] = 1
+    lumi_ifb: Annotated[float, Field(gt=0)] | None = None
+
+
+class Processing(Section):
+    """How ntuples are read: chunk size in events, and what a lost chunk means."""
+
+    chunk_size: Annotated[int, Field(ge=1000)] = 100_000
+    max_rounds: Annotated[int, Field(ge=1)] = 3
+    allow_skip: bool = False
+
+
+class Card(Section):
+    """What all analyses have in common.
+
+    Attributes:
+        analysis: which one; decides the card's further sections and the stages.
+        label: stands on every figure.
+        lumi_ifb: integrated luminosity that yields are given at.
+        regions: name → cuts on the processor's columns.
+    """
+
+    analysis: str
+    title: str
+    label: str = "Simulation"
+    lumi_ifb: Annotated[float, Field(gt=0)]
+    processes: Mapping[str, Process]
+    datasets: dict[str, Dataset]
+    regions: dict[str, RegionCuts] = {}
+    processing: Processing = Processing()
+    simulation: SimulationConfig | None = None
+
+    @model_validator(mode="after")
+    def _datasets_agree(self) -> "Card":
+        for name, dataset in self.datasets.items():
+            check_known(f"datasets.{name}", "process", dataset.process, self.processes)
+            if dataset.xsec_pb is None and self.processes[dataset.process].kind == "simulation":
+                message = "simulation needs a cross section (xsec_pb), none was given"
+                raise ValueError(f"datasets.{name}: {message}.")
+        regions_from_card(self.regions)
+        return self
+
+    def of_kind(self, kind: Literal["simulation", "data"]) -> tuple[str, ...]:
+        """Datasets of one kind, in the card's order."""
+        return tuple(
+            name for name, entry in self.datasets.items() if self.processes[entry.process].kind == kind
+        )
+
+    def section(self, *names: str) -> dict[str, Any]:
+        """Some sections as plain values, for a fingerprint."""
+        return self.model_dump(mode="json", include=set(names), by_alias=True)
+
+
+def check_known(where: str, kind: str, name: str, expected: Iterable[str]) -> None:
+    """Raises unless a name that stands somewhere in the card is one that the card defines.
+
+    Raises:
+        ValueError: with the nearest valid name; pydantic turns it into a card error.
+    """
+    if name not in expected:
+        raise ValueError(f"{where}: {unknown_name(kind, name, expected)}")

@@ -1,0 +1,136 @@
+"""The card of VH(bb) in the SMEFT: channels, coefficients, the talk's network, and what sets limits."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from znought.errors import unknown_name
+from znought.facility.card_base import Card, Section, check_known
+from znought.models.boosting import BoostingConfig
+from znought.models.network import Activation, Optimiser
+from znought.models.training import TrainingConfig
+from znought.processors.vh_bb_features import FEATURES
+from znought.processors.vh_bb_selection import CHANNELS, Channel, VHBBSelection
+from znought.stats.smeft_analysis import SmeftConfig
+from znought.stats.smeft_channel import MorphingConfig
+from znought.stats.smeft_likelihood import SIGNAL, Systematics
+
+__all__ = ["Discriminants", "Export", "TalkNetwork", "VHBBCard"]
+
+EVENT_COLUMNS = ("pt_v", "m_bb", "met", "n_jets")
+"""What a region may cut on in every channel, beside inputs that all channels share."""
+
+
+class TalkNetwork(Section):
+    """The network of arXiv:1902.05803; every hidden layer is as wide as the channel has inputs.
+
+    Attributes:
+        hidden_layers, activation, optimiser, learning_rate: as in the talk by default.
+        asimov_l1: penalty on the weights under the Asimov loss; under cross-entropy, whose gain at small
+            coefficients is less than any penalty, there is none.
+        pretraining_epochs: epochs with −s²/(s+b) before 1/Z_A².
+        minimum_background: events; the loss believes in no smaller background.
+    """
+
+    hidden_layers: Annotated[int, Field(ge=1)] = 1
+    activation: Activation = "relu"
+    optimiser: Optimiser = "adam"
+    learning_rate: Annotated[float, Field(gt=0)] = 0.001
+    asimov_l1: Annotated[float, Field(ge=0)] = 0.003
+    pretraining_epochs: Annotated[int, Field(ge=0)] = 5
+    minimum_background: Annotated[float, Field(gt=0)] = 1.0
+
+
+class Discriminants(Section):
+    """What limits are set with, beside counting and pT(V).
+
+    Attributes:
+        classifier_value: coefficient of the classifier that is binned.
+        parametrised_values: coefficients that the parametrised classifier learns from.
+        parametrised_at: coefficient at which it is evaluated.
+    """
+
+    classifier_value: float = 0.03
+    parametrised_values: tuple[float, ...] = (-0.03, -0.01, -0.003, 0.003, 0.01, 0.03)
+    parametrised_at: float = 0.003
+
+
+class Export(Section):
+    """The files of the public notebooks, made from the training region's events.
+
+    Attributes:
+        values: coefficients; none writes nothing.
+        n_events: drawn for each hypothesis.
+        seed: of the drawing.
+    """
+
+    values: tuple[float, ...] = ()
+    n_events: Annotated[int, Field(ge=10)] = 20_000
+    seed: int = 1
+
+
+class VHBBCard(Card):
+    """VH(bb) with c̄_HW (and c̄_HB) in up to three channels.
+
+    Attributes:
+        channels: which of 0L, 1L and 2L, in the order of the tables.
+        training_region: name in `regions` of the events that networks learn from; all regions are reported.
+        smeft: significances, projections and limits.
+        systematics: of the likelihood.
+    """
+
+    analysis: Literal["vh_bb_smeft"]
+    channels: Annotated[tuple[Channel, ...], Field(min_length=1)] = CHANNELS
+    training_region: str = "inclusive"
+    selection: VHBBSelection = VHBBSelection()
+    network: TalkNetwork = TalkNetwork()
+    training: TrainingConfig = TrainingConfig(batch_size=4096, max_epochs=35, patience=5, monitor="loss")
+    boosting: BoostingConfig = BoostingConfig()
+    discriminants: Discriminants = Discriminants()
+    morphing: MorphingConfig = MorphingConfig()
+    smeft: SmeftConfig = SmeftConfig()
+    systematics: Systematics = Systematics()
+    export: Export = Export()
+
+    @model_validator(mode="after")
+    def _names_agree(self) -> "VHBBCard":
+        if len(set(self.channels)) < len(self.channels):
+            raise ValueError(f"channels: expected each channel once. Received: {', '.join(self.channels)}.")
+        check_known("processes", "process", SIGNAL, self.processes)
+        check_known("training_region", "region", self.training_region, self.regions)
+        for name in self.systematics.relative:
+            check_known("systematics.relative", "process", name, self.processes)
+        if self.of_kind("data") or (self.simulation is not None and self.simulation.pseudo_data.enabled):
+            raise ValueError("This analysis expects simulation alone: no data, simulation.pseudo_data off.")
+        columns = [*EVENT_COLUMNS, *set.intersection(*(set(FEATURES[name]) for name in self.channels))]
+        for region, cuts in self.regions.items():
+            for variable in cuts:
+                if variable not in columns:
+                    raise ValueError(f"regions.{region}: {unknown_name('column', variable, columns)}")
+        return self
+
+    @model_validator(mode="after")
+    def _values_are_valid(self) -> "VHBBCard":
+        """Every coefficient that is asked for lies where the stored weights may be trusted."""
+        (low, high), *_ = self.morphing.validity
+        asked = {
+            "smeft.values": self.smeft.values,
+            "smeft.truths": self.smeft.truths,
+            "discriminants.parametrised_values": self.discriminants.parametrised_values,
+            "discriminants.parametrised_at": (self.discriminants.parametrised_at,),
+            "export.values": self.export.values,
+        }
+        for place, values in asked.items():
+            for value in values:
+                if not low <= value <= high:
+                    raise ValueError(
+                        f"{place}: {self.morphing.coefficients[0]} = {value:g} is outside the validity of "
+                        f"the morphing, [{low:g}, {high:g}]."
+                    )
+        if self.discriminants.classifier_value not in self.smeft.values:
+            known = ", ".join(f"{value:g}" for value in self.smeft.values)
+            raise ValueError(
+                f"discriminants.classifier_value: expected one of smeft.values, {known}. "
+                f"Received: {self.discriminants.classifier_value:g}."
+            )
+        return self

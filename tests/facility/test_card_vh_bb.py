@@ -1,0 +1,81 @@
+"""The card of VH(bb): what it refuses, and in which words."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from znought.errors import CardError
+from znought.facility.card import VHBBCard, load_card
+
+SHIPPED = Path(__file__).parents[2] / "analyses" / "vh_bb_smeft.yaml"
+Edit = Callable[[dict[str, Any]], object]
+
+
+def _edited(tmp_path: Path, edit: Edit) -> Path:
+    content = yaml.safe_load(SHIPPED.read_text())
+    edit(content)
+    path = tmp_path / "card.yaml"
+    path.write_text(yaml.safe_dump(content))
+    return path
+
+
+def test_the_shipped_card_is_the_talks() -> None:
+    card = load_card(SHIPPED)
+    assert isinstance(card, VHBBCard)
+    assert card.channels == ("0L", "1L", "2L")
+    assert card.lumi_ifb == 80.0
+    assert card.smeft.sigma_rel == 0.5
+    assert (card.network.hidden_layers, card.network.activation, card.network.asimov_l1) == (1, "relu", 0.003)
+    assert card.training.batch_size == 4096
+    assert tuple(card.regions) == ("inclusive", "boosted")
+
+
+@pytest.mark.parametrize(
+    ("edit", "message"),
+    [
+        (
+            lambda c: c["network"].update(hidden_layer=2),
+            "'network.hidden_layer', did you mean 'network.hidden_layers'",
+        ),
+        (lambda c: c.update(signal_region="inclusive"), "Unknown key 'signal_region'"),
+        (lambda c: c["processes"].update(vh={"class": "VH"}), "Unknown key 'processes.vh.class'"),
+        (lambda c: c.update(channels=["0L", "3L"]), r"channels.1: .*'2L'.* Received: '3L'"),
+        (lambda c: c.update(channels=["0L", "0L"]), "channels: expected each channel once"),
+        (
+            lambda c: c.update(training_region="inclusiv"),
+            "training_region: Unknown region 'inclusiv', did you mean 'inclusive'",
+        ),
+        (
+            lambda c: c["systematics"]["relative"].update(ttbr=0.1),
+            "systematics.relative: Unknown process 'ttbr', did you mean 'ttbar'",
+        ),
+        (
+            lambda c: c["regions"].update(top={"mbb": [90, 150]}),
+            "regions.top: Unknown column 'mbb', did you mean 'm_bb'",
+        ),
+        (
+            lambda c: c.update(smeft={"values": [0.03, 0.3]}),
+            r"smeft.values: c_hw = 0.3 is outside the validity of the morphing, \[-0.1, 0.1\]",
+        ),
+        (
+            lambda c: c.update(discriminants={"parametrised_at": -0.2}),
+            r"discriminants.parametrised_at: c_hw = -0.2 is outside the validity",
+        ),
+        (
+            lambda c: c.update(smeft={"values": [0.01]}),
+            "discriminants.classifier_value: expected one of smeft.values, 0.01. Received: 0.03",
+        ),
+        (lambda c: c["processes"].update(vh={"kind": "data"}), "expects simulation alone: no data"),
+        (
+            lambda c: c["simulation"].update(pseudo_data={"enabled": True}),
+            "expects simulation alone: no data, simulation.pseudo_data off",
+        ),
+    ],
+)
+def test_a_mistake_is_one_clear_line(tmp_path: Path, edit: Edit, message: str) -> None:
+    with pytest.raises(CardError, match=message) as caught:
+        load_card(_edited(tmp_path, edit))
+    assert "\n" not in str(caught.value)
