@@ -2,8 +2,9 @@
 
     python benchmarks/crossfit.py [--toys 500] [--events 2000 8000]
 
-Every toy draws simulated events from known densities, tunes the edges and quotes Z0. The truth is
-the Z0 of the quoted bins in the limit of infinite simulation; "best" is that of the exact optimum.
+Every toy draws a Poisson number of simulated events from known densities, as a selection of a generated
+sample does, tunes the edges and quotes Z0. The truth is the Z0 of the quoted bins in the limit of infinite
+simulation; "best" is that of the exact optimum.
 """
 
 import argparse
@@ -52,17 +53,18 @@ def estimates(
     n_events: int, rules: Constraints, method: Method, n_toys: int
 ) -> Iterator[SignificanceEstimate]:
     half = n_events // 2
-    is_signal = np.arange(n_events) < half
-    weights = np.where(is_signal, SIGNAL, BACKGROUND) / half
     config = BinningConfig(lower=0.0, constraints=rules, sigma_rel=SIGMA_REL, n_candidates=300)
     for seed in range(n_toys):
         rng = np.random.default_rng(seed)
-        scores = np.concatenate([rng.beta(4, 2, half), rng.beta(2, 3, half)])
+        n_signal, n_background = rng.poisson(half, 2)
+        is_signal = np.arange(n_signal + n_background) < n_signal
+        weights = np.where(is_signal, SIGNAL, BACKGROUND) / half
+        scores = np.concatenate([rng.beta(4, 2, n_signal), rng.beta(2, 3, n_background)])
         yield cross_fitted(
             scores,
             weights,
             is_signal,
-            np.arange(n_events),
+            np.arange(scores.size),
             method=method,
             config=config,
             n_bootstrap=200,

@@ -166,8 +166,8 @@ def cross_fitted(
         tuned.append(tune_columns(others, method, rules))
         samples.append(columns.select(part == i).scaled(n_parts))
         quoted.append(_quote(samples[-1], tuned[-1].edges, rules))
-    replicates = _replicates(samples, quoted, rules, n_bootstrap, np.random.default_rng(seed))
     plain = float(np.mean([result.z_total for result in quoted]))
+    replicates = plain + _shifts(samples, quoted, rules, n_bootstrap, np.random.default_rng(seed))
     whole = tune_columns(columns, method, rules)
     return SignificanceEstimate(
         tuned=float(np.mean([result.z_total for result in tuned])),
@@ -190,14 +190,17 @@ def _parts(identity: NDArray[np.generic], n_parts: int, seed: int) -> NDArray[np
 
 
 def _quote(columns: Columns, edges: Floats, rules: BinningConfig) -> BinningResult:
-    wanted = _HELD_OUT_SHARE * rules.constraints.effective_background
-
     def filled(counts: BinCounts) -> NDArray[np.bool_]:
-        b = counts.background
-        return np.asarray((b > 0) & (b**2 >= wanted * counts.sumw2_background), dtype=np.bool_)
+        return _filled(counts.background, counts.sumw2_background, rules)
 
     counts, merged = merge_bins(partial(count, columns), edges, filled)
     return judge(counts, merged, rules)
+
+
+def _filled(background: Floats, sumw2: Floats, rules: BinningConfig) -> NDArray[np.bool_]:
+    """Which bins hold enough background to be quoted."""
+    wanted = _HELD_OUT_SHARE * rules.constraints.effective_background
+    return np.asarray((background > 0) & (background**2 >= wanted * sumw2), dtype=np.bool_)
 
 
 def _few(result: BinningResult) -> bool:
@@ -208,27 +211,36 @@ def _shaky(result: BinningResult) -> bool:
     return bool(result.weak.any()) or _few(result)
 
 
-def _replicates(
+def _shifts(
     samples: list[Columns],
     quoted: list[BinningResult],
     rules: BinningConfig,
     n_bootstrap: int,
     rng: np.random.Generator,
 ) -> Floats:
-    """Mean held-out Z0 of every replicate: each generated event counts Poisson(1) times."""
-    z2 = np.zeros((len(samples), n_bootstrap))
+    """How far every replicate's Z0 lies above the sample's, shape (n_bootstrap,).
+
+    Each generated event counts Poisson(1) times; bins that a replicate hardly fills are merged, by the
+    rule for quoted bins, in the replicate and in the sample it is compared with.
+    """
+    z2 = np.zeros((2, len(samples), n_bootstrap))
     for i, (columns, result) in enumerate(zip(samples, quoted, strict=True)):
-        signal = _resampled(columns, result.edges, columns.is_signal, n_bootstrap, rng)
-        background = _resampled(columns, result.edges, ~columns.is_signal, n_bootstrap, rng)
+        s, _ = _resampled(columns, result.edges, columns.is_signal, n_bootstrap, rng)
+        b, sumw2 = _resampled(columns, result.edges, ~columns.is_signal, n_bootstrap, rng)
+        given = np.stack([result.signal, result.background, result.sumw2_background])
         for k in range(n_bootstrap):
-            z2[i, k] = _replicate_z2(signal[k], background[k], result, rules)
-    return np.asarray(np.sqrt(z2).mean(axis=0), dtype=np.float64)
+            drawn = np.stack([s[k], b[k], sumw2[k]])
+            first = _merged(drawn, rules)
+            for j, yields in enumerate((drawn, given)):
+                z2[j, i, k] = _z2(np.add.reduceat(yields, first, axis=1), rules)
+    replicate, sample = np.sqrt(z2).mean(axis=1)
+    return np.asarray(replicate - sample, dtype=np.float64)
 
 
 def _resampled(
     columns: Columns, edges: Floats, kind: NDArray[np.bool_], n_bootstrap: int, rng: np.random.Generator
-) -> Floats:
-    """Yields of one kind in every bin and replicate, shape (n_bootstrap, n_bins)."""
+) -> tuple[Floats, Floats]:
+    """Yields of one kind and their squared errors by replicate and bin, shapes (n_bootstrap, n_bins)."""
     n_bins = edges.size - 1
     bins = bin_index(columns.scores, edges)
     rows = kind & (bins >= 0) & (bins < n_bins)
@@ -238,21 +250,29 @@ def _resampled(
     sums = binned_sum(inverse, columns.weights[rows].astype(np.float64), keys.size)
     units, unit = np.unique(keys // n_bins, return_inverse=True)
     where = keys % n_bins
-    yields = np.empty((n_bootstrap, n_bins))
+    yields, sumw2 = np.empty((2, n_bootstrap, n_bins))
     for k in range(n_bootstrap):
-        times = rng.poisson(1.0, units.size)
-        yields[k] = binned_sum(where, sums * times[unit], n_bins)
-    return yields
+        times = rng.poisson(1.0, units.size)[unit]
+        yields[k] = binned_sum(where, sums * times, n_bins)
+        sumw2[k] = binned_sum(where, sums**2 * times, n_bins)
+    return yields, sumw2
 
 
-def _replicate_z2(signal: Floats, background: Floats, result: BinningResult, rules: BinningConfig) -> float:
-    """Σ Z0² of one replicate; a bin whose background came out not positive joins its lower neighbour."""
-    sumw2 = result.sumw2_background
-    while background.size > 1 and not np.all(background > 0):
-        i = max(int(np.flatnonzero(background <= 0)[-1]), 1)
-        groups = np.delete(np.arange(background.size), i)
-        signal, background, sumw2 = (np.add.reduceat(x, groups) for x in (signal, background, sumw2))
-    if not background[0] > 0:
+def _merged(drawn: Floats, rules: BinningConfig) -> NDArray[np.int64]:
+    """First bin of every group of bins, after merging as for quoted bins; ``drawn`` is s, b, Σw²."""
+    first = np.arange(drawn.shape[1])
+    while True:
+        _, background, sumw2 = np.add.reduceat(drawn, first, axis=1)
+        bad = np.flatnonzero(~_filled(background, sumw2, rules))
+        if not bad.size or first.size == 1:
+            return first
+        first = np.delete(first, max(int(bad[-1]), 1))
+
+
+def _z2(yields: Floats, rules: BinningConfig) -> float:
+    """Σ Z0² of merged bins; 0 where not even one bin with background is left."""
+    signal, background, sumw2 = yields
+    if not np.all(background > 0):
         return 0.0
     error = background_error(background, sigma_rel=rules.sigma_rel, sumw2=sumw2 if rules.mc_error else None)
     return float(np.sum(asimov_z0(signal, background, error, auxiliary=rules.auxiliary) ** 2))
