@@ -86,13 +86,11 @@ def run(
 ) -> None:
     """The whole flow; stages that still hold are skipped."""
     from znought.facility.context import RunOptions
-    from znought.facility.pipeline import STAGES, flow, names_from
+    from znought.facility.pipeline import whole
 
-    options = RunOptions(events_scale=events_scale, fileset=fileset, unblind=unblind)
-    first = STAGES[0].name if force else start
-    redo = names_from(first) if first else frozenset()
-    _execute(card, output, _Place(site, workers, address), options, flow, redo)
-    _show_results(output, as_json)
+    options = RunOptions(events_scale, fileset, unblind, force, start)
+    _execute(card, output, _Place(site, workers, address), options, whole)
+    _show_results(card, output, as_json)
 
 
 @app.command()
@@ -109,9 +107,8 @@ def simulate(
     from znought.facility.context import RunOptions
     from znought.facility.pipeline import single
 
-    options = RunOptions(events_scale=events_scale)
-    place = _Place(site, workers, address)
-    _execute(card, output, place, options, single("simulate"), frozenset({"simulate"} if force else ()))
+    options = RunOptions(events_scale=events_scale, force=force)
+    _execute(card, output, _Place(site, workers, address), options, single("simulate"))
 
 
 def _stage_command(name: str) -> Callable[..., None]:
@@ -128,9 +125,8 @@ def _stage_command(name: str) -> Callable[..., None]:
         from znought.facility.context import RunOptions
         from znought.facility.pipeline import single
 
-        place = _Place(site, workers, address)
-        options = RunOptions(fileset=fileset)
-        _execute(card, output, place, options, single(name), frozenset({name} if force else ()))
+        options = RunOptions(fileset=fileset, force=force)
+        _execute(card, output, _Place(site, workers, address), options, single(name))
         if as_json:
             typer.echo(json.dumps({"stage": name, "output": str(output)}))
 
@@ -180,9 +176,7 @@ def _version(
         raise typer.Exit
 
 
-def _execute(
-    card: Path, output: Path, place: _Place, options: "RunOptions", plan: "Plan", redo: frozenset[str]
-) -> None:
+def _execute(card: Path, output: Path, place: _Place, options: "RunOptions", plan: "Plan") -> None:
     """Runs stages with a reporter and a cluster that opens at its first use."""
     from znought.facility.card import load_card
     from znought.facility.context import Context
@@ -199,7 +193,7 @@ def _execute(
                 return stack.enter_context(connect(place.site, workers=place.workers, address=place.address))
 
             context = Context(load_card(card), Workspace(output), options, Terminal(console), cluster)
-            run_stages(context, plan(context), redo=redo)
+            run_stages(context, plan(context))
     except KeyboardInterrupt:
         # The cluster is closed; a late signal must not break into the interpreter's own farewell.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -207,15 +201,15 @@ def _execute(
         raise typer.Exit(INTERRUPTED) from None
 
 
-def _show_results(output: Path, as_json: bool) -> None:
-    from znought.facility.results import read_results
-    from znought.facility.summary import closing_tables
+def _show_results(card: Path, output: Path, as_json: bool) -> None:
+    from znought.facility.card import load_card
+    from znought.facility.pipeline import flow_of
+    from znought.facility.summary import terminal_table
     from znought.facility.workspace import Workspace
 
-    workspace = Workspace(output)
-    results = read_results(workspace.results)
-    for table in closing_tables(results):
-        Console().print(table)
+    workspace, flow = Workspace(output), flow_of(load_card(card))
+    for table in flow.tables(flow.read_results(workspace.results)):
+        Console().print(terminal_table(table))
     console.print(f"Figures in {workspace.figures}, report in {workspace.report}", highlight=False)
     if as_json:
         typer.echo(workspace.results.read_text(encoding="utf-8"))

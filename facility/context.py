@@ -22,11 +22,15 @@ class RunOptions:
         events_scale: multiplies the generated events of every dataset.
         fileset: an existing fileset instead of the one in the output directory.
         unblind: draw data in signal bins too.
+        force: redo every stage that is asked for.
+        start: redo this stage of the flow and those behind it.
     """
 
     events_scale: float = 1.0
     fileset: Path | None = None
     unblind: bool = False
+    force: bool = False
+    start: str | None = None
 
 
 CardT_co = TypeVar("CardT_co", bound=Card, covariant=True)

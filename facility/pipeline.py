@@ -1,9 +1,9 @@
 """The flow, from ntuples to Z0: each stage reads files and writes files, and is skipped while it holds."""
 
 import time
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from distributed import Client
@@ -11,152 +11,91 @@ from distributed import Client
 from znought.errors import CardError, unknown_name
 from znought.facility.card_base import Card
 from znought.facility.context import Context, RunOptions
+from znought.facility.flow import Flow, Stage
+from znought.facility.flow_vh_ww import VH_WW
 from znought.facility.manifest import Manifest, fingerprint, source_digest
 from znought.facility.progress import Silent
-from znought.facility.results import Results, read_results
-from znought.facility.stages import fit, optimise, plot, process, score, simulate, train, tune
 from znought.facility.workspace import Workspace
 
-__all__ = ["STAGES", "Stage", "flow", "names_from", "run", "run_stages", "single"]
+__all__ = ["FLOWS", "flow_of", "run", "run_stages", "single", "whole"]
 
-
-@dataclass(frozen=True)
-class Stage:
-    """One step of the flow.
-
-    Attributes:
-        work: does it and returns the files it wrote.
-        sections: of the card, that it reads.
-        code: modules whose source decides what it makes.
-        after: stages whose result it reads.
-        inputs: anything else that decides the result (files, options).
-    """
-
-    name: str
-    work: Callable[[Context[Any]], Iterable[Path]]
-    sections: tuple[str, ...]
-    code: tuple[str, ...]
-    after: tuple[str, ...] = ()
-    inputs: Callable[[Context[Any]], object] = lambda context: None
-
-
-_LEARNING = ("classes", "features", "processes", "datasets", "network", "training", "boosting")
-_STATISTICS = (
-    "lumi_ifb",
-    "signal",
-    "signal_class",
-    "signal_region",
-    "classes",
-    "processes",
-    "regions",
-    "cut_based",
-    "binning",
-    "crossfit",
-)
-
-STAGES: tuple[Stage, ...] = (
-    Stage("simulate", simulate.simulate, ("datasets", "simulation"), (), inputs=simulate.scale),
-    Stage(
-        "process",
-        process.process,
-        ("analysis", "lumi_ifb", "processes", "datasets", "selection", "variations", "processing"),
-        ("znought.processors.vh_ww", "znought.facility.runner", process.__name__),
-        after=("simulate",),
-        inputs=process.inputs,
-    ),
-    Stage(
-        "train",
-        train.train,
-        _LEARNING,
-        ("znought.models.training", "znought.models.boosting", train.__name__),
-        after=("process",),
-    ),
-    Stage("score", score.score, _LEARNING, ("znought.models.scoring", score.__name__), after=("train",)),
-    Stage(
-        "optimise",
-        optimise.optimise,
-        _STATISTICS,
-        ("znought.stats.crossfit", "znought.models.evaluation", optimise.__name__),
-        after=("score",),
-    ),
-    Stage(
-        "fit",
-        fit.fit,
-        ("label", "title", "variations", "likelihood", *_STATISTICS),
-        (fit.__name__,),
-        after=("optimise",),
-        inputs=fit.inputs,
-    ),
-    Stage("plot", plot.plot, ("label", "title"), (plot.__name__,), after=("fit",), inputs=plot.inputs),
-)
-
-
-TUNE = Stage(
-    "tune",
-    tune.tune,
-    (*_LEARNING, "search"),
-    ("znought.models.search", "znought.models.training", tune.__name__),
-    after=("process",),
-)
-"""Not part of a run: what it finds is put into the card by a person."""
+FLOWS: Mapping[str, Flow] = MappingProxyType({"vh_ww": VH_WW})
+"""Analysis → its stages."""
 
 Plan = Callable[[Context[Any]], Sequence[Stage]]
+"""Which stages a command runs, decided when the card is known."""
 
 
-def flow(context: Context[Any]) -> Sequence[Stage]:
+def flow_of(card: Card) -> Flow:
+    """The flow of a card's analysis."""
+    return FLOWS[card.analysis]
+
+
+def whole(context: Context[Any]) -> Sequence[Stage]:
     """The stages of a whole run: simulation only where neither the card nor the user names files."""
-    card = context.card
+    card, stages = context.card, flow_of(context.card).stages
     has_files = any(dataset.files for dataset in card.datasets.values())
     simulated = card.simulation is not None and context.options.fileset is None and not has_files
-    return STAGES if simulated else STAGES[1:]
+    return stages if simulated else stages[1:]
 
 
 def single(name: str) -> Plan:
     """Just one stage.
 
     Raises:
-        CardError: no stage of that name.
+        CardError: the plan, for an analysis that has no stage of that name.
     """
-    stages = {stage.name: stage for stage in (*STAGES, TUNE)}
-    if name not in stages:
-        raise CardError(unknown_name("stage", name, stages))
-    return lambda context: (stages[name],)
+
+    def plan(context: Context[Any]) -> Sequence[Stage]:
+        flow = flow_of(context.card)
+        stages = {stage.name: stage for stage in (*flow.stages, *flow.aside)}
+        if name not in stages:
+            raise CardError(f"{context.card.analysis}: {unknown_name('stage', name, stages)}")
+        return (stages[name],)
+
+    return plan
 
 
-def names_from(first: str) -> frozenset[str]:
-    """Names of the stages of the flow from one on.
-
-    Raises:
-        CardError: no stage of that name.
-    """
-    names = [stage.name for stage in STAGES]
-    if first not in names:
-        raise CardError(unknown_name("stage", first, names))
-    return frozenset(names[names.index(first) :])
-
-
-def run(card: Card, client: Client, *, output: Path = Path("output")) -> Results:
+def run(card: Card, client: Client, *, output: Path = Path("output")) -> Any:
     """The whole flow on a client that is already there, as a notebook wants it.
 
     Args:
         card: from `load_card`.
         client: from `connect`, or any `distributed.Client`.
         output: directory for everything that is made.
+
+    Returns:
+        The results record of the card's analysis, as `results.json` holds it.
     """
     context = Context(card, Workspace(output), RunOptions(), Silent(), lambda: client)
-    run_stages(context, flow(context))
-    return read_results(context.workspace.results)
+    run_stages(context, whole(context))
+    return flow_of(card).read_results(context.workspace.results)
 
 
-def run_stages(context: Context[Any], stages: Sequence[Stage], *, redo: frozenset[str] = frozenset()) -> None:
-    """Runs, in order, the stages named in `redo` and those whose manifest no longer holds."""
-    manifest = Manifest(context.workspace.manifest)
+def run_stages(context: Context[Any], stages: Sequence[Stage]) -> None:
+    """Runs, in order, the stages that the options redo and those whose manifest no longer holds.
+
+    Raises:
+        CardError: the options name a stage that the analysis does not have.
+    """
+    manifest, redone = Manifest(context.workspace.manifest), _redone(context, stages)
     for stage in stages:
         mark = _mark(context, stage, manifest)
-        if stage.name not in redo and manifest.holds(stage.name, mark):
+        if stage.name not in redone and manifest.holds(stage.name, mark):
             context.reporter.stage(stage.name, "still valid")
         else:
             _perform(context, stage, manifest, mark)
+
+
+def _redone(context: Context[Any], stages: Sequence[Stage]) -> frozenset[str]:
+    options, names = context.options, flow_of(context.card).names
+    if options.force:
+        return frozenset(stage.name for stage in stages)
+    if options.start is None:
+        return frozenset()
+    if options.start not in names:
+        raise CardError(f"{context.card.analysis}: {unknown_name('stage', options.start, names)}")
+    return frozenset(names[names.index(options.start) :])
 
 
 def _perform(context: Context[Any], stage: Stage, manifest: Manifest, mark: str) -> None:

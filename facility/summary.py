@@ -6,7 +6,7 @@ from rich.table import Table
 from znought.facility.results import Estimate, Results
 from znought.plots.report import ReportTable
 
-__all__ = ["closing_tables", "report_tables"]
+__all__ = ["report_tables", "terminal_table"]
 
 METHODS = {
     "cut_based": "cut-based, one bin",
@@ -17,17 +17,13 @@ METHODS = {
 }
 
 
-def closing_tables(results: Results) -> tuple[Table, ...]:
-    """The report's tables, for a terminal."""
-    return tuple(_terminal(table) for table in report_tables(results))
-
-
 def report_tables(results: Results) -> tuple[ReportTable, ...]:
     """Significances, areas under the ROC curves and the simulated events behind them."""
     return (_significances(results), _areas(results), _events(results))
 
 
-def _terminal(table: ReportTable) -> Table:
+def terminal_table(table: ReportTable) -> Table:
+    """A table of the report, for a terminal."""
     drawn = Table(title=table.title, caption=table.caption, box=SIMPLE_HEAD, padding=(0, 1))
     drawn.title_justify = drawn.caption_justify = "left"
     for i, column in enumerate(table.header):
