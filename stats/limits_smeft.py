@@ -16,11 +16,13 @@ __all__ = [
     "Contour",
     "Coverage",
     "Interval",
+    "Thresholds",
     "cls_interval",
     "contour",
     "coverage",
     "delta_2lnl",
     "interval",
+    "toy_thresholds",
 ]
 
 Floats = NDArray[np.float64]
@@ -64,28 +66,88 @@ def delta_2lnl(model: LikelihoodModel, data: Observation, values: ArrayLike, *, 
     return np.asarray(np.maximum(scanned - floor[:, None], 0.0))
 
 
+@dataclass(frozen=True)
+class Thresholds:
+    """Height of t(c) that a level of toys thrown at c stays below: Neyman's construction.
+
+    Where the yields are quadratic in c, t(c) does not follow χ²₁ and its quantile depends on c.
+    """
+
+    coefficient: str
+    level: float
+    values: Floats
+    """Where toys were thrown, increasing, shape (n_values,)."""
+    heights: Floats
+    """The quantiles, shape (n_values,)."""
+    n_toys: int
+    """Toys at each value."""
+
+    def __post_init__(self) -> None:
+        if self.values.shape != self.heights.shape or not (np.diff(self.values) > 0.0).all():
+            raise DataError("Expected increasing values of the coefficient and one threshold for each.")
+
+    def at(self, values: ArrayLike) -> Floats:
+        """Linear between the values; beyond them the nearest one's."""
+        return np.interp(np.asarray(values, dtype=np.float64), self.values, self.heights)
+
+
+def toy_thresholds(
+    model: LikelihoodModel,
+    *,
+    coefficient: str,
+    values: ArrayLike,
+    level: float = 0.95,
+    n_toys: int = 500,
+    seed: int = 1,
+) -> Thresholds:
+    """Quantiles of t(c) in toys thrown at each of some values, nuisance parameters at nominal.
+
+    The k-th smallest of n toys with k = ⌈(n + 1) · level⌉: a new toy stays below it with a probability of
+    at least the level, whatever the distribution.
+
+    Raises:
+        CardError: an unknown coefficient; too few toys for the level.
+        DataError: values outside the validity of the morphing.
+    """
+    rank = int(np.ceil((n_toys + 1) * level))
+    if rank > n_toys:
+        raise CardError(f"{n_toys} toys cannot tell a quantile of {level:g}: take more.")
+    points = np.unique(np.asarray(values, dtype=np.float64))
+    heights = []
+    for i, value in enumerate(points):
+        t = _toys_at(model, coefficient, float(value), n_toys, (seed, i))
+        heights.append(np.sort(t)[rank - 1])
+    return Thresholds(coefficient, level, points, np.array(heights), n_toys)
+
+
 def interval(
-    model: LikelihoodModel, data: Observation | None = None, *, coefficient: str, level: float = 0.95
+    model: LikelihoodModel,
+    data: Observation | None = None,
+    *,
+    coefficient: str,
+    level: float = 0.95,
+    thresholds: Thresholds | None = None,
 ) -> Interval:
-    """Values with −2 Δln L below the χ²₁ quantile (3.84 for 95 %), the other coefficients zero.
+    """Values with −2 Δln L below a threshold, the other coefficients zero.
 
     Args:
         model: channels and systematics.
         data: one observation; None takes the standard-model Asimov data (expected interval).
         coefficient: which one.
         level: confidence level.
+        thresholds: from toys; None takes the χ²₁ quantile (3.84 for 95 %) everywhere.
 
     Raises:
-        CardError: an unknown coefficient, a level outside (0, 1).
+        CardError: an unknown coefficient, a level outside (0, 1) or other than that of the thresholds.
         DataError: more than one observation.
     """
     observed = _single(model, data, level)
     axis = _axis(model, coefficient)
     minima = _minima(model, observed, axis)
-    threshold = float(chi2.ppf(level, 1))
 
     def margin(c: Floats) -> Floats:
-        return np.asarray(threshold - (model.profile(observed, _embed(model, axis, c))[0] - minima.floor[0]))
+        t = model.profile(observed, _embed(model, axis, c))[0] - minima.floor[0]
+        return np.asarray(_heights(c, coefficient, level, thresholds) - t)
 
     return _allowed(model, axis, margin, level, minima.wells[0])
 
@@ -200,22 +262,48 @@ def coverage(
     level: float = 0.95,
     n_toys: int = 500,
     seed: int = 1,
+    thresholds: Thresholds | None = None,
 ) -> Coverage:
     """Fraction of toys, thrown at c = truth, whose −2 Δln L interval holds the truth.
 
     Counts, the auxiliary measurements of all nuisance parameters and of the MC statistics fluctuate.
     Where the quadratic term makes a second minimum of nearly the same depth, t(c) has a longer tail than
-    χ²₁ and intervals cover less than they claim: that is what this measures.
+    χ²₁ and intervals cover less than they claim: that is what this measures. With `thresholds` the
+    intervals are those of Neyman's construction; throw them with another seed than the thresholds'.
+
+    Raises:
+        CardError: an unknown coefficient; thresholds of another coefficient or level.
+        DataError: a truth outside the validity of the morphing.
     """
-    axis = _axis(model, coefficient)
-    point = _embed(model, axis, np.array([truth]))
-    data = model.toys(n_toys, point=point[0], seed=seed)
-    t = delta_2lnl(model, data, [truth], coefficient=coefficient)[:, 0]
-    n_held = int((t <= chi2.ppf(level, 1)).sum())
+    t = _toys_at(model, coefficient, truth, n_toys, (seed,))
+    height = _heights(np.array([truth]), coefficient, level, thresholds)
+    n_held = int((t <= height).sum())
     tail = norm.sf(1.0)
     low = beta.ppf(tail, n_held, n_toys - n_held + 1) if n_held else 0.0
     high = beta.isf(tail, n_held + 1, n_toys - n_held) if n_held < n_toys else 1.0
     return Coverage(truth, level, n_toys, n_held / n_toys, (float(low), float(high)))
+
+
+def _toys_at(
+    model: LikelihoodModel, coefficient: str, truth: float, n_toys: int, seed: tuple[int, ...]
+) -> Floats:
+    """t(truth) of toys thrown at the truth, shape (n_toys,)."""
+    axis = _axis(model, coefficient)
+    point = _embed(model, axis, np.array([truth]))[0]
+    data = model.toys(n_toys, point=point, seed=seed)
+    return delta_2lnl(model, data, [truth], coefficient=coefficient)[:, 0]
+
+
+def _heights(values: Floats, coefficient: str, level: float, thresholds: Thresholds | None) -> Floats:
+    """What t is compared with at each value."""
+    if thresholds is None:
+        return np.full(values.shape, chi2.ppf(level, 1))
+    if (thresholds.coefficient, thresholds.level) != (coefficient, level):
+        raise CardError(
+            f"Expected thresholds of {coefficient} at {level:g}. "
+            f"Received: {thresholds.coefficient} at {thresholds.level:g}."
+        )
+    return thresholds.at(values)
 
 
 def _axis(model: LikelihoodModel, coefficient: str) -> int:

@@ -1,7 +1,10 @@
 """Binned likelihood in effective coefficients: morphed VH, backgrounds, normalisations, MC statistics.
 
-−2 ln L(c, θ) = Σ_bins min_β [2(βν − n ln βν) + (β − β₀)²/δ²] + Σ_k (θ_k − a_k)², with
-ν = N₀ + Σ_k N_k(c) (1 + σ_k)^θ_k. β is the one Barlow–Beeston factor per bin, profiled in closed form.
+−2 ln L(c, θ) = Σ_bins min_x [2(βν − n ln βν) + (x − x₀)²] + Σ_k (θ_k − a_k)², with
+ν = N₀ + Σ_k N_k(c) (1 + σ_k)^θ_k and β = 1 + δ(c) x the one Barlow–Beeston factor per bin, profiled in
+closed form. Its parameter x is measured in units of the simulation's error δ(c), which depends on c: a
+constraint on β itself, of c-dependent width and without its normalisation, would favour the values of c
+whose simulation is poorest.
 """
 
 from collections.abc import Mapping
@@ -90,8 +93,8 @@ class Observation:
     """Events per bin, shape (n_toys, n_bins)."""
     theta: Floats
     """Measured nuisance parameters, shape (n_toys, n_nuisances)."""
-    gamma: Floats
-    """Measured factors of the MC statistics, shape (n_toys, n_bins)."""
+    mc_pulls: Floats
+    """Measured pulls x₀ of the MC statistics, in units of each bin's error, shape (n_toys, n_bins)."""
 
 
 @dataclass(frozen=True)
@@ -147,17 +150,17 @@ class LikelihoodModel:
         """Expected counts at a point (default: the standard model), auxiliary measurements at nominal."""
         c = np.zeros(len(self.names)) if point is None else np.asarray(point, dtype=np.float64)
         counts = self._components(c[None, :])[0].sum(axis=0)[None, :]
-        return Observation(counts, np.zeros((1, len(self.nuisances))), np.ones_like(counts))
+        return Observation(counts, np.zeros((1, len(self.nuisances))), np.zeros_like(counts))
 
-    def toys(self, n_toys: int, *, point: ArrayLike, seed: int) -> Observation:
+    def toys(self, n_toys: int, *, point: ArrayLike, seed: int | tuple[int, ...]) -> Observation:
         """Pseudo-experiments at a point: counts and auxiliary measurements fluctuate."""
         rng = np.random.default_rng(seed)
         c = np.asarray(point, dtype=np.float64)[None, :]
         nominal = self._components(c)[0].sum(axis=0)
-        delta = np.sqrt(self._relative_variance(c)[0])
-        gamma = 1.0 + delta * rng.normal(size=(n_toys, len(nominal)))
+        mc_pulls = rng.normal(size=(n_toys, len(nominal)))
         theta = rng.normal(size=(n_toys, len(self.nuisances)))
-        return Observation(rng.poisson(nominal, size=gamma.shape).astype(np.float64), theta, gamma)
+        counts = rng.poisson(nominal, size=mc_pulls.shape).astype(np.float64)
+        return Observation(counts, theta, mc_pulls)
 
     def profile(self, data: Observation, points: ArrayLike) -> Floats:
         """−2 ln L minimised over all nuisance parameters, up to a constant of the data.
@@ -183,11 +186,12 @@ class LikelihoodModel:
                 flat + array.shape[2:]
             )
 
+        variance = rows(self._relative_variance(c))
         pairs = ProfileRows(
             components=rows(self._components(c)),
-            variance=rows(self._relative_variance(c)),
+            variance=variance,
             counts=rows(data.counts[:, None]),
-            gamma=rows(data.gamma[:, None]),
+            gamma=1.0 + np.sqrt(variance) * rows(data.mc_pulls[:, None]),
             aux=rows(data.theta[:, None]),
         )
         sigma = np.array([self._sigma(name) for name in self.nuisances])
