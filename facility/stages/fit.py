@@ -14,10 +14,11 @@ from znought.facility.likelihood import fit_settings, templates
 from znought.facility.results import FitSummary, Results, write_results
 from znought.facility.workspace import read_json
 from znought.stats.datacard import write_datacard
-from znought.stats.exchange import replace_file, write_root, write_workspace
+from znought.stats.exchange import replace_file, write_root, write_uhi, write_workspace
+from znought.stats.hs3 import write_hs3
 from znought.stats.inference import DataKind, fit_workspace, ranking
 from znought.stats.limits import cls_limit
-from znought.stats.tables import latex_yields
+from znought.stats.tables import latex_yields, write_hepdata
 from znought.stats.workspace import Spec, build_workspace
 
 __all__ = ["fit", "inputs"]
@@ -64,11 +65,15 @@ def _likelihood(context: Context[VHWWCard], edges: NDArray[np.float64]) -> tuple
     folder = context.workspace.fit
     folder.mkdir(parents=True, exist_ok=True)
     write_workspace(folder / "workspace.json", spec)
+    write_hs3(folder / "hs3.json", spec)
     write_datacard(folder / "datacard.txt", spec)
     write_root(folder / "templates.root", regions)
+    write_uhi(folder / "templates.json", regions)
     table = latex_yields(regions[0].nominal, signal=(card.signal,))
     replace_file(folder / "yields.tex", lambda path: path.write_text(table, encoding="utf-8"))
-    return spec, sorted(path for path in folder.iterdir() if path.is_file())
+    tables = {region.name: (f"Expected events, {region.name}", region.nominal) for region in regions}
+    write_hepdata(folder / "hepdata", tables, discriminant=f"Output of class {card.signal_class}")
+    return spec, sorted(path for path in folder.rglob("*") if path.is_file())
 
 
 def _fitted(context: Context[VHWWCard], spec: Spec) -> tuple[FitSummary | None, list[str]]:

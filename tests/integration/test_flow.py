@@ -60,6 +60,16 @@ def test_results_hold_what_they_promise(finished: Finished) -> None:
     assert results["label"] == "Simulation"
 
 
+def test_the_likelihood_is_there_in_every_format(finished: Finished) -> None:
+    folder = finished.output / "fit"
+    expected = {"workspace.json", "hs3.json", "datacard.txt", "datacard_shapes.root", "templates.root"}
+    expected |= {"templates.json", "yields.tex", "hepdata/submission.yaml", "hepdata/sr.yaml"}
+    assert {name for name in expected if not (folder / name).stat().st_size} == set()
+    channels = {channel["name"] for channel in _json(folder / "workspace.json")["channels"]}
+    assert set(_json(folder / "templates.json")) == channels
+    assert channels < {entry["name"] for entry in _json(folder / "hs3.json")["distributions"]}
+
+
 def test_the_result_is_printed_last_as_json(finished: Finished) -> None:
     start = finished.printed.index("\n{\n") + 1
     printed, _ = json.JSONDecoder().raw_decode(finished.printed[start:])
