@@ -48,6 +48,7 @@ class Jets:
         btag: b-tag discriminant, higher is more b-like, shape (n_jets,).
         veto_probability: probability of passing the b-tag working point, shape (n_jets,), or None.
         usable: passes the dialect's jet identification, shape (n_jets,).
+        index: place among all jets of the chunk, shape (n_jets,).
     """
 
     counts: NDArray[np.int64]
@@ -58,6 +59,7 @@ class Jets:
     btag: Floats
     veto_probability: Floats | None
     usable: NDArray[np.bool_]
+    index: NDArray[np.int64]
 
     def only(self, keep: NDArray[np.bool_]) -> "Jets":
         """The jets where `keep`, shape (n_jets,), is true."""
@@ -73,6 +75,7 @@ class Jets:
             btag=self.btag[keep],
             veto_probability=probability,
             usable=self.usable[keep],
+            index=self.index[keep],
         )
 
 

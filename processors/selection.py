@@ -18,6 +18,7 @@ __all__ = [
     "clean_jets",
     "leading_jets",
     "select_dilepton",
+    "taggable",
     "tagged",
     "take",
     "veto_weight",
@@ -257,14 +258,14 @@ def _momenta(jets: Jets, index: NDArray[np.int64]) -> Momentum:
     return Momentum.of(jets.pt[index], jets.eta[index], jets.phi[index], jets.mass[index])
 
 
-def _taggable(jets: Jets, selection: VHWWSelection) -> NDArray[np.bool_]:
+def taggable(jets: Jets, selection: VHWWSelection) -> NDArray[np.bool_]:
     """Jets in the acceptance of b-tagging."""
     return np.asarray((jets.pt > selection.pt_btag_min_gev) & (np.abs(jets.eta) < selection.abs_eta_btag_max))
 
 
 def tagged(jets: Jets, selection: VHWWSelection, *, working_point: float) -> NDArray[np.bool_]:
     """True for events with a b-tagged jet, shape (n_events,)."""
-    btagged = _taggable(jets, selection) & (jets.btag > working_point)
+    btagged = taggable(jets, selection) & (jets.btag > working_point)
     return np.bincount(event_of(jets.counts)[btagged], minlength=len(jets.counts)) > 0
 
 
@@ -278,7 +279,7 @@ def veto_weight(
         selection: acceptance of b-tagging.
         probability: of each jet to be b-tagged, shape (n_jets,).
     """
-    inside = _taggable(jets, selection)
+    inside = taggable(jets, selection)
     event = event_of(jets.counts)[inside]
     kept = 1.0 - np.asarray(probability, np.float64)[inside]
     weight = np.ones(len(jets.counts))

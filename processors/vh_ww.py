@@ -75,7 +75,7 @@ class VHWWProcessor(ProcessorABC):  # type: ignore[misc]  # coffea has no type i
         self, chunk: Chunk, objects: Objects, selected: Selected, gen_weight: NDArray[np.float64]
     ) -> dict[str, NDArray[np.float64]]:
         """Weight of each selected event, and the same under variations that change nothing else."""
-        factors = scale_factors(chunk, objects, selected, self.weights)
+        factors = scale_factors(chunk, objects, selected, self.weights, self.selection)
         generated = gen_weight[selected.event]
         weights = {"gen_weight": generated * selected.veto_weight * factors.nominal}
         for name, product in factors.varied.items():
@@ -106,7 +106,7 @@ class VHWWProcessor(ProcessorABC):  # type: ignore[misc]  # coffea has no type i
                 objects = read_objects(chunk, (electrons, muons), self.selection)
             objects = vary(objects, variation, partial(chunk.identity, objects.pairs.event))
             selected = reconstruct(chunk, objects, self.selection)
-            yield variation, selected, scale_factors(chunk, objects, selected, self.weights)
+            yield variation, selected, scale_factors(chunk, objects, selected, self.weights, self.selection)
 
     def _written(
         self, chunk: Chunk, variation: str, selected: Selected, weights: dict[str, NDArray[np.float64]]

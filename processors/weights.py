@@ -1,66 +1,90 @@
-"""Scale factors from correctionlib files: lepton and pile-up weights, with their variations as columns."""
+"""Scale factors from correctionlib files: pile-up, lepton and b-tag weights, with variations as columns."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cache
-from pathlib import Path
 from typing import Any, Literal
 
-import correctionlib
 import numpy as np
 from numpy.typing import NDArray
 
 from znought.errors import CardError, DataError, unknown_name
 from znought.processors.chunk import Chunk
+from znought.processors.corrections import correction, variations
 from znought.processors.kinematics import Momentum
+from znought.processors.objects import event_of
 from znought.processors.reconstruction import Selected
-from znought.processors.selection import take
+from znought.processors.selection import VHWWSelection, taggable, take
 from znought.processors.variations import Objects
 
-__all__ = ["Factors", "ScaleFactor", "scale_factors"]
+__all__ = ["Factors", "ScaleFactor", "check_scale_factors", "scale_factors"]
 
 Floats = NDArray[np.float64]
 Direction = Literal["nominal", "up", "down"]
+Values = Mapping[str, NDArray[Any]]
+
+_LEPTON = ("pt", "eta", "abs_eta", "phi")
+VARIABLES: Mapping[str, tuple[str, ...]] = {
+    "electron": _LEPTON,
+    "muon": _LEPTON,
+    "event": ("pileup",),
+    "jets": ("pt", "eta", "abs_eta", "flavour", "discriminant"),
+}
+"""What a correction may ask for, by what it applies to."""
 
 
 @dataclass(frozen=True)
 class ScaleFactor:
     """One correction out of a correctionlib file (an entry of the card section `weights`).
 
+    On jets it is that of the b-tagging efficiency: an event without b-tagged jet gets
+    Π (1 − f ε)/(1 − ε) over jets in the acceptance of b-tagging, with ε the efficiency in simulation.
+
     Attributes:
-        file: JSON file, gzipped or not.
+        file: JSON file, gzipped or not, relative to the card.
         correction: name of the correction or compound correction in it.
-        applies_to: "electron" or "muon" of the selected pair, or the "event".
+        applies_to: "electron" or "muon" of the selected pair, the "event", or the "jets" that the b-veto
+            looks at.
         inputs: input of the correction → variable, where the names differ. Variables are pt, eta, abs_eta
-            and phi of the lepton, and pileup (true interactions) of the event.
+            and phi of the lepton; pileup (true interactions) of the event; pt, eta, abs_eta, flavour (of
+            the hadron: 0, 4, 5) and discriminant of jets.
         fixed: input of the correction → fixed value, such as a year or a working point.
         systematic_input: input that chooses the variation; empty if there is none.
         systematics: values of that input for nominal, up and down; without up and down there are no
             variations.
+        flavours: of the jets that it applies to; empty means all.
+        efficiency: for jets, correction of the same file that gives ε, from the same inputs; empty where
+            the ntuple has the probability of each jet to be tagged.
     """
 
     file: str
     correction: str
-    applies_to: Literal["electron", "muon", "event"]
+    applies_to: Literal["electron", "muon", "event", "jets"]
     inputs: dict[str, str] = field(default_factory=dict)
     fixed: dict[str, str | int | float] = field(default_factory=dict)
     systematic_input: str = ""
-    systematics: dict[Literal["nominal", "up", "down"], str] = field(default_factory=dict)
+    systematics: dict[Direction, str] = field(default_factory=dict)
+    flavours: tuple[int, ...] = ()
+    efficiency: str = ""
 
     def __post_init__(self) -> None:
+        where = f"weights: correction {self.correction!r}"
         if self.systematic_input and "nominal" not in self.systematics:
-            message = f"weights: correction {self.correction!r} needs systematics.nominal."
-            raise CardError(message)
+            raise CardError(f"{where} needs systematics.nominal.")
+        if self.systematics and not self.systematic_input:
+            raise CardError(f"{where} has systematics but no systematic_input to pass them to.")
         if len({"up", "down"} & set(self.systematics)) == 1:
-            message = (
-                f"weights: correction {self.correction!r} needs both systematics.up and down, or neither."
-            )
-            raise CardError(message)
+            raise CardError(f"{where} needs both systematics.up and down, or neither.")
+        if self.applies_to != "jets" and (self.flavours or self.efficiency):
+            raise CardError(f"{where} applies to the {self.applies_to}; flavours and efficiency are of jets.")
 
     @property
     def has_variations(self) -> bool:
         """Whether up and down are defined."""
-        return bool(self.systematic_input) and "up" in self.systematics
+        return "up" in self.systematics
+
+    def variable(self, name: str) -> str:
+        """The variable behind an input of the correction."""
+        return self.inputs.get(name, name)
 
 
 @dataclass(frozen=True)
@@ -76,8 +100,52 @@ class Factors:
     varied: dict[str, Floats]
 
 
+def check_scale_factors(wanted: Mapping[str, ScaleFactor]) -> None:
+    """Refuses, before any event is read, what could not be evaluated.
+
+    Raises:
+        CardError: a file, correction, input, variable or variation that does not exist, by its place in
+            the card and with what was expected.
+    """
+    for name, factor in wanted.items():
+        try:
+            _check(factor, factor.correction)
+            if factor.efficiency:
+                _check(factor, factor.efficiency)
+        except CardError as error:
+            raise CardError(f"weights.{name}: {error}") from error
+
+
+def _check(factor: ScaleFactor, name: str) -> None:
+    """Raises unless every input of one correction has a value in both senses."""
+    inputs = [item.name for item in correction(factor.file, name).inputs]
+    # An efficiency need not depend on everything that its scale factor depends on.
+    if name == factor.correction:
+        for given in (*factor.inputs, *factor.fixed, *filter(None, [factor.systematic_input])):
+            if given not in inputs:
+                raise CardError(unknown_name(f"input of {name!r}", given, inputs))
+    known = VARIABLES[factor.applies_to]
+    for item in inputs:
+        supplied = {*factor.fixed, factor.systematic_input}
+        if item not in supplied and factor.variable(item) not in known:
+            where = f"inputs.{item} or fixed.{item} is needed for {name!r}: "
+            raise CardError(
+                where + unknown_name(f"{factor.applies_to} variable", factor.variable(item), known)
+            )
+    allowed = variations(factor.file, name, factor.systematic_input) if factor.systematic_input else ()
+    for way, value in factor.systematics.items():
+        if allowed and value not in allowed:
+            raise CardError(
+                f"systematics.{way}: {unknown_name('variation', value, sorted(map(str, allowed)))}"
+            )
+
+
 def scale_factors(
-    chunk: Chunk, objects: Objects, selected: Selected, wanted: Mapping[str, ScaleFactor]
+    chunk: Chunk,
+    objects: Objects,
+    selected: Selected,
+    wanted: Mapping[str, ScaleFactor],
+    selection: VHWWSelection,
 ) -> Factors:
     """Scale factors of the selected events; 1 for data.
 
@@ -88,10 +156,10 @@ def scale_factors(
     ones = np.ones(len(selected.event))
     if chunk.is_data or not wanted:
         return Factors(ones, {})
-    values = {
-        name: {way: _evaluated(chunk, objects, selected, factor, way) for way in _directions(factor)}
-        for name, factor in wanted.items()
-    }
+    values = {}
+    for name, factor in wanted.items():
+        of_factor = _per_event if factor.applies_to != "jets" else _per_jet
+        values[name] = of_factor(chunk, objects, selected, factor, selection)
     nominal = _product([value["nominal"] for value in values.values()], ones)
     varied = {
         f"{name}_{way}": _product(
@@ -112,37 +180,86 @@ def _product(parts: list[Floats], ones: Floats) -> Floats:
     return np.asarray(np.prod([ones, *parts], axis=0))
 
 
-def _evaluated(
-    chunk: Chunk, objects: Objects, selected: Selected, factor: ScaleFactor, way: Direction
-) -> Floats:
-    """One factor in one direction, shape (n_selected,)."""
-    correction = _correction(factor.file, factor.correction)
+def _evaluated(factor: ScaleFactor, name: str, values: Values, n_values: int, way: Direction) -> Floats:
+    """One correction in one direction, shape (n_values,)."""
+    evaluator = correction(factor.file, name)
     arguments: list[Any] = []
-    for name in (item.name for item in correction.inputs):
-        if name == factor.systematic_input:
+    for item in (item.name for item in evaluator.inputs):
+        if item == factor.systematic_input:
             arguments.append(factor.systematics[way])
-        elif name in factor.fixed:
-            arguments.append(factor.fixed[name])
+        elif item in factor.fixed:
+            arguments.append(factor.fixed[item])
+        elif factor.variable(item) in values:
+            arguments.append(values[factor.variable(item)])
         else:
-            arguments.append(_variable(chunk, objects, selected, factor, factor.inputs.get(name, name)))
-    values = correction.evaluate(*arguments)
-    return np.broadcast_to(np.asarray(values, np.float64), (len(selected.event),))
+            kind = f"{factor.applies_to} variable"
+            raise CardError(unknown_name(kind, factor.variable(item), VARIABLES[factor.applies_to]))
+    return np.broadcast_to(np.asarray(evaluator.evaluate(*arguments), np.float64), (n_values,))
 
 
-def _variable(chunk: Chunk, objects: Objects, selected: Selected, factor: ScaleFactor, name: str) -> Floats:
-    """A variable of the event or of its electron or muon, shape (n_selected,)."""
+def _per_event(
+    chunk: Chunk, objects: Objects, selected: Selected, factor: ScaleFactor, selection: VHWWSelection
+) -> dict[Direction, Floats]:
+    """Factor of the event or of its electron or muon in each direction, shape (n_selected,)."""
     if factor.applies_to == "event":
-        if name != "pileup":
-            raise CardError(unknown_name("event variable", name, ["pileup"]))
-        if not chunk.view.has("pileup"):
-            message = f"{chunk.path} (dialect {chunk.dialect.name}) has no number of true interactions."
-            raise DataError(message)
-        return chunk.view.scalar("pileup")[selected.event].astype(np.float64)
-    lepton = _lepton(objects, selected, factor.applies_to)
-    known = {"pt": lepton.pt, "eta": lepton.eta, "abs_eta": np.abs(lepton.eta), "phi": lepton.phi}
-    if name not in known:
-        raise CardError(unknown_name("lepton variable", name, known))
-    return known[name]
+        values: Values = {"pileup": _pileup(chunk, selected)}
+    else:
+        flavour: Literal["electron", "muon"] = "muon" if factor.applies_to == "muon" else "electron"
+        lepton = _lepton(objects, selected, flavour)
+        values = {"pt": lepton.pt, "eta": lepton.eta, "abs_eta": np.abs(lepton.eta), "phi": lepton.phi}
+    n_events = len(selected.event)
+    return {way: _evaluated(factor, factor.correction, values, n_events, way) for way in _directions(factor)}
+
+
+def _per_jet(
+    chunk: Chunk, objects: Objects, selected: Selected, factor: ScaleFactor, selection: VHWWSelection
+) -> dict[Direction, Floats]:
+    """Π (1 − f ε)/(1 − ε) over the jets of each selected event in each direction, shape (n_selected,)."""
+    jets = objects.jets
+    flavour = _flavours(chunk)[jets.index]
+    use = taggable(jets, selection) & np.isin(event_of(jets.counts), selected.row)
+    if factor.flavours:
+        use &= np.isin(flavour, factor.flavours)
+    eta = jets.eta[use].astype(np.float64)
+    values: Values = {
+        "pt": jets.pt[use].astype(np.float64),
+        "eta": eta,
+        "abs_eta": np.abs(eta),
+        "flavour": flavour[use].astype(np.int32),
+        "discriminant": jets.btag[use].astype(np.float64),
+    }
+    if factor.efficiency:
+        efficiency = _evaluated(factor, factor.efficiency, values, len(eta), "nominal")
+    elif jets.veto_probability is not None:
+        efficiency = jets.veto_probability[use].astype(np.float64)
+    else:
+        message = f"{chunk.path} (dialect {chunk.dialect.name}) has no tagging probability of jets"
+        raise DataError(f"{message}: weights on jets need an `efficiency`.")
+    found: dict[Direction, Floats] = {}
+    for way in _directions(factor):
+        scaled = np.clip(efficiency * _evaluated(factor, factor.correction, values, len(eta), way), 0.0, 1.0)
+        # A jet that is always tagged has left no event to correct.
+        ratio = np.divide(1.0 - scaled, 1.0 - efficiency, out=np.ones(len(eta)), where=efficiency < 1.0)
+        product = np.ones(len(jets.counts))
+        np.multiply.at(product, event_of(jets.counts)[use], ratio)
+        found[way] = product[selected.row]
+    return found
+
+
+def _pileup(chunk: Chunk, selected: Selected) -> Floats:
+    """True interactions of each selected event."""
+    if not chunk.view.has("pileup"):
+        message = f"{chunk.path} (dialect {chunk.dialect.name}) has no number of true interactions."
+        raise DataError(message)
+    return chunk.view.scalar("pileup")[selected.event].astype(np.float64)
+
+
+def _flavours(chunk: Chunk) -> NDArray[np.integer]:
+    """Hadron flavour of all jets of the chunk."""
+    if not chunk.view.has("jet_flavour"):
+        message = f"{chunk.path} (dialect {chunk.dialect.name}) has no hadron flavour of jets."
+        raise DataError(message)
+    return chunk.view.flat("jet_flavour")
 
 
 def _lepton(objects: Objects, selected: Selected, flavour: Literal["electron", "muon"]) -> Momentum:
@@ -155,20 +272,3 @@ def _lepton(objects: Objects, selected: Selected, flavour: Literal["electron", "
             for name in ("pt", "eta", "phi", "mass")
         )
     )
-
-
-@cache
-def _correction(file: str, name: str) -> Any:
-    """A correction of a file, loaded once per process."""
-    if not Path(file).is_file():
-        message = f"weights: no such file {file}."
-        raise CardError(message)
-    try:
-        corrections = correctionlib.CorrectionSet.from_file(file)
-    except RuntimeError as error:
-        message = f"weights: {file} is no correctionlib file ({str(error).splitlines()[0]})."
-        raise CardError(message) from error
-    for group in (corrections, corrections.compound):
-        if name in list(group):
-            return group[name]
-    raise CardError(unknown_name("correction", name, [*corrections, *corrections.compound]))

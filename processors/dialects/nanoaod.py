@@ -59,6 +59,7 @@ def _jets(view: View, events: NDArray[np.bool_]) -> Jets:
         view.flat("jet_btag")[mine],
         probability,
         usable,
+        np.flatnonzero(mine),
     )
 
 
@@ -108,6 +109,7 @@ _JETS = (
     *(Field.of(f"jet_{x}", f"Jet_{x}") for x in ("pt", "eta", "phi", "mass")),
     Field.of("jet_id", "Jet_jetId", optional=True),
     Field.of("jet_btag_probability", "Jet_btagProb85", optional=True),
+    Field.of("jet_flavour", "Jet_hadronFlavour", optional=True),
 )
 _COMMON = (*_EVENT, *_LEPTONS, *_JETS)
 

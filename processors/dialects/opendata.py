@@ -58,6 +58,7 @@ def _jets(view: View, events: NDArray[np.bool_], *, gev: float) -> Jets:
         view.flat("jet_btag")[mine],
         None,
         usable,
+        np.flatnonzero(mine),
     )
 
 

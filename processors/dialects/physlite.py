@@ -54,6 +54,7 @@ def _jets(view: View, events: NDArray[np.bool_]) -> Jets:
         _dl1d(view)[mine],
         None,
         (view.flat("jet_jvt")[mine] != 0) | (pt > _JVT_BELOW_MEV),
+        np.flatnonzero(mine),
     )
 
 
@@ -126,6 +127,7 @@ PHYSLITE = Dialect(
         Field.of("muon_ptvarcone", _aux("AnalysisMuons", f"{_ISOLATION}_pt1000")),
         *(Field.of(f"jet_{x}", _aux("AnalysisJets", x)) for x in ("pt", "eta", "phi")),
         Field.of("jet_mass", _aux("AnalysisJets", "m")),
+        Field.of("jet_flavour", _aux("AnalysisJets", "HadronConeExclTruthLabelID"), optional=True),
         Field.of("jet_jvt", _aux("AnalysisJets", "NNJvtPass")),
         Field.of("btag_index", f"{_LINK}/{_LINK}.m_persIndex"),
         *(Field.of(f"btag_{x}", _aux("BTagging_AntiKt4EMPFlow", f"DL1dv01_{x}")) for x in ("pb", "pc", "pu")),

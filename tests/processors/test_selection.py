@@ -52,6 +52,7 @@ def _jets(*events: Sequence[tuple[float, float, float]], probability: float = 0.
         np.full(n, 0.1),
         np.full(n, probability),
         np.ones(n, np.bool_),
+        np.arange(n),
     )
 
 

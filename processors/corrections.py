@@ -1,0 +1,67 @@
+"""Correctionlib files: what they hold, and a line that says what is wrong with one."""
+
+import json
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import correctionlib
+from correctionlib.highlevel import open_auto
+
+from znought.errors import CardError, unknown_name
+
+__all__ = ["correction", "variations"]
+
+
+def correction(file: str, name: str) -> Any:
+    """A correction or compound correction of a file, loaded once per process and again if the file changes.
+
+    Raises:
+        CardError: no such file, not of correctionlib, or it has no correction of that name.
+    """
+    path = Path(file)
+    if not path.is_file():
+        raise CardError(f"no such file {file}.")
+    state = path.stat()
+    return _loaded(file, name, (state.st_size, state.st_mtime_ns))
+
+
+def variations(file: str, name: str, input_name: str) -> frozenset[str | int]:
+    """Values that a correction knows for the input that chooses the variation; empty if it takes any."""
+    document = json.loads(open_auto(file))
+    stacks = {entry["name"]: entry["stack"] for entry in document.get("compound_corrections") or ()}
+    members = stacks.get(name, [name])
+    found: set[str | int] = set()
+    for entry in document["corrections"]:
+        if entry["name"] in members:
+            for node in _categories(entry["data"], input_name):
+                if node.get("default") is not None:
+                    return frozenset()
+                found.update(item["key"] for item in node["content"])
+    return frozenset(found)
+
+
+def _categories(node: Any, input_name: str) -> Iterator[dict[str, Any]]:
+    """Every node below that branches by the input."""
+    if isinstance(node, dict):
+        if node.get("nodetype") == "category" and node.get("input") == input_name:
+            yield node
+        for value in node.values():
+            yield from _categories(value, input_name)
+    elif isinstance(node, list):
+        for value in node:
+            yield from _categories(value, input_name)
+
+
+@cache  # by the state too: a file that changes is read again
+def _loaded(file: str, name: str, state: tuple[int, int]) -> Any:
+    try:
+        corrections = correctionlib.CorrectionSet.from_file(file)
+    except RuntimeError as error:
+        message = f"{file} is no correctionlib file ({str(error).splitlines()[0]})."
+        raise CardError(message) from error
+    for group in (corrections, corrections.compound):
+        if name in list(group):
+            return group[name]
+    raise CardError(unknown_name("correction", name, [*corrections, *corrections.compound]))
