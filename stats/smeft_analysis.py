@@ -8,7 +8,16 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from znought.errors import CardError, DataError
-from znought.stats.limits_smeft import Contour, Coverage, Interval, cls_interval, contour, coverage, interval
+from znought.stats.limits_smeft import (
+    Contour,
+    Coverage,
+    Interval,
+    Thresholds,
+    cls_interval,
+    contour,
+    coverage,
+    interval,
+)
 from znought.stats.morphing import Order
 from znought.stats.significance import Scaling
 from znought.stats.smeft import (
@@ -58,6 +67,8 @@ class SmeftConfig:
         level: confidence level of limits.
         truths: values of c̄_HW at which coverage is measured.
         n_toys, seed: of the coverage.
+        calibration_toys, calibration_points: of the thresholds that toys give, per value of c̄_HW, and
+            how many values, spread over the expected interval and beyond.
         contour_half_width: half the range of the contour in each coefficient.
         n_contour: points of the contour in each coefficient.
     """
@@ -76,14 +87,16 @@ class SmeftConfig:
     truths: tuple[float, ...] = (0.0, 0.005)
     n_toys: int = 300
     seed: int = 1
+    calibration_toys: int = 400
+    calibration_points: int = 9
     contour_half_width: tuple[float, float] = (0.02, 0.08)
     n_contour: int = 61
 
     def __post_init__(self) -> None:
         if not self.values or not self.luminosities_ifb or not self.limit_luminosities_ifb:
             raise CardError("smeft: expected at least one value and one luminosity of each kind.")
-        if self.n_cuts < 2 or self.n_toys < 1 or self.n_contour < 2:
-            raise CardError("smeft: expected n_cuts and n_contour ≥ 2, n_toys ≥ 1.")
+        if self.n_cuts < 2 or self.n_toys < 1 or self.n_contour < 2 or self.calibration_points < 2:
+            raise CardError("smeft: expected n_cuts, n_contour and calibration_points ≥ 2, n_toys ≥ 1.")
 
 
 @dataclass(frozen=True)
@@ -324,9 +337,19 @@ def truncated_limits(
     return results
 
 
-def study_coverage(model: LikelihoodModel, config: SmeftConfig) -> tuple[Coverage, ...]:
-    """Coverage of the first coefficient's intervals at each of the configured truths."""
-    options: dict[str, Any] = {"level": config.level, "n_toys": config.n_toys, "seed": config.seed}
+def study_coverage(
+    model: LikelihoodModel, config: SmeftConfig, *, thresholds: Thresholds | None = None
+) -> tuple[Coverage, ...]:
+    """Coverage of the first coefficient's intervals at each of the configured truths.
+
+    With `thresholds`, of the intervals of Neyman's construction.
+    """
+    options: dict[str, Any] = {
+        "level": config.level,
+        "n_toys": config.n_toys,
+        "seed": config.seed,
+        "thresholds": thresholds,
+    }
     return tuple(
         coverage(model, coefficient=model.names[0], truth=truth, **options) for truth in config.truths
     )
