@@ -1,9 +1,10 @@
-"""The compiled training loop: many optimiser steps in one XLA call, with cheap counter-based noise.
+"""The compiled training loop: many optimiser steps in one XLA call, with noise that costs next to nothing.
 
 What binds a small, deep network on a CPU is neither arithmetic nor dispatch but the memory traffic
-of unfused element-wise operations and the drawing of noise. XLA fuses activation, normalisation,
-noise and their gradients; a hash of (key, element) replaces the stateful random generator. One call
-does up to `STEPS_PER_CALL` steps on batches that already lie in memory, so no input pipeline runs.
+of unfused element-wise operations and the drawing of noise. XLA fuses activation, normalisation and
+their gradients. Noise is read from a table of standard normal deviates, drawn anew for every call, of
+which each layer takes a stretch at a random place in each step. One call does up to `STEPS_PER_CALL`
+steps on batches that already lie in memory, so no input pipeline runs.
 """
 
 from collections.abc import Callable
@@ -12,7 +13,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["SCORE_BATCH", "STEPS_PER_CALL", "Loss", "compile_scores", "compile_steps", "n_random_layers"]
+__all__ = [
+    "SCORE_BATCH",
+    "STEPS_PER_CALL",
+    "Loss",
+    "compile_scores",
+    "compile_steps",
+    "n_deviates",
+    "random_widths",
+]
 
 STEPS_PER_CALL = 64
 SCORE_BATCH = 8192
@@ -21,26 +30,36 @@ Loss = Callable[[Any, Any, Any], Any]
 """(class_index (batch,), logits (batch, n_classes), weights (batch,)) → scalar tensor."""
 
 
-def n_random_layers(model: Any) -> int:
-    """Number of layers that draw random numbers in training: each needs a key per step."""
-    return sum(_is_random(layer) for layer in model.layers)
+def random_widths(model: Any) -> tuple[int, ...]:
+    """Nodes of every layer that draws random numbers in training: each takes a place per step."""
+    return tuple(int(layer.output.shape[-1]) for layer in model.layers if _is_random(layer))
+
+
+def n_deviates(widths: tuple[int, ...], batch: int) -> int:
+    """Length of the table of deviates: eight times what the widest layer takes in a step.
+
+    >>> n_deviates((17, 70), 1024)
+    573440
+    """
+    return max(2**16, 8 * batch * max(widths, default=0))
 
 
 def compile_steps(model: Any, optimiser: Any, loss: Loss) -> Callable[..., Any]:
-    """Function of (features, class_index, weights, keys, n_steps) that trains and returns Σ loss.
+    """Function of (features, class_index, weights, places, deviates, n_steps): trains and returns Σ loss.
 
     Its arguments have shapes (steps, batch, n_features), (steps, batch), (steps, batch),
-    (steps, n_random_layers) and (); only the first `n_steps` steps are done.
+    (steps, n_random_layers), (n_deviates,) and (); only the first `n_steps` steps are done. Places are
+    indices into `deviates`, such that the layer's stretch ends within it.
     """
     import tensorflow as tf
 
     variables = model.trainable_variables
 
     @tf.function(jit_compile=True, autograph=False)  # type: ignore[untyped-decorator]  # no stubs
-    def steps(features: Any, class_index: Any, weights: Any, keys: Any, n_steps: Any) -> Any:
+    def steps(features: Any, class_index: Any, weights: Any, places: Any, deviates: Any, n_steps: Any) -> Any:
         def step(index: Any, total: Any) -> tuple[Any, Any]:
             with tf.GradientTape() as tape:
-                logits = _noisy_logits(model, features[index], keys[index])
+                logits = _noisy_logits(model, features[index], places[index], deviates)
                 value = loss(class_index[index], logits, weights[index])
                 penalised = tf.add_n([value, *model.losses])
             gradients = tape.gradient(penalised, [variable.value for variable in variables])
@@ -79,41 +98,23 @@ def _is_random(layer: Any) -> bool:
     return isinstance(layer, keras.layers.GaussianNoise | keras.layers.Dropout)
 
 
-def _noisy_logits(model: Any, features: Any, keys: Any) -> Any:
-    """Logits in training mode, the layers' own random draws replaced by hashed ones of the same law."""
+def _noisy_logits(model: Any, features: Any, places: Any, deviates: Any) -> Any:
+    """Logits in training mode, the layers' own random draws replaced by stretches of the table."""
     import keras
     import tensorflow as tf
+    from scipy.special import ndtri
 
     values, drawn = features, 0
     for layer in model.layers[:-1]:
         if not _is_random(layer):
             values = layer(values, training=True)
             continue
-        symmetric = _hashed_uniform(tuple(values.shape), keys[drawn])
+        batch, width = values.shape
+        normal = tf.reshape(tf.slice(deviates, places[drawn : drawn + 1], [batch * width]), (batch, width))
         drawn += 1
         if isinstance(layer, keras.layers.GaussianNoise):
-            values = values + layer.stddev * np.float32(np.sqrt(2.0)) * tf.math.erfinv(symmetric)
+            values = values + layer.stddev * normal
         else:
-            kept = symmetric >= np.float32(2.0 * layer.rate - 1.0)
+            kept = normal >= np.float32(ndtri(layer.rate))
             values = tf.where(kept, values / np.float32(1.0 - layer.rate), 0.0)
     return values
-
-
-def _hashed_uniform(shape: tuple[int, int], key: Any) -> Any:
-    """Uniform numbers in (−1, 1) from a 32-bit integer hash of (key, element).
-
-    References:
-        C. Wellons, "Prospecting for hash functions" (2018): the constants of `lowbias32`.
-    """
-    import tensorflow as tf
-
-    def shifted(state: Any, bits: int) -> Any:
-        return tf.bitwise.bitwise_xor(state, tf.bitwise.right_shift(state, np.uint32(bits)))
-
-    elements = tf.cast(tf.range(shape[0] * shape[1]), tf.uint32)
-    state = tf.reshape(elements * np.uint32(0x9E3779B9) + tf.bitcast(key, tf.uint32), shape)
-    state = shifted(state, 16) * np.uint32(0x7FEB352D)
-    state = shifted(state, 15) * np.uint32(0x846CA68B)
-    bits = tf.bitwise.right_shift(shifted(state, 16), np.uint32(8))
-    # 24 bits at the centres of their cells: never ±1, whose inverse error function is infinite.
-    return tf.cast(tf.cast(bits, tf.int32), tf.float32) * np.float32(2**-23) + np.float32(2**-24 - 1)

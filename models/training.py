@@ -111,7 +111,7 @@ class _Engine:
 
     model: Any
     optimiser: Any
-    n_keys: int
+    random_widths: tuple[int, ...]
     objectives: tuple[Objective, Objective]
     train_steps: tuple[Callable[..., Any], Callable[..., Any]]
     scores: Callable[[NDArray[np.float32]], NDArray[np.float32]]
@@ -130,7 +130,7 @@ def _engine(network: NetworkConfig, n_features: int, classes: tuple[str, ...]) -
     return _Engine(
         model=model,
         optimiser=optimiser,
-        n_keys=loop.n_random_layers(model),
+        random_widths=loop.random_widths(model),
         objectives=(pretraining, main),
         train_steps=(
             loop.compile_steps(model, optimiser, pretraining.of_batch),
@@ -203,24 +203,27 @@ class _Fitter:
 
     def _train(self, random: np.random.Generator, train_steps: Callable[..., Any]) -> float:
         """One pass over the training part in random order; mean loss per step."""
-        from znought.models.loop import STEPS_PER_CALL
+        from znought.models.loop import STEPS_PER_CALL, n_deviates
 
         order = random.permutation(len(self.sample.train.features))
         capacity = STEPS_PER_CALL
+        taken = self.batch * np.array(self.engine.random_widths or (0,))
+        length = n_deviates(self.engine.random_widths, self.batch)
         total = 0.0
         for first in range(0, self.n_steps, capacity):
             steps = min(capacity, self.n_steps - first)
             rows = order[first * self.batch : (first + steps) * self.batch]
             # Every call has the same shapes, or XLA would compile again.
             rows = np.resize(rows, capacity * self.batch)
-            keys = random.integers(-(2**31), 2**31, (capacity, max(self.engine.n_keys, 1)), dtype=np.int32)
+            places = random.integers(0, length - taken, (capacity, len(taken)), dtype=np.int32)
             train, shape = self.sample.train, (capacity, self.batch)
             total += float(
                 train_steps(
                     train.features[rows].reshape(*shape, -1),
                     train.class_index[rows].reshape(shape),
                     train.weights[rows].reshape(shape),
-                    keys,
+                    places,
+                    random.standard_normal(length, dtype=np.float32),
                     np.int32(steps),
                 )
             )

@@ -3,6 +3,7 @@ import io
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnxruntime
@@ -10,7 +11,7 @@ import pytest
 
 from tests.models.samples import CLASSES, FEATURES, NETWORK, TRAINING, make_data, tensorflow_warnings
 from znought.models.network import NetworkConfig
-from znought.models.samples import TrainingConfig, TrainingData
+from znought.models.samples import TrainingConfig, TrainingData, prepare_fold
 from znought.models.training import TrainedFold, train_fold
 
 pytestmark = tensorflow_warnings
@@ -136,18 +137,50 @@ def test_the_keras_file_is_a_plain_archive(trained: TrainedFold) -> None:
     assert hashlib.sha256(trained.onnx_model).hexdigest()
 
 
-def test_hashed_noise_follows_its_law() -> None:
+def _noise_of(layer: Any, width: int) -> np.ndarray:
+    """What a layer makes of 1000 × `width` ones in training."""
+    import keras
     import tensorflow as tf
 
-    from znought.models.loop import _hashed_uniform
+    from znought.models.loop import _noisy_logits, n_deviates, random_widths
 
-    draws = _hashed_uniform((1000, 200), tf.constant(-7)).numpy()
-    assert abs(draws).max() < 1.0
-    assert draws.mean() == pytest.approx(0.0, abs=0.005)
-    assert draws.var() == pytest.approx(1.0 / 3.0, abs=0.005)
-    normal = tf.math.erfinv(draws).numpy() * np.sqrt(2.0)
-    assert normal.std() == pytest.approx(1.0, abs=0.01)
-    assert np.mean(normal**4) == pytest.approx(3.0, abs=0.1)
-    other = _hashed_uniform((1000, 200), tf.constant(-6)).numpy()
-    assert abs(np.corrcoef(draws.ravel(), other.ravel())[0, 1]) < 0.01
-    assert abs(np.corrcoef(draws[:, 0], draws[:, 1])[0, 1]) < 0.1
+    model = keras.Sequential([keras.layers.Input((width,)), layer, keras.layers.Activation("softmax")])
+    assert random_widths(model) == (width,)
+    deviates = np.random.default_rng(1).standard_normal(n_deviates((width,), 1000), dtype=np.float32)
+    found = _noisy_logits(model, tf.ones((1000, width)), tf.constant([12345]), tf.constant(deviates))
+    drawn: np.ndarray = found.numpy()
+    return drawn
+
+
+def test_noise_follows_its_law() -> None:
+    import keras
+
+    noise = (_noise_of(keras.layers.GaussianNoise(0.05), 200) - 1.0) / 0.05
+    assert noise.mean() == pytest.approx(0.0, abs=0.01)
+    assert noise.std() == pytest.approx(1.0, abs=0.01)
+    assert np.mean(noise**4) == pytest.approx(3.0, abs=0.1)
+    assert abs(np.corrcoef(noise[:, 0], noise[:, 1])[0, 1]) < 0.1
+    kept = _noise_of(keras.layers.Dropout(0.2), 200)
+    assert np.mean(kept == 0.0) == pytest.approx(0.2, abs=0.005)
+    assert np.unique(kept).tolist() == [0.0, 1.25]
+
+
+def test_every_step_and_every_call_draws_noise_anew() -> None:
+    from znought.models.training import _Fitter
+
+    sample = prepare_fold(DATA, 0, TRAINING, classes=CLASSES, feature_names=FEATURES)
+    fitter = _Fitter(sample, 0, NETWORK, TRAINING, CLASSES)
+    calls: list[tuple[np.ndarray, ...]] = []
+
+    def record(*arguments: np.ndarray) -> float:
+        calls.append(arguments)
+        return 0.0
+
+    for epoch in range(2):
+        fitter._train(np.random.default_rng(epoch), record)
+    (_, _, _, places, deviates, _), (_, _, _, _, others, _) = calls
+    taken = TRAINING.batch_size * np.array([len(FEATURES), *NETWORK.hidden_nodes])
+    assert (places >= 0).all()
+    assert (places + taken <= len(deviates)).all()
+    assert len(np.unique(places)) > 0.99 * places.size
+    assert abs(np.corrcoef(deviates, others)[0, 1]) < 0.02
