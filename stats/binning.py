@@ -6,7 +6,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from znought.errors import CardError, unknown_name
+from znought.stats.baselines import equal_background, equal_width, transformation_d
 from znought.stats.bins import BinningResult, Columns, evaluate, judge, merge_bins, strong_bins
+from znought.stats.correlated import correlated_edges
 from znought.stats.rules import FRACTIONS, PLAIN, BinningConfig, Constraints
 from znought.stats.search import SearchSpace, greedy_edges, optimal_edges
 from znought.stats.significance import Auxiliary
@@ -26,7 +28,12 @@ __all__ = [
 ]
 
 Floats = NDArray[np.float64]
-Method = Literal["single", "greedy", "optimal"]
+Method = Literal[
+    "single", "greedy", "optimal", "correlated", "transformation_d", "equal_background", "equal_width"
+]
+"""Searches for the best quadrature or correlated Z0, and the baselines, of ten bins before merging."""
+
+_BASELINE_BINS = 10
 
 
 def greedy(
@@ -143,7 +150,7 @@ def tune(
     identity: ArrayLike | None = None,
     process: ArrayLike | None = None,
 ) -> BinningResult:
-    """`greedy`, `optimal` or the trivial single bin, with every option from one configuration.
+    """Any method, with every option from one configuration; weak bins of a baseline are merged.
 
     Raises:
         CardError: an unknown method.
@@ -157,13 +164,27 @@ def tune(
 def tune_columns(columns: Columns, method: Method, config: BinningConfig) -> BinningResult:
     """`tune` on columns that are already checked."""
     space = SearchSpace.build(columns, config)
-    if method == "greedy":
-        edges = greedy_edges(space)
-    elif method == "optimal":
-        edges = optimal_edges(space)
-    else:
-        edges = np.array([config.lower, config.upper])
-    return _tidied(space, edges)
+    return _tidied(space, _edges(space, columns, method))
+
+
+def _edges(space: SearchSpace, columns: Columns, method: Method) -> Floats:
+    lower, upper = space.config.lower, space.config.upper
+    events = (columns.scores, columns.weights, columns.is_signal)
+    match method:
+        case "single":
+            return np.array([lower, upper])
+        case "greedy":
+            return greedy_edges(space)
+        case "optimal":
+            return optimal_edges(space)
+        case "correlated":
+            return correlated_edges(space)[0]
+        case "transformation_d":
+            return transformation_d(*events, lower=lower, upper=upper)
+        case "equal_background":
+            return equal_background(*events, _BASELINE_BINS, lower=lower, upper=upper)
+        case "equal_width":
+            return equal_width(_BASELINE_BINS, lower=lower, upper=upper)
 
 
 def _tidied(space: SearchSpace, edges: Floats) -> BinningResult:

@@ -16,7 +16,7 @@ from znought.stats.ordered import OrderedSample
 from znought.stats.rules import BinningConfig
 from znought.stats.search import SearchSpace, trial_edges
 
-__all__ = ["CorrelatedBinning", "correlated_z0", "greedy_correlated"]
+__all__ = ["CorrelatedBinning", "correlated_edges", "correlated_z0", "greedy_correlated"]
 
 Floats = NDArray[np.float64]
 _STEPS = 60
@@ -109,21 +109,35 @@ def greedy_correlated(
         )
         for name, (x, w) in (two_point or {}).items()
     }
-    edges = np.array([rules.lower, rules.upper])
-    best = _z2(space, others, edges)
-    limit = rules.constraints.max_bins or np.inf
+    edges, best = correlated_edges(space, others)
+    result = judge(count(columns, edges, processes=rules.constraints.processes), edges, rules)
+    return CorrelatedBinning(result, best, ("normalisation", *others))
+
+
+def correlated_edges(
+    space: SearchSpace, others: Mapping[str, OrderedSample] | None = None
+) -> tuple[Floats, float]:
+    """Edges of the greedy search, and the correlated significance that they reach.
+
+    Args:
+        space: events and rules.
+        others: alternative backgrounds, as ``two_point`` of `greedy_correlated`.
+    """
+    alternatives = others or {}
+    edges = np.array([space.config.lower, space.config.upper])
+    best = _z2(space, alternatives, edges)
+    limit = space.config.constraints.max_bins or np.inf
     while edges.size - 1 < limit:
         trials = [
             np.insert(edges, i + 1, middle)
             for i in range(edges.size - 1)
             for middle in _splits(space, edges, i)
         ]
-        values = [_z2(space, others, trial) for trial in trials]
+        values = [_z2(space, alternatives, trial) for trial in trials]
         if not values or not max(values) > best * (1 + _MIN_GAIN):
             break
         edges, best = trials[int(np.argmax(values))], max(values)
-    result = judge(count(columns, edges, processes=rules.constraints.processes), edges, rules)
-    return CorrelatedBinning(result, float(np.sqrt(best)), ("normalisation", *others))
+    return edges, float(np.sqrt(best))
 
 
 def _splits(space: SearchSpace, edges: Floats, i: int) -> Floats:
@@ -133,7 +147,7 @@ def _splits(space: SearchSpace, edges: Floats, i: int) -> Floats:
     return trial[1:-1][allowed[0, 1:-1] & allowed[1:-1, -1]]
 
 
-def _z2(space: SearchSpace, others: dict[str, OrderedSample], edges: Floats) -> float:
+def _z2(space: SearchSpace, others: Mapping[str, OrderedSample], edges: Floats) -> float:
     s, b = (np.diff(sample.prefix(edges).sumw) for sample in (space.signal, space.background))
     shifts = [space.config.sigma_rel * b]
     shifts += [np.diff(sample.prefix(edges).sumw) - b for sample in others.values()]
