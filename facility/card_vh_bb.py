@@ -6,8 +6,8 @@ from pydantic import Field, model_validator
 
 from znought.errors import unknown_name
 from znought.facility.card_base import Card, Section, check_known
-from znought.models.boosting import BoostingConfig
 from znought.models.network import Activation, Optimiser
+from znought.models.observables import TreesConfig
 from znought.models.training import TrainingConfig
 from znought.processors.vh_bb_features import FEATURES
 from znought.processors.vh_bb_selection import CHANNELS, Channel, VHBBSelection
@@ -85,7 +85,7 @@ class VHBBCard(Card):
     selection: VHBBSelection = VHBBSelection()
     network: TalkNetwork = TalkNetwork()
     training: TrainingConfig = TrainingConfig(batch_size=4096, max_epochs=35, patience=5, monitor="loss")
-    boosting: BoostingConfig = BoostingConfig()
+    trees: TreesConfig = TreesConfig()
     discriminants: Discriminants = Discriminants()
     morphing: MorphingConfig = MorphingConfig()
     smeft: SmeftConfig = SmeftConfig()

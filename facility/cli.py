@@ -52,12 +52,15 @@ INTERRUPTED = 130
 
 STAGE_HELP = {
     "process": "Ntuples → selected columns, histograms and cutflow.",
-    "tune": "Search the network's settings on the workers.",
+    "tune": "Search the network's settings on the workers (vh_ww).",
     "train": "Columns → K networks, one fold per task.",
     "score": "Columns → network outputs, out of fold where trained.",
-    "optimise": "Scores → bin edges and significances, tuned and held out.",
-    "fit": "Binned yields → profile-likelihood significance and results.json.",
+    "optimise": "Scores → bin edges and significances, tuned and held out (vh_ww).",
+    "fit": "Binned yields → profile-likelihood significance and results.json (vh_ww).",
+    "measure": "Scores → areas and Z_A by both definitions of signal, with projections (vh_bb_smeft).",
+    "limits": "Scores → expected intervals, coverage, contour and results.json (vh_bb_smeft).",
     "plot": "Everything → figures and report.html.",
+    "export": "Events in the layout of the public notebooks (vh_bb_smeft).",
 }
 
 

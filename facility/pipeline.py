@@ -12,6 +12,7 @@ from znought.errors import CardError, unknown_name
 from znought.facility.card_base import Card
 from znought.facility.context import Context, RunOptions
 from znought.facility.flow import Flow, Stage
+from znought.facility.flow_vh_bb import VH_BB
 from znought.facility.flow_vh_ww import VH_WW
 from znought.facility.manifest import Manifest, fingerprint, source_digest
 from znought.facility.progress import Silent
@@ -19,7 +20,7 @@ from znought.facility.workspace import Workspace
 
 __all__ = ["FLOWS", "flow_of", "run", "run_stages", "single", "whole"]
 
-FLOWS: Mapping[str, Flow] = MappingProxyType({"vh_ww": VH_WW})
+FLOWS: Mapping[str, Flow] = MappingProxyType({"vh_ww": VH_WW, "vh_bb_smeft": VH_BB})
 """Analysis → its stages."""
 
 Plan = Callable[[Context[Any]], Sequence[Stage]]

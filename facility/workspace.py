@@ -81,6 +81,11 @@ class Workspace:
         return self.directory / "evaluation.json"
 
     @property
+    def significance(self) -> Path:
+        """Areas, significances and projections, before limits are set."""
+        return self.directory / "significance.json"
+
+    @property
     def results(self) -> Path:
         """The numbers of the analysis."""
         return self.directory / "results.json"

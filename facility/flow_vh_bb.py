@@ -1,0 +1,41 @@
+"""The flow of VH(bb) in the SMEFT, from ntuples to limits."""
+
+from znought.facility.flow import Flow, Stage
+from znought.facility.results_vh_bb import read_smeft_results
+from znought.facility.stages import simulate
+from znought.facility.stages.vh_bb import limits, measure, process, score, train
+
+__all__ = ["VH_BB"]
+
+_EVENTS = ("channels", "processes", "datasets", "regions", "training_region", "morphing")
+_LEARNING = (*_EVENTS, "network", "training", "trees", "discriminants", "smeft")
+
+_STAGES = (
+    Stage("simulate", simulate.simulate, ("datasets", "simulation"), (), inputs=simulate.scale),
+    Stage(
+        "process",
+        process.process,
+        ("analysis", "channels", "lumi_ifb", "processes", "datasets", "selection", "processing"),
+        ("znought.processors.vh_bb", "znought.facility.runner", process.__name__),
+        after=("simulate",),
+        inputs=process.inputs,
+    ),
+    Stage("train", train.train, _LEARNING, (train.__name__,), after=("process",)),
+    Stage("score", score.score, _LEARNING, (score.__name__,), after=("train",)),
+    Stage(
+        "measure",
+        measure.measure,
+        ("lumi_ifb", *_LEARNING),
+        (measure.__name__,),
+        after=("score",),
+    ),
+    Stage(
+        "limits",
+        limits.set_limits,
+        ("label", "title", "lumi_ifb", "systematics", *_LEARNING),
+        (limits.__name__,),
+        after=("measure",),
+    ),
+)
+
+VH_BB = Flow(stages=_STAGES, aside=(), read_results=read_smeft_results, tables=lambda results: ())

@@ -1,0 +1,212 @@
+"""The numbers of VH(bb) in the SMEFT, as `results.json` holds them and `run` returns them."""
+
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+from znought.facility.results import Estimate
+from znought.facility.workspace import read_json
+
+__all__ = [
+    "Area",
+    "CoverageResult",
+    "IntervalResult",
+    "ProjectionResult",
+    "SignificanceEntry",
+    "SmeftResults",
+    "Truncation",
+    "YieldEntry",
+    "read_smeft_results",
+]
+
+Segments = tuple[tuple[float, float], ...]
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class YieldEntry(_Record):
+    """Expected events of one process in a channel and region, and the simulation behind them.
+
+    Attributes:
+        events: in the standard model.
+        events_at: value of the coefficient → expected events, as text keys ("0.03").
+        generated: distinct generated events.
+        effective: (Σw)²/Σw² with the responses of one event as one.
+    """
+
+    channel: str
+    region: str
+    process: str
+    events: float
+    events_at: dict[str, float]
+    generated: int
+    effective: float
+
+
+class Area(_Record):
+    """Area under the ROC curve of a value of the coefficient against the standard model.
+
+    Attributes:
+        with_backgrounds: whether V + heavy flavour and tt̄ stand in the background.
+        area: with its 68 % bootstrap interval.
+    """
+
+    channel: str
+    region: str
+    model: str
+    value: float
+    with_backgrounds: bool
+    area: Estimate
+
+
+class SignificanceEntry(_Record):
+    """Z_A of one channel, region, classifier and value, by one definition of signal.
+
+    Attributes:
+        signal_definition: "paper" counts the whole yield at c̄ ≠ 0, "excess" what exceeds the standard model.
+        with_backgrounds: whether V + heavy flavour and tt̄ count.
+        inclusive_z, inclusive_background: without any cut on the output.
+        tuned_z: at the best cut, on the events that chose it.
+        z: at cuts chosen on the other half of the events.
+        background: expected events behind `z`.
+        background_effective_entries: simulated entries that they rest on.
+    """
+
+    channel: str
+    region: str
+    model: str
+    value: float
+    signal_definition: str
+    with_backgrounds: bool
+    inclusive_z: float
+    inclusive_background: float
+    tuned_z: float
+    z: float
+    background: float
+    background_effective_entries: float
+
+
+class ProjectionResult(_Record):
+    """Z_A against luminosity at the cut that is best at the card's luminosity."""
+
+    channel: str
+    region: str
+    model: str
+    value: float
+    signal_definition: str
+    with_backgrounds: bool
+    scaling: str
+    luminosities_ifb: tuple[float, ...]
+    z: tuple[float, ...]
+
+
+class IntervalResult(_Record):
+    """Expected interval of the first coefficient, the others zero.
+
+    Attributes:
+        channel: or "combined".
+        order: "quadratic", or "linear" without the squared term.
+        method: "delta_2lnl" or "cls".
+        scaling: of the systematics with luminosity, "fixed" or "inverse_sqrt".
+        segments: allowed ranges.
+        reaches_validity: an end is that of the morphing's validity.
+    """
+
+    channel: str
+    region: str
+    discriminant: str
+    order: str
+    method: str
+    scaling: str
+    lumi_ifb: float
+    level: float
+    segments: Segments
+    reaches_validity: bool
+
+    @property
+    def half_width(self) -> float:
+        """Half the distance between the outermost ends."""
+        return 0.5 * (self.segments[-1][1] - self.segments[0][0])
+
+
+class Truncation(_Record):
+    """Expected combined interval with c̄ switched off at and above a pT(V); None trusts all energies."""
+
+    pt_v_max_gev: float | None
+    discriminant: str
+    segments: Segments
+    reaches_validity: bool
+
+
+class CoverageResult(_Record):
+    """How often intervals of a nominal level hold the truth, in toys."""
+
+    discriminant: str
+    truth: float
+    level: float
+    n_toys: int
+    fraction: float
+    interval68: tuple[float, float]
+
+
+class ContourResult(_Record):
+    """−2 Δln L over a grid of two coefficients, t[i][j] at (x[i], y[j])."""
+
+    discriminant: str
+    names: tuple[str, str]
+    x: tuple[float, ...]
+    y: tuple[float, ...]
+    t: tuple[tuple[float, ...], ...]
+    thresholds: dict[str, float]
+
+
+class ScanResult(_Record):
+    """−2 Δln L of the combination against the first coefficient."""
+
+    discriminant: str
+    values: tuple[float, ...]
+    delta_2lnl: tuple[float, ...]
+
+
+class SmeftResults(_Record):
+    """Everything that the closing tables, the figures and a notebook need.
+
+    Attributes:
+        coefficient: whose values these are.
+        sigma_background: relative uncertainty of the background in every Z_A.
+        no_network: value → Z_A that the talk's definition gives with the talk's 0L yields and no network.
+        notes: what a reader must know beside the numbers.
+    """
+
+    analysis: str
+    title: str
+    label: str
+    lumi_ifb: float
+    coefficient: str
+    channels: tuple[str, ...]
+    regions: tuple[str, ...]
+    sigma_background: float
+    min_background: float
+    no_network: dict[str, float]
+    yields: tuple[YieldEntry, ...]
+    auc: tuple[Area, ...]
+    significances: tuple[SignificanceEntry, ...]
+    projections: tuple[ProjectionResult, ...]
+    intervals: tuple[IntervalResult, ...]
+    truncations: tuple[Truncation, ...]
+    coverage: tuple[CoverageResult, ...]
+    scans: tuple[ScanResult, ...]
+    contour: ContourResult | None = None
+    substitutes: dict[str, dict[str, str]] = {}
+    notes: tuple[str, ...] = ()
+
+
+def read_smeft_results(path: Path) -> SmeftResults:
+    """Reads `results.json`.
+
+    Raises:
+        DataError: it does not exist or is damaged.
+    """
+    return SmeftResults.model_validate(read_json(path))

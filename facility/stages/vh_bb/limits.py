@@ -1,0 +1,269 @@
+"""Stage `limits` of VH(bb): expected intervals, coverage and contour, a task each → `results.json`."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+from distributed import as_completed
+
+from znought.errors import DataError
+from znought.facility.card_vh_bb import VHBBCard
+from znought.facility.channel_scores import DISCRIMINANTS, ChannelScores, read_channel_scores
+from znought.facility.context import Context
+from znought.facility.results_vh_bb import (
+    ContourResult,
+    CoverageResult,
+    IntervalResult,
+    ScanResult,
+    SmeftResults,
+    Truncation,
+)
+from znought.facility.workspace import Workspace, read_json, write_json
+from znought.stats.limits_smeft import delta_2lnl, interval
+from znought.stats.significance import Scaling
+from znought.stats.smeft import smeft_z
+from znought.stats.smeft_analysis import (
+    ScoredChannel,
+    likelihood_model,
+    limits,
+    study_coverage,
+    truncated_limits,
+    two_coefficients,
+)
+
+__all__ = ["BEST", "NO_NETWORK_YIELDS", "set_limits"]
+
+BEST = "linear_score"
+"""What coverage, truncation and contour are shown for."""
+NO_NETWORK_YIELDS = {0.001: (175.84, 162.4)}
+"""Value → the talk's 0L yields at 80 fb⁻¹: the whole yield at c̄ ≠ 0, and that of the standard model."""
+N_SCANNED = 121
+
+
+@dataclass(frozen=True)
+class _Task:
+    """One piece of the statistics: a kind, and where it is asked for."""
+
+    kind: str
+    region: str
+    discriminant: str = BEST
+    scaling: Scaling = "fixed"
+
+    @property
+    def title(self) -> str:
+        return f"{self.kind}, {self.discriminant}, {self.region}"
+
+
+def set_limits(context: Context[VHBBCard]) -> Iterable[Path]:
+    """Writes `results.json`."""
+    card, workspace = context.card, context.workspace
+    pieces = _pieces(context)
+    measured = read_json(workspace.significance)
+    notes = [*measured.pop("notes"), *pieces.pop("notes")]
+    results = SmeftResults.model_validate(
+        {
+            "analysis": card.analysis,
+            "title": card.title,
+            "label": card.label,
+            "lumi_ifb": card.lumi_ifb,
+            "coefficient": card.morphing.coefficients[0],
+            "channels": card.channels,
+            "regions": tuple(card.regions),
+            "sigma_background": card.smeft.sigma_rel,
+            "min_background": card.smeft.min_background,
+            "no_network": _no_network(card),
+            **measured,
+            **pieces,
+            "substitutes": read_json(workspace.substitutes),
+            "notes": [*_notes(card), *dict.fromkeys(notes)],
+        }
+    )
+    write_json(workspace.results, results.model_dump(mode="json"))
+    return [workspace.results]
+
+
+def _no_network(card: VHBBCard) -> dict[str, float]:
+    return {
+        f"{value:g}": float(smeft_z(*yields, sigma_rel=card.smeft.sigma_rel, signal_definition="paper"))
+        for value, yields in NO_NETWORK_YIELDS.items()
+    }
+
+
+def _notes(card: VHBBCard) -> list[str]:
+    return [
+        'Every Z_A is expected (Asimov). "paper" counts the whole yield at c̄ ≠ 0 as signal and does not '
+        'vanish for c̄ → 0; "excess" counts what exceeds the standard model.',
+        f"No cut leaves fewer than {card.smeft.min_background:g} background events; cuts are chosen on one "
+        "half of the events and quoted on the other.",
+    ]
+
+
+def _pieces(context: Context[VHBBCard]) -> dict[str, Any]:
+    """All tasks' results by the key in `results.json` that they belong to."""
+    card, client = context.card, context.cluster()
+    main = card.training_region
+    tasks = [
+        _Task("intervals", region, discriminant, scaling)
+        for region in card.regions
+        for discriminant in DISCRIMINANTS
+        for scaling in get_args(Scaling)
+    ]
+    tasks += [_Task("scans", main, discriminant) for discriminant in DISCRIMINANTS]
+    tasks += [_Task("truncations", main), _Task("coverage", main)]
+    if len(card.morphing.coefficients) > 1:
+        tasks.append(_Task("contour", main))
+    directory = str(context.workspace.directory.resolve())
+    futures = [client.submit(_work, card, directory, task, pure=False, retries=2) for task in tasks]
+    titles = {future.key: task.title for future, task in zip(futures, tasks, strict=True)}
+    with context.reporter.bar("setting limits") as advance:
+        for done, future in enumerate(as_completed(futures), start=1):
+            advance(done, len(tasks), titles[future.key])
+    found: dict[str, Any] = {
+        "intervals": [],
+        "scans": [],
+        "truncations": [],
+        "coverage": [],
+        "contour": None,
+        "notes": [],
+    }
+    for task, future in zip(tasks, futures, strict=True):
+        values, notes = future.result()
+        found["notes"] += notes
+        if task.kind == "contour":
+            found["contour"] = values[0] if values else None
+        else:
+            found[task.kind] += values
+    return found
+
+
+def _work(card: VHBBCard, directory: str, task: _Task) -> tuple[list[dict[str, Any]], list[str]]:
+    """On a worker: one task, and what could not be done."""
+    workspace = Workspace(Path(directory))
+    channels, notes = [], []
+    for name in card.channels:
+        one = read_channel_scores(card, workspace, name)
+        reason = _unfit(one, task.region)
+        if reason is None:
+            channels.append(one)
+        else:
+            notes.append(reason)
+    if not channels:
+        return [], [*notes, f"{task.region}: no channel is left to set limits with."]
+    try:
+        return [entry.model_dump(mode="json") for entry in _KINDS[task.kind](card, channels, task)], notes
+    except DataError as error:
+        return [], [*notes, f"{task.title}: {error}"]
+
+
+def _unfit(one: ChannelScores, region: str) -> str | None:
+    """Why a channel cannot take part in the limits of a region."""
+    rows, least = one.in_region(region), one.card.smeft.first_yield
+    expected = float(one.sample.events.weight[rows].sum())
+    if not one.sample.events.is_vh[rows].any() or expected < least:
+        return f"{one.name} {region}: no limits, {expected:.3g} expected events are fewer than {least:g}."
+    return None
+
+
+def _scored(channels: list[ChannelScores], region: str) -> list[ScoredChannel]:
+    return [one.scored(region) for one in channels]
+
+
+def _intervals(card: VHBBCard, channels: list[ChannelScores], task: _Task) -> list[IntervalResult]:
+    systematics = replace(card.systematics, scaling=task.scaling)
+    found = limits(
+        _scored(channels, task.region),
+        systematics,
+        card.smeft,
+        lumi_ifb=card.lumi_ifb,
+        discriminants=[task.discriminant],
+    )
+    return [
+        IntervalResult(
+            channel=one.channel,
+            region=task.region,
+            discriminant=one.discriminant,
+            order=one.order,
+            method=one.method,
+            scaling=task.scaling,
+            lumi_ifb=one.lumi_ifb,
+            level=one.interval.level,
+            segments=one.interval.segments,
+            reaches_validity=one.interval.reaches_validity,
+        )
+        for one in found
+    ]
+
+
+def _scans(card: VHBBCard, channels: list[ChannelScores], task: _Task) -> list[ScanResult]:
+    """The rise of the combined likelihood, over three times its 95 % interval."""
+    scored = _scored(channels, task.region)
+    model = likelihood_model(scored, task.discriminant, card.systematics, card.smeft)
+    segments = interval(model, coefficient=model.names[0]).segments
+    low, high = model.validity[0]
+    centre, half = 0.5 * (segments[0][0] + segments[-1][1]), 0.75 * (segments[-1][1] - segments[0][0])
+    values = np.linspace(max(centre - half, low), min(centre + half, high), N_SCANNED)
+    rise = delta_2lnl(model, model.asimov(), values, coefficient=model.names[0])[0]
+    return [
+        ScanResult(
+            discriminant=task.discriminant, values=tuple(values.tolist()), delta_2lnl=tuple(rise.tolist())
+        )
+    ]
+
+
+def _truncations(card: VHBBCard, channels: list[ChannelScores], task: _Task) -> list[Truncation]:
+    scored = _scored(channels, task.region)
+    pt_v = {one.name: one.sample.pt_v[one.in_region(task.region)] for one in channels}
+    model = likelihood_model(scored, task.discriminant, card.systematics, card.smeft)
+    found = {None: interval(model, coefficient=model.names[0], level=card.smeft.level)} | truncated_limits(
+        scored, pt_v, card.systematics, card.smeft, discriminant=task.discriminant
+    )
+    return [
+        Truncation(
+            pt_v_max_gev=limit,
+            discriminant=task.discriminant,
+            segments=one.segments,
+            reaches_validity=one.reaches_validity,
+        )
+        for limit, one in found.items()
+    ]
+
+
+def _coverage(card: VHBBCard, channels: list[ChannelScores], task: _Task) -> list[CoverageResult]:
+    model = likelihood_model(_scored(channels, task.region), task.discriminant, card.systematics, card.smeft)
+    return [
+        CoverageResult(
+            discriminant=task.discriminant,
+            truth=one.truth,
+            level=one.level,
+            n_toys=one.n_toys,
+            fraction=one.fraction,
+            interval68=one.interval68,
+        )
+        for one in study_coverage(model, card.smeft)
+    ]
+
+
+def _contour(card: VHBBCard, channels: list[ChannelScores], task: _Task) -> list[ContourResult]:
+    model = likelihood_model(_scored(channels, task.region), task.discriminant, card.systematics, card.smeft)
+    found = two_coefficients(model, card.smeft)
+    return [
+        ContourResult(
+            discriminant=task.discriminant,
+            names=found.names,
+            x=tuple(found.x.tolist()),
+            y=tuple(found.y.tolist()),
+            t=tuple(tuple(row) for row in found.t.tolist()),
+            thresholds={f"{level:g}": height for level, height in found.thresholds.items()},
+        )
+    ]
+
+
+_KINDS: Mapping[str, Callable[[VHBBCard, list[ChannelScores], _Task], list[Any]]] = {
+    "intervals": _intervals,
+    "scans": _scans,
+    "truncations": _truncations,
+    "coverage": _coverage,
+    "contour": _contour,
+}

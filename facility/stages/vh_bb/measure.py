@@ -1,0 +1,153 @@
+"""Stage `measure` of VH(bb): scores → areas, Z_A by both definitions of signal, and its projections."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+
+from znought.errors import DataError
+from znought.facility.card_vh_bb import VHBBCard
+from znought.facility.channel_scores import MODELS, ChannelScores, read_channel_scores
+from znought.facility.channels import CLASSES, point_of
+from znought.facility.context import Context
+from znought.facility.results import Estimate
+from znought.facility.results_vh_bb import Area, ProjectionResult, SignificanceEntry, YieldEntry
+from znought.facility.workspace import write_json
+from znought.models.evaluation import auc_estimates, effective_size
+from znought.stats.smeft import SignalDefinition
+from znought.stats.smeft_analysis import Significance, projections, significance
+from znought.stats.smeft_channel import hypothesis
+
+__all__ = ["measure"]
+
+N_BOOTSTRAP = 40
+
+
+def measure(context: Context[VHBBCard]) -> Iterable[Path]:
+    """Writes `significance.json`."""
+    card, workspace = context.card, context.workspace
+    scores = [read_channel_scores(card, workspace, channel) for channel in card.channels]
+    steps = [(one, region) for region in card.regions for one in scores]
+    yields: list[YieldEntry] = []
+    found: list[tuple[str, str, Significance]] = []
+    notes: list[str] = []
+    areas: list[Area] = []
+    with context.reporter.bar("measuring") as advance:
+        for done, (one, region) in enumerate(steps):
+            advance(done, len(steps), f"{one.name} {region}")
+            try:
+                yields += _yields(one, region)
+                found += [(region, model, entry) for model, entry in _significances(one, region)]
+            except DataError as error:
+                notes.append(f"{one.name} {region}: no significance. {error}")
+            if region == card.training_region:
+                areas += [_area(one, region, model, value) for model, value in _classifiers(card)]
+        advance(len(steps), len(steps), "")
+    content = {
+        "yields": [entry.model_dump(mode="json") for entry in yields],
+        "auc": [entry.model_dump(mode="json") for entry in areas],
+        "significances": [_entry(*one).model_dump(mode="json") for one in found],
+        "projections": [entry.model_dump(mode="json") for entry in _projections(card, found)],
+        "notes": notes,
+    }
+    write_json(workspace.significance, content)
+    return [workspace.significance]
+
+
+def _classifiers(card: VHBBCard) -> list[tuple[str, float]]:
+    return [(model, value) for value in card.smeft.values for model in MODELS]
+
+
+def _yields(one: ChannelScores, region: str) -> list[YieldEntry]:
+    rows = one.in_region(region)
+    events = one.sample.events.taken(rows)
+    entries = []
+    for process in np.unique(events.process):
+        mine = events.process == process
+        at = {
+            f"{value:g}": float(events.weight_at(point_of(events.morphing, value))[mine].sum())
+            for value in one.card.smeft.values
+        }
+        entries.append(
+            YieldEntry(
+                channel=one.name,
+                region=region,
+                process=str(process),
+                events=float(events.weight[mine].sum()),
+                events_at=at,
+                generated=int(np.unique(events.identity[mine]).size),
+                effective=effective_size(events.weight[mine], events.identity[mine]),
+            )
+        )
+    return entries
+
+
+def _significances(one: ChannelScores, region: str) -> Iterator[tuple[str, Significance]]:
+    """Every classifier and value, by both definitions, with backgrounds and without."""
+    config = one.card.smeft
+    for model in MODELS:
+        scored = one.scored(region, model)
+        for value in config.values:
+            for definition in get_args(SignalDefinition):
+                for with_backgrounds in (False, True):
+                    yield (
+                        model,
+                        significance(
+                            scored,
+                            value,
+                            config,
+                            signal_definition=definition,
+                            with_backgrounds=with_backgrounds,
+                        ),
+                    )
+
+
+def _entry(region: str, model: str, found: Significance) -> SignificanceEntry:
+    names = set(SignificanceEntry.model_fields) - {"region", "model"}
+    values: dict[str, Any] = {name: getattr(found, name) for name in names}
+    return SignificanceEntry(region=region, model=model, **values)
+
+
+def _area(one: ChannelScores, region: str, model: str, value: float) -> Area:
+    """Both hypotheses with equal weight; networks without backgrounds, as they were trained."""
+    rows = one.in_region(region)
+    events, with_backgrounds = one.sample.events.taken(rows), model == "trees"
+    tested = hypothesis(events, point_of(events.morphing, value), with_backgrounds=with_backgrounds)
+    index = tested.is_signal.astype(np.int64)
+    output = one.output(model, value)[rows][tested.row]
+    found = auc_estimates(
+        np.column_stack([1.0 - output, output]),
+        index,
+        tested.weight / np.bincount(index, weights=tested.weight)[index],
+        events.identity[tested.row],
+        classes=CLASSES,
+        n_bootstrap=N_BOOTSTRAP,
+    )[CLASSES[1]]
+    return Area(
+        channel=one.name,
+        region=region,
+        model=model,
+        value=value,
+        with_backgrounds=with_backgrounds,
+        area=Estimate(value=found.value, interval=(found.lower, found.upper)),
+    )
+
+
+def _projections(card: VHBBCard, found: list[tuple[str, str, Significance]]) -> Iterator[ProjectionResult]:
+    groups: dict[tuple[str, str, bool], list[Significance]] = {}
+    for region, model, entry in found:
+        groups.setdefault((region, model, entry.with_backgrounds), []).append(entry)
+    for (region, model, with_backgrounds), entries in groups.items():
+        for line in projections(entries, card.smeft, lumi_ifb=card.lumi_ifb):
+            yield ProjectionResult(
+                channel=line.channel,
+                region=region,
+                model=model,
+                value=line.value,
+                signal_definition=line.signal_definition,
+                with_backgrounds=with_backgrounds,
+                scaling=line.scaling,
+                luminosities_ifb=line.luminosities_ifb,
+                z=tuple(line.z.tolist()),
+            )
