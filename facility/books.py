@@ -5,16 +5,24 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from znought.errors import DataError
 from znought.facility.card_base import Card
 from znought.facility.runner import RunResult
+from znought.facility.workspace import write_text
+from znought.processors.cutflow import Cutflow, table_csv, table_latex
 from znought.processors.dialects.sums import GeneratedSums
 from znought.processors.exact import ExactSum
 from znought.processors.normalisation import Normalisation, normalise
 
-__all__ = ["Scales", "column_files", "cutflow_by_process", "scale_entry", "scales_of", "substitutes_of"]
+__all__ = [
+    "Scales",
+    "column_files",
+    "cutflow_by_process",
+    "cutflow_tables",
+    "scale_entry",
+    "scales_of",
+    "substitutes_of",
+]
 
 NOMINAL = "nominal"
 Scales = Mapping[str, Normalisation | None]
@@ -68,36 +76,55 @@ def column_files(directory: Path, found: RunResult) -> list[Path]:
 
 
 def cutflow_by_process(card: Card, found: RunResult, scales: Scales) -> dict[str, Any]:
-    """Raw and expected events after each cut, per process, with the error from finite samples."""
+    """Raw and expected events after each cut with efficiencies, per process, as `cutflow.json` holds them."""
+    flows = _by_process(card, found, scales)
+    cuts = next(iter(flows.values())).names if flows else ()
     processes: dict[str, dict[str, Any]] = {}
-    cuts: tuple[str, ...] = ()
-    for name, result in found.results.items():
-        flow = result.cutflows[NOMINAL]
-        cuts = flow.names
-        scale = scale_entry(scales[name])["scale"]
-        sumw = np.array([float(value) for value in flow.sumw]) * scale
-        sumw2 = np.array([float(value) for value in flow.sumw2]) * scale**2
-        total = processes.setdefault(
-            card.datasets[name].process,
-            {"raw": 0, "sumw": 0.0, "sumw2": 0.0, "before_acceptance": 0.0, "datasets": []},
-        )
-        total["before_acceptance"] += _before_acceptance(scales[name])
-        total["raw"] = np.asarray(total["raw"]) + np.asarray(flow.counts)
-        total["sumw"], total["sumw2"] = total["sumw"] + sumw, total["sumw2"] + sumw2
-        total["datasets"].append(name)
-    return {"cuts": list(cuts), "processes": {name: _plain(total) for name, total in processes.items()}}
+    for process, flow in flows.items():
+        datasets = [name for name in found.results if card.datasets[name].process == process]
+        rows = flow.rows()
+        processes[process] = {
+            "raw": list(flow.counts),
+            "sumw": [row["sumw"] for row in rows],
+            "sumw2": [row["sumw2"] for row in rows],
+            "mc_stat_error": [row["error"] for row in rows],
+            "efficiency": [row["efficiency"] for row in rows],
+            "relative_efficiency": [row["relative_efficiency"] for row in rows],
+            "before_acceptance": sum(_before_acceptance(scales[name]) for name in datasets),
+            "datasets": datasets,
+        }
+    return {"cuts": list(cuts), "processes": processes}
+
+
+def cutflow_tables(card: Card, path: Path, found: RunResult, scales: Scales) -> list[Path]:
+    """Writes the cutflow beside its JSON file: CSV per process and per dataset, LaTeX per process."""
+    processes = _by_process(card, found, scales)
+    datasets = {name: _flow(found, name, scales) for name in found.results}
+    texts = {
+        path.with_suffix(".csv"): table_csv(processes),
+        path.with_name(f"{path.stem}_datasets.csv"): table_csv(datasets, what="dataset"),
+        path.with_suffix(".tex"): table_latex(processes),
+    }
+    for file, text in texts.items():
+        write_text(file, text)
+    return list(texts)
+
+
+def _flow(found: RunResult, dataset: str, scales: Scales) -> Cutflow:
+    """Cutflow of one dataset in expected events."""
+    flow = found.results[dataset].cutflows.get(NOMINAL, Cutflow())
+    return flow.scaled(scale_entry(scales[dataset])["scale"])
+
+
+def _by_process(card: Card, found: RunResult, scales: Scales) -> dict[str, Cutflow]:
+    """Cutflow of each process in expected events; exact sums, so their order does not matter."""
+    flows: dict[str, Cutflow] = {}
+    for name in found.results:
+        process = card.datasets[name].process
+        flows[process] = flows.get(process, Cutflow()) + _flow(found, name, scales)
+    return flows
 
 
 def _before_acceptance(scale: Normalisation | None) -> float:
     """Expected events before generator filter and ntuple skim, L σ k; 0 for data."""
     return 0.0 if scale is None else scale.scale * scale.sumw / scale.filter_efficiency
-
-
-def _plain(total: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "raw": total["raw"].tolist(),
-        "sumw": total["sumw"].tolist(),
-        "mc_stat_error": np.sqrt(total["sumw2"]).tolist(),
-        "before_acceptance": total["before_acceptance"],
-        "datasets": total["datasets"],
-    }

@@ -55,7 +55,7 @@ def load_card(path: Path) -> Card:
     if not isinstance(content, dict):
         raise CardError(f"{path}: expected a mapping of keys, received {type(content).__name__}.")
     try:
-        return _validated(content)
+        return _validated(content).placed(path.parent)
     except CardError as error:
         raise CardError(f"{path}: {error}") from error
 

@@ -1,6 +1,7 @@
 """What every analysis card holds: datasets, their processes, how they are read and how they are simulated."""
 
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -43,7 +44,8 @@ class Dataset(Section):
         files: paths or globs, local, `root://` or `https://`.
         tree: name of the tree of events; None finds it by the format.
         recipe: what `znought simulate` generates for it.
-        n_events: generated events at scale 1.
+        n_events: generated events at scale 1; of data with files, the events of all files, so that one that
+            does not open has a known share of the luminosity.
         n_responses: detector responses per generated event.
         lumi_ifb: luminosity of data.
     """
@@ -98,6 +100,10 @@ class Card(Section):
                 message = "simulation needs a cross section (xsec_pb), none was given"
                 raise ValueError(f"datasets.{name}: {message}.")
         regions_from_card(self.regions)
+        return self
+
+    def placed(self, folder: Path) -> "Card":
+        """This card with the files that it names looked for in its folder."""
         return self
 
     def of_kind(self, kind: Literal["simulation", "data"]) -> tuple[str, ...]:

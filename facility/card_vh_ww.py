@@ -1,6 +1,8 @@
 """The card of V(qq)H(WW): classes of the network, regions, binning, likelihood and search."""
 
 from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -12,10 +14,20 @@ from znought.models.search import SearchConfig
 from znought.models.training import TrainingConfig
 from znought.processors.selection import VHWWSelection
 from znought.processors.variations import VariationsConfig
+from znought.processors.weights import ScaleFactor
 from znought.stats.binning import BinningConfig
 from znought.stats.workspace import WorkspaceConfig
 
-__all__ = ["ClassedProcess", "CrossFit", "CutBased", "Likelihood", "VHWWCard"]
+__all__ = ["SELECTIONS", "ClassedProcess", "CrossFit", "CutBased", "Likelihood", "VHWWCard"]
+
+SELECTIONS = {
+    "cut_based": "cut-based, one bin",
+    "cut_based_mt_binned": "cut-based, m_T bins",
+    "mva_greedy": "network, greedy bins",
+    "mva_optimal": "network, optimal bins",
+    "boosting_greedy": "trees, greedy bins",
+}
+"""The selections that are compared, and what the tables call them."""
 
 
 class ClassedProcess(Process):
@@ -78,6 +90,8 @@ class VHWWCard(Card):
         classes: classes of the network, in the order of its outputs.
         signal_region: name in `regions` of the events whose discriminant is binned.
         features: inputs of the network, in order; empty means all that the processor makes.
+        weights: scale factors by name, out of correctionlib files.
+        published_z0: what others found with a selection, quoted beside ours and never used.
     """
 
     analysis: Literal["vh_ww"]
@@ -87,9 +101,11 @@ class VHWWCard(Card):
     cut_based: CutBased
     classes: tuple[str, ...]
     features: tuple[str, ...] = ()
+    published_z0: dict[str, float] = Field(default_factory=dict)
     processes: Mapping[str, ClassedProcess]
     selection: VHWWSelection = VHWWSelection()
     variations: VariationsConfig = VariationsConfig()
+    weights: dict[str, ScaleFactor] = Field(default_factory=dict)
     network: NetworkConfig = NetworkConfig()
     training: TrainingConfig = TrainingConfig()
     boosting: BoostingConfig = BoostingConfig()
@@ -107,10 +123,33 @@ class VHWWCard(Card):
         check_known("signal_class", "class", self.signal_class, self.classes)
         check_known("signal_region", "region", self.signal_region, self.regions)
         check_known("cut_based.region", "region", self.cut_based.region, self.regions)
+        for name in self.published_z0:
+            check_known("published_z0", "selection", name, SELECTIONS)
         learned = {process.network_class for process in self.processes.values()}
         unlearned = [name for name in self.classes if name not in learned]
         if unlearned:
             raise ValueError(f"classes: no process is of class {', '.join(unlearned)}.")
+        return self
+
+    def placed(self, folder: Path) -> "VHWWCard":
+        """This card with the files of its scale factors looked for in its folder."""
+        weights = {
+            name: replace(factor, file=str((folder / factor.file).resolve()))
+            for name, factor in self.weights.items()
+        }
+        return self.model_copy(update={"weights": weights})
+
+    @property
+    def systematics(self) -> tuple[str, ...]:
+        """What is varied up and down through the whole chain: objects, then weights."""
+        varied = (name for name, factor in self.weights.items() if factor.has_variations)
+        return (*self.variations.enabled, *varied)
+
+    @model_validator(mode="after")
+    def _weights_agree(self) -> "VHWWCard":
+        both = set(self.weights) & {"jes", "jer", "lepton_scale", "met_soft", "btag"}
+        if both:
+            raise ValueError(f"weights.{min(both)}: this name is that of a variation; choose another.")
         return self
 
     @model_validator(mode="after")

@@ -9,10 +9,9 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from znought.facility.card_vh_ww import VHWWCard
+from znought.facility.card_vh_ww import SELECTIONS, VHWWCard
 from znought.facility.results import FitSummary, Results
 from znought.facility.sample import ScoredSample
-from znought.facility.summary import METHODS
 from znought.models.artefacts import Manifest
 from znought.models.evaluation import agreement, confusion_matrix, effective_size, roc_curve
 from znought.models.folds import UNTRAINED
@@ -89,7 +88,7 @@ class Album:
                 held_out=found.held_out,
                 interval=found.interval,
                 profile=self.results.z_profile.get(name),
-                talk=TALK.get(name),
+                talk=self.results.published_z0.get(name),
             )
             for name, found in self.results.z0.items()
         ]
@@ -97,7 +96,7 @@ class Album:
         figure = binning.significance_comparison(entries, label=self.label, note=note)
         yield Picture("significance", "Expected significance", "Significance", figure)
         for name in ("mva_greedy", "mva_optimal", "cut_based_mt_binned"):
-            yield Picture(f"binning_{name}", METHODS[name], "Significance", self._binning(name))
+            yield Picture(f"binning_{name}", SELECTIONS[name], "Significance", self._binning(name))
 
         if self.results.fit is not None and self.results.fit.impacts:
             figure = fit.ranking(_impacts(self.results.fit), label=self.label)
@@ -282,8 +281,6 @@ OVERLAY = (
     "Training events are scored by the one network that did not see them, test events by the mean of all: a "
     "mean of networks is the steadier estimate, so the tails need not agree even without overtraining."
 )
-TALK = {"cut_based": 0.29, "mva_greedy": 0.97}
-"""What the talk found, quoted beside ours."""
 
 
 def _impacts(found: FitSummary) -> list[fit.NuisanceImpact]:

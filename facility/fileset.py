@@ -19,8 +19,13 @@ REMOTE = ("root://", "http://", "https://")
 def metadata(card: Card, dataset: str) -> dict[str, Any]:
     """What travels with every chunk of a dataset."""
     entry = card.datasets[dataset]
-    kept = {"process": entry.process, "is_data": card.processes[entry.process].kind == "data"}
-    return kept if entry.lumi_ifb is None else kept | {"lumi_ifb": entry.lumi_ifb}
+    is_data = card.processes[entry.process].kind == "data"
+    kept = {"process": entry.process, "is_data": is_data}
+    if entry.lumi_ifb is not None:
+        kept["lumi_ifb"] = entry.lumi_ifb
+    if is_data and entry.n_events:
+        kept["n_events"] = entry.n_events
+    return kept
 
 
 def fileset_of_card(card: Card) -> Fileset:
@@ -61,7 +66,11 @@ def _expand(name: str, pattern: str) -> list[str]:
 
 
 def write_fileset(
-    path: Path, card: Card, files: Mapping[str, list[Path]], *, lumi_ifb: Mapping[str, float]
+    path: Path,
+    card: Card,
+    files: Mapping[str, list[Path]],
+    *,
+    of_data: Mapping[str, Mapping[str, float]],
 ) -> None:
     """Writes a fileset of local files with paths relative to it, so that the folder may move.
 
@@ -69,14 +78,13 @@ def write_fileset(
         path: where.
         card: whose datasets they are.
         files: by dataset.
-        lumi_ifb: integrated luminosity of datasets of data.
+        of_data: `lumi_ifb` and `n_events`, the events of all files, of datasets of data.
     """
     root = path.parent.resolve()
     content: Fileset = {}
     for name, paths in files.items():
         relative = {str(p.resolve().relative_to(root)): card.datasets[name].tree for p in sorted(paths)}
-        lumi = {"lumi_ifb": lumi_ifb[name]} if name in lumi_ifb else {}
-        content[name] = {"files": relative, "metadata": metadata(card, name) | lumi}
+        content[name] = {"files": relative, "metadata": metadata(card, name) | dict(of_data.get(name, {}))}
     write_json(path, content)
 
 

@@ -26,7 +26,7 @@ _STAGES = (
     Stage(
         "process",
         process.process,
-        ("analysis", "lumi_ifb", "processes", "datasets", "selection", "variations", "processing"),
+        ("analysis", "lumi_ifb", "processes", "datasets", "selection", "variations", "weights", "processing"),
         ("znought.processors.vh_ww", "znought.facility.runner", process.__name__),
         after=("simulate",),
         inputs=process.inputs,
@@ -49,7 +49,7 @@ _STAGES = (
     Stage(
         "fit",
         fit.fit,
-        ("label", "title", "variations", "likelihood", *_STATISTICS),
+        ("label", "title", "variations", "weights", "likelihood", *_STATISTICS),
         (fit.__name__,),
         after=("optimise",),
         inputs=fit.inputs,

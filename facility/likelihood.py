@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from znought.facility.account import data_lumi_ifb
 from znought.facility.card_vh_ww import VHWWCard
 from znought.facility.sample import region
 from znought.facility.store import EventTable, read_events
@@ -33,26 +34,29 @@ def templates(
         card: with the names of regions, control regions and variations.
         workspace: with columns and scores.
         edges: of the signal bins.
-        with_data: fill observed counts; only ever for unblinded data.
+        with_data: fill observed counts, and scale the templates to the luminosity of the data that were
+            read; only ever for unblinded data.
     """
     nominal = _yields(card, workspace, edges, "nominal", "event_weight")
     varied = {
         f"{name}_{direction}": _varied(card, workspace, edges, f"{name}_{direction}")
-        for name in card.variations.enabled
+        for name in card.systematics
         for direction in ("up", "down")
     }
     observed = _observed(card, workspace, edges) if with_data else {}
+    lumi = data_lumi_ifb(workspace) if with_data else None
+    scale = 1.0 if lumi is None else lumi / card.lumi_ifb
     found = []
     for name, yields in nominal.items():
-        variations = {variation: by_region[name] for variation, by_region in varied.items()}
-        filled, _ = filled_up(RegionTemplates(name, yields, variations, observed.get(name)))
+        variations = {variation: by_region[name].scaled(scale) for variation, by_region in varied.items()}
+        filled, _ = filled_up(RegionTemplates(name, yields.scaled(scale), variations, observed.get(name)))
         found.append(filled)
     return found
 
 
 def fit_settings(card: VHWWCard) -> WorkspaceConfig:
-    """The card's likelihood, with every enabled variation among its systematics."""
-    named = {name: SystematicConfig() for name in card.variations.enabled}
+    """The card's likelihood, with every variation of objects and weights among its systematics."""
+    named = {name: SystematicConfig() for name in card.systematics}
     likelihood = card.likelihood.workspace
     return replace(likelihood, signal=(card.signal,), systematics=named | dict(likelihood.systematics))
 

@@ -107,6 +107,7 @@ class Results(_Record):
         auc_boosting: the same of the boosted trees trained on the same folds.
         z0: by method ("cut_based", "cut_based_mt_binned", "mva_greedy", ...).
         z_profile: profile-likelihood significance with the background systematic correlated between bins.
+        published_z0: what others found with a selection, from the card.
         fit: with control regions, MC statistics and the systematics of the card, at the greedy edges.
         yields: method → process → bins.
         edges: method → bin edges.
@@ -125,6 +126,7 @@ class Results(_Record):
     auc_boosting: dict[str, Estimate]
     z0: dict[str, SignificanceResult]
     z_profile: dict[str, float]
+    published_z0: dict[str, float] = {}
     fit: FitSummary | None = None
     yields: dict[str, dict[str, Yield]]
     edges: dict[str, tuple[float, ...]]

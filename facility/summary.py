@@ -3,18 +3,11 @@
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
+from znought.facility.card_vh_ww import SELECTIONS
 from znought.facility.results import Estimate, Results
 from znought.plots.report import ReportTable
 
 __all__ = ["report_tables", "terminal_table"]
-
-METHODS = {
-    "cut_based": "cut-based, one bin",
-    "cut_based_mt_binned": "cut-based, m_T bins",
-    "mva_greedy": "network, greedy bins",
-    "mva_optimal": "network, optimal bins",
-    "boosting_greedy": "trees, greedy bins",
-}
 
 
 def report_tables(results: Results) -> tuple[ReportTable, ...]:
@@ -35,24 +28,42 @@ def terminal_table(table: ReportTable) -> Table:
 
 def _significances(results: Results) -> ReportTable:
     sigma = f"{results.sigma_background:.0%}"
-    reference = results.z0["cut_based"].held_out
-    rows = []
-    for name, found in results.z0.items():
-        low, high = found.interval
-        profile = f"{results.z_profile[name]:.3f}" if name in results.z_profile else "–"
-        ratio = f"{found.held_out / reference:.2f}" if reference > 0 else "–"
-        flag = " *" if found.statistics_limited else ""
-        held_out = f"{found.held_out:.3f}{flag}"
-        title = METHODS.get(name, name)
-        rows.append((title, held_out, f"[{low:.3f}, {high:.3f}]", f"{found.tuned:.3f}", profile, ratio))
     caption = (
         f"Asimov, μ = 1, {sigma} background uncertainty in each bin. Held-out: edges chosen on other events "
-        "than those quoted; interval: bootstrap over generated events; profile: held-out likelihood with "
-        f"the {sigma} common to all bins; ratio: to the cut-based bin. " + " ".join(results.notes)
+        "than those quoted; interval: bootstrap over generated events; tuned: quoted on the events that "
+        "chose the edges; quadrature: all events tuned and quoted, bins uncorrelated, as the talk does it; "
+        f"correlated: held-out profile likelihood with the {sigma} common to all bins, which bins of little "
+        "signal then measure; published: others' own number; ratio: to the cut-based bin. "
+        + " ".join(results.notes)
     )
     title = f"{results.label}, 13 TeV, {results.lumi_ifb:g} fb⁻¹: expected Z₀ of {results.title}"
-    header = ("selection", "held-out", "68 % interval", "tuned", "profile", "ratio")
-    return ReportTable(title, header, tuple(rows), caption)
+    header = (
+        "selection",
+        "held-out",
+        "68 % interval",
+        "tuned",
+        "quadrature",
+        "correlated",
+        "published",
+        "ratio",
+    )
+    return ReportTable(title, header, tuple(_significance(results, name) for name in results.z0), caption)
+
+
+def _significance(results: Results, name: str) -> tuple[str, ...]:
+    found, reference = results.z0[name], results.z0["cut_based"].held_out
+    low, high = found.interval
+    correlated, published = results.z_profile.get(name), results.published_z0.get(name)
+    return (
+        SELECTIONS.get(name, name),
+        f"{found.held_out:.3f}{' *' if found.statistics_limited else ''}",
+        f"[{low:.3f}, {high:.3f}]",
+        f"{found.tuned:.3f}",
+        f"{found.quadrature:.3f}",
+        "–" if correlated is None else f"{correlated:.3f}",
+        "–" if published is None else f"{published:g}",
+        f"{found.held_out / reference:.2f}" if reference > 0 else "–",
+    )
 
 
 def _areas(results: Results) -> ReportTable:

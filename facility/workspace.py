@@ -11,7 +11,7 @@ from typing import Any
 
 from znought.errors import DataError
 
-__all__ = ["Workspace", "atomic_path", "read_json", "write_json"]
+__all__ = ["Workspace", "atomic_path", "read_json", "write_json", "write_text"]
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,11 @@ class Workspace:
     def cutflow(self) -> Path:
         """Raw and weighted events after each cut, per process."""
         return self.directory / "cutflow.json"
+
+    @property
+    def ledger(self) -> Path:
+        """Files and events read and left out, per dataset, and the luminosity of the data."""
+        return self.directory / "ledger.json"
 
     @property
     def hists(self) -> Path:
@@ -132,9 +137,13 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
 def write_json(path: Path, content: Any) -> None:
     """Writes strict JSON (no NaN) whole or not at all."""
-    text = json.dumps(content, indent=1, allow_nan=False, ensure_ascii=False)
+    write_text(path, json.dumps(content, indent=1, allow_nan=False, ensure_ascii=False) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes a text whole or not at all."""
     with atomic_path(path) as temporary:
-        temporary.write_text(text + "\n", encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8")
 
 
 def read_json(path: Path) -> Any:

@@ -2,10 +2,9 @@
 
 import csv
 import io
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import sqrt
+from math import floor, log10, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 from znought.errors import DataError
 from znought.processors.exact import ExactSum, exact_sums
 
-__all__ = ["Cutflow", "table_csv", "table_json", "table_latex"]
+__all__ = ["Cutflow", "table_csv", "table_latex"]
 
 
 @dataclass(frozen=True)
@@ -108,8 +107,17 @@ class Cutflow:
             (*self.names, name), (*self.counts, len(weight)), (*self.sumw, sumw), (*self.sumw2, sumw2)
         )
 
-    def rows(self, *, scale: float = 1.0) -> tuple[dict[str, str | int | float], ...]:
-        """One row per cut: name, count, sumw, sumw2, error and efficiencies, scaled (Σw² by scale²)."""
+    def scaled(self, factor: float) -> "Cutflow":
+        """This cutflow in other units of weight: Σw times the factor, Σw² times its square."""
+        return Cutflow(
+            self.names,
+            self.counts,
+            tuple(ExactSum.of(float(total) * factor) for total in self.sumw),
+            tuple(ExactSum.of(float(total) * factor**2) for total in self.sumw2),
+        )
+
+    def rows(self) -> tuple[dict[str, str | int | float], ...]:
+        """One row per cut: name, count, sumw, sumw2, error, and efficiencies of all cuts and of this one."""
         first = float(self.sumw[0]) if self.sumw else 0.0
         previous = first
         rows: list[dict[str, str | int | float]] = []
@@ -119,9 +127,9 @@ class Cutflow:
                 {
                     "cut": name,
                     "count": count,
-                    "sumw": total * scale,
-                    "sumw2": float(sumw2) * scale**2,
-                    "error": sqrt(float(sumw2)) * abs(scale),
+                    "sumw": total,
+                    "sumw2": float(sumw2),
+                    "error": sqrt(float(sumw2)),
                     "efficiency": total / first if first else 0.0,
                     "relative_efficiency": total / previous if previous else 0.0,
                 }
@@ -159,31 +167,44 @@ def _surviving(by_last_cut: tuple[ExactSum, ...]) -> tuple[ExactSum, ...]:
     return tuple(reversed(surviving[:-1]))
 
 
-def table_json(cutflows: Mapping[str, Cutflow]) -> str:
-    """All cutflows, by dataset, as JSON text."""
-    return json.dumps({name: flow.to_json() for name, flow in cutflows.items()}, indent=2)
-
-
-def table_csv(cutflows: Mapping[str, Cutflow], *, scales: Mapping[str, float] | None = None) -> str:
-    """All cutflows as CSV: one line per dataset and cut, scaled by each dataset's scale where given."""
+def table_csv(cutflows: Mapping[str, Cutflow], *, what: str = "process") -> str:
+    """All cutflows as CSV: one line per entry and cut; `what` heads the column of their names."""
     text = io.StringIO()
-    columns = ["dataset", "cut", "count", "sumw", "sumw2", "error", "efficiency", "relative_efficiency"]
+    columns = [what, "cut", "count", "sumw", "sumw2", "error", "efficiency", "relative_efficiency"]
     writer = csv.DictWriter(text, columns, lineterminator="\n")
     writer.writeheader()
-    for dataset, flow in cutflows.items():
-        for row in flow.rows(scale=(scales or {}).get(dataset, 1.0)):
-            writer.writerow({"dataset": dataset, **row})
+    for name, flow in cutflows.items():
+        for row in flow.rows():
+            writer.writerow({what: name, **row})
     return text.getvalue()
 
 
-def table_latex(cutflows: Mapping[str, Cutflow], *, scales: Mapping[str, float] | None = None) -> str:
-    """All cutflows as a LaTeX tabular: cuts down, datasets across, weighted events ± MC statistics."""
-    datasets = list(cutflows)
-    names = next(iter(cutflows.values())).names if datasets else ()
-    head = " & ".join(["cut", *datasets]).replace("_", r"\_")
-    lines = [r"\begin{tabular}{l" + "r" * len(datasets) + "}", r"\hline", head + r" \\", r"\hline"]
-    tables = {name: flow.rows(scale=(scales or {}).get(name, 1.0)) for name, flow in cutflows.items()}
+def table_latex(cutflows: Mapping[str, Cutflow]) -> str:
+    """All cutflows as a LaTeX tabular: cuts down; weighted events ± MC statistics and efficiency across."""
+    names = next(iter(cutflows.values())).names if cutflows else ()
+    head = " & ".join(["cut", *(rf"\multicolumn{{2}}{{c}}{{{_latex(name)}}}" for name in cutflows)])
+    lines = [r"\begin{tabular}{l" + "rr" * len(cutflows) + "}", r"\hline", head + r" \\", r"\hline"]
+    tables = [flow.rows() for flow in cutflows.values()]
     for i, cut in enumerate(names):
-        cells = [f"${float(t[i]['sumw']):.5g} \\pm {float(t[i]['error']):.2g}$" for t in tables.values()]
-        lines.append(" & ".join([cut.replace("_", r"\_"), *cells]) + r" \\")
+        cells = [
+            f"{_measured(float(rows[i]['sumw']), float(rows[i]['error']))} & "
+            rf"{100 * float(rows[i]['efficiency']):.3g}\,\%"
+            for rows in tables
+        ]
+        lines.append(" & ".join([_latex(cut), *cells]) + r" \\")
     return "\n".join([*lines, r"\hline", r"\end{tabular}", ""])
+
+
+def _latex(name: str) -> str:
+    return name.replace("_", r"\_")
+
+
+def _measured(value: float, error: float) -> str:
+    """Value and error to the second digit of the error, thousands apart.
+
+    >>> print(_measured(1234567.8, 234.5), _measured(0.1234, 0.0056), _measured(12.0, 0.0))
+    $1\\,234\\,570 \\pm 230$ $0.1234 \\pm 0.0056$ $12 \\pm 0$
+    """
+    digits = 1 - floor(log10(error)) if error > 0.0 else 0
+    shown = (f"{round(x, digits):,.{max(digits, 0)}f}".replace(",", r"\,") for x in (value, error))
+    return "$" + r" \pm ".join(shown) + "$"

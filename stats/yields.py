@@ -1,7 +1,7 @@
 """Expected events per process and bin, with their MC-statistical errors."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -50,6 +50,10 @@ class Yields:
                 raise DataError(unknown_name("process", process, self.processes))
         rows = [i for i, process in enumerate(self.processes) if process in processes]
         return self.sumw[rows].sum(axis=0), self.sumw2[rows].sum(axis=0)
+
+    def scaled(self, factor: float) -> "Yields":
+        """These yields at another luminosity: Σw times the factor, Σw² times its square."""
+        return replace(self, sumw=self.sumw * factor, sumw2=self.sumw2 * factor**2)
 
     def to_dict(self) -> dict[str, object]:
         """Plain lists by process, ready for JSON."""

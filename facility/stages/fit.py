@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from znought.errors import DataError
+from znought.facility.account import data_lumi_ifb, remarks
 from znought.facility.card_vh_ww import VHWWCard
 from znought.facility.context import Context
 from znought.facility.likelihood import fit_settings, templates
@@ -34,7 +35,7 @@ def fit(context: Context[VHWWCard]) -> Iterable[Path]:
     card, workspace = context.card, context.workspace
     found = read_json(workspace.binning)
     spec, written = _likelihood(context, np.asarray(found["mva_greedy"]["edges"]))
-    summary, remarks = _fitted(context, spec)
+    summary, fit_remarks = _fitted(context, spec)
     results = Results.model_validate(
         {
             "analysis": card.analysis,
@@ -45,12 +46,13 @@ def fit(context: Context[VHWWCard]) -> Iterable[Path]:
             "sigma_background": card.binning.sigma_rel,
             **read_json(workspace.evaluation),
             "z0": {name: _significance(entry) for name, entry in found.items()},
+            "published_z0": card.published_z0,
             "z_profile": {name: entry["z_profile"] for name, entry in found.items()},
             "fit": summary,
             "yields": {name: _yields(entry) for name, entry in found.items()},
             "edges": {name: entry["edges"] for name, entry in found.items()},
             "substitutes": read_json(workspace.substitutes),
-            "notes": [*_notes(card, found), *remarks],
+            "notes": [*_notes(card, found), *remarks(read_json(workspace.ledger)), *fit_remarks],
         }
     )
     write_results(workspace.results, results)
@@ -99,17 +101,19 @@ def _fitted(context: Context[VHWWCard], spec: Spec) -> tuple[FitSummary | None, 
         impacts={impact.name: (impact.down, impact.up) for impact in impacts},
         pulls={p.name: (p.value, p.error, p.pull) for p in fitted.parameters},
     )
-    return summary, [_sentence(card=context.card, summary=summary)]
+    lumi = data_lumi_ifb(context.workspace) if kind == "observed" else context.card.lumi_ifb
+    return summary, [_sentence(context.card, summary, lumi_ifb=lumi)]
 
 
-def _sentence(card: VHWWCard, summary: FitSummary) -> str:
+def _sentence(card: VHWWCard, summary: FitSummary, *, lumi_ifb: float | None) -> str:
     low, high = summary.mu_interval
     floating = ", ".join(card.likelihood.workspace.floating) or "no"
     return (
         f"Profile likelihood of the greedy bins with control regions, {floating} normalisation floating, MC "
-        f"statistics and {', '.join(card.variations.enabled) or 'no'} variations: {summary.data} Z = "
-        f"{summary.z0:.2f}, mu = {summary.mu:.2f} [{low:.2f}, {high:.2f}], expected 95 % CLs limit on mu "
-        f"without signal {summary.mu_limit[2]:.1f}. Its edges are tuned on the events that it is quoted on."
+        f"statistics and {', '.join(card.systematics) or 'no'} variations: {summary.data} Z = "
+        f"{summary.z0:.2f} at {lumi_ifb or card.lumi_ifb:.4g} fb⁻¹, mu = {summary.mu:.2f} [{low:.2f}, "
+        f"{high:.2f}], expected 95 % CLs limit on mu without signal {summary.mu_limit[2]:.1f}. Its "
+        "edges are tuned on the events that it is quoted on."
     )
 
 

@@ -3,10 +3,10 @@
 from collections.abc import Iterable
 from pathlib import Path
 
+from znought.facility.account import data_lumi_ifb
 from znought.facility.card_vh_ww import VHWWCard
 from znought.facility.context import Context
 from znought.facility.figures import Album
-from znought.facility.fileset import read_fileset
 from znought.facility.results import read_results
 from znought.facility.sample import read_sample
 from znought.facility.summary import report_tables
@@ -52,8 +52,6 @@ def plot(context: Context[VHWWCard]) -> Iterable[Path]:
 def _album(context: Context[VHWWCard]) -> Album:
     card, workspace = context.card, context.workspace
     flow = read_json(workspace.cutflow)
-    fileset = read_fileset(context.fileset_path, card)
-    lumis = [fileset[name]["metadata"].get("lumi_ifb") for name in card.of_kind("data")]
     return Album(
         card=card,
         results=read_results(workspace.results),
@@ -62,6 +60,6 @@ def _album(context: Context[VHWWCard]) -> Album:
         data=read_sample(card, workspace, kind="data", features=FEATURES),
         cut_names=tuple(flow["cuts"]),
         cut_yields={name: tuple(values["sumw"]) for name, values in flow["processes"].items()},
-        data_lumi_ifb=sum(lumi for lumi in lumis if lumi) or None,
+        data_lumi_ifb=data_lumi_ifb(workspace),
         unblind=context.options.unblind,
     )

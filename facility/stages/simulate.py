@@ -40,10 +40,12 @@ def simulate(context: Context[Card]) -> Iterable[Path]:
     files: dict[str, list[Path]] = {}
     for summary in summaries:
         files.setdefault(summary.dataset, []).append(Path(summary.path))
-    lumi_ifb = pseudo_data_lumi_ifb(config, events_scale=events_scale)
-    write_fileset(
-        context.workspace.fileset, context.card, files, lumi_ifb={config.pseudo_data.dataset: lumi_ifb}
-    )
+    pseudo_data = config.pseudo_data.dataset
+    of_data = {
+        "lumi_ifb": pseudo_data_lumi_ifb(config, events_scale=events_scale),
+        "n_events": sum(summary.n_rows for summary in summaries if summary.dataset == pseudo_data),
+    }
+    write_fileset(context.workspace.fileset, context.card, files, of_data={pseudo_data: of_data})
     return [context.workspace.fileset, *(path for paths in files.values() for path in paths)]
 
 
