@@ -9,9 +9,12 @@ from znought.facility.workspace import read_json
 
 __all__ = [
     "Area",
+    "CalibrationResult",
+    "ContourResult",
     "CoverageResult",
     "IntervalResult",
     "ProjectionResult",
+    "ScanResult",
     "SignificanceEntry",
     "SmeftResults",
     "Truncation",
@@ -19,6 +22,8 @@ __all__ = [
     "read_smeft_results",
 ]
 
+FEWEST_GENERATED = 10
+"""Simulated background events above a cut, below which its Z_A is marked."""
 Segments = tuple[tuple[float, float], ...]
 
 
@@ -72,6 +77,8 @@ class SignificanceEntry(_Record):
         z: at cuts chosen on the other half of the events.
         background: expected events behind `z`.
         background_effective_entries: simulated entries that they rest on.
+        generated_backgrounds: simulated events that are not VH above the best cut; None where they do not
+            count.
     """
 
     channel: str
@@ -86,6 +93,12 @@ class SignificanceEntry(_Record):
     z: float
     background: float
     background_effective_entries: float
+    generated_backgrounds: int | None
+
+    @property
+    def trustworthy(self) -> bool:
+        """Whether backgrounds, where they count, are there to be counted above the cut."""
+        return self.generated_backgrounds is None or self.generated_backgrounds >= FEWEST_GENERATED
 
 
 class ProjectionResult(_Record):
@@ -143,12 +156,27 @@ class Truncation(_Record):
 class CoverageResult(_Record):
     """How often intervals of a nominal level hold the truth, in toys."""
 
-    discriminant: str
     truth: float
     level: float
     n_toys: int
     fraction: float
     interval68: tuple[float, float]
+
+
+class CalibrationResult(_Record):
+    """Expected interval with thresholds from toys beside that of χ², at the card's luminosity.
+
+    Attributes:
+        asymptotic, calibrated: allowed ranges.
+        coverage, calibrated_coverage: of the two, at some truths.
+    """
+
+    channel: str
+    discriminant: str
+    asymptotic: Segments
+    calibrated: Segments
+    coverage: tuple[CoverageResult, ...]
+    calibrated_coverage: tuple[CoverageResult, ...]
 
 
 class ContourResult(_Record):
@@ -196,7 +224,7 @@ class SmeftResults(_Record):
     projections: tuple[ProjectionResult, ...]
     intervals: tuple[IntervalResult, ...]
     truncations: tuple[Truncation, ...]
-    coverage: tuple[CoverageResult, ...]
+    calibrations: tuple[CalibrationResult, ...]
     scans: tuple[ScanResult, ...]
     contour: ContourResult | None = None
     substitutes: dict[str, dict[str, str]] = {}

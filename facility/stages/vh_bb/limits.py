@@ -1,4 +1,4 @@
-"""Stage `limits` of VH(bb): expected intervals, coverage and contour, a task each → `results.json`."""
+"""Stage `limits` of VH(bb): expected intervals, calibration and contour, a task each → `results.json`."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -13,6 +13,7 @@ from znought.facility.card_vh_bb import VHBBCard
 from znought.facility.channel_scores import DISCRIMINANTS, ChannelScores, read_channel_scores
 from znought.facility.context import Context
 from znought.facility.results_vh_bb import (
+    CalibrationResult,
     ContourResult,
     CoverageResult,
     IntervalResult,
@@ -21,22 +22,23 @@ from znought.facility.results_vh_bb import (
     Truncation,
 )
 from znought.facility.workspace import Workspace, read_json, write_json
-from znought.stats.limits_smeft import delta_2lnl, interval
+from znought.stats.limits_smeft import Coverage, delta_2lnl, interval
 from znought.stats.significance import Scaling
 from znought.stats.smeft import smeft_z
 from znought.stats.smeft_analysis import (
+    COMBINED,
     ScoredChannel,
     likelihood_model,
     limits,
-    study_coverage,
     truncated_limits,
     two_coefficients,
 )
+from znought.stats.smeft_calibration import calibrate
 
 __all__ = ["BEST", "NO_NETWORK_YIELDS", "set_limits"]
 
 BEST = "linear_score"
-"""What coverage, truncation and contour are shown for."""
+"""What calibration, truncation and contour are shown for."""
 NO_NETWORK_YIELDS = {0.001: (175.84, 162.4)}
 """Value → the talk's 0L yields at 80 fb⁻¹: the whole yield at c̄ ≠ 0, and that of the standard model."""
 N_SCANNED = 121
@@ -44,16 +46,17 @@ N_SCANNED = 121
 
 @dataclass(frozen=True)
 class _Task:
-    """One piece of the statistics: a kind, and where it is asked for."""
+    """One piece of the statistics: a kind, and where it is asked for; no channel means all combined."""
 
     kind: str
     region: str
     discriminant: str = BEST
     scaling: Scaling = "fixed"
+    channel: str | None = None
 
     @property
     def title(self) -> str:
-        return f"{self.kind}, {self.discriminant}, {self.region}"
+        return f"{self.kind}, {self.discriminant}, {self.channel or 'combined'}, {self.region}"
 
 
 def set_limits(context: Context[VHBBCard]) -> Iterable[Path]:
@@ -111,7 +114,8 @@ def _pieces(context: Context[VHBBCard]) -> dict[str, Any]:
         for scaling in get_args(Scaling)
     ]
     tasks += [_Task("scans", main, discriminant) for discriminant in DISCRIMINANTS]
-    tasks += [_Task("truncations", main), _Task("coverage", main)]
+    tasks += [_Task("calibrations", main, channel=channel) for channel in (None, *card.channels)]
+    tasks.append(_Task("truncations", main))
     if len(card.morphing.coefficients) > 1:
         tasks.append(_Task("contour", main))
     directory = str(context.workspace.directory.resolve())
@@ -124,7 +128,7 @@ def _pieces(context: Context[VHBBCard]) -> dict[str, Any]:
         "intervals": [],
         "scans": [],
         "truncations": [],
-        "coverage": [],
+        "calibrations": [],
         "contour": None,
         "notes": [],
     }
@@ -142,7 +146,7 @@ def _work(card: VHBBCard, directory: str, task: _Task) -> tuple[list[dict[str, A
     """On a worker: one task, and what could not be done."""
     workspace = Workspace(Path(directory))
     channels, notes = [], []
-    for name in card.channels:
+    for name in card.channels if task.channel is None else (task.channel,):
         one = read_channel_scores(card, workspace, name)
         reason = _unfit(one, task.region)
         if reason is None:
@@ -230,19 +234,30 @@ def _truncations(card: VHBBCard, channels: list[ChannelScores], task: _Task) -> 
     ]
 
 
-def _coverage(card: VHBBCard, channels: list[ChannelScores], task: _Task) -> list[CoverageResult]:
+def _calibrations(card: VHBBCard, channels: list[ChannelScores], task: _Task) -> list[CalibrationResult]:
+    """The interval with thresholds from toys beside that of χ², and how often each holds the truth."""
     model = likelihood_model(_scored(channels, task.region), task.discriminant, card.systematics, card.smeft)
+    found = calibrate(model, card.smeft)
     return [
-        CoverageResult(
+        CalibrationResult(
+            channel=task.channel or COMBINED,
             discriminant=task.discriminant,
-            truth=one.truth,
-            level=one.level,
-            n_toys=one.n_toys,
-            fraction=one.fraction,
-            interval68=one.interval68,
+            asymptotic=found.asymptotic.segments,
+            calibrated=found.calibrated.segments,
+            coverage=tuple(_covered(one) for one in found.coverage),
+            calibrated_coverage=tuple(_covered(one) for one in found.calibrated_coverage),
         )
-        for one in study_coverage(model, card.smeft)
     ]
+
+
+def _covered(one: Coverage) -> CoverageResult:
+    return CoverageResult(
+        truth=one.truth,
+        level=one.level,
+        n_toys=one.n_toys,
+        fraction=one.fraction,
+        interval68=one.interval68,
+    )
 
 
 def _contour(card: VHBBCard, channels: list[ChannelScores], task: _Task) -> list[ContourResult]:
@@ -264,6 +279,6 @@ _KINDS: Mapping[str, Callable[[VHBBCard, list[ChannelScores], _Task], list[Any]]
     "intervals": _intervals,
     "scans": _scans,
     "truncations": _truncations,
-    "coverage": _coverage,
+    "calibrations": _calibrations,
     "contour": _contour,
 }

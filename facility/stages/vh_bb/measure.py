@@ -1,6 +1,7 @@
 """Stage `measure` of VH(bb): scores → areas, Z_A by both definitions of signal, and its projections."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
@@ -16,12 +17,22 @@ from znought.facility.results_vh_bb import Area, ProjectionResult, SignificanceE
 from znought.facility.workspace import write_json
 from znought.models.evaluation import auc_estimates, effective_size
 from znought.stats.smeft import SignalDefinition
-from znought.stats.smeft_analysis import Significance, projections, significance
+from znought.stats.smeft_analysis import ScoredChannel, Significance, projections, significance
 from znought.stats.smeft_channel import hypothesis
 
 __all__ = ["measure"]
 
 N_BOOTSTRAP = 40
+
+
+@dataclass(frozen=True)
+class _Found:
+    """A significance, where it was found, and the simulated backgrounds behind it."""
+
+    region: str
+    model: str
+    found: Significance
+    generated: int | None
 
 
 def measure(context: Context[VHBBCard]) -> Iterable[Path]:
@@ -30,7 +41,7 @@ def measure(context: Context[VHBBCard]) -> Iterable[Path]:
     scores = [read_channel_scores(card, workspace, channel) for channel in card.channels]
     steps = [(one, region) for region in card.regions for one in scores]
     yields: list[YieldEntry] = []
-    found: list[tuple[str, str, Significance]] = []
+    found: list[_Found] = []
     notes: list[str] = []
     areas: list[Area] = []
     with context.reporter.bar("measuring") as advance:
@@ -38,7 +49,7 @@ def measure(context: Context[VHBBCard]) -> Iterable[Path]:
             advance(done, len(steps), f"{one.name} {region}")
             try:
                 yields += _yields(one, region)
-                found += [(region, model, entry) for model, entry in _significances(one, region)]
+                found += _significances(one, region)
             except DataError as error:
                 notes.append(f"{one.name} {region}: no significance. {error}")
             if region == card.training_region:
@@ -47,7 +58,7 @@ def measure(context: Context[VHBBCard]) -> Iterable[Path]:
     content = {
         "yields": [entry.model_dump(mode="json") for entry in yields],
         "auc": [entry.model_dump(mode="json") for entry in areas],
-        "significances": [_entry(*one).model_dump(mode="json") for one in found],
+        "significances": [_entry(one).model_dump(mode="json") for one in found],
         "projections": [entry.model_dump(mode="json") for entry in _projections(card, found)],
         "notes": notes,
     }
@@ -83,7 +94,7 @@ def _yields(one: ChannelScores, region: str) -> list[YieldEntry]:
     return entries
 
 
-def _significances(one: ChannelScores, region: str) -> Iterator[tuple[str, Significance]]:
+def _significances(one: ChannelScores, region: str) -> Iterator[_Found]:
     """Every classifier and value, by both definitions, with backgrounds and without."""
     config = one.card.smeft
     for model in MODELS:
@@ -91,22 +102,30 @@ def _significances(one: ChannelScores, region: str) -> Iterator[tuple[str, Signi
         for value in config.values:
             for definition in get_args(SignalDefinition):
                 for with_backgrounds in (False, True):
-                    yield (
-                        model,
-                        significance(
-                            scored,
-                            value,
-                            config,
-                            signal_definition=definition,
-                            with_backgrounds=with_backgrounds,
-                        ),
+                    found = significance(
+                        scored,
+                        value,
+                        config,
+                        signal_definition=definition,
+                        with_backgrounds=with_backgrounds,
                     )
+                    yield _Found(region, model, found, _generated(scored, found))
 
 
-def _entry(region: str, model: str, found: Significance) -> SignificanceEntry:
-    names = set(SignificanceEntry.model_fields) - {"region", "model"}
-    values: dict[str, Any] = {name: getattr(found, name) for name in names}
-    return SignificanceEntry(region=region, model=model, **values)
+def _generated(scored: ScoredChannel, found: Significance) -> int | None:
+    """Simulated events that are not VH above the best cut."""
+    if not found.with_backgrounds:
+        return None
+    events, cut = scored.events, found.scan.cuts[found.scan.best]
+    return int(np.unique(events.identity[~events.is_vh & (scored.scores[found.value] >= cut)]).size)
+
+
+def _entry(one: _Found) -> SignificanceEntry:
+    names = set(SignificanceEntry.model_fields) - {"region", "model", "generated_backgrounds"}
+    values: dict[str, Any] = {name: getattr(one.found, name) for name in names}
+    return SignificanceEntry(
+        region=one.region, model=one.model, generated_backgrounds=one.generated, **values
+    )
 
 
 def _area(one: ChannelScores, region: str, model: str, value: float) -> Area:
@@ -134,10 +153,11 @@ def _area(one: ChannelScores, region: str, model: str, value: float) -> Area:
     )
 
 
-def _projections(card: VHBBCard, found: list[tuple[str, str, Significance]]) -> Iterator[ProjectionResult]:
+def _projections(card: VHBBCard, found: list[_Found]) -> Iterator[ProjectionResult]:
     groups: dict[tuple[str, str, bool], list[Significance]] = {}
-    for region, model, entry in found:
-        groups.setdefault((region, model, entry.with_backgrounds), []).append(entry)
+    for one in found:
+        key = (one.region, one.model, one.found.with_backgrounds)
+        groups.setdefault(key, []).append(one.found)
     for (region, model, with_backgrounds), entries in groups.items():
         for line in projections(entries, card.smeft, lumi_ifb=card.lumi_ifb):
             yield ProjectionResult(
