@@ -17,10 +17,15 @@ class PlannedFile:
     Attributes:
         dataset: name of the dataset.
         summary: what it holds.
+        replicas: where it can be read, the place that answered first; its own path if none are given.
     """
 
     dataset: str
     summary: FileSummary
+    replicas: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "replicas", self.replicas or (self.summary.path,))
 
 
 @dataclass(frozen=True)

@@ -1,21 +1,17 @@
-"""From a fileset to results that are complete: coffea's Runner inside a ledger that closes.
-
-The only module of the facility that knows coffea.
-"""
+"""From a fileset to results that are complete: every entry of every file once, or a stop that says why."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import reduce
+from functools import partial, reduce
 from operator import add
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any
 
-from coffea.processor import Runner
-from coffea.processor.executor import ExecutorBase, WorkItem
 from distributed import as_completed
 
 from znought.errors import ZnoughtError
+from znought.facility.attempt import Outcome, Processor, Task, attempt
 from znought.facility.ledger import (
     PlannedChunk,
     PlannedFile,
@@ -27,42 +23,16 @@ from znought.facility.ledger import (
 )
 from znought.facility.survey import Fileset, survey
 from znought.processors.chunk import check_layout
-from znought.processors.dialects import DIALECTS
 from znought.processors.dialects.sums import GeneratedSums
 from znought.processors.result import DatasetResult
-from znought.processors.schema import FlatSchema
-from znought.processors.source import KeptSource, kept_trees
 
 __all__ = ["Fileset", "Processor", "RunResult", "process_fileset"]
 
 Progress = Callable[[int, int], None]
 
-
-class Substitution(Protocol):
-    """A preselection that says whether stand-ins for missing inputs are welcome."""
-
-    @property
-    def substitutes(self) -> Literal["declare", "refuse"]:
-        """Use and report them, or stop."""
-
-
-class Processor(Protocol):
-    """What the runner asks of a processor."""
-
-    @property
-    def selection(self) -> Substitution:
-        """Its preselection."""
-
-    def process(self, events: Any) -> dict[str, DatasetResult]:
-        """Result of one chunk, under the name of its dataset."""
-
-    def postprocess(self, accumulator: Any) -> Any:
-        """The accumulator as it is."""
-
-
-# uproot's default goes through an event loop, at a millisecond per branch, and keeps 100 MB of arrays.
-_LOCAL: dict[str, Any] = {"handler": KeptSource, "object_cache": kept_trees(), "array_cache": None}
-_REMOTE: dict[str, Any] = {"timeout": 60, "array_cache": None}
+# Chunks that travel together: enough tasks to share out the work evenly, few enough to cost nothing.
+_TASKS_PER_WORKER = 32
+_MOST_CHUNKS_PER_TASK = 64
 
 
 @dataclass(frozen=True)
@@ -75,6 +45,7 @@ class RunResult:
         files: every file that opened, by dataset.
         skipped: files left out as a whole; they are in neither results nor sums.
         n_rounds: rounds that were needed.
+        read_from: file → replicas that its chunks were read from.
     """
 
     results: Mapping[str, DatasetResult]
@@ -82,6 +53,7 @@ class RunResult:
     files: tuple[PlannedFile, ...]
     skipped: tuple[Skipped, ...]
     n_rounds: int
+    read_from: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
     def n_events(self, dataset: str) -> int:
         """Entries of the dataset's files that count."""
@@ -119,7 +91,8 @@ def process_fileset(
 
     Args:
         client: a Dask client; None computes here, one chunk after the other.
-        fileset: {dataset: {"files": [path, ...] or {path: tree or None}, "metadata": {...}}}.
+        fileset: {dataset: {"files": [path, ...] or {path: tree or None}, "replicas": {path: [url, ...]},
+            "metadata": {...}}}.
         processor: what to do with each chunk.
         chunk_size: most entries in a chunk.
         max_rounds: how often a failing chunk or file is tried.
@@ -136,10 +109,13 @@ def process_fileset(
         _check_file(file, fileset, processor)
     planned = plan_chunks(files, chunk_size=chunk_size)
     books = _Books(len(planned), progress)
+    tasks = {chunk: _task(chunk, file, fileset) for chunk, file in _with_files(planned, files)}
     n_rounds = 0
     while (left := due(planned, books.processed)) and n_rounds < max_rounds:
         n_rounds += 1
-        _run_round(client, left, fileset, processor, books)
+        # After a failure each chunk is on its own, so that none suffers for its neighbours.
+        n_together = _n_together(client, len(left)) if n_rounds == 1 else 1
+        _run_round(client, [tasks[chunk] for chunk in left], processor, books, n_together=n_together)
     skipped = close(files, planned, books.processed, books.failures, allow_skip=allow_skip)
     _forget(books, skipped)
     return RunResult(
@@ -148,6 +124,7 @@ def process_fileset(
         files,
         (*unopened, *skipped),
         n_rounds,
+        books.read_from,
     )
 
 
@@ -174,13 +151,21 @@ class _Books:
     processed: list[PlannedChunk] = field(default_factory=list)
     failures: dict[PlannedChunk, str] = field(default_factory=dict)
     results: dict[tuple[str, str], DatasetResult] = field(default_factory=dict)
+    read_from: dict[str, frozenset[str]] = field(default_factory=dict)
 
-    def enter(self, chunk: PlannedChunk, result: Mapping[str, DatasetResult]) -> None:
-        """Add the result of one chunk."""
-        key = (chunk.dataset, chunk.path)
-        self.results[key] = self.results.get(key, DatasetResult()) + result[chunk.dataset]
-        self.processed.append(chunk)
-        self.failures.pop(chunk, None)
+    def enter(self, tasks: Sequence[Task], outcome: Outcome) -> None:
+        """Add what some tasks came to."""
+        for key, result in outcome.results.items():
+            self.results[key] = self.results.get(key, DatasetResult()) + result
+        for path, replicas in outcome.read_from.items():
+            self.read_from[path] = self.read_from.get(path, frozenset()) | replicas
+        for task in tasks:
+            self.processed.append(task.chunk)
+            self.failures.pop(task.chunk, None)
+
+    def fail(self, tasks: Sequence[Task], error: BaseException) -> None:
+        """Note why some tasks came to nothing."""
+        self.failures.update(dict.fromkeys((task.chunk for task in tasks), _one_line(error)))
 
     def report(self, n_done: int) -> None:
         """Tell whoever watches."""
@@ -188,114 +173,78 @@ class _Books:
             self.progress(n_done, self.n_planned)
 
 
+def _with_files(
+    planned: Sequence[PlannedChunk], files: Sequence[PlannedFile]
+) -> Iterator[tuple[PlannedChunk, PlannedFile]]:
+    """Each chunk with its file."""
+    by_path = {file.summary.path: file for file in files}
+    for chunk in planned:
+        yield chunk, by_path[chunk.path]
+
+
+def _task(chunk: PlannedChunk, file: PlannedFile, fileset: Fileset) -> Task:
+    """A chunk with its dataset's metadata, and the replica that answered before the others."""
+    return Task(chunk, file.replicas, dict(fileset[chunk.dataset].get("metadata", {})))
+
+
+def _n_together(client: Any | None, n_chunks: int) -> int:
+    """How many chunks travel as one task."""
+    n_workers = 1 if client is None else max(len(client.nthreads()), 1)
+    return min(max(n_chunks // (n_workers * _TASKS_PER_WORKER), 1), _MOST_CHUNKS_PER_TASK)
+
+
 def _run_round(
-    client: Any | None,
-    chunks: Sequence[PlannedChunk],
-    fileset: Fileset,
-    processor: Processor,
-    books: _Books,
+    client: Any | None, tasks: Sequence[Task], processor: Processor, books: _Books, *, n_together: int
 ) -> None:
     """Give every due chunk one attempt and enter what comes back."""
-    items = {_work_item(chunk, fileset): chunk for chunk in chunks}
-    executor = _LedgerExecutor(status=False, compression=None, client=client, items=items, books=books)
-    runner = Runner(
-        executor=executor,
-        schema=FlatSchema,
-        metadata_cache={},
-        cachestrategy=dict,  # a cache per chunk: branches that two columns share are read once
-    )
-    for is_local in (True, False):
-        part = [item for item in items if ("://" not in item.filename) == is_local]
-        if part:
-            runner.run(
-                part,
-                processor,
-                uproot_options=_LOCAL if is_local else _REMOTE,
-                iteritems_options={"filter_name": _branches()},
-            )
+    groups = [tuple(tasks[i : i + n_together]) for i in range(0, len(tasks), n_together)]
+    function = partial(attempt, processor=processor)
+    n_done = len(books.processed)
+    arrived: dict[int, Outcome | None] = {}
+    n_entered = 0
+    for number, outcome, error in (
+        _on_cluster(client, groups, function) if client is not None else _here(groups, function)
+    ):
+        if error is not None:
+            _stop_if_hopeless(error)
+            books.fail(groups[number], error)
+        arrived[number] = outcome
+        # Entered in the order of the plan, so that sums of floats do not depend on the workers.
+        while n_entered in arrived:
+            ready = arrived.pop(n_entered)
+            if ready is not None:
+                books.enter(groups[n_entered], ready)
+            n_entered += 1
+        n_done += len(groups[number])
+        books.report(n_done)
 
 
-def _work_item(chunk: PlannedChunk, fileset: Fileset) -> WorkItem:
-    """The chunk in coffea's words."""
-    return WorkItem(
-        chunk.dataset,
-        chunk.path,
-        chunk.tree,
-        chunk.start,
-        chunk.stop,
-        chunk.uuid,
-        dict(fileset[chunk.dataset].get("metadata", {})),
-    )
+Group = tuple[Task, ...]
+Attempt = tuple[int, Outcome | None, BaseException | None]
 
 
-def _branches() -> list[str]:
-    """Every branch that any dialect may read, with the counters of their collections."""
-    names = {branch for dialect in DIALECTS.values() for branch in dialect.branches()}
-    collections = {name.split("_")[0] for name in names if "_" in name and "." not in name}
-    counters = {f"n{name}" for name in collections} | {f"{name}_n" for name in collections}
-    return sorted(names | counters)
-
-
-@dataclass
-class _LedgerExecutor(ExecutorBase):  # type: ignore[misc]  # coffea has no type information
-    """Executor that keeps the result of every chunk that worked and the reason of every one that did not.
-
-    coffea's own executors either drop a failing chunk silently or throw all other work away.
-    """
-
-    client: Any | None = None
-    items: Mapping[WorkItem, PlannedChunk] = field(default_factory=dict)
-    books: _Books = field(default_factory=lambda: _Books(0, None))
-
-    def __call__(
-        self, items: Sequence[WorkItem], function: Callable[[WorkItem], Any], accumulator: Any
-    ) -> tuple[dict[str, Any], int]:
-        """Process the items; the result that coffea sees is empty, the books hold everything."""
-        attempts = _on_cluster(self.client, items, function) if self.client else _here(items, function)
-        arrived: dict[WorkItem, Any] = {}
-        n_before = len(self.books.processed)
-        due_in_order = iter(items)
-        waiting = next(due_in_order, None)
-        for n_done, (item, result, error) in enumerate(attempts, start=1):
-            if error is not None:
-                _stop_if_hopeless(error)
-                self.books.failures[self.items[item]] = _one_line(error)
-            arrived[item] = result
-            # Entered in the order of the plan, so that sums of floats do not depend on the workers.
-            while waiting is not None and waiting in arrived:
-                ready = arrived.pop(waiting)
-                if ready is not None:
-                    self.books.enter(self.items[waiting], ready["out"])
-                waiting = next(due_in_order, None)
-            self.books.report(n_before + n_done)
-        return {"out": {}, "processed": set()}, 0
-
-
-Attempt = tuple[WorkItem, Any, BaseException | None]
-
-
-def _here(items: Sequence[WorkItem], function: Callable[[WorkItem], Any]) -> Iterator[Attempt]:
-    """One item after the other, in this process."""
+def _here(groups: Sequence[Group], function: Callable[[Group], Outcome]) -> Iterator[Attempt]:
+    """One group after the other, in this process."""
     with ThreadPoolExecutor(max_workers=1) as pool:
-        for item in items:
-            future = pool.submit(function, item)
+        for number, group in enumerate(groups):
+            future = pool.submit(function, group)
             error = future.exception()
-            yield item, None if error is not None else future.result(), error
+            yield number, None if error is not None else future.result(), error
 
 
 def _on_cluster(
-    client: Any, items: Sequence[WorkItem], function: Callable[[WorkItem], Any]
+    client: Any, groups: Sequence[Group], function: Callable[[Group], Outcome]
 ) -> Iterator[Attempt]:
-    """Items in the order in which the workers finish them."""
-    futures = client.map(function, items, pure=False, retries=0)
-    item_of = {future.key: item for future, item in zip(futures, items, strict=True)}
+    """Groups in the order in which the workers finish them."""
+    futures = client.map(function, groups, pure=False, retries=0)
+    number_of = {future.key: number for number, future in enumerate(futures)}
     try:
         for future in as_completed(futures):
-            item = item_of[future.key]
+            number = number_of[future.key]
             if future.status == "finished":
-                yield item, future.result(), None
+                yield number, future.result(), None
             else:
-                yield item, None, future.exception() or RuntimeError(f"task {future.status}")
+                yield number, None, future.exception() or RuntimeError(f"task {future.status}")
             future.release()
     finally:
         client.cancel(futures)

@@ -1,6 +1,7 @@
 """Every file of a fileset, looked at before anything is computed: here or on the workers."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from znought.errors import DataError
@@ -9,9 +10,20 @@ from znought.processors.dialects.files import FileSummary, inspect_file
 
 __all__ = ["Fileset", "survey"]
 
-# {dataset: {"files": [path, ...] or {path: tree}, "metadata": {"is_data": bool, "dialect": str, ...}}}
 Fileset = Mapping[str, Mapping[str, Any]]
-Wanted = tuple[str, str, str | None, str | None]
+"""coffea's plain form, and where else its files stand:
+{dataset: {"files": [path, ...] or {path: tree}, "replicas": {path: [url, ...]}, "metadata": {...}}}."""
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """One file to look at."""
+
+    dataset: str
+    path: str
+    replicas: tuple[str, ...]
+    tree: str | None
+    dialect: str | None
 
 
 def survey(
@@ -29,20 +41,28 @@ def survey(
         DataError: a file is missing, damaged or listed twice, and may not be left out.
     """
     wanted = [
-        (dataset, path, tree, entry.get("metadata", {}).get("dialect"))
+        _Wanted(
+            dataset,
+            path,
+            (path, *entry.get("replicas", {}).get(path, ())),
+            tree,
+            entry.get("metadata", {}).get("dialect"),
+        )
         for dataset, entry in fileset.items()
         for path, tree in _paths(dataset, entry).items()
     ]
     looks = _looked_at(client, wanted, max_rounds)
     files: list[PlannedFile] = []
     skipped: list[Skipped] = []
-    for (dataset, path, _, _), look in zip(wanted, looks, strict=True):
-        if isinstance(look, FileSummary):
-            files.append(PlannedFile(dataset, look))
-        elif allow_skip:
-            skipped.append(Skipped(dataset, path, None, str(look)))
-        else:
-            raise look
+    for file, look in zip(wanted, looks, strict=True):
+        if isinstance(look, DataError):
+            if not allow_skip:
+                raise look
+            skipped.append(Skipped(file.dataset, file.path, None, str(look)))
+            continue
+        summary, answered = look
+        others = [replica for replica in file.replicas if replica != answered]
+        files.append(PlannedFile(file.dataset, summary, (answered, *others)))
     return tuple(files), tuple(skipped)
 
 
@@ -62,11 +82,13 @@ def _paths(dataset: str, entry: Mapping[str, Any]) -> dict[str, str | None]:
     return dict.fromkeys(paths)
 
 
-def _looked_at(
-    client: Any | None, wanted: Sequence[Wanted], max_rounds: int
-) -> list[FileSummary | DataError]:
-    """A summary or the reason there is none, per file; reading errors are tried again."""
-    looks: dict[int, FileSummary | DataError] = {}
+Look = tuple[FileSummary, str] | DataError
+"""What a file holds with the replica that said so, or what is wrong with it."""
+
+
+def _looked_at(client: Any | None, wanted: Sequence[_Wanted], max_rounds: int) -> list[Look]:
+    """A look at each file; reading errors are tried again."""
+    looks: dict[int, Look] = {}
     for _ in range(max_rounds):
         again = [i for i in range(len(wanted)) if not _is_settled(looks.get(i))]
         if not again:
@@ -77,19 +99,26 @@ def _looked_at(
     return [looks[i] for i in range(len(wanted))]
 
 
-def _look(wanted: Wanted) -> FileSummary | DataError:
-    """One file's summary, or the error that says what is wrong with it."""
-    _, path, tree, dialect = wanted
+def _look(wanted: _Wanted) -> Look:
+    """What the first replica that can be read holds, or what is wrong with the last one."""
+    *others, last = wanted.replicas
+    for replica in others:
+        try:
+            summary = inspect_file(replica, tree=wanted.tree, dialect=wanted.dialect)
+        except DataError:
+            continue
+        return replace(summary, path=wanted.path), replica
     try:
-        return inspect_file(path, tree=tree, dialect=dialect)
+        summary = inspect_file(last, tree=wanted.tree, dialect=wanted.dialect)
     except DataError as error:
         # The cause does not travel: what a retry may mend is told by the type alone.
         return _UnreadError(str(error)) if isinstance(error.__cause__, OSError) else error
+    return replace(summary, path=wanted.path), last
 
 
 class _UnreadError(DataError):
     """A file that could not be read now, but may be later."""
 
 
-def _is_settled(look: FileSummary | DataError | None) -> bool:
+def _is_settled(look: Look | None) -> bool:
     return look is not None and not isinstance(look, _UnreadError)

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from znought.errors import DataError, unknown_name
 from znought.processors.dialects import DIALECTS, Dialect, dialect_of
 from znought.processors.dialects.layout import Layout
-from znought.processors.dialects.view import View
+from znought.processors.dialects.view import Entries, View
+from znought.processors.reading import Tree
 
 __all__ = ["Chunk", "check_layout", "open_chunk"]
 
@@ -65,32 +66,40 @@ class Chunk:
 
 
 def open_chunk(events: Any, *, refuse_substitutes: bool) -> Chunk:
-    """The chunk behind coffea's events.
+    """The chunk behind the events that a processor is given: the facility's entries, or coffea's NanoEvents.
 
     Raises:
         DataError: the file changed after it was planned, lacks a needed branch, or needs a substitute that
             the card refuses.
     """
-    metadata = events.metadata
+    entries = events if isinstance(events, Entries) else _entries(events)
+    metadata = entries.metadata
     path = str(metadata["filename"])
-    _check_unchanged(events, path)
+    _check_unchanged(entries, path)
     wanted = metadata.get("dialect")
     if wanted is not None and wanted not in DIALECTS:
         raise DataError(unknown_name("dialect", wanted, DIALECTS))
-    dialect = DIALECTS[wanted] if wanted else dialect_of(events.fields, path=path)
-    layout = dialect.layout(frozenset(events.fields))
+    dialect = DIALECTS[wanted] if wanted else dialect_of(entries.tree.branches, path=path)
+    layout = dialect.layout(entries.tree.branches)
     is_data = bool(metadata.get("is_data", False))
     check_layout(layout, path=path, is_data=is_data, refuse_substitutes=refuse_substitutes)
     return Chunk(
         str(metadata["dataset"]),
         path,
-        str(metadata["fileuuid"]),
-        int(metadata["entrystart"]),
-        int(metadata["entrystop"]),
+        entries.tree.uuid,
+        entries.start,
+        entries.stop,
         is_data,
         dialect,
-        View(events, layout),
+        View(entries, layout),
     )
+
+
+def _entries(events: Any) -> Entries:
+    """The entries behind coffea's NanoEvents, whatever their schema."""
+    metadata = events.metadata
+    tree = Tree(events.attrs["@events_factory"].file_handle, metadata["treename"])
+    return Entries(tree, int(metadata["entrystart"]), int(metadata["entrystop"]), metadata)
 
 
 def check_layout(layout: Layout, *, path: str, is_data: bool, refuse_substitutes: bool) -> None:
@@ -116,12 +125,8 @@ def check_layout(layout: Layout, *, path: str, is_data: bool, refuse_substitutes
         raise DataError(message)
 
 
-def _check_unchanged(events: Any, path: str) -> None:
+def _check_unchanged(entries: Entries, path: str) -> None:
     """Refuse a file that was replaced between planning and reading."""
-    metadata = events.metadata
-    planned = int(metadata["entrystop"]) - int(metadata["entrystart"])
-    # coffea caps the range at the file's end and ignores the uuid; only the factory's key has the file's own.
-    found_uuid = str(events.attrs["@events_factory"]._partition_key).split("/")[0]
-    if len(events) != planned or found_uuid != metadata["fileuuid"]:
+    if entries.tree.uuid != entries.metadata["fileuuid"] or entries.tree.n_entries < entries.stop:
         message = f"{path} was replaced after it was planned: another file stands there now. Run again."
         raise DataError(message)

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from znought.errors import DataError
 
-__all__ = ["Jets", "Leptons", "Missing", "check_units", "event_of"]
+__all__ = ["Floats", "Jets", "Leptons", "Missing", "check_units", "event_of"]
 
 Floats = NDArray[np.floating]
 
@@ -45,10 +45,10 @@ class Jets:
     Attributes:
         counts: jets per event, shape (n_events,).
         pt, eta, phi, mass: in GeV and radians, shape (n_jets,).
-        btag: b-tag discriminant, higher is more b-like, shape (n_jets,).
-        veto_probability: probability of passing the b-tag working point, shape (n_jets,), or None.
         usable: passes the dialect's jet identification, shape (n_jets,).
+        btag: b-tag discriminant, higher is more b-like, shape (n_jets,).
         index: place among all jets of the chunk, shape (n_jets,).
+        btag_is_probability: `btag` is the probability of passing the b-tag working point instead.
     """
 
     counts: NDArray[np.int64]
@@ -56,15 +56,14 @@ class Jets:
     eta: Floats
     phi: Floats
     mass: Floats
-    btag: Floats
-    veto_probability: Floats | None
     usable: NDArray[np.bool_]
+    btag: Floats
     index: NDArray[np.int64]
+    btag_is_probability: bool = False
 
     def only(self, keep: NDArray[np.bool_]) -> "Jets":
         """The jets where `keep`, shape (n_jets,), is true."""
         event = event_of(self.counts)
-        probability = None if self.veto_probability is None else self.veto_probability[keep]
         return replace(
             self,
             counts=np.bincount(event[keep], minlength=len(self.counts)),
@@ -72,9 +71,8 @@ class Jets:
             eta=self.eta[keep],
             phi=self.phi[keep],
             mass=self.mass[keep],
-            btag=self.btag[keep],
-            veto_probability=probability,
             usable=self.usable[keep],
+            btag=self.btag[keep],
             index=self.index[keep],
         )
 

@@ -1,11 +1,12 @@
 """From objects to selected events with their inputs: the part of the chain that every variation repeats."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from znought.processors.chunk import Chunk
+from znought.processors.dialects.view import View
 from znought.processors.features import FinalState, features
 from znought.processors.kinematics import Momentum
 from znought.processors.objects import Jets, Leptons, check_units, event_of
@@ -57,12 +58,18 @@ def read_leptons(chunk: Chunk) -> tuple[Leptons, Leptons]:
 def read_objects(chunk: Chunk, leptons: tuple[Leptons, Leptons], selection: VHWWSelection) -> Objects:
     """Pairs of the chunk, then jets and missing transverse momentum of the events that hold one."""
     pairs = select_dilepton(*leptons, selection, gap=chunk.dialect.electron_gap)
-    events = np.zeros(len(chunk.view), np.bool_)
-    events[pairs.event] = True
-    jets = chunk.dialect.jets(chunk.view, events)
+    view = chunk.view.only(pairs.event)
+    jets = _read_jets(chunk, view, selection)
     check_units(jets.pt, what="jets", dialect=chunk.dialect.name, path=chunk.path)
     jets = clean_jets(jets, pairs, dr_min=selection.dr_jet_lepton_min)
-    return Objects(pairs, jets, chunk.dialect.missing(chunk.view, events))
+    return Objects(pairs, jets, chunk.dialect.missing(view))
+
+
+def _read_jets(chunk: Chunk, view: View, selection: VHWWSelection) -> Jets:
+    """Jets with what the b-veto needs: their probability to be tagged, or else the discriminant."""
+    by_weight = selection.btag_mode == "weight" and not chunk.is_data and view.has("jet_btag_probability")
+    btag = view.flat("jet_btag_probability") if by_weight else chunk.dialect.btag(view)
+    return replace(chunk.dialect.jets(view, btag), btag_is_probability=by_weight)
 
 
 def reconstruct(chunk: Chunk, objects: Objects, selection: VHWWSelection) -> Selected:
@@ -90,9 +97,8 @@ def b_veto(
     chunk: Chunk, jets: Jets, rows: NDArray[np.int64], selection: VHWWSelection
 ) -> tuple[NDArray[np.bool_], Floats]:
     """Which of the events with index `rows` survive the b-veto, and with which weight."""
-    if selection.btag_mode == "weight" and not chunk.is_data and jets.veto_probability is not None:
-        weight = veto_weight(jets, selection, jets.veto_probability)[rows]
-        return np.ones(len(rows), np.bool_), weight
+    if jets.btag_is_probability:
+        return np.ones(len(rows), np.bool_), veto_weight(jets, selection)[rows]
     name = chunk.dialect.name
     working_point = selection.btag_working_points.get(name, chunk.dialect.btag_working_point)
     keep = ~tagged(jets, selection, working_point=working_point)[rows]

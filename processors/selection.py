@@ -269,19 +269,11 @@ def tagged(jets: Jets, selection: VHWWSelection, *, working_point: float) -> NDA
     return np.bincount(event_of(jets.counts)[btagged], minlength=len(jets.counts)) > 0
 
 
-def veto_weight(
-    jets: Jets, selection: VHWWSelection, probability: NDArray[np.floating]
-) -> NDArray[np.float64]:
-    """Probability that no jet is b-tagged, Π (1 − p) over jets in acceptance, shape (n_events,).
-
-    Args:
-        jets: cleaned jets.
-        selection: acceptance of b-tagging.
-        probability: of each jet to be b-tagged, shape (n_jets,).
-    """
+def veto_weight(jets: Jets, selection: VHWWSelection) -> NDArray[np.float64]:
+    """Probability that no jet is b-tagged, Π (1 − p) over jets in acceptance, shape (n_events,)."""
     inside = taggable(jets, selection)
     event = event_of(jets.counts)[inside]
-    kept = 1.0 - np.asarray(probability, np.float64)[inside]
+    kept = 1.0 - jets.btag[inside].astype(np.float64)
     weight = np.ones(len(jets.counts))
     # Products in the order of the jets: the same digits for any chunking.
     np.multiply.at(weight, event, kept)

@@ -1,87 +1,86 @@
-"""Local files for uproot: read without an event loop, and their trees parsed once per process."""
+"""Open trees, kept from chunk to chunk: what every chunk of a file needs is read once per worker."""
 
-import os
-from collections.abc import Callable
-from io import FileIO
-from queue import Queue
-from types import TracebackType
+import threading
+import weakref
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
-import numpy as np
-from uproot.cache import LRUCache
-from uproot.source.chunk import Chunk, Source
-from uproot.source.futures import TrivialFuture
+import uproot
+from uproot.deserialization import DeserializationError
+from uproot.source.file import MultithreadedFileSource
 
-__all__ = ["KeptSource", "KeptTrees", "kept_trees"]
+from znought.processors.reading import Tree
+
+__all__ = ["READ_ERRORS", "forget", "is_local", "kept_tree", "open_options"]
 
 _N_KEPT = 16
 
+# uproot's default goes through an event loop, at a millisecond per request. Nor are files mapped into
+# memory: pages of big files would count as memory of the worker, and a file that shrinks would kill it.
+_LOCAL: dict[str, Any] = {"handler": MultithreadedFileSource, "use_threads": False, "num_workers": 1}
+_REMOTE: dict[str, Any] = {"timeout": 30}  # seconds, of each request
 
-class KeptTrees(LRUCache):  # type: ignore[misc]  # uproot has no type information
-    """The process's cache of trees by their file's uuid; what travels to a worker becomes that worker's."""
+READ_ERRORS = (OSError, EOFError, DeserializationError)
+"""What says that a file, or one replica of it, cannot be read."""
 
-    def __reduce__(self) -> tuple[Callable[[], "KeptTrees"], tuple[()]]:
-        """Arrive as the cache of the other process, not as a copy of this one."""
-        return kept_trees, ()
-
-
-_TREES = KeptTrees(_N_KEPT)
-
-
-def kept_trees() -> KeptTrees:
-    """The cache of this process."""
-    return _TREES
+State = tuple[int, int, int] | None
 
 
-class KeptSource(Source):  # type: ignore[misc]  # uproot has no type information
-    """A local file that outlives the `with` block of its chunk, read where it is asked for.
+@dataclass
+class _Kept(threading.local):
+    """Open trees of this thread with the state of their files, the last one used at the end."""
 
-    coffea opens the file anew for each chunk, and uproot forgets a tree once its file is closed: so the
-    file stays open until the tree leaves the cache. A replaced file has another uuid and is read anew.
-    Not mapped into memory: pages of big files would count as memory of the worker, and a file that
-    shrinks would kill it.
+    trees: OrderedDict[tuple[str, str], tuple[State, Tree]] = field(default_factory=OrderedDict)
+
+
+_KEPT = _Kept()
+
+
+def is_local(path: str) -> bool:
+    """Whether a path stands on a file system rather than behind a protocol."""
+    return "://" not in path
+
+
+def open_options(path: str) -> dict[str, Any]:
+    """Options of `uproot.open` for a path."""
+    return _LOCAL if is_local(path) else _REMOTE
+
+
+def kept_tree(path: str, name: str) -> Tree:
+    """A tree of a file, opened unless this worker holds it open; a replaced file is opened anew.
+
+    Raises:
+        OSError: the file does not open.
     """
+    trees, state = _KEPT.trees, _state(path)
+    if (path, name) in trees:
+        known, tree = trees[path, name]
+        if known == state:
+            trees.move_to_end((path, name))
+            return tree
+        forget(path)
+    for _, other in trees.values():
+        other.forget()
+    directory = uproot.open(path, **open_options(path))
+    tree = Tree(directory, name)
+    weakref.finalize(tree, directory.file.close)
+    trees[path, name] = state, tree
+    if len(trees) > _N_KEPT:
+        trees.popitem(last=False)
+    return tree
 
-    def __init__(self, file_path: str, **_: object) -> None:
-        super().__init__()
-        self._file_path = file_path
-        self._file = FileIO(file_path)
 
-    def chunk(self, start: int, stop: int) -> Chunk:
-        """The bytes from start to stop, or to the end of the file."""
-        data = os.pread(self._file.fileno(), stop - start, start)
-        self._num_requests += 1
-        self._num_requested_chunks += 1
-        self._num_requested_bytes += len(data)
-        return Chunk(self, start, stop, TrivialFuture(np.frombuffer(data, np.uint8)))
+def forget(path: str) -> None:
+    """Close a file, so that the next chunk opens it anew."""
+    for key in [key for key in _KEPT.trees if key[0] == path]:
+        del _KEPT.trees[key]
 
-    def chunks(self, ranges: list[tuple[int, int]], notifications: Queue[Chunk]) -> list[Chunk]:
-        """One chunk per range, each announced as it is read."""
-        chunks = [self.chunk(start, stop) for start, stop in ranges]
-        for chunk in chunks:
-            notifications.put(chunk)
-        return chunks
 
-    @property
-    def closed(self) -> bool:
-        """Whether the file is closed, which happens when nobody holds the tree any more."""
-        return self._file.closed
-
-    @property
-    def num_bytes(self) -> int:
-        """Length of the file."""
-        return os.fstat(self._file.fileno()).st_size
-
-    def __enter__(self) -> "KeptSource":
-        return self
-
-    def __exit__(
-        self,
-        exception_type: type[BaseException] | None,
-        exception_value: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Leave the file open for whoever holds the tree."""
-
-    def __del__(self) -> None:
-        if hasattr(self, "_file"):  # else it never opened
-            self._file.close()
+def _state(path: str) -> State:
+    """What changes when a local file is replaced."""
+    if not is_local(path):
+        return None
+    found = Path(path).stat()
+    return found.st_ino, found.st_size, found.st_mtime_ns

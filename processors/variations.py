@@ -203,9 +203,6 @@ def _moved(missing: Missing, dx: Floats, dy: Floats) -> Missing:
 
 
 def _tag_probability(jets: Jets, variation: Variation) -> Jets:
-    """Jets with a shifted discriminant, for the cut, and probability to be b-tagged, for the weight."""
-    factor = 1.0 + variation.shift
-    probability = jets.veto_probability
-    if probability is not None:
-        probability = np.clip(probability * factor, 0.0, 1.0)
-    return replace(jets, btag=jets.btag * factor, veto_probability=probability)
+    """Jets with a shifted discriminant, for the cut, or probability to be b-tagged, for the weight."""
+    btag = jets.btag * (1.0 + variation.shift)
+    return replace(jets, btag=np.clip(btag, 0.0, 1.0) if jets.btag_is_probability else btag)

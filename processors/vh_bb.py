@@ -112,7 +112,8 @@ class VHBBProcessor(ProcessorABC):  # type: ignore[misc]  # coffea has no type i
 
     def _state(self, chunk: Chunk, leptons: LeptonTable, found: Mask) -> tuple[VHState, BJets]:
         """b-jets and missing momentum of the events with the channel's leptons."""
-        jets = chunk.dialect.jets(chunk.view, found)
+        view = chunk.view.only(np.flatnonzero(found))
+        jets = chunk.dialect.jets(view, chunk.dialect.btag(view))
         check_units(jets.pt, what="jets", dialect=chunk.dialect.name, path=chunk.path)
         mine = LeptonTable(**{name: values[found] for name, values in vars(leptons).items()})
         name = chunk.dialect.name
@@ -122,7 +123,7 @@ class VHBBProcessor(ProcessorABC):  # type: ignore[misc]  # coffea has no type i
         b1, b2 = (
             Momentum(b_jets.pt[:, i], b_jets.eta[:, i], b_jets.phi[:, i], b_jets.mass[:, i]) for i in (0, 1)
         )
-        missing = chunk.dialect.missing(chunk.view, found)
+        missing = chunk.dialect.missing(view)
         met = _calibrated(missing, b_jets, selected)
         return VHState(b1, b2, selected, met, (b_jets.sum_px, b_jets.sum_py)), b_jets
 

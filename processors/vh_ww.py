@@ -10,10 +10,10 @@ import numpy as np
 from coffea.processor import ProcessorABC
 from numpy.typing import NDArray
 
-from znought.processors import hists
 from znought.processors.chunk import Chunk, open_chunk
 from znought.processors.columns import ColumnFile, write_columns
 from znought.processors.cutflow import Cutflow
+from znought.processors.hists import Tally
 from znought.processors.objects import Leptons
 from znought.processors.reconstruction import Selected, b_veto, read_leptons, read_objects, reconstruct
 from znought.processors.result import DatasetResult
@@ -60,7 +60,7 @@ class VHWWProcessor(ProcessorABC):  # type: ignore[misc]  # coffea has no type i
             files.extend(self._written(chunk, variation.name, varied, {"gen_weight": weight}))
         result = DatasetResult(
             cutflows,
-            hists.fill(selected.columns, weights["gen_weight"]),
+            Tally.filled(selected.columns, weights["gen_weight"]),
             tuple(files),
             dict(chunk.view.layout.substitutes),
             (chunk.dialect.name,),
@@ -80,7 +80,7 @@ class VHWWProcessor(ProcessorABC):  # type: ignore[misc]  # coffea has no type i
         weights = {"gen_weight": generated * selected.veto_weight * factors.nominal}
         for name, product in factors.varied.items():
             weights[f"gen_weight_{name}"] = generated * selected.veto_weight * product
-        if chunk.is_data or not self._is_weight_only(objects):
+        if not objects.jets.btag_is_probability:
             return weights
         for variation in self.variations.all():
             if variation.quantity == "btag":
@@ -89,17 +89,13 @@ class VHWWProcessor(ProcessorABC):  # type: ignore[misc]  # coffea has no type i
                 weights[f"gen_weight_{variation.name}"] = generated * veto * factors.nominal
         return weights
 
-    def _is_weight_only(self, objects: Objects) -> bool:
-        """Whether the b-veto is a weight, so that its variations need no selection of their own."""
-        return self.selection.btag_mode == "weight" and objects.jets.veto_probability is not None
-
     def _varied(
         self, chunk: Chunk, leptons: tuple[Leptons, Leptons], nominal: Objects
     ) -> Iterator[tuple[Variation, Selected, Factors]]:
         """Events and scale factors of each variation that moves objects; branches are read once for all."""
         for variation in () if chunk.is_data else self.variations.all():
-            if variation.quantity == "btag" and self._is_weight_only(nominal):
-                continue
+            if variation.quantity == "btag" and nominal.jets.btag_is_probability:
+                continue  # a weight: see `_weights`
             objects = nominal
             if variation.quantity == "lepton_scale":
                 electrons, muons = (scale_leptons(flavour, variation) for flavour in leptons)

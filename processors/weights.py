@@ -226,12 +226,12 @@ def _per_jet(
         "eta": eta,
         "abs_eta": np.abs(eta),
         "flavour": flavour[use].astype(np.int32),
-        "discriminant": jets.btag[use].astype(np.float64),
+        "discriminant": chunk.dialect.btag(chunk.view)[jets.index[use]].astype(np.float64),
     }
     if factor.efficiency:
         efficiency = _evaluated(factor, factor.efficiency, values, len(eta), "nominal")
-    elif jets.veto_probability is not None:
-        efficiency = jets.veto_probability[use].astype(np.float64)
+    elif chunk.view.has("jet_btag_probability"):
+        efficiency = chunk.view.flat("jet_btag_probability")[jets.index[use]].astype(np.float64)
     else:
         message = f"{chunk.path} (dialect {chunk.dialect.name}) has no tagging probability of jets"
         raise DataError(f"{message}: weights on jets need an `efficiency`.")

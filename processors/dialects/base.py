@@ -9,13 +9,12 @@ from numpy.typing import NDArray
 
 from znought.processors.dialects.layout import Field, Layout, resolve
 from znought.processors.dialects.view import View
-from znought.processors.objects import Jets, Leptons, Missing
+from znought.processors.objects import Floats, Jets, Leptons, Missing
 
 __all__ = ["Dialect", "Flavour", "SumsKind"]
 
 Flavour = Literal["electron", "muon"]
 SumsKind = Literal["runs", "bookkeepers", "total", "none"]
-Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -28,9 +27,10 @@ class Dialect:
         tree: name of the events' tree.
         markers: branches that only this dialect has; all must be there.
         fields: every field that its readers touch.
-        leptons: electrons or muons of a chunk.
-        jets: jets of the events in a mask.
-        missing: missing transverse momentum of the events in a mask.
+        leptons: electrons or muons of the events in view.
+        jets: jets of the events in view, given their b-tags.
+        btag: b-tag discriminant of the jets of the events in view.
+        missing: missing transverse momentum of the events in view.
         gen_weight: generator weight per event.
         sums: where the sums over all generated events stand.
         btag_working_point: discriminant at the working point nearest to 85 %.
@@ -43,8 +43,9 @@ class Dialect:
     markers: tuple[str, ...]
     fields: tuple[Field, ...]
     leptons: Callable[[View, Flavour], Leptons]
-    jets: Callable[[View, Mask], Jets]
-    missing: Callable[[View, Mask], Missing]
+    jets: Callable[[View, Floats], Jets]
+    btag: Callable[[View], Floats]
+    missing: Callable[[View], Missing]
     gen_weight: Callable[[View], NDArray[np.float64]]
     sums: SumsKind
     btag_working_point: float

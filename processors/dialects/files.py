@@ -12,6 +12,7 @@ from znought.errors import DataError, unknown_name
 from znought.processors.dialects import DIALECTS, dialect_of
 from znought.processors.dialects.layout import Layout
 from znought.processors.dialects.sums import GeneratedSums, generated_sums
+from znought.processors.source import is_local, open_options
 
 __all__ = ["FileSummary", "detect", "inspect_file"]
 
@@ -77,13 +78,12 @@ def detect(path: str) -> str:
 def _opened(path: str) -> Iterator[Any]:
     """An open ROOT file that is as long as its header says; every failure names the file."""
     local = Path(path)
-    is_local = "://" not in path
-    if is_local and not local.is_file():
+    if is_local(path) and not local.is_file():
         message = f"{path}: no such file."
         raise DataError(message)
     try:
-        with uproot.open(path) as directory:
-            if is_local:
+        with uproot.open(path, **open_options(path)) as directory:
+            if is_local(path):
                 _check_length(directory, local)
             yield directory
     except DataError:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from znought.processors.dialects.base import Dialect, Flavour
 from znought.processors.dialects.layout import Field, Source
 from znought.processors.dialects.view import View
-from znought.processors.objects import Jets, Leptons, Missing
+from znought.processors.objects import Floats, Jets, Leptons, Missing
 
 __all__ = ["NANOAOD_V9", "NANOAOD_V12", "NANOAOD_V15", "SIMULATION"]
 
@@ -42,47 +42,37 @@ def _leptons(view: View, flavour: Flavour) -> Leptons:
     )
 
 
-def _jets(view: View, events: NDArray[np.bool_]) -> Jets:
-    """Jets of the events in the mask, with tight identification where the version has one."""
-    counts = view.counts("jet_pt")
-    mine = np.repeat(events, counts)
-    usable = np.ones(int(mine.sum()), np.bool_)
-    if view.has("jet_id"):
-        usable = (view.flat("jet_id")[mine] & _JET_TIGHT) > 0
-    probability = view.flat("jet_btag_probability")[mine] if view.has("jet_btag_probability") else None
-    return Jets(
-        counts[events],
-        view.flat("jet_pt")[mine],
-        view.flat("jet_eta")[mine],
-        view.flat("jet_phi")[mine],
-        view.flat("jet_mass")[mine],
-        view.flat("jet_btag")[mine],
-        probability,
-        usable,
-        np.flatnonzero(mine),
-    )
+def _jets(view: View, btag: Floats) -> Jets:
+    """Jets, with tight identification where the version has one."""
+    pt = view.flat("jet_pt")
+    usable = (view.flat("jet_id") & _JET_TIGHT) > 0 if view.has("jet_id") else np.ones(len(pt), np.bool_)
+    eta, phi, mass = (view.flat(f"jet_{x}") for x in ("eta", "phi", "mass"))
+    return Jets(view.counts("jet_pt"), pt, eta, phi, mass, usable, btag, view.objects("jet_pt"))
 
 
-def _missing(view: View, events: NDArray[np.bool_]) -> Missing:
+def _missing(view: View) -> Missing:
     """Missing transverse momentum, track-based one, significance and soft activity."""
-    px, py = _cartesian(view, "met", events)
-    track_px, track_py = _cartesian(view, "met_track", events)
+    px, py = _cartesian(view, "met")
+    track_px, track_py = _cartesian(view, "met_track")
     significance = None
     if view.has("met_significance"):
-        significance = view.scalar("met_significance")[events].astype(np.float64)
+        significance = view.scalar("met_significance").astype(np.float64)
         if "met_significance" in view.layout.substitutes:
             significance = np.sqrt(np.maximum(significance, 0.0))
-    soft = view.scalar("soft_ht")[events].astype(np.float64) if view.has("soft_ht") else np.zeros(len(px))
+    soft = view.scalar("soft_ht").astype(np.float64) if view.has("soft_ht") else np.zeros(len(px))
     return Missing(px, py, track_px, track_py, significance, soft)
 
 
-def _cartesian(
-    view: View, name: str, events: NDArray[np.bool_]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _cartesian(view: View, name: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """px and py in GeV of a transverse momentum stored as pt and phi."""
-    pt = view.scalar(f"{name}_pt")[events].astype(np.float64)
-    phi = view.scalar(f"{name}_phi")[events].astype(np.float64)
+    pt = view.scalar(f"{name}_pt").astype(np.float64)
+    phi = view.scalar(f"{name}_phi").astype(np.float64)
     return pt * np.cos(phi), pt * np.sin(phi)
+
+
+def _btag(view: View) -> Floats:
+    """The version's b-tag discriminant of every jet."""
+    return view.flat("jet_btag")
 
 
 def _gen_weight(view: View) -> NDArray[np.float64]:
@@ -90,28 +80,42 @@ def _gen_weight(view: View) -> NDArray[np.float64]:
     return view.scalar("gen_weight").astype(np.float64)
 
 
-_EVENT = (
+def _transverse(name: str, best: str, instead: str = "", note: str = "") -> tuple[Field, Field]:
+    """pT and φ of a missing transverse momentum, and of what stands in for it."""
+    pt, phi = (
+        Field(f"{name}_{x}", (Source(f"{best}_{x}"), *([Source(f"{instead}_{x}", note)] if instead else [])))
+        for x in ("pt", "phi")
+    )
+    return pt, phi
+
+
+_COMMON = (
     Field.of("run", "run"),
     Field.of("luminosity_block", "luminosityBlock"),
     Field.of("event", "event"),
     Field.of("response", "response", optional=True),
     Field.of("gen_weight", "genWeight", optional=True),
     Field.of("pileup", "Pileup_nTrueInt", optional=True),
-)
-_LEPTONS = (
     *(Field.of(f"electron_{x}", f"Electron_{x}") for x in ("pt", "eta", "phi", "charge")),
     *(Field.of(f"muon_{x}", f"Muon_{x}") for x in ("pt", "eta", "phi", "charge")),
     Field.of("electron_isolation", "Electron_pfRelIso03_all"),
     Field.of("electron_id", "Electron_cutBased", optional=True),
     Field.of("muon_id", "Muon_tightId", optional=True),
-)
-_JETS = (
     *(Field.of(f"jet_{x}", f"Jet_{x}") for x in ("pt", "eta", "phi", "mass")),
+    Field.of("jet_flavour", "Jet_hadronFlavour", optional=True),
     Field.of("jet_id", "Jet_jetId", optional=True),
     Field.of("jet_btag_probability", "Jet_btagProb85", optional=True),
-    Field.of("jet_flavour", "Jet_hadronFlavour", optional=True),
 )
-_COMMON = (*_EVENT, *_LEPTONS, *_JETS)
+_CMS = (
+    *_COMMON,
+    Field.of("muon_isolation", "Muon_pfRelIso04_all"),
+    Field("soft_ht", (Source("SoftActivityJetHT", _SOFT_JETS),), _HARD_ONLY),
+)
+_TO_V12 = (
+    *_CMS,
+    *_transverse("met", "MET"),
+    Field("met_significance", (Source("MET_significance", _ROOT_SIGNIFICANCE),), _MET_OVER_ROOT_HT),
+)
 
 NANOAOD_V12 = Dialect(
     name="nanoaod_v12",
@@ -119,18 +123,13 @@ NANOAOD_V12 = Dialect(
     tree="Events",
     markers=("MET_pt", "Jet_btagPNetB"),
     fields=(
-        *_COMMON,
-        Field.of("muon_isolation", "Muon_pfRelIso04_all"),
+        *_TO_V12,
         Field.of("jet_btag", "Jet_btagPNetB"),
-        Field.of("met_pt", "MET_pt"),
-        Field.of("met_phi", "MET_phi"),
-        Field("met_track_pt", (Source("TkMET_pt"), Source("PuppiMET_pt", _PUPPI_TRACK))),
-        Field("met_track_phi", (Source("TkMET_phi"), Source("PuppiMET_phi", _PUPPI_TRACK))),
-        Field("met_significance", (Source("MET_significance", _ROOT_SIGNIFICANCE),), _MET_OVER_ROOT_HT),
-        Field("soft_ht", (Source("SoftActivityJetHT", _SOFT_JETS),), _HARD_ONLY),
+        *_transverse("met_track", "TkMET", instead="PuppiMET", note=_PUPPI_TRACK),
     ),
     leptons=_leptons,
     jets=_jets,
+    btag=_btag,
     missing=_missing,
     gen_weight=_gen_weight,
     sums="runs",
@@ -144,15 +143,9 @@ NANOAOD_V9 = replace(
     description="CMS NanoAOD up to version 9 (Run 2, DeepJet b-tag, TkMET)",
     markers=("MET_pt", "Jet_btagDeepFlavB"),
     fields=(
-        *_COMMON,
-        Field.of("muon_isolation", "Muon_pfRelIso04_all"),
+        *_TO_V12,
         Field.of("jet_btag", "Jet_btagDeepFlavB"),
-        Field.of("met_pt", "MET_pt"),
-        Field.of("met_phi", "MET_phi"),
-        Field.of("met_track_pt", "TkMET_pt"),
-        Field.of("met_track_phi", "TkMET_phi"),
-        Field("met_significance", (Source("MET_significance", _ROOT_SIGNIFICANCE),), _MET_OVER_ROOT_HT),
-        Field("soft_ht", (Source("SoftActivityJetHT", _SOFT_JETS),), _HARD_ONLY),
+        *_transverse("met_track", "TkMET"),
     ),
     btag_working_point=0.0490,  # DeepJet, loose
 )
@@ -163,15 +156,11 @@ NANOAOD_V15 = replace(
     description="CMS NanoAOD version 13 to 15, TTree or RNTuple (PFMET, TrkMET, UParT b-tag)",
     markers=("PFMET_pt",),
     fields=(
-        *_COMMON,
-        Field.of("muon_isolation", "Muon_pfRelIso04_all"),
+        *_CMS,
         Field.of("jet_btag", "Jet_btagUParTAK4B", "Jet_btagPNetB"),
-        Field.of("met_pt", "PFMET_pt"),
-        Field.of("met_phi", "PFMET_phi"),
-        Field("met_track_pt", (Source("TrkMET_pt"), Source("PuppiMET_pt", _PUPPI_TRACK))),
-        Field("met_track_phi", (Source("TrkMET_phi"), Source("PuppiMET_phi", _PUPPI_TRACK))),
+        *_transverse("met", "PFMET"),
+        *_transverse("met_track", "TrkMET", instead="PuppiMET", note=_PUPPI_TRACK),
         Field("met_significance", (Source("PFMET_significance", _ROOT_SIGNIFICANCE),), _MET_OVER_ROOT_HT),
-        Field("soft_ht", (Source("SoftActivityJetHT", _SOFT_JETS),), _HARD_ONLY),
     ),
     btag_working_point=0.0246,  # UParT, loose
 )
@@ -185,10 +174,8 @@ SIMULATION = replace(
         *_COMMON,
         Field.of("muon_isolation", "Muon_pfRelIso03_all"),
         Field.of("jet_btag", "Jet_btagDiscriminant"),
-        Field.of("met_pt", "MET_pt"),
-        Field.of("met_phi", "MET_phi"),
-        Field.of("met_track_pt", "TkMET_pt"),
-        Field.of("met_track_phi", "TkMET_phi"),
+        *_transverse("met", "MET"),
+        *_transverse("met_track", "TkMET"),
         Field.of("met_significance", "MET_significance"),
         Field.of("soft_ht", "SoftActivity_ht"),
         # Quadratic form of the SMEFT weight, in samples that carry it.

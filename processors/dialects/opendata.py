@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from znought.processors.dialects.base import Dialect, Flavour
 from znought.processors.dialects.layout import Field
 from znought.processors.dialects.view import View
-from znought.processors.objects import Jets, Leptons, Missing
+from znought.processors.objects import Floats, Jets, Leptons, Missing
 
 __all__ = ["OPENDATA_2020", "OPENDATA_2025"]
 
@@ -38,34 +38,36 @@ def _leptons(view: View, flavour: Flavour, *, gev: float) -> Leptons:
     )
 
 
-def _jets(view: View, events: NDArray[np.bool_], *, gev: float) -> Jets:
+def _jets(view: View, btag: Floats, *, gev: float) -> Jets:
     """Jets with their jet-vertex tag; the mass follows from the energy."""
-    counts = view.counts("jet_pt")
-    mine = np.repeat(events, counts)
-    pt, eta = (view.flat(f"jet_{name}")[mine].astype(np.float64) for name in ("pt", "eta"))
-    mass2 = view.flat("jet_energy")[mine].astype(np.float64) ** 2 - (pt * np.cosh(eta)) ** 2
-    jvt = view.flat("jet_jvt")[mine]
+    pt, eta = (view.flat(f"jet_{name}").astype(np.float64) for name in ("pt", "eta"))
+    mass2 = view.flat("jet_energy").astype(np.float64) ** 2 - (pt * np.cosh(eta)) ** 2
+    jvt = view.flat("jet_jvt")
     if jvt.dtype == np.bool_:
         usable = jvt
     else:
         usable = (jvt > _JVT_MIN) | (pt * gev > _JVT_BELOW_GEV) | (np.abs(eta) > _JVT_BELOW_ETA)
     return Jets(
-        counts[events],
+        view.counts("jet_pt"),
         (pt * gev).astype(np.float32),
         eta.astype(np.float32),
-        view.flat("jet_phi")[mine],
+        view.flat("jet_phi"),
         (np.sqrt(np.maximum(mass2, 0.0)) * gev).astype(np.float32),
-        view.flat("jet_btag")[mine],
-        None,
         usable,
-        np.flatnonzero(mine),
+        btag,
+        view.objects("jet_pt"),
     )
 
 
-def _missing(view: View, events: NDArray[np.bool_], *, gev: float) -> Missing:
+def _btag(view: View) -> Floats:
+    """The release's b-tag discriminant of every jet."""
+    return view.flat("jet_btag")
+
+
+def _missing(view: View, *, gev: float) -> Missing:
     """Calibrated missing transverse momentum; nothing else is there."""
-    met = view.scalar("met_pt")[events].astype(np.float64) * gev
-    phi = view.scalar("met_phi")[events].astype(np.float64)
+    met = view.scalar("met_pt").astype(np.float64) * gev
+    phi = view.scalar("met_phi").astype(np.float64)
     return Missing(met * np.cos(phi), met * np.sin(phi), None, None, None, np.zeros(len(met)))
 
 
@@ -113,6 +115,7 @@ OPENDATA_2020 = Dialect(
     ),
     leptons=partial(_leptons, gev=1e-3),
     jets=partial(_jets, gev=1e-3),
+    btag=_btag,
     missing=partial(_missing, gev=1e-3),
     gen_weight=_gen_weight,
     sums="total",
@@ -136,6 +139,7 @@ OPENDATA_2025 = Dialect(
     ),
     leptons=partial(_leptons, gev=1.0),
     jets=partial(_jets, gev=1.0),
+    btag=_btag,
     missing=partial(_missing, gev=1.0),
     gen_weight=_gen_weight,
     sums="total",

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from znought.processors.dialects.base import Dialect, Flavour
 from znought.processors.dialects.layout import Field
 from znought.processors.dialects.view import View
-from znought.processors.objects import Jets, Leptons, Missing
+from znought.processors.objects import Floats, Jets, Leptons, Missing
 
 __all__ = ["PHYSLITE"]
 
@@ -40,56 +40,50 @@ def _leptons(view: View, flavour: Flavour) -> Leptons:
     )
 
 
-def _jets(view: View, events: NDArray[np.bool_]) -> Jets:
-    """Particle-flow jets with NNJvt below 60 GeV and the DL1d b-tag discriminant."""
-    counts = view.counts("jet_pt")
-    mine = np.repeat(events, counts)
-    pt = view.flat("jet_pt")[mine]
+def _jets(view: View, btag: Floats) -> Jets:
+    """Particle-flow jets with NNJvt below 60 GeV."""
+    pt = view.flat("jet_pt")
     return Jets(
-        counts[events],
+        view.counts("jet_pt"),
         pt * np.float32(_GEV),
-        view.flat("jet_eta")[mine],
-        view.flat("jet_phi")[mine],
-        view.flat("jet_mass")[mine] * np.float32(_GEV),
-        _dl1d(view)[mine],
-        None,
-        (view.flat("jet_jvt")[mine] != 0) | (pt > _JVT_BELOW_MEV),
-        np.flatnonzero(mine),
+        view.flat("jet_eta"),
+        view.flat("jet_phi"),
+        view.flat("jet_mass") * np.float32(_GEV),
+        (view.flat("jet_jvt") != 0) | (pt > _JVT_BELOW_MEV),
+        btag,
+        view.objects("jet_pt"),
     )
 
 
-def _dl1d(view: View) -> NDArray[np.float64]:
+def _dl1d(view: View) -> Floats:
     """DL1d = ln(p_b / (f_c p_c + (1 − f_c) p_u)) of every jet, through the link to its tagging."""
-    counts = view.counts("jet_pt")
     p_b, p_c, p_u = (view.flat(f"btag_{name}").astype(np.float64) for name in ("pb", "pc", "pu"))
-    first = np.concatenate([[0], np.cumsum(view.counts("btag_pb"))[:-1]])
-    position = np.repeat(first, counts) + view.flat("btag_index").astype(np.int64)
+    counts = view.counts("btag_pb")
+    first = np.cumsum(counts) - counts
+    position = np.repeat(first, view.counts("jet_pt")) + view.flat("jet_btag_index").astype(np.int64)
     other = _CHARM_FRACTION * p_c + (1.0 - _CHARM_FRACTION) * p_u
     tagged = (p_b > 0.0) & (other > 0.0)
     discriminant = np.log(np.divide(p_b, other, out=np.full(len(p_b), 1e-30), where=tagged))
     return np.asarray(discriminant[position])
 
 
-def _missing(view: View, events: NDArray[np.bool_]) -> Missing:
+def _missing(view: View) -> Missing:
     """The soft track term; leptons and jets are added once they are selected."""
-    counts = view.counts("met_source")
-    mine = np.repeat(events, counts)
-    event = np.repeat(np.arange(int(events.sum())), counts[events])
-    is_track = (view.flat("met_source")[mine] & _TRACK_BIT) != 0
-    n_events = int(events.sum())
+    n_events = len(view)
+    event = np.repeat(np.arange(n_events), view.counts("met_source"))
+    is_track = (view.flat("met_source") & _TRACK_BIT) != 0
 
-    def total(name: str, keep: NDArray[np.bool_]) -> NDArray[np.float64]:
-        values = view.flat(name)[mine][keep].astype(np.float64) * _GEV
+    def total(name: str, keep: NDArray[np.bool_] | slice) -> NDArray[np.float64]:
+        values = view.flat(name)[keep].astype(np.float64) * _GEV
         return np.bincount(event[keep], weights=values, minlength=n_events).astype(np.float64)
 
-    everything = np.ones(len(event), np.bool_)
     return Missing(
         total("met_mpx", is_track),
         total("met_mpy", is_track),
         None,
         None,
         None,
-        total("met_sumet", everything),
+        total("met_sumet", slice(None)),
         soft_only=True,
     )
 
@@ -97,8 +91,7 @@ def _missing(view: View, events: NDArray[np.bool_]) -> Missing:
 def _gen_weight(view: View) -> NDArray[np.float64]:
     """The nominal generator weight: the first of the event's weights."""
     counts = view.counts("gen_weight")
-    first = np.concatenate([[0], np.cumsum(counts)[:-1]])
-    return np.asarray(view.flat("gen_weight")[first], np.float64)
+    return np.asarray(view.flat("gen_weight")[np.cumsum(counts) - counts], np.float64)
 
 
 def _aux(collection: str, field: str) -> str:
@@ -129,7 +122,7 @@ PHYSLITE = Dialect(
         Field.of("jet_mass", _aux("AnalysisJets", "m")),
         Field.of("jet_flavour", _aux("AnalysisJets", "HadronConeExclTruthLabelID"), optional=True),
         Field.of("jet_jvt", _aux("AnalysisJets", "NNJvtPass")),
-        Field.of("btag_index", f"{_LINK}/{_LINK}.m_persIndex"),
+        Field.of("jet_btag_index", f"{_LINK}/{_LINK}.m_persIndex"),
         *(Field.of(f"btag_{x}", _aux("BTagging_AntiKt4EMPFlow", f"DL1dv01_{x}")) for x in ("pb", "pc", "pu")),
         Field.of("met_mpx", _aux("MET_Core_AnalysisMET", "mpx")),
         Field.of("met_mpy", _aux("MET_Core_AnalysisMET", "mpy")),
@@ -140,6 +133,7 @@ PHYSLITE = Dialect(
     ),
     leptons=_leptons,
     jets=_jets,
+    btag=_dl1d,
     missing=_missing,
     gen_weight=_gen_weight,
     sums="bookkeepers",

@@ -39,8 +39,8 @@ def _leptons(*events: Sequence[tuple[float, float, float, int]]) -> Leptons:
     )
 
 
-def _jets(*events: Sequence[tuple[float, float, float]], probability: float = 0.1) -> Jets:
-    """Jets of each event as (pt, eta, phi), mass 5 GeV, discriminant 0.1."""
+def _jets(*events: Sequence[tuple[float, float, float]], btag: float = 0.1) -> Jets:
+    """Jets of each event as (pt, eta, phi), mass 5 GeV, b-tag 0.1."""
     flat = np.array([jet for event in events for jet in event], np.float64).reshape(-1, 3)
     n = len(flat)
     return Jets(
@@ -49,9 +49,8 @@ def _jets(*events: Sequence[tuple[float, float, float]], probability: float = 0.
         flat[:, 1],
         flat[:, 2],
         np.full(n, 5.0),
-        np.full(n, 0.1),
-        np.full(n, probability),
         np.ones(n, np.bool_),
+        np.full(n, btag),
         np.arange(n),
     )
 
@@ -112,11 +111,11 @@ def test_leading_jets_of_unsorted_and_equal_jets() -> None:
 
 
 def test_b_veto_as_cut_and_as_weight() -> None:
-    jets = _jets([(40, 0, 0), (21, 2.4, 1), (19, 0, 0), (50, 2.6, 2)], [(50, 3, 0)], probability=0.2)
+    jets = _jets([(40, 0, 0), (21, 2.4, 1), (19, 0, 0), (50, 2.6, 2)], [(50, 3, 0)], btag=0.2)
     selection = VHWWSelection()
-    assert veto_weight(jets, selection, np.full(5, 0.2)).tolist() == pytest.approx([0.64, 1.0])
-    assert tagged(jets, selection, working_point=0.05).tolist() == [True, False]
-    assert tagged(jets, selection, working_point=0.1).tolist() == [False, False]
+    assert veto_weight(jets, selection).tolist() == pytest.approx([0.64, 1.0])
+    assert tagged(jets, selection, working_point=0.15).tolist() == [True, False]
+    assert tagged(jets, selection, working_point=0.2).tolist() == [False, False]
 
 
 def test_inputs_agree_with_vector() -> None:

@@ -1,0 +1,105 @@
+"""What a worker does: chunks of files in, their results out, from the first replica that can be read."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+from uuid import UUID
+
+from znought.facility.ledger import PlannedChunk
+from znought.processors.dialects.view import Entries
+from znought.processors.result import DatasetResult
+from znought.processors.source import READ_ERRORS, forget, kept_tree
+
+__all__ = ["Outcome", "Processor", "Task", "attempt"]
+
+
+class Substitution(Protocol):
+    """A preselection that says whether stand-ins for missing inputs are welcome."""
+
+    @property
+    def substitutes(self) -> Literal["declare", "refuse"]:
+        """Use and report them, or stop."""
+
+
+class Processor(Protocol):
+    """What the runner asks of a processor."""
+
+    @property
+    def selection(self) -> Substitution:
+        """Its preselection."""
+
+    def process(self, events: Any) -> dict[str, DatasetResult]:
+        """Result of one chunk, under the name of its dataset."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """One chunk with all that is needed to process it.
+
+    Attributes:
+        chunk: the chunk.
+        replicas: where its file can be read, the best place first.
+        metadata: of the dataset.
+    """
+
+    chunk: PlannedChunk
+    replicas: tuple[str, ...]
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What the chunks of some tasks add up to.
+
+    Attributes:
+        results: (dataset, file) → result.
+        read_from: file → replicas that its chunks were read from.
+    """
+
+    results: Mapping[tuple[str, str], DatasetResult]
+    read_from: Mapping[str, frozenset[str]]
+
+
+def attempt(tasks: Sequence[Task], processor: Processor) -> Outcome:
+    """Process some chunks, one after the other; the first failure ends it, and nothing of it counts."""
+    parts: dict[tuple[str, str], list[DatasetResult]] = {}
+    read_from: dict[str, set[str]] = {}
+    for task in tasks:
+        replica, result = _processed(task, processor)
+        parts.setdefault((task.chunk.dataset, task.chunk.path), []).append(result)
+        read_from.setdefault(task.chunk.path, set()).add(replica)
+    return Outcome(
+        {key: DatasetResult.total(results) for key, results in parts.items()},
+        {path: frozenset(replicas) for path, replicas in read_from.items()},
+    )
+
+
+def _processed(task: Task, processor: Processor) -> tuple[str, DatasetResult]:
+    """The first replica that can be read, and the result of the chunk."""
+    *others, last = task.replicas
+    for replica in others:
+        try:
+            return replica, _read_and_processed(task, replica, processor)
+        except READ_ERRORS:
+            forget(replica)
+    try:
+        return last, _read_and_processed(task, last, processor)
+    except READ_ERRORS:
+        forget(last)
+        raise
+
+
+def _read_and_processed(task: Task, replica: str, processor: Processor) -> DatasetResult:
+    """The result of the chunk, read from one replica; the processor refuses one that is another file."""
+    chunk = task.chunk
+    metadata = {
+        **task.metadata,
+        "dataset": chunk.dataset,
+        "filename": replica,
+        "treename": chunk.tree,
+        "entrystart": chunk.start,
+        "entrystop": chunk.stop,
+        "fileuuid": str(UUID(bytes=chunk.uuid)),
+    }
+    tree = kept_tree(replica, chunk.tree)
+    return processor.process(Entries(tree, chunk.start, chunk.stop, metadata))[chunk.dataset]
