@@ -13,7 +13,15 @@ from numpy.typing import ArrayLike, NDArray
 
 from znought.errors import CardError, DataError, unknown_name
 
-__all__ = ["Morphing", "Order", "event_polynomials", "monomials", "morph", "n_monomials"]
+__all__ = [
+    "Morphing",
+    "Order",
+    "check_validity",
+    "event_polynomials",
+    "monomials",
+    "morph",
+    "n_monomials",
+]
 
 Floats = NDArray[np.float64]
 Order = Literal["linear", "quadratic"]
@@ -44,6 +52,27 @@ def monomials(points: ArrayLike, *, order: Order = "quadratic") -> Floats:
     i, j = np.triu_indices(c.shape[-1])
     second = c[..., i] * c[..., j] * (order == "quadratic")
     return np.concatenate([np.ones((*c.shape[:-1], 1)), c, second], axis=-1)
+
+
+def check_validity(
+    points: ArrayLike, names: tuple[str, ...], validity: tuple[tuple[float, float], ...]
+) -> Floats:
+    """The points (..., n_coefficients) as an array, once they are known to lie inside the validity.
+
+    Raises:
+        DataError: a point of another number of coefficients, outside the range of one, or not a number.
+    """
+    c = np.asarray(points, dtype=np.float64)
+    if c.shape[-1:] != (len(names),):
+        raise DataError(f"Expected a value for each of {names}. Received shape: {c.shape}.")
+    for name, values, (low, high) in zip(names, np.moveaxis(c, -1, 0), validity, strict=True):
+        outside = ~((values >= low) & (values <= high))
+        if outside.any():
+            raise DataError(
+                f"{name} = {float(values[outside].flat[0]):g} is outside the validity of the morphing, "
+                f"[{low:g}, {high:g}]."
+            )
+    return c
 
 
 def event_polynomials(weights: ArrayLike, points: ArrayLike) -> Floats:
@@ -139,17 +168,7 @@ class Morphing:
         return replace(self, sumw=factor * self.sumw, sumw2=factor**2 * self.sumw2)
 
     def _checked(self, point: ArrayLike) -> Floats:
-        c = np.asarray(point, dtype=np.float64)
-        if c.shape[-1:] != (len(self.names),):
-            raise DataError(f"Expected a value for each of {self.names}. Received shape: {c.shape}.")
-        for name, values, (low, high) in zip(self.names, np.moveaxis(c, -1, 0), self.validity, strict=True):
-            outside = ~((values >= low) & (values <= high))
-            if outside.any():
-                raise DataError(
-                    f"{name} = {float(values[outside].flat[0]):g} is outside the validity of the morphing, "
-                    f"[{low:g}, {high:g}]."
-                )
-        return c
+        return check_validity(point, self.names, self.validity)
 
 
 def morph(

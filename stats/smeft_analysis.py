@@ -147,8 +147,16 @@ def significance(
     signal_definition: SignalDefinition,
     with_backgrounds: bool = True,
 ) -> Significance:
-    """Z_A before and after a cut on the output; the cut is chosen on one half and quoted on the other."""
+    """Z_A before and after a cut on the output; the cut is chosen on one half and quoted on the other.
+
+    Raises:
+        CardError: no classifier of that value was scored.
+        DataError: a value outside the validity of the morphing; too little background for any cut.
+    """
     events = channel.events
+    if value not in channel.scores:
+        known = ", ".join(f"{one:g}" for one in channel.scores)
+        raise CardError(f"Channel {events.name}: no scores for c = {value:g}. Expected one of: {known}.")
     point = _point(events, value)
     vh = np.where(events.is_vh, events.weight_at(point), 0.0)
     vh_sm = np.where(events.is_vh, events.weight, 0.0)
@@ -157,16 +165,19 @@ def significance(
     cuts = np.unique(np.quantile(score, np.linspace(0.0, 1.0, config.n_cuts, endpoint=False)))
 
     def scan(rows: NDArray[np.bool_], factor: float) -> CutScan:
-        return cut_scan(
-            score[rows],
-            factor * vh[rows],
-            factor * vh_sm[rows],
-            factor * other[rows],
-            cuts=cuts,
-            sigma_rel=config.sigma_rel,
-            min_background=config.min_background,
-            signal_definition=signal_definition,
-        )
+        try:
+            return cut_scan(
+                score[rows],
+                factor * vh[rows],
+                factor * vh_sm[rows],
+                factor * other[rows],
+                cuts=cuts,
+                sigma_rel=config.sigma_rel,
+                min_background=config.min_background,
+                signal_definition=signal_definition,
+            )
+        except DataError as error:
+            raise DataError(f"Channel {events.name}, c = {value:g}: {error}") from error
 
     half = events.identity % np.uint64(2) == 0
     halves = (scan(half, 2.0), scan(~half, 2.0))

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from znought.errors import CardError, DataError
-from znought.stats.morphing import event_polynomials, monomials, morph
+from znought.stats.morphing import check_validity, event_polynomials, monomials, morph
 from znought.stats.smeft_likelihood import SIGNAL, Channel
 
 __all__ = [
@@ -82,7 +82,8 @@ class ChannelEvents:
         """Events from columns; `smeft_weights` has the columns `smeft_0` … and is read for VH alone.
 
         Raises:
-            DataError: no VH event, VH events without finite stored weights, shapes that do not match.
+            DataError: no VH event, events without a finite weight, VH events without finite stored
+                weights, shapes that do not match.
         """
         kind = np.asarray(process, dtype=np.str_)
         w = np.asarray(weight, dtype=np.float64)
@@ -92,6 +93,10 @@ class ChannelEvents:
             raise DataError(f"Channel {name}: no event of process {SIGNAL!r}.")
         if not kind.shape == w.shape == stored.shape[:1]:
             raise DataError(f"Channel {name}: shapes do not match: {kind.shape}, {w.shape}, {stored.shape}.")
+        if not np.isfinite(w).all():
+            bad = ~np.isfinite(w)
+            lost = ", ".join(np.unique(kind[bad]).tolist())
+            raise DataError(f"Channel {name}: {int(bad.sum())} events of {lost} have no finite weight.")
         k = len(config.coefficients)
         points = np.asarray(config.points, dtype=np.float64)[: config.n_weights, :k]
         mine = stored[is_vh, : config.n_weights]
@@ -115,8 +120,14 @@ class ChannelEvents:
         return np.asarray(self.process == SIGNAL)
 
     def weight_at(self, point: ArrayLike) -> Floats:
-        """Expected events per row with the coefficients at `point`, shape (n_events,)."""
-        return np.asarray(self.weight * (self.polynomial @ monomials(point)))
+        """Expected events per row with the coefficients at `point`, shape (n_events,).
+
+        Raises:
+            DataError: a point outside the validity of the morphing.
+        """
+        names = self.morphing.coefficients
+        checked = check_validity(point, names, self.morphing.validity[: len(names)])
+        return np.asarray(self.weight * (self.polynomial @ monomials(checked)))
 
     def truncated(self, pt_v: ArrayLike, limit_gev: float) -> "ChannelEvents":
         """The same events with c̄ switched off at and above a pT(V).

@@ -130,6 +130,14 @@ def test_coverage_and_contours_come_at_the_configured_points() -> None:
 def test_errors() -> None:
     with pytest.raises(DataError, match="finite scores for each event of pt_v"):
         ScoredChannel(CHANNEL.events, {}, {"pt_v": np.full(len(CHANNEL.events), np.nan)})
+    with pytest.raises(CardError, match=r"Channel 0L: no scores for c = 0\.02\. Expected one of: 0\.01"):
+        significance(CHANNEL, 0.02, SETTINGS, signal_definition="excess")
+    far = replace(CHANNEL, scores={0.3: CHANNEL.scores[0.01]})
+    with pytest.raises(DataError, match=r"c_hw = 0\.3 is outside the validity"):
+        significance(far, 0.3, SETTINGS, signal_definition="excess")
+    wanting = replace(SETTINGS, min_background=1e6)
+    with pytest.raises(DataError, match=r"Channel 0L, c = 0\.01: No cut leaves 1e\+06 events"):
+        significance(CHANNEL, 0.01, wanting, signal_definition="paper")
     with pytest.raises(CardError, match="at least one value"):
         SmeftConfig(values=())
     with pytest.raises(CardError, match="n_cuts"):

@@ -142,3 +142,19 @@ def test_errors_name_the_channel() -> None:
         ChannelEvents.of("1L", *arguments, stored[:5], pt_v=made["pt_v"], config=CONFIG)
     with pytest.raises(CardError, match="validity range"):
         MorphingConfig(validity=())
+    weight = np.array(made["weight"], np.float64)
+    weight[np.flatnonzero(made["process"] == "ttbar")[:4]] = np.inf
+    with pytest.raises(DataError, match="Channel 2L: 4 events of ttbar have no finite weight"):
+        ChannelEvents.of(
+            "2L", made["process"], weight, made["identity"], stored, pt_v=made["pt_v"], config=CONFIG
+        )
+
+
+def test_no_weight_is_given_outside_the_validity() -> None:
+    events, _ = sample()
+    with pytest.raises(DataError, match=r"c_hw = 0\.06 is outside the validity .* \[-0\.05, 0\.05\]"):
+        events.weight_at((0.06, 0.0))
+    with pytest.raises(DataError, match=r"c_hb = -0\.2 is outside"):
+        hypothesis(events, (0.01, -0.2))
+    with pytest.raises(DataError, match="each of"):
+        events.weight_at((0.01,))
