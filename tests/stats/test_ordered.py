@@ -42,10 +42,10 @@ def test_prefix_and_contents_are_plain_sums(seed: int, shared: bool, single: boo
 
 
 def test_quantiles_hold_equal_numbers_and_forget_the_order() -> None:
-    scores = np.random.default_rng(1).beta(5, 1, 20_000)
+    scores = 4 * np.random.default_rng(1).beta(5, 1, 20_000) - 1
     build = OrderedSample.build
-    first = build(scores, np.ones(scores.size), lower=0.0, upper=1.0).quantiles(9)
-    second = build(scores[::-1], np.ones(scores.size), lower=0.0, upper=1.0).quantiles(9)
+    first = build(scores, np.ones(scores.size), lower=-1.0, upper=3.0).quantiles(9)
+    second = build(scores[::-1], np.ones(scores.size), lower=-1.0, upper=3.0).quantiles(9)
     assert np.array_equal(first, second)
-    filled, _ = np.histogram(scores, np.concatenate([[0.0], first, [1.0]]))
+    filled, _ = np.histogram(scores, np.concatenate([[-1.0], first, [3.0]]))
     assert filled == pytest.approx(2000, abs=40)
