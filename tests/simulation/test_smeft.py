@@ -222,6 +222,24 @@ def test_weights_are_positive_and_one_in_the_standard_model(charged: bool) -> No
     assert np.linalg.eigvalsh(smeft.quadratic_form(hard)).min() > -1e-8 * smeft.quadratic_form(hard).max()
 
 
+@pytest.mark.parametrize("charged", [False, True])
+def test_weights_are_bounded_by_the_energy_of_the_collision(charged: bool) -> None:
+    hard = hard_process(500, 13, charged=charged)
+    total = hard.quark + hard.antiquark
+    s_hat = np.asarray(smeft.contract(total, total), dtype=np.float64)
+    # The amplitude of c̄ grows with ŝ/m_W² over that of the standard model, and not faster; the ratio is
+    # larger only at decay angles where the standard model's amplitude nearly vanishes.
+    amplitude = np.sqrt(smeft.quadratic_form(hard)[:, 1, 1])
+    growth = amplitude / (s_hat / Electroweak().m_w_gev ** 2)
+    assert np.quantile(growth, 0.98) < 5.0
+    low, high = (np.median(growth[mask]) for mask in (s_hat < 1000.0**2, s_hat > 2000.0**2))
+    assert high == pytest.approx(low, rel=0.3)
+    for c in (0.001, 0.03, -0.1):
+        w = smeft.weights(hard, [(c, 0.0)])[:, 0]
+        assert (w <= (1.0 + abs(c) * amplitude) ** 2 * (1.0 + 1e-9)).all()
+        assert (w >= (1.0 - abs(c) * amplitude) ** 2 * (1.0 - 1e-9) - 1e-9).all()
+
+
 def test_c_hb_leaves_wh_alone_and_changes_zh() -> None:
     points = [(0.0, 0.02)]
     np.testing.assert_allclose(smeft.weights(hard_process(50, 9, charged=True), points), 1.0, rtol=1e-12)
