@@ -39,7 +39,10 @@ def write_columns(columns: Mapping[str, NDArray[Any]], path: Path, *, variation:
             table,
             temporary,
             row_group_size=max(table.num_rows, 1),
-            compression="lz4",
+            # Continuous inputs have nothing to compress.
+            compression={
+                name: "none" if values.dtype.kind == "f" else "lz4" for name, values in columns.items()
+            },
             # Continuous inputs have no repeated values to gain from.
             use_dictionary=False,
             write_statistics=False,

@@ -12,7 +12,7 @@ __all__ = ["ZERO", "ExactSum", "exact_sums"]
 
 # Every finite double is an integer multiple of 2^-1074, the smallest subnormal.
 _UNIT_EXPONENT = 1074
-_LOW_BITS = 26
+_LARGEST_EXPONENT = 1023
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ ZERO = ExactSum()
 def exact_sums(
     values: NDArray[np.float64], group: NDArray[np.integer], n_groups: int
 ) -> tuple[ExactSum, ...]:
-    """Exact sum of the values of each group, from integer mantissas.
+    """Exact sum of the values of each group, by splitting off leading digits until nothing is left.
 
     Args:
         values: finite numbers, shape (n,).
@@ -68,24 +68,27 @@ def exact_sums(
     if not np.isfinite(values).all():
         message = f"Weights must be finite; {int((~np.isfinite(values)).sum())} of {len(values)} are not."
         raise DataError(message)
-    if len(values) == 0:
-        return (ExactSum(),) * n_groups
-    fraction, exponent = np.frexp(values)
-    mantissa = np.ldexp(fraction, 53).astype(np.int64)
-    shift = exponent.astype(np.int64) + (_UNIT_EXPONENT - 53)
-    mantissa >>= np.maximum(-shift, 0)  # subnormals: the bits dropped are zeros
-    shift = np.maximum(shift, 0)
-    lowest = int(shift.min())
-    span = int(shift.max()) - lowest + 1
-    cell = np.asarray(group, np.int64) * span + (shift - lowest)
-    # Halves of 27 bits add without rounding in the doubles of bincount for up to 2^26 values.
-    low = np.bincount(cell, weights=mantissa & ((1 << _LOW_BITS) - 1), minlength=n_groups * span)
-    high = np.bincount(cell, weights=mantissa >> _LOW_BITS, minlength=n_groups * span)
-    return tuple(_combine(low[i * span :][:span], high[i * span :][:span], lowest) for i in range(n_groups))
+    totals = [0] * n_groups
+    rest = np.asarray(values, np.float64)
+    while len(rest) and (largest := float(np.abs(rest).max())) > 0.0:
+        exponent = int(np.frexp(largest)[1]) + len(rest).bit_length()
+        if exponent > _LARGEST_EXPONENT:
+            return _one_by_one(values, group, n_groups)
+        # Adding and subtracting a power of two leaves the leading digits of each value, all multiples of one
+        # unit and few enough for their sum to be exact; what is left of each value is exact too.
+        power = np.ldexp(1.0, exponent)
+        leading = (rest + power) - power
+        for i, total in enumerate(np.bincount(group, weights=leading, minlength=n_groups)):
+            totals[i] += ExactSum.of(total).units
+        rest = rest - leading
+    return tuple(ExactSum(units) for units in totals)
 
 
-def _combine(low: NDArray[np.number], high: NDArray[np.number], lowest: int) -> ExactSum:
-    """One big integer from the partial sums of each binary exponent."""
-    filled = np.flatnonzero((low != 0.0) | (high != 0.0))
-    units = sum(((int(high[i]) << _LOW_BITS) + int(low[i])) << (lowest + int(i)) for i in filled)
-    return ExactSum(units)
+def _one_by_one(
+    values: NDArray[np.float64], group: NDArray[np.integer], n_groups: int
+) -> tuple[ExactSum, ...]:
+    """The same for numbers that leave no room above them."""
+    totals = [0] * n_groups
+    for value, i in zip(values.tolist(), group.tolist(), strict=True):
+        totals[i] += ExactSum.of(value).units
+    return tuple(ExactSum(units) for units in totals)

@@ -1,5 +1,6 @@
 """The 17 inputs of the multiclassifier, from selected leptons, jets and missing transverse momentum."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +17,7 @@ from znought.processors.kinematics import (
     transverse_mass,
 )
 
-__all__ = ["FEATURES", "M_TAUTAU_UNDEFINED", "FinalState", "features"]
+__all__ = ["FEATURES", "M_TAUTAU_UNDEFINED", "FinalState", "features", "inputs", "visible"]
 
 FEATURES: tuple[str, ...] = (
     "pt_l0",
@@ -72,33 +73,49 @@ class FinalState:
 
 def features(state: FinalState) -> dict[str, NDArray[np.float32]]:
     """The 17 inputs by name, in the order of `FEATURES`, each of shape (n_events,)."""
-    l0, l1 = state.leptons
-    j0, j1 = state.jets
-    met, met_phi = np.hypot(*state.met), np.arctan2(state.met[1], state.met[0])
-    m_ll = invariant_mass(l0, l1)
-    m_tautau = collinear_mass(l0, l1, met, met_phi, m_ll=m_ll)
-    ht = state.ht_hard + state.soft_ht
-    significance = met / np.sqrt(np.maximum(ht, 1.0)) if state.significance is None else state.significance
-    values = {
+    return inputs(visible(state.leptons, state.jets), state)
+
+
+def inputs(seen: Mapping[str, Floats], state: FinalState) -> dict[str, NDArray[np.float32]]:
+    """The 17 inputs from those that need no missing transverse momentum and the final state."""
+    values = {**seen, **_with_missing(state, seen["m_ll"])}
+    return {name: values[name].astype(np.float32) for name in FEATURES}
+
+
+def visible(leptons: tuple[Momentum, Momentum], jets: tuple[Momentum, Momentum]) -> dict[str, Floats]:
+    """The inputs that leptons and jets determine, by name, each of shape (n_events,)."""
+    l0, l1 = leptons
+    j0, j1 = jets
+    return {
         "pt_l0": l0.pt,
         "pt_l1": l1.pt,
         "dphi_ll": delta_phi(l0.phi, l1.phi),
         "dy_ll": delta_y(l0, l1),
-        "m_ll": m_ll,
+        "m_ll": invariant_mass(l0, l1),
         "pt_j0": j0.pt,
         "pt_j1": j1.pt,
         "dphi_jj": delta_phi(j0.phi, j1.phi),
         "dy_jj": delta_y(j0, j1),
         "m_jj": invariant_mass(j0, j1),
+        "sum_m_lj": sum_m_lj(leptons, jets),
+    }
+
+
+def _with_missing(state: FinalState, m_ll: Floats) -> dict[str, Floats]:
+    """The inputs that need missing transverse momentum or soft activity."""
+    l0, l1 = state.leptons
+    met, met_phi = np.hypot(*state.met), np.arctan2(state.met[1], state.met[0])
+    m_tautau = collinear_mass(l0, l1, met, met_phi, m_ll=m_ll)
+    ht = state.ht_hard + state.soft_ht
+    significance = met / np.sqrt(np.maximum(ht, 1.0)) if state.significance is None else state.significance
+    return {
         "m_tautau": np.where(np.isnan(m_tautau), M_TAUTAU_UNDEFINED, m_tautau),
         "m_t": transverse_mass(pair_pt(l0, l1), pair_azimuth(l0, l1), m_ll, met, met_phi),
         "met_track": np.hypot(*state.met_track),
         "ht_soft": ht,
         "met_significance": significance,
         "pt_total_track": _pt_total(state),
-        "sum_m_lj": sum_m_lj(state.leptons, state.jets),
     }
-    return {name: values[name].astype(np.float32) for name in FEATURES}
 
 
 def sum_m_lj(leptons: tuple[Momentum, Momentum], jets: tuple[Momentum, Momentum]) -> Floats:

@@ -4,6 +4,7 @@ Momenta are given as (pT, η, φ, m). Every formula is written with sin², sinh�
 differences of large numbers, so that collinear, back-to-back and massless pairs keep their precision.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -49,15 +50,35 @@ class Momentum:
         parts = np.broadcast_arrays(*(np.asarray(part, np.float64) for part in (pt, eta, phi, mass)))
         return cls(*parts)
 
+    def at(self, which: NDArray[np.bool_] | NDArray[np.int64]) -> "Momentum":
+        """The momenta with the given indices or mask, with all that was worked out for them."""
+        part = Momentum(self.pt[which], self.eta[which], self.phi[which], self.mass[which])
+        return part.knowing({name: values[which] for name, values in vars(self).items()})
+
+    def knowing(self, known: Mapping[str, Floats]) -> "Momentum":
+        """This momentum, which need not work out its properties in `known`."""
+        vars(self).update({name: known[name] for name in known.keys() - {"pt", "eta", "phi", "mass"}})
+        return self
+
+    @cached_property
+    def cos(self) -> Floats:
+        """cos φ."""
+        return np.asarray(np.cos(self.phi))
+
+    @cached_property
+    def sin(self) -> Floats:
+        """sin φ."""
+        return np.asarray(np.sin(self.phi))
+
     @cached_property
     def px(self) -> Floats:
         """pT cos φ in GeV."""
-        return self.pt * np.cos(self.phi)
+        return self.pt * self.cos
 
     @cached_property
     def py(self) -> Floats:
         """pT sin φ in GeV."""
-        return self.pt * np.sin(self.phi)
+        return self.pt * self.sin
 
     @cached_property
     def mt(self) -> Floats:
@@ -68,6 +89,16 @@ class Momentum:
     def y(self) -> Floats:
         """Rapidity."""
         return rapidity(self.pt, self.eta, self.mass)
+
+    @cached_property
+    def rise(self) -> Floats:
+        """exp(y/2)."""
+        return np.asarray(np.exp(0.5 * self.y))
+
+    @cached_property
+    def fall(self) -> Floats:
+        """exp(−y/2)."""
+        return np.asarray(1.0 / self.rise)
 
 
 def delta_phi(phi_a: ArrayLike, phi_b: ArrayLike) -> Floats:
@@ -115,7 +146,9 @@ def invariant_mass(a: Momentum, b: Momentum) -> Floats:
 
     m² = m_a² + m_b² + 2 (m_T,a m_T,b cosh Δy − p_T,a p_T,b cos Δφ), evaluated as
     m_a² + m_b² + 2 [(m_a² p_b² + m_b² p_a² + m_a² m_b²) / (m_T,a m_T,b + p_a p_b)
-    + 2 m_T,a m_T,b sinh²(Δy/2) + 2 p_a p_b sin²(Δφ/2)], which keeps its digits for collinear pairs.
+    + 2 m_T,a m_T,b sinh²(Δy/2) + 2 p_a p_b sin²(Δφ/2)], which keeps its digits for collinear pairs. With
+    2 sinh(Δy/2) = e^(y_a/2) e^(−y_b/2) − e^(−y_a/2) e^(y_b/2) and 4 sin²(Δφ/2) the square of the chord
+    between the directions, each momentum needs its exponential, sine and cosine once for all its pairs.
 
     >>> float(invariant_mass(Momentum.of(50, 0, 0), Momentum.of(50, 0, 3.141592653589793)).round(9))
     100.0
@@ -127,9 +160,10 @@ def invariant_mass(a: Momentum, b: Momentum) -> Floats:
     total = mt_product + pt_product
     masses = (a.mass * b.pt) ** 2 + (b.mass * a.pt) ** 2 + (a.mass * b.mass) ** 2
     offset = np.divide(masses, total, out=np.zeros(total.shape), where=total > 0.0)
-    angular = mt_product * np.sinh(0.5 * (a.y - b.y)) ** 2
-    angular = angular + pt_product * np.sin(0.5 * (a.phi - b.phi)) ** 2
-    return np.asarray(np.sqrt(a.mass**2 + b.mass**2 + 2.0 * offset + 4.0 * angular))
+    boost = a.rise * b.fall - a.fall * b.rise
+    across, along = a.cos - b.cos, a.sin - b.sin
+    angular = mt_product * (boost * boost) + pt_product * (across * across + along * along)
+    return np.asarray(np.sqrt(a.mass**2 + b.mass**2 + 2.0 * offset + angular))
 
 
 def pair_pt(a: Momentum, b: Momentum) -> Floats:

@@ -1,11 +1,13 @@
 """Canonical objects of a chunk, in GeV and radians, whatever dialect they come from."""
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from znought.errors import DataError
+from znought.processors.kinematics import Momentum
 
 __all__ = ["Floats", "Jets", "Leptons", "Missing", "check_units", "event_of"]
 
@@ -61,12 +63,34 @@ class Jets:
     index: NDArray[np.int64]
     btag_is_probability: bool = False
 
+    @cached_property
+    def event(self) -> NDArray[np.int64]:
+        """Index of the event of each jet, shape (n_jets,)."""
+        return event_of(self.counts)
+
+    @cached_property
+    def direction(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """cos φ and sin φ of each jet."""
+        phi = self.phi.astype(np.float64)
+        return np.asarray(np.cos(phi)), np.asarray(np.sin(phi))
+
+    def momenta(self, which: NDArray[np.int64] | NDArray[np.bool_]) -> Momentum:
+        """Momenta of the jets with the given indices or mask."""
+        parts = (values[which] for values in (self.pt, self.eta, self.phi, self.mass))
+        cos, sin = (values[which] for values in self.direction)
+        return Momentum.of(*parts).knowing({"cos": cos, "sin": sin})
+
+    def scaled(self, factor: NDArray[np.float64] | float) -> "Jets":
+        """The jets with momenta and masses times a factor; where they point, they stay."""
+        jets = replace(self, pt=self.pt * factor, mass=self.mass * factor)
+        vars(jets).update(event=self.event, direction=self.direction)
+        return jets
+
     def only(self, keep: NDArray[np.bool_]) -> "Jets":
         """The jets where `keep`, shape (n_jets,), is true."""
-        event = event_of(self.counts)
         return replace(
             self,
-            counts=np.bincount(event[keep], minlength=len(self.counts)),
+            counts=np.bincount(self.event[keep], minlength=len(self.counts)),
             pt=self.pt[keep],
             eta=self.eta[keep],
             phi=self.phi[keep],

@@ -1,23 +1,23 @@
 """From objects to selected events with their inputs: the part of the chain that every variation repeats."""
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from znought.processors.chunk import Chunk
 from znought.processors.dialects.view import View
-from znought.processors.features import FinalState, features
+from znought.processors.features import FinalState, inputs, visible
 from znought.processors.kinematics import Momentum
-from znought.processors.objects import Jets, Leptons, check_units, event_of
+from znought.processors.objects import Jets, Leptons, check_units
 from znought.processors.selection import (
-    Dijet,
     VHWWSelection,
     clean_jets,
+    counted,
     leading_jets,
     select_dilepton,
     tagged,
-    take,
     veto_weight,
 )
 from znought.processors.variations import Objects
@@ -37,6 +37,7 @@ class Selected:
         veto_weight: probability to hold no b-tagged jet, 1 where the veto is a cut, shape (n_selected,).
         passed: consecutive cuts passed before the b-veto, for every event of the chunk, shape (n_events,).
         columns: the 17 inputs, then `met` and `n_jets`.
+        hadronic: what the jets determine, for variations that leave them alone.
     """
 
     event: NDArray[np.int64]
@@ -44,6 +45,41 @@ class Selected:
     veto_weight: Floats
     passed: NDArray[np.int8]
     columns: dict[str, NDArray[np.generic]]
+    hadronic: "Hadronic"
+
+
+@dataclass(frozen=True)
+class Hadronic:
+    """What leptons and jets of the selected events determine, without missing transverse momentum.
+
+    Attributes:
+        objects: leptons and jets.
+        row: index of the selected events among the pairs, shape (n_selected,).
+        veto_weight: as in `Selected`.
+        passed: as in `Selected`.
+        leptons, jets: leading and subleading ones.
+        n_jets, ht, px, py: number of the jets, sum of their pT, and their vector sum, shape (n_selected,).
+    """
+
+    objects: Objects
+    row: NDArray[np.int64]
+    veto_weight: Floats
+    passed: NDArray[np.int8]
+    leptons: tuple[Momentum, Momentum]
+    jets: tuple[Momentum, Momentum]
+    n_jets: NDArray[np.int64]
+    ht: Floats
+    px: Floats
+    py: Floats
+
+    @cached_property
+    def visible(self) -> dict[str, Floats]:
+        """Inputs that need nothing else."""
+        return visible(self.leptons, self.jets)
+
+    def is_of(self, objects: Objects) -> bool:
+        """Whether the leptons and jets are these very ones."""
+        return objects.pairs is self.objects.pairs and objects.jets is self.objects.jets
 
 
 def read_leptons(chunk: Chunk) -> tuple[Leptons, Leptons]:
@@ -72,25 +108,42 @@ def _read_jets(chunk: Chunk, view: View, selection: VHWWSelection) -> Jets:
     return replace(chunk.dialect.jets(view, btag), btag_is_probability=by_weight)
 
 
-def reconstruct(chunk: Chunk, objects: Objects, selection: VHWWSelection) -> Selected:
-    """Selected events and their inputs."""
+def reconstruct(
+    chunk: Chunk, objects: Objects, selection: VHWWSelection, *, nominal: Selected | None = None
+) -> Selected:
+    """Selected events and their inputs.
+
+    Args:
+        chunk: the chunk.
+        objects: of the events that hold a pair.
+        selection: the cuts.
+        nominal: what nominal objects came to: taken over where leptons and jets are the same.
+    """
+    if nominal is not None and nominal.hadronic.is_of(objects):
+        hadronic = nominal.hadronic
+    else:
+        hadronic = _hadronic(chunk, objects, selection)
+    state = _final_state(objects, hadronic, selection)
+    columns: dict[str, NDArray[np.generic]] = {**inputs(hadronic.visible, state)}
+    columns["met"] = np.hypot(*state.met).astype(np.float32)
+    columns["n_jets"] = hadronic.n_jets.astype(np.uint8)
+    rows = hadronic.row
+    return Selected(objects.pairs.event[rows], rows, hadronic.veto_weight, hadronic.passed, columns, hadronic)
+
+
+def _hadronic(chunk: Chunk, objects: Objects, selection: VHWWSelection) -> Hadronic:
+    """Events with enough jets that survive the b-veto."""
     pairs, jets = objects.pairs, objects.jets
     dijet = leading_jets(jets, selection)
     passed = pairs.passed.copy()
     passed[pairs.event[dijet.event]] += 1
     keep, veto = b_veto(chunk, jets, dijet.event, selection)
-    state, n_jets = _final_state(objects, dijet, selection)
-    columns: dict[str, NDArray[np.generic]] = {**features(state)}
-    columns["met"] = np.hypot(*state.met).astype(np.float32)
-    columns["n_jets"] = n_jets.astype(np.uint8)
-    rows = dijet.event[keep]
-    return Selected(
-        pairs.event[rows],
-        rows,
-        veto[keep],
-        passed,
-        {name: values[keep] for name, values in columns.items()},
-    )
+    rows, two = dijet.event, (dijet.leading, dijet.subleading)
+    if not keep.all():
+        rows, veto, two = rows[keep], veto[keep], (two[0].at(keep), two[1].at(keep))
+    leptons = (pairs.leading.at(rows), pairs.subleading.at(rows))
+    n_jets, ht, px, py = _jet_sums(jets, counted(jets, selection))
+    return Hadronic(objects, rows, veto, passed, leptons, two, n_jets[rows], ht[rows], px[rows], py[rows])
 
 
 def b_veto(
@@ -105,44 +158,35 @@ def b_veto(
     return keep, np.ones(len(rows))
 
 
-def _final_state(
-    objects: Objects, dijet: Dijet, selection: VHWWSelection
-) -> tuple[FinalState, NDArray[np.int64]]:
-    """Everything the inputs derive from, for the dijet events, and the number of jets."""
-    pairs, jets, missing = objects.pairs, objects.jets, objects.missing
-    good = (jets.pt > selection.pt_jet_min_gev) & (np.abs(jets.eta) < selection.abs_eta_jet_max)
-    n_jets, ht_jets, jets_px, jets_py = _jet_sums(jets, good)
-    leptons = (take(pairs.leading, dijet.event), take(pairs.subleading, dijet.event))
+def _final_state(objects: Objects, hadronic: Hadronic, selection: VHWWSelection) -> FinalState:
+    """Everything the inputs derive from, for the selected events."""
+    pairs, missing, rows = objects.pairs, objects.missing, hadronic.row
     met_x, met_y = missing.px, missing.py
     if missing.soft_only:
-        _, _, all_px, all_py = _jet_sums(jets, jets.pt > selection.pt_btag_min_gev)
+        _, _, all_px, all_py = _jet_sums(objects.jets, objects.jets.pt > selection.pt_btag_min_gev)
         met_x = met_x - all_px - pairs.leading.px - pairs.subleading.px
         met_y = met_y - all_py - pairs.leading.py - pairs.subleading.py
     track_x = met_x if missing.track_px is None else missing.track_px
     track_y = met_y if missing.track_py is None else missing.track_py
-    rows = dijet.event
     significance = None if missing.significance is None else missing.significance[rows]
-    state = FinalState(
+    leptons = hadronic.leptons
+    return FinalState(
         leptons,
-        (dijet.leading, dijet.subleading),
+        hadronic.jets,
         (met_x[rows], met_y[rows]),
         (track_x[rows], track_y[rows]),
-        leptons[0].pt + leptons[1].pt + ht_jets[rows],
+        leptons[0].pt + leptons[1].pt + hadronic.ht,
         missing.soft_ht[rows],
         significance,
-        (jets_px[rows], jets_py[rows]),
+        (hadronic.px, hadronic.py),
     )
-    return state, n_jets[rows]
 
 
 def _jet_sums(jets: Jets, keep: NDArray[np.bool_]) -> tuple[NDArray[np.int64], Floats, Floats, Floats]:
     """Number, scalar sum of pT, and vector sum of the kept jets of each event."""
-    n_events = len(jets.counts)
-    event = event_of(jets.counts)[keep]
-    momenta = Momentum.of(jets.pt[keep], jets.eta[keep], jets.phi[keep])
-    count = np.bincount(event, minlength=n_events)
+    n_events, event, momenta = len(jets.counts), jets.event[keep], jets.momenta(keep)
     ht, px, py = (
         np.bincount(event, weights=values, minlength=n_events).astype(np.float64)
         for values in (momenta.pt, momenta.px, momenta.py)
     )
-    return count, ht, px, py
+    return np.bincount(event, minlength=n_events), ht, px, py

@@ -16,11 +16,11 @@ __all__ = [
     "Dilepton",
     "VHWWSelection",
     "clean_jets",
+    "counted",
     "leading_jets",
     "select_dilepton",
     "taggable",
     "tagged",
-    "take",
     "veto_weight",
 ]
 
@@ -187,7 +187,7 @@ def _paired(  # the two flavours come with their indices
     heavy = m_ll > selection.m_ll_min_gev
     event = event[alive][heavy]
     passed[event] += 1
-    return Dilepton(event, take(leading, heavy), take(subleading, heavy), m_ll[heavy], passed)
+    return Dilepton(event, leading.at(heavy), subleading.at(heavy), m_ll[heavy], passed)
 
 
 def _good(leptons: Leptons, selection: VHWWSelection) -> NDArray[np.bool_]:
@@ -213,32 +213,31 @@ def _choose(first: NDArray[np.bool_], a: Momentum, b: Momentum) -> Momentum:
     )
 
 
-def take(momentum: Momentum, which: NDArray[np.bool_] | NDArray[np.int64]) -> Momentum:
-    """The momenta with the given indices or mask."""
-    return Momentum(momentum.pt[which], momentum.eta[which], momentum.phi[which], momentum.mass[which])
-
-
 def clean_jets(jets: Jets, leptons: Dilepton, *, dr_min: float) -> Jets:
     """Jets that are identified and not closer than `dr_min` to either selected lepton."""
-    event = event_of(jets.counts)
     keep = jets.usable.copy()
     for lepton in (leptons.leading, leptons.subleading):
-        distance2 = (jets.eta - lepton.eta[event]) ** 2 + delta_phi(jets.phi, lepton.phi[event]) ** 2
-        keep &= distance2 >= dr_min**2
+        eta, phi = (np.repeat(values, jets.counts) for values in (lepton.eta, lepton.phi))
+        keep &= (jets.eta - eta) ** 2 + delta_phi(jets.phi, phi) ** 2 >= dr_min**2
     return jets.only(keep)
 
 
 def leading_jets(jets: Jets, selection: VHWWSelection) -> Dijet:
     """The two leading jets of every event that has enough of them."""
-    good = (jets.pt > selection.pt_jet_min_gev) & (np.abs(jets.eta) < selection.abs_eta_jet_max)
-    event = event_of(jets.counts)
-    enough = np.bincount(event[good], minlength=len(jets.counts)) >= selection.n_jets_min
-    index = np.flatnonzero(good & enough[event])
-    pt, event = jets.pt[index].astype(np.float64), event[index]
+    index = np.flatnonzero(counted(jets, selection))
+    event = jets.event[index]
+    enough = np.bincount(event, minlength=len(jets.counts)) >= selection.n_jets_min
+    index = index[enough[event]]
+    pt, event = jets.pt[index].astype(np.float64), jets.event[index]
     rows = np.flatnonzero(enough)
     first = _largest(pt, event)
     pt[first] = -np.inf
-    return Dijet(rows, _momenta(jets, index[first]), _momenta(jets, index[_largest(pt, event)]))
+    return Dijet(rows, jets.momenta(index[first]), jets.momenta(index[_largest(pt, event)]))
+
+
+def counted(jets: Jets, selection: VHWWSelection) -> NDArray[np.bool_]:
+    """Jets that count, shape (n_jets,)."""
+    return np.asarray((jets.pt > selection.pt_jet_min_gev) & (np.abs(jets.eta) < selection.abs_eta_jet_max))
 
 
 def _largest(values: NDArray[np.float64], event: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -253,11 +252,6 @@ def _largest(values: NDArray[np.float64], event: NDArray[np.int64]) -> NDArray[n
     return np.asarray(largest[first])
 
 
-def _momenta(jets: Jets, index: NDArray[np.int64]) -> Momentum:
-    """Momenta of the jets with the given indices."""
-    return Momentum.of(jets.pt[index], jets.eta[index], jets.phi[index], jets.mass[index])
-
-
 def taggable(jets: Jets, selection: VHWWSelection) -> NDArray[np.bool_]:
     """Jets in the acceptance of b-tagging."""
     return np.asarray((jets.pt > selection.pt_btag_min_gev) & (np.abs(jets.eta) < selection.abs_eta_btag_max))
@@ -266,13 +260,13 @@ def taggable(jets: Jets, selection: VHWWSelection) -> NDArray[np.bool_]:
 def tagged(jets: Jets, selection: VHWWSelection, *, working_point: float) -> NDArray[np.bool_]:
     """True for events with a b-tagged jet, shape (n_events,)."""
     btagged = taggable(jets, selection) & (jets.btag > working_point)
-    return np.bincount(event_of(jets.counts)[btagged], minlength=len(jets.counts)) > 0
+    return np.bincount(jets.event[btagged], minlength=len(jets.counts)) > 0
 
 
 def veto_weight(jets: Jets, selection: VHWWSelection) -> NDArray[np.float64]:
     """Probability that no jet is b-tagged, Π (1 − p) over jets in acceptance, shape (n_events,)."""
     inside = taggable(jets, selection)
-    event = event_of(jets.counts)[inside]
+    event = jets.event[inside]
     kept = 1.0 - jets.btag[inside].astype(np.float64)
     weight = np.ones(len(jets.counts))
     # Products in the order of the jets: the same digits for any chunking.

@@ -11,8 +11,7 @@ from scipy.special import ndtri
 
 from znought.errors import CardError
 from znought.identity import uniform
-from znought.processors.kinematics import Momentum
-from znought.processors.objects import Jets, Leptons, Missing, event_of
+from znought.processors.objects import Jets, Leptons, Missing
 from znought.processors.selection import Dilepton
 
 __all__ = ["Objects", "Variation", "VariationsConfig", "scale_leptons", "vary"]
@@ -136,13 +135,13 @@ def vary(
     if variation.quantity == "jer":
         smearing = variation.shift * _gaussian(objects.jets, identity())
         factor = np.maximum(1.0 + smearing, _SMALLEST_SMEARING)
-    jets = replace(objects.jets, pt=objects.jets.pt * factor, mass=objects.jets.mass * factor)
+    jets = objects.jets.scaled(factor)
     return replace(objects, jets=jets, missing=_after_jets(objects, jets))
 
 
 def _gaussian(jets: Jets, identity: Mapping[str, NDArray[np.integer]]) -> Floats:
     """One Gaussian number per jet from the event's identity and the jet's place in it."""
-    event = event_of(jets.counts)
+    event = jets.event
     place = np.arange(len(event)) - (np.cumsum(jets.counts) - jets.counts)[event]
     label = identity["response"].astype(np.uint64)[event] << np.uint64(8)
     lumi = identity["luminosityBlock"].astype(np.uint64)[event]
@@ -153,9 +152,8 @@ def _gaussian(jets: Jets, identity: Mapping[str, NDArray[np.integer]]) -> Floats
 
 def _sums(jets: Jets) -> tuple[Floats, Floats]:
     """Vector sum of all jets of each event, in GeV."""
-    event, momenta = event_of(jets.counts), Momentum.of(jets.pt, jets.eta, jets.phi)
-    n_events = len(jets.counts)
-    px, py = (np.bincount(event, weights=p, minlength=n_events) for p in (momenta.px, momenta.py))
+    pt, n_events = jets.pt.astype(np.float64), len(jets.counts)
+    px, py = (np.bincount(jets.event, weights=pt * along, minlength=n_events) for along in jets.direction)
     return px.astype(np.float64), py.astype(np.float64)
 
 

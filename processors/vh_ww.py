@@ -53,7 +53,7 @@ class VHWWProcessor(ProcessorABC):  # type: ignore[misc]  # coffea has no type i
         flow = Cutflow.filled(CUTS[:-1], selected.passed, gen_weight)
         cutflows = {NOMINAL: flow.then(CUTS[-1], weights["gen_weight"])}
         files = [*self._written(chunk, NOMINAL, selected, weights)]
-        for variation, varied, factors in self._varied(chunk, leptons, objects):
+        for variation, varied, factors in self._varied(chunk, leptons, objects, selected):
             weight = gen_weight[varied.event] * varied.veto_weight * factors.nominal
             varied_flow = flow.moved(selected.passed, varied.passed, gen_weight)
             cutflows[variation.name] = varied_flow.then(CUTS[-1], weight)
@@ -90,7 +90,7 @@ class VHWWProcessor(ProcessorABC):  # type: ignore[misc]  # coffea has no type i
         return weights
 
     def _varied(
-        self, chunk: Chunk, leptons: tuple[Leptons, Leptons], nominal: Objects
+        self, chunk: Chunk, leptons: tuple[Leptons, Leptons], nominal: Objects, expected: Selected
     ) -> Iterator[tuple[Variation, Selected, Factors]]:
         """Events and scale factors of each variation that moves objects; branches are read once for all."""
         for variation in () if chunk.is_data else self.variations.all():
@@ -101,7 +101,7 @@ class VHWWProcessor(ProcessorABC):  # type: ignore[misc]  # coffea has no type i
                 electrons, muons = (scale_leptons(flavour, variation) for flavour in leptons)
                 objects = read_objects(chunk, (electrons, muons), self.selection)
             objects = vary(objects, variation, partial(chunk.identity, objects.pairs.event))
-            selected = reconstruct(chunk, objects, self.selection)
+            selected = reconstruct(chunk, objects, self.selection, nominal=expected)
             yield variation, selected, scale_factors(chunk, objects, selected, self.weights, self.selection)
 
     def _written(

@@ -13,7 +13,7 @@ from znought.processors.corrections import correction, variations
 from znought.processors.kinematics import Momentum
 from znought.processors.objects import event_of
 from znought.processors.reconstruction import Selected
-from znought.processors.selection import VHWWSelection, taggable, take
+from znought.processors.selection import VHWWSelection, taggable
 from znought.processors.variations import Objects
 
 __all__ = ["Factors", "ScaleFactor", "check_scale_factors", "scale_factors"]
@@ -264,7 +264,7 @@ def _flavours(chunk: Chunk) -> NDArray[np.integer]:
 
 def _lepton(objects: Objects, selected: Selected, flavour: Literal["electron", "muon"]) -> Momentum:
     """The electron or muon of each selected pair: the lighter or heavier of the two."""
-    first, second = (take(part, selected.row) for part in (objects.pairs.leading, objects.pairs.subleading))
+    first, second = (part.at(selected.row) for part in (objects.pairs.leading, objects.pairs.subleading))
     use_first = (first.mass < second.mass) == (flavour == "electron")
     return Momentum(
         *(
