@@ -15,7 +15,7 @@ from znought.stats.smeft_analysis import SmeftConfig
 from znought.stats.smeft_channel import MorphingConfig
 from znought.stats.smeft_likelihood import SIGNAL, Systematics
 
-__all__ = ["Discriminants", "Export", "TalkNetwork", "VHBBCard"]
+__all__ = ["Discriminants", "Export", "Published", "TalkNetwork", "VHBBCard"]
 
 EVENT_COLUMNS = ("pt_v", "m_bb", "met", "n_jets")
 """What a region may cut on in every channel, beside inputs that all channels share."""
@@ -35,7 +35,7 @@ class TalkNetwork(Section):
     hidden_layers: Annotated[int, Field(ge=1)] = 1
     activation: Activation = "relu"
     optimiser: Optimiser = "adam"
-    learning_rate: Annotated[float, Field(gt=0)] = 0.001
+    learning_rate: Annotated[float, Field(gt=0)] = 0.003
     asimov_l1: Annotated[float, Field(ge=0)] = 0.003
     pretraining_epochs: Annotated[int, Field(ge=0)] = 5
     minimum_background: Annotated[float, Field(gt=0)] = 1.0
@@ -69,6 +69,26 @@ class Export(Section):
     seed: int = 1
 
 
+class Published(Section):
+    """What others quote for one channel, shown as theirs beside our numbers.
+
+    Attributes:
+        source: who.
+        channel: of which channel.
+        auc, z_a: coefficient → area under the ROC curve, and Z_A by counting the whole yield as signal.
+        yields: coefficient → their events at the coefficient and in the standard model, of which Z_A is
+            shown without any network.
+        claim: reach in the coefficient that they claim.
+    """
+
+    source: str
+    channel: Channel = "0L"
+    auc: dict[float, float] = Field(default_factory=dict)
+    z_a: dict[float, float] = Field(default_factory=dict)
+    yields: dict[float, tuple[float, float]] = Field(default_factory=dict)
+    claim: float | None = None
+
+
 class VHBBCard(Card):
     """VH(bb) with c̄_HW (and c̄_HB) in up to three channels.
 
@@ -77,6 +97,7 @@ class VHBBCard(Card):
         training_region: name in `regions` of the events that networks learn from; all regions are reported.
         smeft: significances, projections and limits.
         systematics: of the likelihood.
+        published: numbers of others, quoted.
     """
 
     analysis: Literal["vh_bb_smeft"]
@@ -84,13 +105,14 @@ class VHBBCard(Card):
     training_region: str = "inclusive"
     selection: VHBBSelection = VHBBSelection()
     network: TalkNetwork = TalkNetwork()
-    training: TrainingConfig = TrainingConfig(batch_size=4096, max_epochs=35, patience=5, monitor="loss")
+    training: TrainingConfig = TrainingConfig(batch_size=4096, max_epochs=100, patience=15, monitor="loss")
     trees: TreesConfig = TreesConfig()
     discriminants: Discriminants = Discriminants()
     morphing: MorphingConfig = MorphingConfig()
     smeft: SmeftConfig = SmeftConfig()
     systematics: Systematics = Systematics()
     export: Export = Export()
+    published: Published | None = None
 
     @model_validator(mode="after")
     def _names_agree(self) -> "VHBBCard":

@@ -3,7 +3,8 @@
 from znought.facility.flow import Flow, Stage
 from znought.facility.results_vh_bb import read_smeft_results
 from znought.facility.stages import simulate
-from znought.facility.stages.vh_bb import limits, measure, process, score, train
+from znought.facility.stages.vh_bb import limits, measure, plot, process, score, train
+from znought.facility.summary_vh_bb import smeft_tables
 
 __all__ = ["VH_BB"]
 
@@ -32,10 +33,11 @@ _STAGES = (
     Stage(
         "limits",
         limits.set_limits,
-        ("label", "title", "lumi_ifb", "systematics", *_LEARNING),
+        ("label", "title", "lumi_ifb", "systematics", "published", *_LEARNING),
         (limits.__name__,),
         after=("measure",),
     ),
+    Stage("plot", plot.plot, ("label", "title", "published"), (plot.__name__,), after=("limits",)),
 )
 
-VH_BB = Flow(stages=_STAGES, aside=(), read_results=read_smeft_results, tables=lambda results: ())
+VH_BB = Flow(stages=_STAGES, aside=(), read_results=read_smeft_results, tables=smeft_tables)

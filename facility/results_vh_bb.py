@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
+from znought.errors import DataError
 from znought.facility.results import Estimate
 from znought.facility.workspace import read_json
 
@@ -14,11 +15,13 @@ __all__ = [
     "CoverageResult",
     "IntervalResult",
     "ProjectionResult",
+    "PublishedResult",
     "ScanResult",
     "SignificanceEntry",
     "SmeftResults",
     "Truncation",
     "YieldEntry",
+    "checked_results",
     "read_smeft_results",
 ]
 
@@ -198,13 +201,28 @@ class ScanResult(_Record):
     delta_2lnl: tuple[float, ...]
 
 
+class PublishedResult(_Record):
+    """Numbers of others, by the text of the coefficient's value ("0.03").
+
+    Attributes:
+        no_network: Z_A that their definition gives for their yields with no network at all.
+    """
+
+    source: str
+    channel: str
+    auc: dict[str, float]
+    z_a: dict[str, float]
+    no_network: dict[str, float]
+    claim: float | None
+
+
 class SmeftResults(_Record):
     """Everything that the closing tables, the figures and a notebook need.
 
     Attributes:
         coefficient: whose values these are.
         sigma_background: relative uncertainty of the background in every Z_A.
-        no_network: value → Z_A that the talk's definition gives with the talk's 0L yields and no network.
+        published: what others quote, as theirs.
         notes: what a reader must know beside the numbers.
     """
 
@@ -217,7 +235,7 @@ class SmeftResults(_Record):
     regions: tuple[str, ...]
     sigma_background: float
     min_background: float
-    no_network: dict[str, float]
+    published: PublishedResult | None = None
     yields: tuple[YieldEntry, ...]
     auc: tuple[Area, ...]
     significances: tuple[SignificanceEntry, ...]
@@ -235,6 +253,20 @@ def read_smeft_results(path: Path) -> SmeftResults:
     """Reads `results.json`.
 
     Raises:
-        DataError: it does not exist or is damaged.
+        DataError: it does not exist, or is of another version.
     """
-    return SmeftResults.model_validate(read_json(path))
+    return checked_results(read_json(path), path)
+
+
+def checked_results(content: object, path: Path) -> SmeftResults:
+    """Results whose every field is there and of its kind.
+
+    Raises:
+        DataError: the file that they come from was left by another version.
+    """
+    try:
+        return SmeftResults.model_validate(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise DataError(f"{path}: {where}: {first['msg']}; run the stage that writes it again.") from error

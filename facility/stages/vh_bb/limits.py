@@ -17,9 +17,10 @@ from znought.facility.results_vh_bb import (
     ContourResult,
     CoverageResult,
     IntervalResult,
+    PublishedResult,
     ScanResult,
-    SmeftResults,
     Truncation,
+    checked_results,
 )
 from znought.facility.workspace import Workspace, read_json, write_json
 from znought.stats.limits_smeft import Coverage, delta_2lnl, interval
@@ -35,12 +36,10 @@ from znought.stats.smeft_analysis import (
 )
 from znought.stats.smeft_calibration import calibrate
 
-__all__ = ["BEST", "NO_NETWORK_YIELDS", "set_limits"]
+__all__ = ["BEST", "set_limits"]
 
 BEST = "linear_score"
 """What calibration, truncation and contour are shown for."""
-NO_NETWORK_YIELDS = {0.001: (175.84, 162.4)}
-"""Value → the talk's 0L yields at 80 fb⁻¹: the whole yield at c̄ ≠ 0, and that of the standard model."""
 N_SCANNED = 121
 
 
@@ -65,7 +64,7 @@ def set_limits(context: Context[VHBBCard]) -> Iterable[Path]:
     pieces = _pieces(context)
     measured = read_json(workspace.significance)
     notes = [*measured.pop("notes"), *pieces.pop("notes")]
-    results = SmeftResults.model_validate(
+    results = checked_results(
         {
             "analysis": card.analysis,
             "title": card.title,
@@ -76,22 +75,35 @@ def set_limits(context: Context[VHBBCard]) -> Iterable[Path]:
             "regions": tuple(card.regions),
             "sigma_background": card.smeft.sigma_rel,
             "min_background": card.smeft.min_background,
-            "no_network": _no_network(card),
+            "published": _published(card),
             **measured,
             **pieces,
             "substitutes": read_json(workspace.substitutes),
             "notes": [*_notes(card), *dict.fromkeys(notes)],
-        }
+        },
+        workspace.significance,
     )
     write_json(workspace.results, results.model_dump(mode="json"))
     return [workspace.results]
 
 
-def _no_network(card: VHBBCard) -> dict[str, float]:
-    return {
-        f"{value:g}": float(smeft_z(*yields, sigma_rel=card.smeft.sigma_rel, signal_definition="paper"))
-        for value, yields in NO_NETWORK_YIELDS.items()
-    }
+def _published(card: VHBBCard) -> PublishedResult | None:
+    """What the card quotes, and what the quoted yields give without a network."""
+    quoted = card.published
+    if quoted is None:
+        return None
+    sigma_rel = card.smeft.sigma_rel
+    return PublishedResult(
+        source=quoted.source,
+        channel=quoted.channel,
+        auc={f"{value:g}": area for value, area in quoted.auc.items()},
+        z_a={f"{value:g}": z for value, z in quoted.z_a.items()},
+        no_network={
+            f"{value:g}": float(smeft_z(*yields, sigma_rel=sigma_rel, signal_definition="paper"))
+            for value, yields in quoted.yields.items()
+        },
+        claim=quoted.claim,
+    )
 
 
 def _notes(card: VHBBCard) -> list[str]:
