@@ -90,6 +90,27 @@ def test_text_card_has_every_word_and_its_shapes_exist(spec: Spec, tmp_path: Pat
         assert file["SR/data_obs"].values() == pytest.approx([504, 159, 52])
 
 
+def test_text_card_keeps_a_shape_that_has_no_norm_and_templates_without_error(tmp_path: Path) -> None:
+    shape = {"name": "jes", "type": "histosys", "data": {"hi_data": [12.0, 30.0], "lo_data": [9.0, 25.0]}}
+    signal = {
+        "name": "VH",
+        "data": [1.0, 2.0],
+        "modifiers": [{"name": "mu", "type": "normfactor", "data": None}],
+    }
+    background = {"name": "top", "data": [10.0, 28.0], "modifiers": [shape]}
+    spec: Spec = {
+        "channels": [{"name": "SR", "samples": [signal, background]}],
+        "observations": [{"name": "SR", "data": [11.0, 30.0]}],
+        "measurements": [{"name": "znought", "config": {"poi": "mu", "parameters": []}}],
+        "version": "1.0.0",
+    }
+    write_datacard(tmp_path / "card.txt", spec)
+    with uproot.open(tmp_path / "card_shapes.root") as file:
+        assert file["SR/top_jesUp"].values().tolist() == [12, 30]
+        assert file["SR/top_jesDown"].values().tolist() == [9, 25]
+        assert file["SR/top"].variances().tolist() == [0, 0]
+
+
 def test_hepdata_submission_is_valid(tmp_path: Path) -> None:
     write_hepdata(tmp_path, {"Yields SR": ("Signal region", regions()[0].nominal)}, discriminant="VH score")
     # They come with the "hepdata" extra.
