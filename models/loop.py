@@ -103,6 +103,7 @@ def _noisy_logits(model: Any, features: Any, places: Any, deviates: Any) -> Any:
     import keras
     import tensorflow as tf
     from scipy.special import ndtri
+    from tensorflow.compiler.tf2xla.python import xla
 
     values, drawn = features, 0
     for layer in model.layers[:-1]:
@@ -110,7 +111,9 @@ def _noisy_logits(model: Any, features: Any, places: Any, deviates: Any) -> Any:
             values = layer(values, training=True)
             continue
         batch, width = values.shape
-        normal = tf.reshape(tf.slice(deviates, places[drawn : drawn + 1], [batch * width]), (batch, width))
+        # TensorFlow's own slice would have XLA compile anew for every value of the place.
+        stretch = xla.dynamic_slice(deviates, places[drawn : drawn + 1], [batch * width])
+        normal = tf.reshape(stretch, (batch, width))
         drawn += 1
         if isinstance(layer, keras.layers.GaussianNoise):
             values = values + layer.stddev * normal

@@ -1,5 +1,8 @@
 import hashlib
 import io
+import os
+import subprocess
+import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -147,8 +150,13 @@ def _noise_of(layer: Any, width: int) -> np.ndarray:
     model = keras.Sequential([keras.layers.Input((width,)), layer, keras.layers.Activation("softmax")])
     assert random_widths(model) == (width,)
     deviates = np.random.default_rng(1).standard_normal(n_deviates((width,), 1000), dtype=np.float32)
-    found = _noisy_logits(model, tf.ones((1000, width)), tf.constant([12345]), tf.constant(deviates))
-    drawn: np.ndarray = found.numpy()
+
+    def draw(place: Any, table: Any) -> Any:
+        return _noisy_logits(model, tf.ones((1000, width)), place, table)
+
+    drawn: np.ndarray = tf.function(draw, jit_compile=True)(
+        tf.constant([12345]), tf.constant(deviates)
+    ).numpy()
     return drawn
 
 
@@ -184,3 +192,20 @@ def test_every_step_and_every_call_draws_noise_anew() -> None:
     assert (places + taken <= len(deviates)).all()
     assert len(np.unique(places)) > 0.99 * places.size
     assert abs(np.corrcoef(deviates, others)[0, 1]) < 0.02
+
+
+def test_the_steps_are_compiled_once_whatever_the_noise(tmp_path: Path) -> None:
+    """XLA writes down every program that it compiles: one for the steps, in two epochs of two calls."""
+    code = (
+        "from tests.models.test_training import *\n"
+        "from tests.models.test_training import _train\n"
+        "from znought.models import loop\n"
+        "loop.STEPS_PER_CALL = 12\n"
+        "_train(training=replace(TRAINING, max_epochs=2))"
+    )
+    environment = os.environ | {"XLA_FLAGS": f"--xla_dump_to={tmp_path}", "TF_CPP_MIN_LOG_LEVEL": "3"}
+    subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code], check=True, env=environment, capture_output=True
+    )
+    programs = [path.name for path in tmp_path.glob("*before_optimizations.txt")]
+    assert sum("steps" in name for name in programs) == 1, programs
