@@ -3,7 +3,7 @@
 from znought.facility.flow import Flow, Stage
 from znought.facility.results_vh_bb import read_smeft_results
 from znought.facility.stages import simulate
-from znought.facility.stages.vh_bb import limits, measure, plot, process, score, train
+from znought.facility.stages.vh_bb import export, limits, measure, plot, process, score, train
 from znought.facility.summary_vh_bb import smeft_tables
 
 __all__ = ["VH_BB"]
@@ -40,4 +40,12 @@ _STAGES = (
     Stage("plot", plot.plot, ("label", "title", "published"), (plot.__name__,), after=("limits",)),
 )
 
-VH_BB = Flow(stages=_STAGES, aside=(), read_results=read_smeft_results, tables=smeft_tables)
+_EXPORT = Stage(
+    "export",
+    export.export,
+    ("lumi_ifb", "training", "export", *_EVENTS),
+    (export.__name__,),
+    after=("process",),
+)
+
+VH_BB = Flow(stages=_STAGES, aside=(_EXPORT,), read_results=read_smeft_results, tables=smeft_tables)

@@ -199,7 +199,8 @@ def limit_bars(
         if claim is not None:
             text = f"reach claimed by the talk, ±{claim:g}"
             handles.append(Line2D([], [], color="#3c3c3c", linestyle="dashed", label=text))
-        title = "dark 68 %, pale 95 %" + (f"; {note}" if note else "")
+        levels = "dark 68 %, pale 95 %" if any(entry.segments68 for entry in entries) else "95 %"
+        title = levels + (f"; {note}" if note else "")
         figure.legend(
             handles=handles,
             loc="outside lower center",

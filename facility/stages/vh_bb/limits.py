@@ -35,12 +35,14 @@ from znought.stats.smeft_analysis import (
     two_coefficients,
 )
 from znought.stats.smeft_calibration import calibrate
+from znought.stats.smeft_likelihood import LikelihoodModel
 
 __all__ = ["BEST", "set_limits"]
 
 BEST = "linear_score"
 """What calibration, truncation and contour are shown for."""
 N_SCANNED = 121
+BEYOND = 1.7
 
 
 @dataclass(frozen=True)
@@ -274,7 +276,7 @@ def _covered(one: Coverage) -> CoverageResult:
 
 def _contour(card: VHBBCard, channels: list[ChannelScores], task: _Task) -> list[ContourResult]:
     model = likelihood_model(_scored(channels, task.region), task.discriminant, card.systematics, card.smeft)
-    found = two_coefficients(model, card.smeft)
+    found = two_coefficients(model, replace(card.smeft, contour_half_width=_reach(model)))
     return [
         ContourResult(
             discriminant=task.discriminant,
@@ -285,6 +287,15 @@ def _contour(card: VHBBCard, channels: list[ChannelScores], task: _Task) -> list
             thresholds={f"{level:g}": height for level, height in found.thresholds.items()},
         )
     ]
+
+
+def _reach(model: LikelihoodModel) -> tuple[float, float]:
+    """Half ranges that hold the contour: well beyond the intervals of each coefficient alone."""
+    reach = []
+    for name in model.names:
+        segments = interval(model, coefficient=name).segments
+        reach.append(BEYOND * max(abs(segments[0][0]), abs(segments[-1][1])))
+    return reach[0], reach[1]
 
 
 _KINDS: Mapping[str, Callable[[VHBBCard, list[ChannelScores], _Task], list[Any]]] = {
