@@ -1,0 +1,128 @@
+"""Overhead of small chunks, memory on long datasets, and what a second worker brings.
+
+    python -m benchmarks.columnar_scaling --directory /a/disk/with/5/GB
+
+Set OMP_NUM_THREADS=1 and leave the machine alone: the times are wall times. The files are those of
+benchmarks/columnar.py, copied under identities of their own.
+"""
+
+import argparse
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from pathlib import Path
+from statistics import median
+
+import uproot
+from distributed import Client, LocalCluster
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.columnar import generate
+from znought.facility.runner import process_fileset
+from znought.processors.vh_ww import VHWWProcessor
+
+CHUNK = 100_000
+SMALL = 100
+PER_FILE = 1_000_000
+
+_PEAK = """
+import json, resource, sys
+from benchmarks.columnar_scaling import timed
+timed(None, sys.argv[2:], sys.argv[1])
+print(json.dumps(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024))
+"""
+
+
+def copies(original: Path, n_files: int) -> list[str]:
+    """The file and copies of it, each with an identity of its own: the same twice would be refused."""
+    with uproot.open(original) as file:
+        identity = file.file.uuid.bytes
+    head = original.open("rb").read(100)
+    place = head.index(identity)
+    paths = [original]
+    for i in range(1, n_files):
+        copy = original.with_name(f"{original.stem}_{i}.root")
+        shutil.copyfile(original, copy)
+        with copy.open("r+b") as content:
+            content.seek(place)
+            content.write(uuid.uuid4().bytes)
+        paths.append(copy)
+    return [str(path) for path in paths]
+
+
+def timed(client: Client | None, files: list[str], directory: str, chunk_size: int = CHUNK) -> float:
+    """Seconds to process the files with columns, from looking at them to the closed ledger."""
+    columns = Path(directory, "columns")
+    shutil.rmtree(columns, ignore_errors=True)
+    processor = VHWWProcessor(columns_directory=str(columns))
+    started = time.perf_counter()
+    process_fileset(client, {"toy": {"files": files}}, processor, chunk_size=chunk_size)
+    return time.perf_counter() - started
+
+
+def peak_mb(files: list[str], directory: str) -> float:
+    """Peak resident memory in MB of a fresh process that processes the files."""
+    command = [sys.executable, "-c", _PEAK, directory, *files]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return float(json.loads(done.stdout))
+
+
+def overhead_ms(client: Client | None, path: str, directory: str) -> float:
+    """Milliseconds that each of the small chunks costs beyond its events."""
+    large = timed(client, [path], directory)
+    small = timed(client, [path], directory, chunk_size=SMALL)
+    return 1e3 * (small - large) / (PER_FILE // SMALL)
+
+
+def speed_up(files: list[str], directory: str, repeats: int) -> tuple[float, float]:
+    """Events per second of one worker and of two, in turns."""
+    rates: dict[int, list[float]] = {1: [], 2: []}
+    for _ in range(repeats):
+        for n_workers, found in rates.items():
+            with (
+                LocalCluster(n_workers=n_workers, threads_per_worker=1, dashboard_address=":0") as cluster,
+                Client(cluster) as client,
+            ):
+                timed(client, files[:n_workers], directory)  # imports and warms up
+                found.append(len(files) * PER_FILE / timed(client, files, directory))
+    return median(rates[1]), median(rates[2])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--directory", type=Path, help="for the files; a temporary one if not given")
+    parser.add_argument("--files", type=int, default=20, help="files of a million events for the memory")
+    parser.add_argument("--scaling-files", type=int, default=6, help="files for one worker against two")
+    parser.add_argument("--repeats", type=int, default=3)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(dir=options.directory) as directory:
+        original = Path(directory, "toy.root")
+        generate(original, PER_FILE)
+        files = copies(original, max(options.files, options.scaling_files))
+        table = Table("", "measured", title="chunks, memory and workers")
+        here = overhead_ms(None, files[0], directory)
+        with (
+            LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=":0") as cluster,
+            Client(cluster) as client,
+        ):
+            timed(client, files[:1], directory)
+            there = overhead_ms(client, files[0], directory)
+        n_chunks = PER_FILE // SMALL
+        table.add_row(f"each of {n_chunks:,} chunks, in this process", f"{here:.2f} ms")
+        table.add_row(f"each of {n_chunks:,} chunks, on a cluster of one worker", f"{there:.2f} ms")
+        one, many = peak_mb(files[:1], directory), peak_mb(files[: options.files], directory)
+        table.add_row("peak memory, 1 M events", f"{one:.0f} MB")
+        table.add_row(f"peak memory, {options.files} M events", f"{many:.0f} MB ({many / one - 1:+.1%})")
+        single, double = speed_up(files[: options.scaling_files], directory, options.repeats)
+        table.add_row(f"one worker, {options.scaling_files} M events", f"{single:,.0f} events/s")
+        table.add_row("two workers", f"{double:,.0f} events/s (× {double / single:.2f})")
+        Console(width=100).print(table)
+
+
+if __name__ == "__main__":
+    main()
