@@ -15,10 +15,12 @@ from znought.processors.exact import ExactSum
 from znought.processors.normalisation import Normalisation, normalise
 
 __all__ = [
+    "FlowEntry",
     "Scales",
     "column_files",
     "cutflow_by_process",
     "cutflow_tables",
+    "flow_entry",
     "scale_entry",
     "scales_of",
     "substitutes_of",
@@ -27,6 +29,8 @@ __all__ = [
 NOMINAL = "nominal"
 Scales = Mapping[str, Normalisation | None]
 """Dataset → its scale; None for data, which count as they are."""
+FlowEntry = dict[str, list[float]]
+"""Quantity of a cutflow → its value after each cut."""
 
 
 def scales_of(card: Card, found: RunResult) -> dict[str, Normalisation | None]:
@@ -82,18 +86,23 @@ def cutflow_by_process(card: Card, found: RunResult, scales: Scales) -> dict[str
     processes: dict[str, dict[str, Any]] = {}
     for process, flow in flows.items():
         datasets = [name for name in found.results if card.datasets[name].process == process]
-        rows = flow.rows()
         processes[process] = {
-            "raw": list(flow.counts),
-            "sumw": [row["sumw"] for row in rows],
-            "sumw2": [row["sumw2"] for row in rows],
-            "mc_stat_error": [row["error"] for row in rows],
-            "efficiency": [row["efficiency"] for row in rows],
-            "relative_efficiency": [row["relative_efficiency"] for row in rows],
+            **flow_entry(flow),
             "before_acceptance": sum(_before_acceptance(scales[name]) for name in datasets),
             "datasets": datasets,
         }
     return {"cuts": list(cuts), "processes": processes}
+
+
+def flow_entry(flow: Cutflow) -> FlowEntry:
+    """A cutflow as JSON files hold it: one list per quantity, one entry per cut."""
+    rows = flow.rows()
+    quantities = ("sumw", "sumw2", "efficiency", "relative_efficiency")
+    return {
+        "raw": [*flow.counts],
+        "mc_stat_error": [float(row["error"]) for row in rows],
+        **{name: [float(row[name]) for row in rows] for name in quantities},
+    }
 
 
 def cutflow_tables(card: Card, path: Path, found: RunResult, scales: Scales) -> list[Path]:

@@ -16,6 +16,7 @@ from znought.processors.selection import VHWWSelection
 from znought.processors.variations import VariationsConfig
 from znought.processors.weights import ScaleFactor
 from znought.stats.binning import BinningConfig
+from znought.stats.validation import ValidationConfig
 from znought.stats.workspace import WorkspaceConfig
 
 __all__ = ["SELECTIONS", "ClassedProcess", "CrossFit", "CutBased", "Likelihood", "VHWWCard"]
@@ -106,6 +107,7 @@ class VHWWCard(Card):
     selection: VHWWSelection = VHWWSelection()
     variations: VariationsConfig = VariationsConfig()
     weights: dict[str, ScaleFactor] = Field(default_factory=dict)
+    validation: ValidationConfig = ValidationConfig()
     network: NetworkConfig = NetworkConfig()
     training: TrainingConfig = TrainingConfig()
     boosting: BoostingConfig = BoostingConfig()
@@ -146,7 +148,11 @@ class VHWWCard(Card):
         return (*self.variations.enabled, *varied)
 
     @model_validator(mode="after")
-    def _weights_agree(self) -> "VHWWCard":
+    def _weights_and_validation_agree(self) -> "VHWWCard":
+        if self.validation.region is not None:
+            check_known("validation.region", "region", self.validation.region, self.regions)
+        if self.validation.action == "refuse" and not self.of_kind("data"):
+            raise ValueError("validation.action: refuse needs data to compare with; the card has none.")
         both = set(self.weights) & {"jes", "jer", "lepton_scale", "met_soft", "btag"}
         if both:
             raise ValueError(f"weights.{min(both)}: this name is that of a variation; choose another.")

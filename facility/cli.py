@@ -52,6 +52,7 @@ INTERRUPTED = 130
 
 STAGE_HELP = {
     "process": "Ntuples → selected columns, histograms and cutflow.",
+    "validate": "Columns → books of the regions; data against simulation, refused beyond limits (vh_ww).",
     "tune": "Search the network's settings on the workers (vh_ww).",
     "train": "Columns → K networks, one fold per task.",
     "score": "Columns → network outputs, out of fold where trained.",

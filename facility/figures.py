@@ -1,40 +1,31 @@
 """From scored events and results to the arguments of the figures: which events, weights and bins."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
 
 import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from znought.facility.card_vh_ww import SELECTIONS, VHWWCard
+from znought.facility.figures_inputs import region_pictures, validation_pictures
+from znought.facility.picture import Picture
+from znought.facility.region_books import RegionBook
 from znought.facility.results import FitSummary, Results
 from znought.facility.sample import ScoredSample
+from znought.facility.validation import Validation, input_correlations
 from znought.models.artefacts import Manifest
 from znought.models.evaluation import agreement, confusion_matrix, effective_size, roc_curve
 from znought.models.folds import UNTRAINED
 from znought.plots import binning, cutflow, fit, inputs, training
 from znought.plots.style import FigureLabel
 from znought.processors.features import FEATURES, M_TAUTAU_UNDEFINED
-from znought.processors.hists import AXES
 
-__all__ = ["Album", "Picture"]
+__all__ = ["Album"]
 
 Floats = NDArray[np.float64]
 SCORE_EDGES = np.linspace(0.0, 1.0, 41)
-
-
-@dataclass(frozen=True)
-class Picture:
-    """One figure of the album: its file name, title, caption and heading in the report."""
-
-    name: str
-    title: str
-    section: str
-    figure: Figure
-    caption: str = ""
 
 
 @dataclass(frozen=True)
@@ -42,21 +33,20 @@ class Album:
     """All figures of an analysis, drawn one by one.
 
     Attributes:
-        simulation, data: scored events.
+        simulation: scored events.
         cut_names, cut_yields: the cutflow by process, weighted.
-        data_scale: luminosity of the data over that of the card.
-        unblind: whether data in signal bins are drawn.
+        regions: what the cuts of each region leave and remove.
+        validation: data against simulation; None without data.
     """
 
     card: VHWWCard
     results: Results
     manifest: Manifest
     simulation: ScoredSample
-    data: ScoredSample
     cut_names: tuple[str, ...]
     cut_yields: Mapping[str, tuple[float, ...]]
-    data_lumi_ifb: float | None
-    unblind: bool
+    regions: Mapping[str, RegionBook]
+    validation: Validation | None
 
     @property
     def label(self) -> FigureLabel:
@@ -77,8 +67,12 @@ class Album:
         yield from self._cutflow()
         yield from self._network()
         yield from self._inputs()
-        if len(self.data):
-            yield from self._data_mc()
+        if self.validation is not None:
+            yield from validation_pictures(self.card, self.validation)
+        else:
+            matrix = input_correlations(self.simulation.columns, self.simulation.weight).matrix
+            figure = inputs.correlation_matrix(matrix, features=FEATURES, kind="MC", label=self.shapes)
+            yield Picture("correlation_mc", "Correlations, simulation", "Inputs", figure)
 
     def _significance(self) -> Iterator[Picture]:
         entries = [
@@ -124,6 +118,7 @@ class Album:
         expected = {name: yields for name, yields in self.cut_yields.items() if name in self.results.events}
         figure = cutflow.cutflow(self.cut_names, expected, label=self.label)
         yield Picture("cutflow", "Cutflow", "Selection", figure)
+        yield from region_pictures(self.card, self.regions)
 
     def _network(self) -> Iterator[Picture]:
         yield Picture("roc", "ROC curves", "Network", self._roc())
@@ -206,9 +201,6 @@ class Album:
             scaled=True,
         )
         yield Picture("inputs_scaled", "Inputs as the network of fold 0 sees them", "Inputs", figure)
-        matrix = _correlation(self.simulation, np.ones(len(self.simulation), dtype=bool))
-        figure = inputs.correlation_matrix(matrix, features=FEATURES, kind="MC", label=self.shapes)
-        yield Picture("correlation_mc", "Correlations, simulation", "Inputs", figure)
 
     def _scaled(self, table: Mapping[str, NDArray[np.float32]]) -> dict[str, NDArray[np.float32]]:
         """What the scaler of the first fold makes of the inputs."""
@@ -216,65 +208,6 @@ class Album:
         scaled = self.manifest.scalers[0].transform(np.column_stack([table[name] for name in names]))
         # Inputs that a card leaves out are shown as they are.
         return {**table, **{name: scaled[:, i] for i, name in enumerate(names)}}
-
-    def _data_mc(self) -> Iterator[Picture]:
-        lumi = self.data_lumi_ifb or self.card.lumi_ifb
-        label = FigureLabel(label=self.card.label, lumi_ifb=lumi)
-        shown = self._shown(self.simulation), self._shown(self.data)
-        caption = "" if self.unblind else "Events of the signal bins are left out of data and simulation."
-        matrices = [
-            _correlation(sample, mask)
-            for sample, mask in zip((self.simulation, self.data), shown, strict=True)
-        ]
-        kinds: tuple[tuple[Literal["data", "difference"], Floats], ...] = (
-            ("data", matrices[1]),
-            ("difference", matrices[0] - matrices[1]),
-        )
-        for kind, matrix in kinds:
-            figure = inputs.correlation_matrix(matrix, features=FEATURES, kind=kind, label=self.shapes)
-            yield Picture(
-                f"correlation_{kind}", f"Correlations, {kind}", "Data and simulation", figure, caption
-            )
-        for feature in FEATURES:
-            defined = [
-                mask & _defined(sample, feature)
-                for sample, mask in zip((self.simulation, self.data), shown, strict=True)
-            ]
-            figure = self._data_mc_of(feature, defined, lumi / self.card.lumi_ifb, label)
-            extra = " Events without a collinear solution are not drawn." if feature == "m_tautau" else ""
-            yield Picture(f"data_mc_{feature}", feature, "Data and simulation", figure, caption + extra)
-
-    def _shown(self, sample: ScoredSample) -> NDArray[np.bool_]:
-        """Events outside the signal bins, or all when unblinded."""
-        if self.unblind:
-            return np.ones(len(sample), dtype=bool)
-        signal_like = sample.signal_score() >= self.card.binning.lower
-        return ~(sample.in_region(self.card.signal_region) & signal_like)
-
-    def _data_mc_of(
-        self, feature: str, shown: Sequence[NDArray[np.bool_]], scale: float, label: FigureLabel
-    ) -> Figure:
-        bins, lower, upper, _ = AXES[feature]
-        edges = np.linspace(lower, upper, bins // 2 + 1)
-        simulated, data = shown
-        processes = {}
-        for name in self.results.events:
-            rows = simulated & (self.simulation.process == name)
-            values, weight = self.simulation.columns[feature][rows], self.simulation.weight[rows] * scale
-            processes[name] = (
-                np.histogram(values, edges, weights=weight)[0],
-                np.histogram(values, edges, weights=weight**2)[0],
-            )
-        counts = np.histogram(self.data.columns[feature][data], edges)[0]
-        return inputs.data_mc(
-            counts,
-            processes,
-            edges,
-            variable=feature,
-            label=label,
-            signal=self.card.signal,
-            data_name="Pseudo-data" if self.card.simulation is not None else "Data",
-        )
 
 
 OVERLAY = (
@@ -296,24 +229,6 @@ def _density(values: NDArray[np.float32], weight: Floats) -> training.Density:
         np.histogram(values, SCORE_EDGES, weights=weight)[0],
         np.histogram(values, SCORE_EDGES, weights=weight**2)[0],
     )
-
-
-def _defined(sample: ScoredSample, feature: str) -> NDArray[np.bool_]:
-    """Events in which an input has a value; only m_ττ may have none."""
-    if feature != "m_tautau":
-        return np.ones(len(sample), dtype=bool)
-    return np.asarray(sample.columns[feature] != M_TAUTAU_UNDEFINED)
-
-
-def _correlation(sample: ScoredSample, mask: NDArray[np.bool_]) -> Floats:
-    """Weighted linear correlation of the inputs where all are defined; weights count with their sign."""
-    mask = mask & _defined(sample, "m_tautau")
-    values = sample.columns.matrix(FEATURES)[mask].astype(np.float64)
-    weight = sample.weight[mask] / sample.weight[mask].sum()
-    centred = values - weight @ values
-    covariance = (centred * weight[:, None]).T @ centred
-    spread = np.sqrt(np.diag(covariance))
-    return np.asarray(covariance / np.outer(spread, spread), dtype=np.float64)
 
 
 def _keras_names(history: Mapping[str, tuple[float, ...]]) -> dict[str, tuple[float, ...]]:

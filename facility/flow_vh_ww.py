@@ -2,12 +2,23 @@
 
 from znought.facility.flow import Flow, Stage
 from znought.facility.results import read_results
-from znought.facility.stages import fit, optimise, plot, process, score, simulate, train, tune
+from znought.facility.stages import (
+    fit,
+    optimise,
+    plot,
+    process,
+    score,
+    simulate,
+    train,
+    tune,
+    validate,
+)
 from znought.facility.summary import report_tables
 
 __all__ = ["VH_WW"]
 
 _LEARNING = ("classes", "features", "processes", "datasets", "network", "training", "boosting")
+_INPUTS = ("label", "title", "signal", "features", "processes", "datasets", "variations", "weights")
 _STATISTICS = (
     "lumi_ifb",
     "signal",
@@ -32,6 +43,14 @@ _STAGES = (
         inputs=process.inputs,
     ),
     Stage(
+        "validate",
+        validate.validate,
+        (*_INPUTS, "lumi_ifb", "regions", "signal_region", "likelihood", "validation"),
+        (validate.__name__,),
+        after=("process",),
+        inputs=validate.inputs,
+    ),
+    Stage(
         "train",
         train.train,
         _LEARNING,
@@ -51,10 +70,10 @@ _STAGES = (
         fit.fit,
         ("label", "title", "variations", "weights", "likelihood", *_STATISTICS),
         (fit.__name__,),
-        after=("optimise",),
+        after=("validate", "optimise"),
         inputs=fit.inputs,
     ),
-    Stage("plot", plot.plot, ("label", "title"), (plot.__name__,), after=("fit",), inputs=plot.inputs),
+    Stage("plot", plot.plot, ("label", "title"), (plot.__name__,), after=("fit",)),
 )
 
 _TUNE = Stage(

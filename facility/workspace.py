@@ -56,6 +56,16 @@ class Workspace:
         return self.directory / "ledger.json"
 
     @property
+    def regions(self) -> Path:
+        """What the cuts of each region leave and remove; tables stand beside it."""
+        return self.directory / "regions.json"
+
+    @property
+    def validation(self) -> Path:
+        """Inputs in data and simulation, with what breaks a limit."""
+        return self.directory / "validation.json"
+
+    @property
     def hists(self) -> Path:
         """Histograms of the inputs."""
         return self.directory / "hists"
@@ -69,6 +79,11 @@ class Workspace:
     def scores(self) -> Path:
         """Network outputs, the same rows as the columns."""
         return self.directory / "scores"
+
+    @property
+    def explanation(self) -> Path:
+        """Importance of the inputs to the networks."""
+        return self.directory / "explanation.json"
 
     @property
     def boosted(self) -> Path:

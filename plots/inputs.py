@@ -1,7 +1,7 @@
-"""The network's inputs: shapes per class, data over simulation with a ratio panel, correlations."""
+"""The network's inputs: shapes per class and correlations."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Literal
 
 import mplhep
 import numpy as np
@@ -11,30 +11,18 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from znought.errors import DataError
-from znought.plots.histograms import (
-    WeightedHist,
-    Yields,
-    binned_agreement,
-    draw_band,
-    draw_stack,
-    headroom,
-    poisson_interval,
-    weighted_hist,
-)
 from znought.plots.labels import colours, feature_label, line_styles, process_label
-from znought.plots.style import FigureLabel, add_label, new_figure, style_context, two_panels, vector
+from znought.plots.style import FigureLabel, add_label, new_figure, style_context, vector
 
-__all__ = ["correlation_matrix", "data_mc", "input_overview", "input_shapes"]
+__all__ = ["correlation_matrix", "input_overview", "input_shapes"]
 
 Vector = npt.NDArray[np.float64]
-Mask = npt.NDArray[np.bool_]
 # Weighted part of each class left of the frame's ends; the widest class decides.
 _TAILS = (0.002, 0.975)
 _N_BINS = 40
 _LINE_WIDTH = 2.4
 _OVERVIEW_SIZE = (25.6, 14.4)
 _OVERVIEW_COLUMNS = 6
-_RATIO_RANGE = (0.45, 1.55)
 
 
 def _edges(
@@ -188,145 +176,13 @@ def input_overview(
     return figure
 
 
-def _draw_data(upper: Axes, lower: Axes, counts: Vector, total: WeightedHist, seen: Mask, name: str) -> float:
-    """Counts with Poisson intervals above, their ratio to the expectation below; returns the highest bar."""
-    low, high = poisson_interval(counts)
-    centres, expected = total.axes[0].centers, total.values()
-    points: dict[str, Any] = {"fmt": "o", "color": "black", "linewidth": 1.6}
-    bars = np.stack([counts - low, high - counts])
-    upper.errorbar(centres[seen], counts[seen], yerr=bars[:, seen], label=name, **points)
-    good = seen & (expected > 0)
-    ratio = counts[good] / expected[good]
-    lower.errorbar(centres[good], ratio, yerr=bars[:, good] / expected[good], **points)
-    # An arrow says that a point lies outside the frame, where it would silently be missing; the bar of a
-    # bin without data crosses the frame anyway.
-    low_ones = (ratio < _RATIO_RANGE[0]) & (counts[good] > 0)
-    for outside, edge, marker in ((low_ones, 0.03, "v"), (ratio > _RATIO_RANGE[1], 0.97, "^")):
-        frame = lower.get_xaxis_transform()
-        lower.plot(
-            centres[good][outside], np.full(outside.sum(), edge), marker, color="#e42536", transform=frame
-        )
-    return float(high[seen].max(initial=0.0))
-
-
-def _draw_signal(axes: Axes, histogram: WeightedHist, name: str, top: float) -> None:
-    """The signal alone as a line, raised by a power of ten to about a third of the stack."""
-    peak = float(histogram.values().max())
-    factor = 10 ** max(0, int(np.floor(np.log10(top / peak)))) if peak > 0 else 1
-    text = process_label(name) + (f" × {factor:g}" if factor > 1 else "")
-    axes.stairs(
-        histogram.values() * factor,
-        histogram.axes[0].edges,
-        baseline=None,
-        color=colours([name])[name],
-        linewidth=3.0,
-        label=text,
-    )
-
-
-def data_mc(
-    data: npt.ArrayLike | None,
-    processes: Yields,
-    edges: npt.ArrayLike,
-    *,
-    variable: str,
-    label: FigureLabel,
-    systematic: npt.ArrayLike | None = None,
-    signal: str | None = None,
-    blinded: npt.ArrayLike | None = None,
-    log: bool = False,
-    data_name: str = "Data",
-) -> Figure:
-    """Data and stacked processes, their ratio below, and χ² with its probability in the frame.
-
-    Args:
-        data: counts (n_bins,); None draws the expectation alone.
-        processes: process → (Σw, Σw²), each (n_bins,).
-        edges: bin edges (n_bins + 1,).
-        variable: name of the input or other quantity, for the axis title.
-        label: what stands above the frame.
-        systematic: absolute systematic uncertainty of the sum (n_bins,), added in quadrature to the
-            statistical one.
-        signal: process drawn also as a line, raised by a power of ten to be seen.
-        blinded: True where data must not be shown (n_bins,).
-        log: logarithmic yields.
-        data_name: what the points are called ("Pseudo-data").
-
-    Raises:
-        DataError: no process, or lengths that do not fit the edges.
-    """
-    if not processes:
-        raise DataError("Data against simulation needs at least one process.")
-    histograms = {name: weighted_hist(edges, *yields) for name, yields in processes.items()}
-    with style_context():
-        figure = new_figure()
-        upper, lower = two_panels(figure)
-        total = draw_stack(upper, histograms, on_top=signal)
-        variance = _with_systematic(total, systematic)
-        text = "MC stat." if systematic is None else r"MC stat. $\oplus$ syst."
-        _draw_uncertainty(upper, lower, total, np.sqrt(variance), text)
-        if signal is not None:
-            _draw_signal(upper, histograms[signal], signal, float(total.values().max()))
-        top = float((total.values() + np.sqrt(variance)).max())
-        if data is not None:
-            seen = ~np.asarray(np.zeros(variance.size) if blinded is None else blinded, dtype=bool)
-            counts = vector(data, what="data", size=variance.size)
-            top = max(top, _draw_data(upper, lower, counts, total, seen, data_name))
-            agreement = binned_agreement(counts[seen], total.values()[seen], variance[seen])
-            mplhep.add_text(agreement.text, loc="upper left", ax=upper, fontsize=17)
-        _finish(upper, lower, total, variable=variable, top=top, log=log)
-        _data_mc_legend(upper, data_name)
-        add_label(upper, label)
-    return figure
-
-
-def _with_systematic(total: WeightedHist, systematic: npt.ArrayLike | None) -> Vector:
-    """Variance of the summed processes, with the systematic part where there is one."""
-    variance = np.asarray(total.variances(), dtype=np.float64)
-    if systematic is None:
-        return variance
-    return variance + vector(systematic, what="systematic uncertainty", size=variance.size) ** 2
-
-
-def _draw_uncertainty(upper: Axes, lower: Axes, total: WeightedHist, spread: Vector, text: str) -> None:
-    """The uncertainty of the expectation: around the stack, and around one."""
-    expected, edges = total.values(), total.axes[0].edges
-    draw_band(upper, edges, expected - spread, expected + spread, text)
-    relative = np.divide(spread, expected, out=np.zeros_like(spread), where=expected > 0)
-    draw_band(lower, edges, 1 - relative, 1 + relative, "")
-    lower.axhline(1.0, color="#3c3c3c", linewidth=1.0)
-
-
-def _finish(upper: Axes, lower: Axes, total: WeightedHist, *, variable: str, top: float, log: bool) -> None:
-    """Axis titles, ranges and legend of data against simulation."""
-    edges, expected = total.axes[0].edges, total.values()
-    names, widths = feature_label(variable), np.diff(edges)
-    equal = np.allclose(widths, widths[0])
-    upper.set_ylabel(f"Events / {names.per_bin(float(widths[0]))}" if equal else "Events / bin")
-    smallest = float(expected[expected > 0].min()) if np.any(expected > 0) else 1.0
-    headroom(upper, top, bottom=max(smallest / 100, top * 1e-7) if log else 0.0, log=log)
-    upper.set_xlabel("")
-    lower.set_xlim(edges[0], edges[-1])
-    lower.set_ylim(*_RATIO_RANGE)
-    lower.set_xlabel(names.axis)
-    lower.set_ylabel("Data / MC", loc="center", fontsize=20)
-
-
-def _data_mc_legend(axes: Axes, data_name: str) -> None:
-    """The points first, then the processes from the top of the stack down."""
-    handles, texts = axes.get_legend_handles_labels()
-    order = sorted(range(len(texts)), key=lambda i: texts[i] != data_name)
-    axes.legend(
-        [handles[i] for i in order], [texts[i] for i in order], loc="upper right", ncols=3, fontsize=16
-    )
-
-
 def correlation_matrix(
     matrix: npt.ArrayLike,
     *,
     features: Sequence[str],
     kind: Literal["MC", "data", "difference"],
     label: FigureLabel,
+    error: npt.ArrayLike | None = None,
 ) -> Figure:
     """Correlations of the inputs in percent; a difference names its largest entry.
 
@@ -335,6 +191,7 @@ def correlation_matrix(
         features: names of rows and columns, in order.
         kind: what the matrix holds; "difference" is coloured on a finer scale.
         label: what stands above the frame.
+        error: statistical error of each entry, quoted with the largest difference.
 
     Raises:
         DataError: not a square matrix of the features' size, or entries that are not finite.
@@ -370,6 +227,8 @@ def correlation_matrix(
         axes.minorticks_off()
         if kind == "difference":
             named = f"{names[row]}, {names[column]}: {values[row, column]:+.3f}"
+            if error is not None:
+                named += f" ± {np.asarray(error)[row, column]:.3f}"
             axes.set_xlabel(f"Entries in percent.  Largest |difference|: {named}", fontsize=19)
         else:
             axes.set_xlabel("Entries in percent", fontsize=19)

@@ -91,7 +91,8 @@ def spectrum(
     sumw = np.bincount(bins, w, n_bins).astype(np.float64)
     if units is None:
         return Spectrum(bounds, sumw, np.diag(np.bincount(bins, w * w, n_bins).astype(np.float64)))
-    table = csr_matrix((w, (_dense(units), bins)), shape=(x.size, n_bins))
+    codes = _dense(units)
+    table = csr_matrix((w, (codes, bins)), shape=(int(codes.max(initial=-1)) + 1, n_bins))
     return Spectrum(bounds, sumw, np.asarray((table.T @ table).toarray(), np.float64))
 
 
@@ -191,52 +192,80 @@ def correlations(
         units: integer of the generated event behind every row; None takes rows as independent.
         defined: where a variable has a value, shape (n_rows, n); a pair is compared where both have.
 
+    Returns:
+        Coefficient 0 with error 1 where nothing is known: no rows, or a variable without positive variance.
+
     Raises:
-        DataError: a variable without spread, or weights that do not sum to a positive number.
+        DataError: weights that do not sum to a positive number.
 
     References:
         F. Hampel, J. Am. Stat. Assoc. 69 (1974) 383; S. Devlin et al., Biometrika 62 (1975) 531.
     """
     table, w = np.asarray(values, np.float64), np.asarray(weights, np.float64)
-    codes = None if units is None else _dense(units)
+    if units is not None:
+        # Rows of one event side by side, so that they can be summed in one sweep.
+        order = np.argsort(units, kind="stable")
+        table, w, units = table[order], w[order], units[order]
+        defined = None if defined is None else defined[order]
     n = table.shape[1]
     matrix, error = np.eye(n), np.zeros((n, n))
+    everywhere = [defined is None or bool(defined[:, i].all()) for i in range(n)]
+    whole = _Rows.of(w, units)
+    scaled = [whole.standard(table[:, i]) if everywhere[i] else None for i in range(n)]
     for i in range(n):
         for j in range(i):
-            x, y, weight, code = table[:, i], table[:, j], w, codes
-            if defined is not None and not (rows := defined[:, i] & defined[:, j]).all():
-                x, y, weight = x[rows], y[rows], w[rows]
-                code = None if codes is None else codes[rows]
-            found = _correlation(x, y, weight, code)
+            rows, u, v = whole, scaled[i], scaled[j]
+            if defined is not None and (u is None or v is None):
+                both = defined[:, i] & defined[:, j]
+                rows = _Rows.of(w[both], None if units is None else units[both])
+                u, v = rows.standard(table[both, i]), rows.standard(table[both, j])
+            found = (0.0, 1.0) if u is None or v is None else rows.correlation(u, v)
             matrix[i, j], error[i, j] = found
             matrix[j, i], error[j, i] = found
     return Correlations(matrix, error)
 
 
-def _correlation(x: Floats, y: Floats, weight: Floats, codes: Units | None) -> tuple[float, float]:
-    """One coefficient and its error."""
-    total = float(weight.sum())
-    if not total > 0.0:
-        raise DataError(f"A correlation needs weights with a positive sum. Received: {total:g}.")
-    share = weight / total
-    u, v = _standard(x, share), _standard(y, share)
-    rho = float(share @ (u * v))
-    influence = share * (u * v - 0.5 * rho * (u * u + v * v))
-    per_event = influence if codes is None else np.bincount(codes, influence)
-    return rho, float(np.sqrt(per_event @ per_event))
+@dataclass(frozen=True)
+class _Rows:
+    """Weights of some rows as shares, and where each event's rows begin."""
 
+    share: Floats
+    first: Units | None
 
-def _standard(x: Floats, share: Floats) -> Floats:
-    """Values from their weighted mean in standard deviations."""
-    centred = x - share @ x
-    variance = float(share @ (centred * centred))
-    if not variance > 0.0:
-        raise DataError("A correlation needs variables that vary; one has the same value in all events.")
-    return np.asarray(centred / np.sqrt(variance))
+    @classmethod
+    def of(cls, weights: Floats, units: Units | None) -> "_Rows":
+        """Rows in the order of their units; None takes each as an event of its own."""
+        total = float(weights.sum())
+        if weights.size and not total > 0.0:
+            raise DataError(f"A correlation needs weights with a positive sum. Received: {total:g}.")
+        first = None
+        if units is not None and units.size:
+            first = np.flatnonzero(np.concatenate([[True], units[1:] != units[:-1]]))
+        return cls(weights / total if weights.size else weights, first)
+
+    def standard(self, x: Floats) -> Floats | None:
+        """Values from their weighted mean in standard deviations; None without a positive variance."""
+        if x.size == 0 or np.ptp(x) == 0.0:
+            return None
+        centred = x - self.share @ x
+        variance = float(self.share @ (centred * centred))
+        # Negative weights may outweigh the others in small samples.
+        if not variance > 0.0:
+            return None
+        return np.asarray(centred / np.sqrt(variance))
+
+    def correlation(self, u: Floats, v: Floats) -> tuple[float, float]:
+        """Coefficient of two standardised variables and its error."""
+        rho = float(self.share @ (u * v))
+        influence = self.share * (u * v - 0.5 * rho * (u * u + v * v))
+        per_event = influence if self.first is None else np.add.reduceat(influence, self.first)
+        return rho, float(np.sqrt(per_event @ per_event))
 
 
 def _dense(units: Units) -> Units:
-    """The same events as numbers from zero on."""
+    """The same events as small numbers."""
+    if units.size and units.min() >= 0 and units.max() < 16 * units.size:
+        return units
     return np.unique(units, return_inverse=True)[1].astype(np.int64)
 
 

@@ -33,7 +33,8 @@ class ValidationConfig:
     max_correlation_difference: float | None = None
     max_yield_difference: float | None = None
     """Of data/simulation − 1 in all events compared."""
-    n_sigma: float = 2.0
+    n_sigma: float = 4.0
+    """So that chance breaks no limit among the 136 pairs of 17 inputs."""
     min_expected: float = 10.0
     """Bins are merged until each expects so many events."""
     action: Literal["report", "refuse"] = "report"

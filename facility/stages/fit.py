@@ -13,6 +13,7 @@ from znought.facility.card_vh_ww import VHWWCard
 from znought.facility.context import Context
 from znought.facility.likelihood import fit_settings, templates
 from znought.facility.results import FitSummary, Results, write_results
+from znought.facility.validation import read_validation, summarised
 from znought.facility.workspace import read_json
 from znought.stats.datacard import write_datacard
 from znought.stats.exchange import replace_file, write_root, write_uhi, write_workspace
@@ -52,7 +53,7 @@ def fit(context: Context[VHWWCard]) -> Iterable[Path]:
             "yields": {name: _yields(entry) for name, entry in found.items()},
             "edges": {name: entry["edges"] for name, entry in found.items()},
             "substitutes": read_json(workspace.substitutes),
-            "notes": [*_notes(card, found), *remarks(read_json(workspace.ledger)), *fit_remarks],
+            "notes": [*_notes(card, found), *_books(context), *fit_remarks],
         }
     )
     write_results(workspace.results, results)
@@ -135,6 +136,13 @@ def _yields(entry: Mapping[str, Any]) -> dict[str, object]:
         process: {"events": values["yields"], "mc_stat_error": values["mc_errors"]}
         for process, values in entry["yields"]["processes"].items()
     }
+
+
+def _books(context: Context[VHWWCard]) -> list[str]:
+    """What was left out of the input, and how well the simulation describes the data."""
+    compared = read_validation(context.workspace)
+    validation = [] if compared is None else [summarised(compared)]
+    return [*remarks(read_json(context.workspace.ledger)), *validation]
 
 
 def _notes(card: VHWWCard, found: Mapping[str, Any]) -> list[str]:

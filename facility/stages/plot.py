@@ -3,28 +3,24 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from znought.facility.account import data_lumi_ifb
 from znought.facility.card_vh_ww import VHWWCard
 from znought.facility.context import Context
 from znought.facility.figures import Album
+from znought.facility.region_books import read_region_books
 from znought.facility.results import read_results
 from znought.facility.sample import read_sample
 from znought.facility.summary import report_tables
+from znought.facility.validation import read_validation
 from znought.facility.workspace import read_json
 from znought.models import artefacts
 from znought.plots.report import ReportFigure, write_report
 from znought.plots.style import save
 from znought.processors.features import FEATURES
 
-__all__ = ["inputs", "plot"]
+__all__ = ["plot"]
 
 # Figures of an analysis with data, for the length of the bar; their exact number is known at the end.
 ABOUT = 36
-
-
-def inputs(context: Context[VHWWCard]) -> object:
-    """Beyond the card: whether data are shown in signal bins."""
-    return context.options.unblind
 
 
 def plot(context: Context[VHWWCard]) -> Iterable[Path]:
@@ -57,9 +53,8 @@ def _album(context: Context[VHWWCard]) -> Album:
         results=read_results(workspace.results),
         manifest=artefacts.load(workspace.models),
         simulation=read_sample(card, workspace, kind="simulation", features=FEATURES),
-        data=read_sample(card, workspace, kind="data", features=FEATURES),
         cut_names=tuple(flow["cuts"]),
         cut_yields={name: tuple(values["sumw"]) for name, values in flow["processes"].items()},
-        data_lumi_ifb=data_lumi_ifb(workspace),
-        unblind=context.options.unblind,
+        regions=read_region_books(workspace.regions),
+        validation=read_validation(workspace),
     )

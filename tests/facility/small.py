@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import yaml
 
 from tests.processors.fixtures import events, write_nanoaod
@@ -25,6 +26,8 @@ def write_ntuples(folder: Path) -> None:
             columns = events(
                 N_EVENTS, seed=10 * seed + i, is_data=dataset == "data", first_event=i * N_EVENTS
             )
+            if "genWeight" in columns:
+                columns["genWeight"] = np.ones(N_EVENTS, np.float32)
             write_nanoaod(folder / f"{name}.root", columns)
 
 
@@ -51,7 +54,7 @@ def small_card(folder: Path, **changes: Any) -> Path:
         },
     }
     path = folder / "card.yaml"
-    path.write_text(yaml.safe_dump(card | changes))
+    path.write_text(yaml.safe_dump(card | changes, sort_keys=False))
     return path
 
 

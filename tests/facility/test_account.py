@@ -1,7 +1,7 @@
 """What was lost is counted, and the luminosity of the data shrinks by it or the run stops."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from znought.facility.workspace import Workspace, write_json
 class _Read(RunResult):
     """A run of which only the events read matter."""
 
-    read: Mapping[str, int]
+    read: Mapping[str, int] = field(default_factory=dict)
 
     def n_events(self, dataset: str) -> int:
         return self.read[dataset]
@@ -28,7 +28,7 @@ class _Read(RunResult):
 
 def _found(read: Mapping[str, int], *skipped: Skipped) -> RunResult:
     """A run in which each dataset read so many events, and left out these files."""
-    return _Read({}, {}, (), skipped, 1, read)
+    return _Read({}, {}, (), skipped, 1, read=read)
 
 
 def _card() -> Card:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.integration.conftest import Finished
 
-STAGES = ("simulate", "process", "train", "score", "optimise", "fit", "plot")
+STAGES = ("simulate", "process", "validate", "train", "score", "optimise", "fit", "plot")
 
 
 def _interrupted(finished: Finished, output: Path, stage: str) -> str:

@@ -3,11 +3,13 @@
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 
 from tests.plots.drawn import lines, points, steps, texts
 from znought.errors import DataError
-from znought.plots.inputs import correlation_matrix, data_mc, input_overview, input_shapes
+from znought.plots.data_mc import data_mc, n_minus_one
+from znought.plots.inputs import correlation_matrix, input_overview, input_shapes
 from znought.plots.style import FigureLabel
 
 LABEL = FigureLabel(lumi_ifb=139.0)
@@ -179,3 +181,25 @@ def test_a_ratio_below_the_frame_is_marked_too() -> None:
     figure = data_mc([10, 50, 1], PROCESSES, EDGES, variable="m_jj", label=LABEL)
     arrows = [line for line in figure.axes[1].lines if line.get_marker() == "v"]
     assert [list(np.asarray(line.get_xdata())) for line in arrows] == [[5.0]]
+
+
+def test_a_distribution_before_its_cut_shades_what_the_cut_removes() -> None:
+    figure = n_minus_one(
+        PROCESSES, EDGES, variable="m_jj", limits=(10.0, None), label=LABEL, signal="VH", note="Region SR"
+    )
+    (axes,) = figure.axes
+    assert steps(axes)["Top"].tolist() == [99.0, 48.0, 0.0]
+    assert [np.asarray(line.get_xdata())[0] for line in axes.lines] == [10.0]
+    (veil,) = [patch for patch in axes.patches if isinstance(patch, Rectangle) and patch.get_alpha() == 0.6]
+    assert (veil.get_x(), veil.get_width()) == (EDGES[0], 10.0 - EDGES[0])
+    legend = axes.get_legend()
+    assert legend is not None
+    assert legend.get_title().get_text() == "Region SR"
+
+
+def test_the_largest_difference_is_quoted_with_its_error() -> None:
+    matrix, error = np.array([[0.0, 0.07], [0.07, 0.0]]), np.full((2, 2), 0.03)
+    figure = correlation_matrix(
+        matrix, features=["m_jj", "m_ll"], kind="difference", label=LABEL, error=error
+    )
+    assert "+0.070 ± 0.030" in texts(figure)

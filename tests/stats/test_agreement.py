@@ -114,8 +114,10 @@ def test_a_pair_is_compared_where_both_are_defined() -> None:
     table, defined = np.column_stack([x, y]), np.column_stack([np.full(500, True), x > 0])
     found = correlations(table, np.ones(500), defined=defined).matrix[0, 1]
     assert found == pytest.approx(np.corrcoef(x[x > 0], y[x > 0])[0, 1])
-    with pytest.raises(DataError, match="same value in all events"):
-        correlations(np.ones((5, 2)), np.ones(5))
+    unknown = correlations(np.ones((5, 2)), np.ones(5))
+    assert (unknown.matrix[0, 1], unknown.error[0, 1]) == (0.0, 1.0)
+    with pytest.raises(DataError, match="positive sum"):
+        correlations(table, -np.ones(500))
 
 
 def test_findings_name_variable_value_and_limit() -> None:
@@ -126,6 +128,7 @@ def test_findings_name_variable_value_and_limit() -> None:
         min_p_value=1e-4,
         max_correlation_difference=0.05,
         max_yield_difference=0.1,
+        n_sigma=2.0,
         action="refuse",
     )
     found = judged(config, inputs=inputs, yield_ratio=(1.3, 0.02), difference=difference, error=error)
