@@ -8,21 +8,15 @@ effective sample sizes. Markdown tables; takes about a minute.
 """
 
 import numpy as np
-from rich.console import Console
 
+from benchmarks.tables import CONSOLE, row
 from tests.simulation.test_smeft import hard_process, mapped, random_rotation
 from tests.simulation.test_smeft_record import chi2_per_bin, generate, square
 from znought.simulation import smeft
 
-CONSOLE = Console(width=200, highlight=False, markup=False, soft_wrap=True)
 VALUES = (0.001, 0.01, 0.03)
 REFERENCE = {100.0: (1.043, 1.57, 3.62), 160.0: (1.083, 2.19, 6.98), 200.0: (1.118, 2.81, 10.7)}
 QUOTED_0L = (1.083, 2.243, 6.897)
-
-
-def row(*cells: object) -> None:
-    """One line of a Markdown table."""
-    CONSOLE.print("| " + " | ".join(str(c) for c in cells) + " |")
 
 
 def show_invariants() -> None:
