@@ -70,6 +70,11 @@ def _entry(fileset: Fileset, found: RunResult, name: str) -> dict[str, Any]:
         "files_lost": [
             {"path": skip.path, "events": skip.n_events, "reason": skip.reason} for skip in skipped
         ],
+        "replicas": {
+            path: sorted(found.read_from[path])
+            for path in fileset[name]["files"]
+            if found.read_from.get(path, frozenset({path})) != {path}
+        },
     }
     if entry["is_data"]:
         lost = _events_lost(name, entry, declared=metadata.get("n_events"))

@@ -1,6 +1,7 @@
 """What every analysis card holds: datasets, their processes, how they are read and how they are simulated."""
 
 from collections.abc import Iterable, Mapping
+from itertools import combinations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -41,13 +42,18 @@ class Dataset(Section):
         branching_ratio, k_factor: factors on the cross section.
         filter_efficiency: of the generator filter; None takes it from the files' own counters.
         generated_sumw: signed sum of weights over all generated events, for files that do not keep it.
-        files: paths or globs, local, `root://` or `https://`.
+        files: paths or globs, local, `root://` or `https://`; a list of them is one file in several places,
+            of which the first that can be read is.
         tree: name of the tree of events; None finds it by the format.
         recipe: what `znought simulate` generates for it.
         n_events: generated events at scale 1; of data with files, the events of all files, so that one that
             does not open has a known share of the luminosity.
         n_responses: detector responses per generated event.
         lumi_ifb: luminosity of data.
+        sample: what the dataset is a part of, if its process is stitched together from several; the process
+            itself unless given.
+        generator_range: generator-level variable → (lower, upper) that the dataset was generated in, None
+            for an open side. Datasets of one sample must not overlap: where one declares a range, all must.
     """
 
     process: str
@@ -56,12 +62,14 @@ class Dataset(Section):
     k_factor: Annotated[float, Field(gt=0)] = 1.0
     filter_efficiency: Annotated[float, Field(gt=0, le=1)] | None = None
     generated_sumw: Annotated[float, Field(gt=0)] | None = None
-    files: tuple[str, ...] = ()
+    files: tuple[str | tuple[str, ...], ...] = ()
     tree: str | None = None
     recipe: str | None = None
     n_events: Annotated[int, Field(ge=0)] = 0
     n_responses: Annotated[int, Field(ge=1)] = 1
     lumi_ifb: Annotated[float, Field(gt=0)] | None = None
+    sample: str | None = None
+    generator_range: RegionCuts = {}
 
 
 class Processing(Section):
@@ -99,6 +107,7 @@ class Card(Section):
             if dataset.xsec_pb is None and self.processes[dataset.process].kind == "simulation":
                 message = "simulation needs a cross section (xsec_pb), none was given"
                 raise ValueError(f"datasets.{name}: {message}.")
+        refuse_overlaps(self.datasets)
         regions_from_card(self.regions)
         return self
 
@@ -115,6 +124,44 @@ class Card(Section):
     def section(self, *names: str) -> dict[str, Any]:
         """Some sections as plain values, for a fingerprint."""
         return self.model_dump(mode="json", include=set(names), by_alias=True)
+
+
+def refuse_overlaps(datasets: Mapping[str, Dataset]) -> None:
+    """Raises if two datasets of one sample were generated in ranges that overlap.
+
+    Raises:
+        ValueError: with both names; pydantic turns it into a card error.
+    """
+    samples: dict[tuple[str, str], list[str]] = {}
+    for name, dataset in datasets.items():
+        samples.setdefault((dataset.process, dataset.sample or dataset.process), []).append(name)
+    for (_, sample), names in samples.items():
+        if any(datasets[name].generator_range for name in names):
+            for one, two in combinations(names, 2):
+                ranges = datasets[one].generator_range, datasets[two].generator_range
+                if not _are_disjoint(*ranges):
+                    both = f"{_shown(ranges[1])} and {_shown(ranges[0])}"
+                    raise ValueError(
+                        f"datasets.{two}: overlaps with datasets.{one} of the same sample {sample!r} "
+                        f"({both}), so events would count twice; give both a generator_range that is disjoint "
+                        "in one variable, or another `sample` if they were generated apart."
+                    )
+
+
+def _are_disjoint(one: RegionCuts, two: RegionCuts) -> bool:
+    """Whether a variable that both name separates them; lower ends are inside, upper ones are not."""
+    for name in set(one) & set(two):
+        (low, high), (other_low, other_high) = one[name], two[name]
+        for end, begin in ((high, other_low), (other_high, low)):
+            if end is not None and begin is not None and end <= begin:
+                return True
+    return False
+
+
+def _shown(ranges: RegionCuts) -> str:
+    """Ranges for a message."""
+    texts = (f"{name} {low} to {high}".replace("None", "∞") for name, (low, high) in ranges.items())
+    return ", ".join(texts) or "no range"
 
 
 def check_known(where: str, kind: str, name: str, expected: Iterable[str]) -> None:

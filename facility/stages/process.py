@@ -21,6 +21,7 @@ from znought.facility.books import (
 from znought.facility.card_vh_ww import VHWWCard
 from znought.facility.context import Context
 from znought.facility.fileset import Fileset, file_states, read_fileset
+from znought.facility.repeats import refuse_repeats
 from znought.facility.runner import RunResult, process_fileset
 from znought.facility.workspace import Workspace, atomic_path, write_json
 from znought.processors.vh_ww import VHWWProcessor
@@ -59,6 +60,8 @@ def process(context: Context[VHWWCard]) -> Iterable[Path]:
     write_json(workspace.ledger, account(card, fileset, found))
     scales = scales_of(card, found)
     columns = column_files(workspace.columns, found)
+    for kind in ("simulation", "data"):
+        refuse_repeats(workspace.columns, card.of_kind(kind))
     write_json(workspace.normalisation, {name: scale_entry(scale) for name, scale in scales.items()})
     write_json(workspace.substitutes, substitutes_of(found))
     write_json(workspace.cutflow, cutflow_by_process(card, found, scales))

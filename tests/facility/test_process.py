@@ -157,3 +157,49 @@ def test_a_wrong_scale_factor_stops_before_any_event_is_read(ntuples: Path, tmp_
         process(context)
     with pytest.raises(CardError, match=r"weights\.jes: this name is that of a variation"):
         context_of(small_card(folder, weights={"jes": wrong}), tmp_path / "out")
+
+
+def test_the_same_events_in_another_file_are_refused_by_name(ntuples: Path, tmp_path: Path) -> None:
+    """Another file by its identity and size, but 500 of its events are those of `ttbar`."""
+    folder = tmp_path / "in"
+    shutil.copytree(ntuples, folder)
+    columns = events(N_EVENTS, seed=10)
+    write_nanoaod(folder / "f.root", {name: values[:500] for name, values in columns.items()})
+    card = yaml.safe_load(small_card(folder).read_text())
+    card["datasets"]["ttbar_ht"] = card["datasets"]["ttbar"] | {"files": [str(folder / "f.root")]}
+    (folder / "card.yaml").write_text(yaml.safe_dump(card))
+    with pytest.raises(
+        DataError, match=r"datasets\.ttbar_ht holds \d+ selected events that are in datasets\.ttbar"
+    ):
+        process(context_of(folder / "card.yaml", tmp_path / "out"))
+    card["datasets"]["ttbar"]["files"].append(str(folder / "f.root"))
+    del card["datasets"]["ttbar_ht"]
+    (folder / "card.yaml").write_text(yaml.safe_dump(card))
+    with pytest.raises(DataError, match=r"datasets\.ttbar holds \d+ selected events twice"):
+        process(context_of(folder / "card.yaml", tmp_path / "out"))
+
+
+RANGES: list[tuple[dict[str, Any], dict[str, Any], bool]] = [
+    ({}, {}, True),
+    ({"generator_range": {"ht": [0, 70]}}, {"generator_range": {"ht": [70, None]}}, True),
+    ({"generator_range": {"ht": [0, 70]}}, {"generator_range": {"ht": [60, None]}}, False),
+    ({"generator_range": {"ht": [0, 70]}}, {}, False),
+    ({"generator_range": {"ht": [0, 70]}}, {"sample": "apart"}, True),
+    ({"generator_range": {"ht": [0, 70], "m_ll": [50, None]}}, {"generator_range": {"m_ll": [10, 50]}}, True),
+    ({"generator_range": {"ht": [0, 70]}}, {"generator_range": {"m_ll": [10, 50]}}, False),
+]
+
+
+@pytest.mark.parametrize(("one", "two", "fine"), RANGES)
+def test_overlapping_ranges_of_one_sample_are_refused_by_the_card(
+    tmp_path: Path, one: dict[str, Any], two: dict[str, Any], fine: bool
+) -> None:
+    card = yaml.safe_load(small_card(tmp_path).read_text())
+    ttbar = card["datasets"].pop("ttbar")
+    card["datasets"] |= {"ttbar_low": ttbar | one, "ttbar_high": ttbar | two}
+    (tmp_path / "card.yaml").write_text(yaml.safe_dump(card, sort_keys=False))
+    if fine:
+        context_of(tmp_path / "card.yaml", tmp_path)
+        return
+    with pytest.raises(CardError, match=r"datasets\.ttbar_high: overlaps with datasets\.ttbar_low .*'top'"):
+        context_of(tmp_path / "card.yaml", tmp_path)
