@@ -4,13 +4,15 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO ?= demo
 DEMO_SCALE ?= 0.13
+DEMO_SMEFT ?= demo-smeft
+DEMO_SMEFT_SCALE ?= 0.08
 # The standard sample and what is made of it are large: outside the repository.
 SAMPLE ?= $(HOME)/.cache/znought/standard
 # Two workers' worth of BLAS threads would fight over two cores.
 export OMP_NUM_THREADS ?= 1
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
-.PHONY: demo test sample check setup clean
+.PHONY: demo demo-smeft test sample check setup clean
 
 setup: $(VENV)/.done
 
@@ -24,6 +26,9 @@ $(VENV)/.done: requirements.lock pyproject.toml
 demo: setup
 	$(BIN)/znought run analyses/vh_ww.yaml --events-scale $(DEMO_SCALE) --output $(DEMO)
 
+demo-smeft: setup
+	$(BIN)/znought run analyses/vh_bb_smeft.yaml --events-scale $(DEMO_SMEFT_SCALE) --output $(DEMO_SMEFT)
+
 sample: setup
 	$(BIN)/znought simulate analyses/vh_ww.yaml --output $(SAMPLE)
 
@@ -36,4 +41,4 @@ test: check
 	$(BIN)/pytest -q
 
 clean:
-	rm -rf $(DEMO) build dist *.egg-info
+	rm -rf $(DEMO) $(DEMO_SMEFT) build dist *.egg-info

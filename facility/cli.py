@@ -49,6 +49,8 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON, 
 DEFAULT_OUTPUT = Path("output")
 # As a shell reports a process that Ctrl-C ended.
 INTERRUPTED = 130
+# A log has no width of its own, and tables would lose their last columns to the usual 80.
+LOG_WIDTH = 120
 
 STAGE_HELP = {
     "process": "Ntuples → selected columns, histograms and cutflow.",
@@ -212,8 +214,9 @@ def _show_results(card: Path, output: Path, as_json: bool) -> None:
     from znought.facility.workspace import Workspace
 
     workspace, flow = Workspace(output), flow_of(load_card(card))
+    printer = Console(width=None if sys.stdout.isatty() else LOG_WIDTH)
     for table in flow.tables(flow.read_results(workspace.results)):
-        Console().print(terminal_table(table))
+        printer.print(terminal_table(table))
     console.print(f"Figures in {workspace.figures}, report in {workspace.report}", highlight=False)
     if as_json:
         typer.echo(workspace.results.read_text(encoding="utf-8"))

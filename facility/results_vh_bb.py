@@ -221,6 +221,7 @@ class SmeftResults(_Record):
 
     Attributes:
         coefficient: whose values these are.
+        main_region: the one that networks learn from.
         sigma_background: relative uncertainty of the background in every Z_A.
         published: what others quote, as theirs.
         notes: what a reader must know beside the numbers.
@@ -233,6 +234,7 @@ class SmeftResults(_Record):
     coefficient: str
     channels: tuple[str, ...]
     regions: tuple[str, ...]
+    main_region: str
     sigma_background: float
     min_background: float
     published: PublishedResult | None = None

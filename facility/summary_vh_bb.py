@@ -14,15 +14,15 @@ from znought.plots.report import ReportTable
 __all__ = ["DISCRIMINANT_TITLES", "MODEL_TITLES", "smeft_tables"]
 
 MODEL_TITLES = {
-    "asimov": "network, Asimov loss",
-    "cross_entropy": "network, cross-entropy",
+    "asimov": "Asimov loss",
+    "cross_entropy": "cross-entropy",
     "trees": "trees, with backgrounds",
 }
 DISCRIMINANT_TITLES = {
     "counting": "counting",
     "pt_v": "pT(V)",
     "classifier": "classifier",
-    "parametrised": "parametrised classifier",
+    "parametrised": "parametrised",
     "linear_score": "linear score",
 }
 
@@ -44,7 +44,7 @@ def _head(results: SmeftResults) -> str:
 
 def _reproduction(results: SmeftResults) -> ReportTable:
     """The talk's networks in its channel, without backgrounds as there, beside its numbers."""
-    published, region = results.published, results.regions[0]
+    published, region = results.published, results.main_region
     channel = results.channels[0]
     if published is not None and published.channel in results.channels:
         channel = published.channel
@@ -70,7 +70,7 @@ def _reproduction(results: SmeftResults) -> ReportTable:
                     _z(found.get("excess")),
                 )
             )
-    header = ("VH alone", "c̄_HW", "AUC", "quoted", "paper, no cut", "paper (b)", "quoted", "excess (b)")
+    header = ("VH alone", "c̄_HW", "AUC", "quoted", "no cut", "paper (b)", "quoted", "excess (b)")
     title = f"{_head(results)}, {channel} {region}: the talk's networks, held out"
     return ReportTable(title, header, tuple(rows), _reproduction_caption(results))
 
@@ -79,7 +79,7 @@ def _reproduction_caption(results: SmeftResults) -> str:
     caption = (
         f"Z_A with {results.sigma_background:.0%} background uncertainty, in brackets the background events "
         'behind it. "paper" counts the whole yield at c̄ ≠ 0 as signal, "excess" what exceeds the standard '
-        "model."
+        'model; no cut: "paper" without a network.'
     )
     published = results.published
     if published is None:
@@ -99,14 +99,13 @@ def _area(area: Area | None) -> str:
     if area is None:
         return "–"
     low, high = area.area.interval
-    return f"{area.area.value:.3f} [{low:.3f}, {high:.3f}]"
+    return f"{area.area.value:.3f} ± {0.5 * (high - low):.3f}"
 
 
 def _z(found: SignificanceEntry | None) -> str:
     if found is None:
         return "–"
-    mark = "" if found.trustworthy else " *"
-    return f"{found.z:.2f} ({found.background:.3g}){mark}"
+    return f"{found.z:.3g} ({found.background:.3g})" + ("" if found.trustworthy else "*")
 
 
 def _significances(results: SmeftResults) -> ReportTable:
@@ -136,7 +135,7 @@ def _significances(results: SmeftResults) -> ReportTable:
 
 def _intervals(results: SmeftResults) -> ReportTable:
     """Combined by discriminant, then the best one by channel, order, scaling and region."""
-    main, lumis = results.regions[0], sorted({one.lumi_ifb for one in results.intervals})
+    main, lumis = results.main_region, sorted({one.lumi_ifb for one in results.intervals})
     asked: list[tuple[str, dict[str, str]]] = [
         (title, {"discriminant": name}) for name, title in DISCRIMINANT_TITLES.items()
     ]
@@ -149,7 +148,8 @@ def _intervals(results: SmeftResults) -> ReportTable:
     asked.append(("linear score, syst. ∝ 1/√L", {"discriminant": "linear_score", "scaling": "inverse_sqrt"}))
     asked += [
         (f"linear score, {region}", {"discriminant": "linear_score", "region": region})
-        for region in results.regions[1:]
+        for region in results.regions
+        if region != main
     ]
     usual = {
         "channel": "combined",
@@ -166,7 +166,8 @@ def _intervals(results: SmeftResults) -> ReportTable:
     header = ("combined unless said", *(f"{lumi:g} fb⁻¹" for lumi in lumis))
     caption = (
         f"In units of 10⁻³; −2 Δln L, {results.coefficient} alone, {main} region, systematics fixed and the "
-        "squared term kept unless said. † an end is that of the validity of the weights."
+        "squared term kept unless said. ∪ the squared term allows another range away from the SM; "
+        "† an end is that of the validity of the weights."
     )
     title = f"{results.label}, 13 TeV: expected {level:.0%} intervals of {results.coefficient}"
     return ReportTable(title, header, tuple(rows), caption)
@@ -181,12 +182,14 @@ def _chosen(results: SmeftResults, wanted: dict[str, str]) -> dict[float, Interv
 
 
 def _interval(found: IntervalResult | None) -> str:
-    return "–" if found is None else _segments(found.segments) + ("†" if found.reaches_validity else "")
+    return "–" if found is None else _around_zero(found.segments) + ("†" if found.reaches_validity else "")
 
 
-def _segments(segments: Segments) -> str:
-    texts = [f"[{1e3 * low:.2f}, {1e3 * high:.2f}]" for low, high in segments]
-    return " ∪ ".join(texts).replace("-", "−")
+def _around_zero(segments: Segments) -> str:
+    """The range that holds the standard model; ∪ says that there is another."""
+    low, high = min(segments, key=lambda pair: 0.0 if pair[0] <= 0.0 <= pair[1] else abs(sum(pair)))
+    text = f"[{1e3 * low:.3g}, {1e3 * high:.3g}]".replace("-", "−")
+    return text + (" ∪" if len(segments) > 1 else "")
 
 
 def _calibrations(results: SmeftResults) -> ReportTable:
@@ -194,9 +197,9 @@ def _calibrations(results: SmeftResults) -> ReportTable:
     rows = tuple(
         (
             one.channel,
-            _segments(one.asymptotic),
+            _around_zero(one.asymptotic),
             *(f"{found.fraction:.3f}" for found in one.coverage),
-            _segments(one.calibrated),
+            _around_zero(one.calibrated),
             *(f"{found.fraction:.3f}" for found in one.calibrated_coverage),
         )
         for one in results.calibrations

@@ -75,6 +75,7 @@ def set_limits(context: Context[VHBBCard]) -> Iterable[Path]:
             "coefficient": card.morphing.coefficients[0],
             "channels": card.channels,
             "regions": tuple(card.regions),
+            "main_region": card.training_region,
             "sigma_background": card.smeft.sigma_rel,
             "min_background": card.smeft.min_background,
             "published": _published(card),

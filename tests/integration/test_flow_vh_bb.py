@@ -1,0 +1,177 @@
+"""VH(bb) in the SMEFT in one command, on a sample that fits into a test."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import yaml
+
+from tests.integration.conftest import ROOT, znought
+
+pytestmark = pytest.mark.timeout(600)
+
+N_EVENTS = {"zh_nunubb_high": 250, "zh_llbb_high": 250, "z_ll_bb_high": 12, "ttbar_lnuqq_high": 300}
+CHANNELS = ("0L", "2L")
+STAGES = ("simulate", "process", "train", "score", "measure", "limits", "plot")
+
+
+def _small_card(directory: Path, **changes: Any) -> Path:
+    """The shipped card with two channels, one value, few events and two folds."""
+    card = yaml.safe_load((ROOT / "analyses" / "vh_bb_smeft.yaml").read_text())
+    card["datasets"] = {
+        name: card["datasets"][name] | {"n_events": n_events, "n_responses": 4}
+        for name, n_events in N_EVENTS.items()
+    }
+    card["channels"] = list(CHANNELS)
+    card["training"] |= {"n_folds": 2, "max_epochs": 6, "patience": 6}
+    card["network"] |= {"pretraining_epochs": 2}
+    card["trees"] = {"max_iter": 5, "min_samples_leaf": 5}
+    card["discriminants"] = {"parametrised_values": [-0.01, 0.01]}
+    card["smeft"] = {
+        "values": [0.03],
+        "limit_luminosities_ifb": [80.0],
+        "truncations_gev": [600.0],
+        "n_toys": 20,
+        "calibration_toys": 40,
+        "calibration_points": 2,
+        "n_contour": 11,
+    }
+    card["export"] = {"values": [0.03], "n_events": 200}
+    card |= changes
+    path = directory / "card.yaml"
+    path.write_text(yaml.safe_dump(card))
+    return path
+
+
+@pytest.fixture(scope="module")
+def output(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The whole flow with two workers, figures included."""
+    directory = tmp_path_factory.mktemp("vh_bb")
+    card = _small_card(directory)
+    done = znought("run", card, "--output", directory / "output", "--workers", 2)
+    (directory / "printed.txt").write_text(done.stdout + done.stderr)
+    return directory / "output"
+
+
+def _json(path: Path) -> Any:
+    return json.loads(path.read_text())
+
+
+def test_everything_of_the_contract_is_there(output: Path) -> None:
+    names = ("cutflow.json", "columns", "models", "scores", "results.json", "report.html", "manifest.json")
+    assert [name for name in names if not (output / name).exists()] == []
+    assert set(_json(output / "manifest.json")["stages"]) == set(STAGES)
+    drawn = {path.stem for path in (output / "figures").glob("*.png")}
+    figures = {"outputs_0L", "roc_asimov_0L", "z_cut_cross_entropy_paper", "combination_trees_inclusive"}
+    assert figures | {"z_luminosity_trees_excess", "predicted_2L", "intervals_inclusive", "contour"} <= drawn
+
+
+def test_results_hold_both_definitions_in_every_region(output: Path) -> None:
+    results = _json(output / "results.json")
+    found = {
+        (one["channel"], one["region"], one["signal_definition"], one["with_backgrounds"])
+        for one in results["significances"]
+    }
+    for channel in CHANNELS:
+        for definition in ("paper", "excess"):
+            assert (channel, "inclusive", definition, True) in found
+            assert (channel, "inclusive", definition, False) in found
+    assert {one["region"] for one in results["yields"]} == {"inclusive", "boosted"}
+    for one in results["significances"]:
+        # What exceeds the standard model is less than the whole.
+        assert one["inclusive_z"] >= 0
+        assert one["background"] > 0
+    quoted = results["published"]
+    assert quoted["z_a"] == {"0.03": 31.5, "0.001": 1.76}
+    assert quoted["no_network"]["0.001"] == pytest.approx(1.654742, abs=1e-6)
+
+
+def test_intervals_hold_the_standard_model(output: Path) -> None:
+    results = _json(output / "results.json")
+    chosen = [one for one in results["intervals"] if one["region"] == "inclusive"]
+    assert {one["discriminant"] for one in chosen} == {
+        "counting",
+        "pt_v",
+        "classifier",
+        "parametrised",
+        "linear_score",
+    }
+    assert {one["channel"] for one in chosen} == {*CHANNELS, "combined"}
+    assert {one["scaling"] for one in chosen} == {"fixed", "inverse_sqrt"}
+    for one in results["intervals"]:
+        assert any(low <= 0.0 <= high for low, high in one["segments"])
+
+
+def test_an_event_meets_only_networks_that_never_saw_it(output: Path) -> None:
+    """Scores have the rows of the columns; all responses of an event share its fold."""
+    for columns in (output / "columns").glob("*/*/*/*.parquet"):
+        scored = pq.read_table(output.joinpath("scores", *columns.parts[-4:]))
+        table = pq.read_table(columns)
+        folds: dict[tuple[int, int], set[int]] = {}
+        for name in ("run", "luminosityBlock", "event", "response"):
+            assert scored.column(name).equals(table.column(name))
+        keys = zip(*(scored.column(name).to_pylist() for name in ("luminosityBlock", "event")), strict=True)
+        for key, fold in zip(keys, scored.column("fold").to_pylist(), strict=True):
+            folds.setdefault(key, set()).add(fold)
+        assert all(len(fold) == 1 for fold in folds.values())
+
+
+def test_the_closing_tables_quote_the_talk_as_the_talk(output: Path) -> None:
+    printed = (output.parent / "printed.txt").read_text()
+    for words in ("31.5", "0.75", "1.65", "arXiv:1902.05803", "paper (b)", "excess (b)"):
+        assert words in printed
+
+
+def test_a_second_run_skips_every_stage(output: Path) -> None:
+    done = znought("run", output.parent / "card.yaml", "--output", output)
+    assert done.stderr.count("still valid") == len(STAGES)
+
+
+def test_export_leaves_the_notebooks_files(output: Path) -> None:
+    znought("export", output.parent / "card.yaml", "--output", output)
+    folder = output / "export" / "0L"
+    train, test = (np.load(folder / f"X_{part}_0L_cHW_0d03.npz") for part in ("train", "test"))
+    assert train["x"].shape[1] == 10
+    assert len(train["y"]) + len(test["y"]) == 400
+    assert train["x"].min() == 0.0
+    assert train["x"].max() == 1.0
+    assert (folder / "sm.csv").read_text().split()[:2] == ["ptb1", "ptb2"]
+
+
+def test_a_stage_of_the_other_analysis_is_named(output: Path) -> None:
+    done = znought("optimise", output.parent / "card.yaml", "--output", output, check=False)
+    assert done.returncode == 1
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith("error:")]
+    assert "vh_bb_smeft: Unknown stage 'optimise'" in line
+    assert "simulate, process, train, score, measure, limits, plot, export" in line
+
+
+def test_an_empty_channel_is_one_clear_line(output: Path, tmp_path: Path) -> None:
+    """No lepton + missing momentum in Z → ℓℓ events: 1L has nothing to process here."""
+    card = _small_card(tmp_path, channels=["0L", "1L"], selection={"pt_lepton_min_gev": 5000.0})
+    target = tmp_path / "output"
+    fileset = output / "fileset.json"
+    done = znought("process", card, "--output", target, "--fileset", fileset, check=False)
+    assert done.returncode == 1
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith("error:")]
+    assert "Channel 1L: no event passes the selection" in line
+    assert not (target / "cutflow.json").exists()
+
+
+def test_vh_events_without_weights_are_named(output: Path, tmp_path: Path) -> None:
+    """Weights that no recipe stored stop the training with the channel's name."""
+    shutil.copytree(output / "columns", tmp_path / "output" / "columns")
+    for file in (tmp_path / "output" / "columns" / "0L" / "zh_nunubb_high").rglob("*.parquet"):
+        table = pq.read_table(file)
+        missing = np.full(table.num_rows, np.nan)
+        place = table.column_names.index("smeft_1")
+        pq.write_table(table.set_column(place, "smeft_1", [missing]), file)
+    done = znought("train", output.parent / "card.yaml", "--output", tmp_path / "output", check=False)
+    assert done.returncode == 1
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith("error:")]
+    assert "0L" in line
+    assert "weight" in line
