@@ -143,7 +143,7 @@ def refuse_overlaps(datasets: Mapping[str, Dataset]) -> None:
                     both = f"{_shown(ranges[1])} and {_shown(ranges[0])}"
                     raise ValueError(
                         f"datasets.{two}: overlaps with datasets.{one} of the same sample {sample!r} "
-                        f"({both}), so events would count twice; give both a generator_range that is disjoint "
+                        f"({both}), so events would count twice; give both a generator_range, disjoint "
                         "in one variable, or another `sample` if they were generated apart."
                     )
 

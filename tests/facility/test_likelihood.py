@@ -1,0 +1,92 @@
+"""Weights reach the templates without a second pass, and observed templates stand at the luminosity read."""
+
+import json
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.facility.small import context_of, small_card, write_ntuples
+from tests.facility.test_process import CORRECTIONS, MUON
+from znought.facility.context import Context
+from znought.facility.learning import learning_plan
+from znought.facility.likelihood import fit_settings, templates
+from znought.facility.stages.process import process
+from znought.facility.stages.score import _score_file
+from znought.processors.features import FEATURES
+from znought.stats.templates import RegionTemplates
+from znought.stats.workspace import build_workspace
+
+EDGES = np.array([0.2, 0.5, 1.0])
+
+
+class _Scores:
+    """Stands in for the networks: the score of the signal grows with the dilepton mass."""
+
+    manifest = SimpleNamespace(feature_names=FEATURES)
+
+    def features(self, columns: dict[str, Any]) -> Any:
+        return columns["m_ll"]
+
+    def score(self, m_ll: Any, fold: Any) -> Any:
+        signal = np.clip(m_ll / 200.0, 0.0, 1.0)
+        return np.column_stack([signal, 1.0 - signal]).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def scored(tmp_path_factory: pytest.TempPathFactory) -> Context[Any]:
+    """Processed with a scale factor for muons, and scored."""
+    folder = tmp_path_factory.mktemp("likelihood")
+    write_ntuples(folder)
+    (folder / "sf").mkdir()
+    (folder / "sf/muon.json").write_text(json.dumps(CORRECTIONS))
+    sections = {
+        "weights": {"muon_id": MUON},
+        "selection": {"btag_mode": "veto"},
+        "likelihood": {"control_regions": ["top"]},
+    }
+    context = context_of(small_card(folder, **sections), folder / "out")
+    process(context)
+    workspace = context.workspace
+    plan = learning_plan(context.card, workspace, FEATURES)
+    for file in workspace.columns.glob("*/*/*.parquet"):
+        target = workspace.scores.joinpath(*file.parts[-3:])
+        _score_file(plan, _Scores(), file, target)  # type: ignore[arg-type]  # a stand-in
+    return context
+
+
+def _by_name(found: list[RegionTemplates]) -> dict[str, RegionTemplates]:
+    return {region.name: region for region in found}
+
+
+def test_a_weight_varies_the_templates_without_columns_of_its_own(scored: Context[Any]) -> None:
+    assert {path.name for path in scored.workspace.columns.glob("*/*") if path.is_dir()} == {"nominal"}
+    found = templates(scored.card, scored.workspace, EDGES, with_data=False)
+    for region in found:
+        assert set(region.variations) == {"muon_id_up", "muon_id_down"}
+        for way, factor in (("up", 1.2), ("down", 0.8)):
+            varied = region.variation(f"muon_id_{way}").sumw
+            np.testing.assert_allclose(varied, factor * region.nominal.sumw)
+        assert region.nominal.sumw.sum() > 0
+    spec: Any = build_workspace(found, fit_settings(scored.card))
+    modifiers = [m for channel in spec["channels"] for s in channel["samples"] for m in s["modifiers"]]
+    muon = [m for m in modifiers if m["name"] == "muon_id"]
+    assert muon
+    assert {m["type"] for m in muon} == {"normsys"}
+    assert muon[0]["data"] == pytest.approx({"lo": 0.8, "hi": 1.2})
+
+
+def test_templates_of_a_fit_to_data_stand_at_the_luminosity_that_was_read(scored: Context[Any]) -> None:
+    expected = _by_name(templates(scored.card, scored.workspace, EDGES, with_data=False))
+    observed = _by_name(templates(scored.card, scored.workspace, EDGES, with_data=True))
+    for name, region in observed.items():
+        # The data are of 2 fb⁻¹, the card's yields of 10.
+        np.testing.assert_allclose(region.nominal.sumw, 0.2 * expected[name].nominal.sumw)
+        np.testing.assert_allclose(region.nominal.sumw2, 0.04 * expected[name].nominal.sumw2)
+        assert region.observed is not None
+        assert expected[name].observed is None
+    ledger = json.loads(scored.workspace.ledger.read_text())
+    scored.workspace.ledger.write_text(json.dumps(ledger | {"data_lumi_ifb": 1.0}))
+    halved = _by_name(templates(scored.card, scored.workspace, EDGES, with_data=True))
+    np.testing.assert_allclose(halved["SR"].nominal.sumw, 0.5 * observed["SR"].nominal.sumw)
