@@ -229,5 +229,6 @@ def _yields(results: SmeftResults) -> ReportTable:
     )
     values = list(results.yields[0].events_at) if results.yields else []
     header = ("process", "SM", *(f"c̄ = {value}" for value in values), "generated", "effective")
-    caption = "Expected events; distinct generated events and the effective size behind them."
+    caption = "Expected events; distinct generated events and the effective size behind them. "
+    caption += " ".join(results.notes)
     return ReportTable(f"{_head(results)}: events", header, rows, caption)

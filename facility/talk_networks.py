@@ -41,11 +41,13 @@ class TalkModel:
 
 def models_of(card: VHBBCard, channel: str) -> tuple[TalkModel, ...]:
     """All networks of one channel."""
-    found = [
-        TalkModel(channel, kind, value) for value in card.smeft.values for kind in ("asimov", "cross_entropy")
-    ]
-    if card.network.pretraining_epochs:
-        found.append(TalkModel(channel, "pretraining", card.discriminants.classifier_value))
+    found = []
+    for value in card.smeft.values:
+        found.append(TalkModel(channel, "asimov", value))
+        # Beside the network that it is a part of: a worker then compiles their common steps once.
+        if card.network.pretraining_epochs and value == card.discriminants.classifier_value:
+            found.append(TalkModel(channel, "pretraining", value))
+        found.append(TalkModel(channel, "cross_entropy", value))
     return tuple(found)
 
 

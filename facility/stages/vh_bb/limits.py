@@ -43,6 +43,7 @@ BEST = "linear_score"
 """What calibration, truncation and contour are shown for."""
 N_SCANNED = 121
 BEYOND = 1.7
+FEW_EFFECTIVE = 50
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ def set_limits(context: Context[VHBBCard]) -> Iterable[Path]:
             **measured,
             **pieces,
             "substitutes": read_json(workspace.substitutes),
-            "notes": [*_notes(card), *dict.fromkeys(notes)],
+            "notes": [*_notes(card, measured["yields"]), *dict.fromkeys(notes)],
         },
         workspace.significance,
     )
@@ -109,13 +110,24 @@ def _published(card: VHBBCard) -> PublishedResult | None:
     )
 
 
-def _notes(card: VHBBCard) -> list[str]:
-    return [
+def _notes(card: VHBBCard, yields: Iterable[Mapping[str, Any]]) -> list[str]:
+    notes = [
         'Every Z_A is expected (Asimov). "paper" counts the whole yield at c̄ ≠ 0 as signal and does not '
         'vanish for c̄ → 0; "excess" counts what exceeds the standard model.',
         f"No cut leaves fewer than {card.smeft.min_background:g} background events; cuts are chosen on one "
         "half of the events and quoted on the other.",
     ]
+    few = [
+        f"{one['channel']} {one['region']} {one['process']} ({one['effective']:.0f})"
+        for one in yields
+        if one["effective"] < FEW_EFFECTIVE
+    ]
+    if few:
+        notes.append(
+            f"The simulated sample limits the numbers with backgrounds: fewer than {FEW_EFFECTIVE} effective "
+            f"events of {', '.join(few)}."
+        )
+    return notes
 
 
 def _pieces(context: Context[VHBBCard]) -> dict[str, Any]:
