@@ -18,6 +18,7 @@ __all__ = [
     "TrainingData",
     "balanced_weights",
     "prepare_fold",
+    "stop_rows",
     "uncorrelated",
     "validate",
 ]
@@ -174,27 +175,28 @@ def _check_range(name: str, values: NDArray[np.integer], lowest: int, highest: i
 
 
 def balanced_weights(
-    weights: NDArray[np.float64], class_index: NDArray[np.integer], n_classes: int
+    weights: NDArray[np.float64], class_index: NDArray[np.integer], classes: tuple[str, ...]
 ) -> NDArray[np.float64]:
     """Weights scaled so that every class has the same sum and the mean weight is 1.
 
     Args:
         weights: not negative, shape (n_events,).
         class_index: shape (n_events,).
-        n_classes: number of classes.
+        classes: names, in the order of `class_index`.
 
     Raises:
-        DataError: a class without positive weight.
+        DataError: a class without positive weight, naming it.
 
-    >>> balanced_weights(np.array([1.0, 3.0, 10.0]), np.array([0, 0, 1]), 2).tolist()
+    >>> balanced_weights(np.array([1.0, 3.0, 10.0]), np.array([0, 0, 1]), ("VH", "top")).tolist()
     [0.375, 1.125, 1.5]
     """
-    sums = np.bincount(class_index, weights=weights, minlength=n_classes)
+    sums = np.bincount(class_index, weights=weights, minlength=len(classes))
     if not (sums > 0.0).all():
+        name = classes[int(np.argmin(sums))]
         raise DataError(
-            f"Class number {int(np.argmin(sums))}: no positive weight in a part of the training events."
+            f"Class {name!r}: expected positive weight in every part of the training events. Received: none."
         )
-    factors: NDArray[np.float64] = len(weights) / n_classes / sums
+    factors: NDArray[np.float64] = len(weights) / len(classes) / sums
     balanced: NDArray[np.float64] = weights * factors[class_index]
     return balanced
 
@@ -218,18 +220,18 @@ def prepare_fold(
     if not 0 <= fold < training.n_folds:
         raise CardError(f"fold: expected 0 … {training.n_folds - 1}. Received: {fold}.")
     validate(data, training, classes=classes, feature_names=feature_names)
-    train_rows, stop_rows = _visible_rows(data, fold, training)
-    train_weights = _part_weights(data, train_rows, len(classes))
+    train_rows, stopping = _visible_rows(data, fold, training)
+    train_weights = _part_weights(data, train_rows, classes)
     features = data.features[train_rows]
     scaler = RobustScaler.fit(features, train_weights, feature_names, training.undefined)
     scaled = scaler.transform(features)
     if training.max_input_correlation is not None:
         kept = uncorrelated(scaled, train_weights, limit=training.max_input_correlation)
         scaler, scaled = scaler.select(tuple(feature_names[column] for column in kept)), scaled[:, kept]
-    stop_weights = _part_weights(data, stop_rows, len(classes))
+    stop_weights = _part_weights(data, stopping, classes)
     return FoldSample(
         train=_part(data, train_rows, train_weights, scaled),
-        stop=_part(data, stop_rows, stop_weights, scaler.scale(data.features[stop_rows], feature_names)),
+        stop=_part(data, stopping, stop_weights, scaler.scale(data.features[stopping], feature_names)),
         scaler=scaler,
     )
 
@@ -243,6 +245,12 @@ def _visible_rows(
         visible &= data.weights >= 0.0
     stops = is_stop(data.identity, fold=fold, fraction=training.stop_fraction, salt=training.salt)
     return np.flatnonzero(visible & ~stops), np.flatnonzero(visible & stops)
+
+
+def stop_rows(data: TrainingData, fold: int, training: TrainingConfig) -> NDArray[np.intp]:
+    """Rows of the stop part of `fold`, those of negative weight too: what a search may look at."""
+    stops = is_stop(data.identity, fold=fold, fraction=training.stop_fraction, salt=training.salt)
+    return np.flatnonzero(stops & (data.fold != fold) & (data.fold != UNTRAINED))
 
 
 def uncorrelated(features: NDArray[np.float32], weights: NDArray[np.float64], *, limit: float) -> list[int]:
@@ -267,8 +275,10 @@ def uncorrelated(features: NDArray[np.float32], weights: NDArray[np.float64], *,
     return kept
 
 
-def _part_weights(data: TrainingData, rows: NDArray[np.intp], n_classes: int) -> NDArray[np.float64]:
-    return balanced_weights(np.abs(data.weights[rows]), data.class_index[rows], n_classes)
+def _part_weights(
+    data: TrainingData, rows: NDArray[np.intp], classes: tuple[str, ...]
+) -> NDArray[np.float64]:
+    return balanced_weights(np.abs(data.weights[rows]), data.class_index[rows], classes)
 
 
 def _part(

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from znought.errors import DataError, unknown_name
 from znought.models.artefacts import Manifest, load, read_verified
 from znought.models.folds import UNTRAINED
-from znought.models.scaling import check_finite
+from znought.models.scaling import RobustScaler, check_finite
+from znought.models.training import TrainedFold
 
-__all__ = ["BATCH", "Scorer"]
+__all__ = ["BATCH", "Scorer", "scores_of"]
 
 BATCH = 1024
 """Events per ONNX call: the activations of all layers stay in the second-level cache."""
@@ -87,12 +88,41 @@ class Scorer:
     def score_with(self, network: int, features: NDArray[np.float32]) -> NDArray[np.float32]:
         """Scores of one network for every event, whatever its fold."""
         scaler, session = self.manifest.scalers[network], self.sessions[network]
-        name = session.get_inputs()[0].name
-        scores = np.empty((len(features), len(self.manifest.classes)), np.float32)
-        for start in range(0, len(features), BATCH):
-            batch = scaler.scale(features[start : start + BATCH], self.manifest.feature_names)
-            scores[start : start + len(batch)] = session.run(None, {name: batch})[0]
-        return scores
+        return _run(session, scaler, features, self.manifest.feature_names)
+
+
+def scores_of(
+    trained: TrainedFold, features: NDArray[np.float32], feature_names: tuple[str, ...]
+) -> NDArray[np.float32]:
+    """Scores of one network that has not been saved yet, shape (n_events, n_classes).
+
+    Args:
+        trained: the network.
+        features: unscaled, shape (n_events, n_features).
+        feature_names: of the columns.
+    """
+    return _run(_session(trained.onnx_model), trained.scaler, features, feature_names)
+
+
+def _run(
+    session: Any, scaler: RobustScaler, features: NDArray[np.float32], feature_names: tuple[str, ...]
+) -> NDArray[np.float32]:
+    name = session.get_inputs()[0].name
+    scores = np.empty((len(features), session.get_outputs()[0].shape[1]), np.float32)
+    for start in range(0, len(features), BATCH):
+        batch = scaler.scale(features[start : start + BATCH], feature_names)
+        scores[start : start + len(batch)] = session.run(None, {name: batch})[0]
+    return scores
+
+
+def _session(content: bytes) -> Any:
+    """ONNX Runtime on one thread."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
 
 
 def _held_out(fold: NDArray[np.integer], network: int) -> NDArray[np.intp]:
@@ -102,15 +132,6 @@ def _held_out(fold: NDArray[np.integer], network: int) -> NDArray[np.intp]:
 
 @lru_cache(maxsize=4)
 def _load(path: Path, manifest_text: str) -> Scorer:
-    import onnxruntime
-
     manifest = load(path)
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
     contents = (read_verified(path, f"fold_{fold}.onnx", manifest) for fold in range(manifest.n_folds))
-    sessions = tuple(
-        onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-        for content in contents
-    )
-    return Scorer(manifest, sessions)
+    return Scorer(manifest, tuple(_session(content) for content in contents))

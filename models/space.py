@@ -30,7 +30,8 @@ class SpaceConfig:
         n_layers: fewest and most hidden layers.
         shared_width: one number of nodes for all layers, as in the SMEFT study.
         activations, optimisers: choices.
-        dropouts: choices; none keeps that of the card, as the talk's space does.
+        dropouts, hidden_noises, learning_rate_decays: choices; none keeps that of the card, as the talk's
+            space does.
         learning_rate: lowest and highest, log-uniform; None keeps that of the card.
     """
 
@@ -40,6 +41,8 @@ class SpaceConfig:
     activations: tuple[str, ...] = ("elu", "relu")
     optimisers: tuple[str, ...] = ("adam",)
     dropouts: tuple[float, ...] = ()
+    hidden_noises: tuple[float, ...] = ()
+    learning_rate_decays: tuple[float, ...] = ()
     learning_rate: tuple[float, float] | None = (1e-7, 1e-2)
 
     def __post_init__(self) -> None:
@@ -63,8 +66,13 @@ class SpaceConfig:
             Gene("activation", self.activations),
             Gene("optimiser", self.optimisers),
         ]
-        if self.dropouts:
-            genes.append(Gene("dropout", self.dropouts))
+        for name, choices in (
+            ("dropout", self.dropouts),
+            ("hidden_noise", self.hidden_noises),
+            ("learning_rate_decay", self.learning_rate_decays),
+        ):
+            if choices:
+                genes.append(Gene(name, choices))
         if self.learning_rate:
             genes.append(Gene("learning_rate", log_range=self.learning_rate))
         return tuple(genes)
@@ -94,5 +102,7 @@ class SpaceConfig:
             activation=genome["activation"],
             optimiser=genome["optimiser"],
             dropout=float(genome.get("dropout", base.dropout)),
+            hidden_noise=float(genome.get("hidden_noise", base.hidden_noise)),
+            learning_rate_decay=float(genome.get("learning_rate_decay", base.learning_rate_decay)),
             learning_rate=float(genome.get("learning_rate", base.learning_rate)),
         )

@@ -24,10 +24,14 @@ from znought.models.objective import Objective, objectives
 from znought.models.samples import FoldSample, TrainingConfig, TrainingData, prepare_fold
 from znought.models.scaling import RobustScaler
 
-__all__ = ["OnEpoch", "TrainedFold", "TrainingConfig", "TrainingData", "train_fold"]
+__all__ = ["DivergedError", "OnEpoch", "TrainedFold", "TrainingConfig", "TrainingData", "train_fold"]
 
 OnEpoch = Callable[[int, int, Mapping[str, float]], None]
 """(fold, epoch, metrics of this epoch): called after every epoch, for progress displays."""
+
+
+class DivergedError(DataError):
+    """The loss has stopped being finite: this network with these settings, not the data, is to blame."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +85,8 @@ def train_fold(
         on_epoch: called with (fold, epoch, metrics) after every epoch.
 
     Raises:
-        DataError: see `znought.models.samples.validate`; a loss that is not finite.
+        DataError: see `znought.models.samples.validate`.
+        DivergedError: a loss that is not finite.
     """
     sample = prepare_fold(data, fold, training, classes=classes, feature_names=feature_names)
     data_sha256 = data.fingerprint()
@@ -180,7 +185,7 @@ class _Fitter:
         scores = self.engine.scores(stop.features)
         stop_loss = self.engine.objectives[phase].of_part(scores, stop)
         if not np.isfinite(loss) or not np.isfinite(stop_loss):
-            raise DataError(
+            raise DivergedError(
                 f"Fold {self.seed[1]}: the loss is not finite in epoch {epoch}; lower the learning rate."
             )
         metrics = {

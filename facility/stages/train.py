@@ -21,7 +21,7 @@ from znought.models.network import NetworkConfig
 from znought.models.training import TrainedFold, train_fold
 from znought.processors.features import FEATURES
 
-__all__ = ["train"]
+__all__ = ["boost_trees", "train", "train_networks", "train_one"]
 
 EPOCHS_TOPIC = "znought-epochs"
 
@@ -34,7 +34,7 @@ def train(context: Context[VHWWCard]) -> Iterable[Path]:
     check_workers(client, "train")
     checkpoints = workspace.models / "checkpoints"
     with context.reporter.bar("training networks") as advance:
-        trained = _networks(client, card, plan, checkpoints, advance)
+        trained = train_networks(client, card, plan, checkpoints, advance)
     artefacts.save(
         workspace.models,
         trained,
@@ -44,14 +44,14 @@ def train(context: Context[VHWWCard]) -> Iterable[Path]:
         feature_names=plan.features,
     )
     with context.reporter.bar("boosting trees") as advance:
-        boosted = _trees(client, card.boosting, plan, advance)
+        boosted = boost_trees(client, card.boosting, plan, advance)
     written = _write_boosted(workspace, plan, boosted)
     for file in checkpoints.glob("*"):
         file.unlink()
     return [*(path for path in workspace.models.glob("*") if path.is_file()), *written]
 
 
-def _networks(
+def train_networks(
     client: Client, card: VHWWCard, plan: LearningPlan, checkpoints: Path, advance: Advance
 ) -> list[TrainedFold]:
     checkpoints.mkdir(parents=True, exist_ok=True)
@@ -65,7 +65,7 @@ def _networks(
 
     client.subscribe_topic(EPOCHS_TOPIC, heard)
     futures = [
-        client.submit(_train_one, plan, fold, card.network, str(checkpoints.resolve()), pure=False, retries=2)
+        client.submit(train_one, plan, fold, card.network, str(checkpoints.resolve()), pure=False, retries=2)
         for fold in range(n_folds)
     ]
     trained = _gather(futures)
@@ -79,7 +79,7 @@ def _epoch_line(note: Mapping[str, float]) -> str:
     return f"fold {note['fold']}, epoch {note['epoch'] + 1}: AUC {note['stop_auc']:.4f}"
 
 
-def _train_one(plan: LearningPlan, fold: int, network: NetworkConfig, checkpoints: str) -> TrainedFold:
+def train_one(plan: LearningPlan, fold: int, network: NetworkConfig, checkpoints: str) -> TrainedFold:
     """On a worker: one fold, resumable after every epoch."""
     worker = get_worker()
 
@@ -99,7 +99,7 @@ def _train_one(plan: LearningPlan, fold: int, network: NetworkConfig, checkpoint
     )
 
 
-def _trees(
+def boost_trees(
     client: Client, boosting: BoostingConfig, plan: LearningPlan, advance: Advance
 ) -> list[BoostedFold]:
     n_folds = plan.training.n_folds

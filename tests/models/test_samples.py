@@ -45,8 +45,8 @@ def test_negative_weights_follow_the_policy() -> None:
 
 
 def test_balance_needs_every_class() -> None:
-    with pytest.raises(DataError, match="Class number 1: no positive weight"):
-        balanced_weights(np.ones(2), np.zeros(2, np.int64), 2)
+    with pytest.raises(DataError, match=r"Class 'top': expected positive weight in every part.* none\."):
+        balanced_weights(np.ones(2), np.zeros(2, np.int64), ("VH", "top"))
 
 
 def _with(name: str, value: float, row: int = 5, column: int = 1) -> TrainingData:
