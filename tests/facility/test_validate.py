@@ -3,6 +3,8 @@
 import csv
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +106,17 @@ def test_a_distorted_input_is_refused_by_name_value_and_limit(ntuples: Path, out
     assert report["suspects"] == ["pt_j0"]
     others = ["m_ll", "m_jj", "m_t"]
     assert _validate(ntuples, output, validation=LIMITS, features=others)["findings"] == []
+
+
+def test_the_command_leaves_with_one_line_and_nothing_trained(ntuples: Path, output: Path) -> None:
+    _distort(output, "pt_j0", 1.3)
+    card = _card(ntuples, weights={"muon_id": MUON}, validation=LIMITS)
+    command = [sys.executable, "-m", "znought.facility.cli", "validate", str(card), "--output", str(output)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "Validation refuses the inputs after the preselection, outside the signal region" in done.stderr
+    assert "pt_j0: the χ² has probability" in " ".join(done.stderr.split())
+    assert "Traceback" not in done.stderr
 
 
 def test_a_lost_correlation_is_refused(ntuples: Path, output: Path) -> None:
