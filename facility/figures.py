@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from znought.facility.card_vh_ww import SELECTIONS, VHWWCard
 from znought.facility.figures_inputs import region_pictures, validation_pictures
+from znought.facility.figures_network import Explained
 from znought.facility.picture import Picture
 from znought.facility.region_books import RegionBook
 from znought.facility.results import FitSummary, Results
@@ -37,6 +38,7 @@ class Album:
         cut_names, cut_yields: the cutflow by process, weighted.
         regions: what the cuts of each region leave and remove.
         validation: data against simulation; None without data.
+        explained: what the networks have learned.
     """
 
     card: VHWWCard
@@ -47,6 +49,7 @@ class Album:
     cut_yields: Mapping[str, tuple[float, ...]]
     regions: Mapping[str, RegionBook]
     validation: Validation | None
+    explained: Explained
 
     @property
     def label(self) -> FigureLabel:
@@ -66,6 +69,7 @@ class Album:
         yield from self._significance()
         yield from self._cutflow()
         yield from self._network()
+        yield from self.explained.pictures()
         yield from self._inputs()
         if self.validation is not None:
             yield from validation_pictures(self.card, self.validation)
@@ -174,7 +178,7 @@ class Album:
         weight, identity = self.simulation.weight, self.simulation.columns.identity
         sizes = (effective_size(weight[one], identity[one]), effective_size(weight[two], identity[two]))
         found = agreement(scores[one], weight[one], scores[two], weight[two], edges=SCORE_EDGES, sizes=sizes)
-        return f"KS p = {found.ks_p_value:.2g}"
+        return f"KS p = {found.ks_p_value:.2g}, $\\chi^2$ p = {found.chi2_p_value:.2g}"
 
     def _confusion(self) -> Figure:
         trained = self.simulation.class_index >= 0

@@ -283,6 +283,7 @@ def predicted_class_inputs(
     *,
     label: FigureLabel,
     note: str = "",
+    called: tuple[str, str] = ("SM", "SMEFT"),
 ) -> Figure:
     """True signal events against each input, stacked by what the network called them.
 
@@ -292,14 +293,17 @@ def predicted_class_inputs(
         weights: event weights (n_events,).
         label: what stands above the frame.
         note: title of the legend ("0L, c̄_HW = 0.03, cut 0.5").
+        called: what the network calls background, and signal.
 
     Raises:
         DataError: lengths differ, or the weights do not sum to a positive number.
     """
     weight = vector(weights, what="weights of the signal events")
-    called = np.asarray(predicted_signal, dtype=bool)
-    if called.shape != weight.shape:
-        raise DataError(f"Predicted classes: expected {weight.size} values. Received: shape {called.shape}.")
+    is_called = np.asarray(predicted_signal, dtype=bool)
+    if is_called.shape != weight.shape:
+        raise DataError(
+            f"Predicted classes: expected {weight.size} values. Received: shape {is_called.shape}."
+        )
     if not weight.sum() > 0:
         raise DataError(f"True signal events: weights sum to {weight.sum():g}.")
     n_columns = min(5, len(values))
@@ -308,7 +312,7 @@ def predicted_class_inputs(
         figure = new_figure((5.0 * n_columns, 4.4 * n_rows))
         panels = list(figure.subplots(n_rows, n_columns, squeeze=False).flat)
         for axes, (name, raw) in zip(panels, values.items(), strict=False):
-            _stack_by_prediction(axes, vector(raw, what=name, size=weight.size), weight, called)
+            _stack_by_prediction(axes, vector(raw, what=name, size=weight.size), weight, is_called, called)
             axes.set_xlabel(feature_label(name).axis)
             axes.xaxis.set_major_locator(MaxNLocator(4))
             axes.yaxis.set_major_locator(MaxNLocator(4))
@@ -327,14 +331,16 @@ def _stack_by_prediction(
     axes: Axes,
     values: npt.NDArray[np.float64],
     weight: npt.NDArray[np.float64],
-    called: npt.NDArray[np.bool_],
+    is_called: npt.NDArray[np.bool_],
+    called: tuple[str, str],
 ) -> None:
     """Events called background at the bottom, those called signal on them; shares of all."""
     low, high = np.quantile(values, (0.001, 0.99))
     edges = np.linspace(low, high if high > low else low + 1.0, _N_PANEL_BINS + 1)
     share = weight / weight.sum()
-    below, above = (np.histogram(values[mask], edges, weights=share[mask])[0] for mask in (~called, called))
-    axes.stairs(below, edges, fill=True, color="#5790fc", label="called SM")
-    axes.stairs(below + above, edges, baseline=below, fill=True, color="#e42536", label="called SMEFT")
+    masks = (~is_called, is_called)
+    below, above = (np.histogram(values[mask], edges, weights=share[mask])[0] for mask in masks)
+    axes.stairs(below, edges, fill=True, color="#5790fc", label=f"called {called[0]}")
+    axes.stairs(below + above, edges, baseline=below, fill=True, color="#e42536", label=f"called {called[1]}")
     axes.set_xlim(edges[0], edges[-1])
     axes.set_ylim(0, 1.1 * float((below + above).max()) or 1.0)

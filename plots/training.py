@@ -134,6 +134,7 @@ def roc_curves(
     label: FigureLabel,
     intervals: Mapping[str, tuple[float, float]] | None = None,
     macro: float | None = None,
+    against: str = "all other classes",
 ) -> Figure:
     """ROC curve per class, one against the rest, with the area under each.
 
@@ -142,6 +143,7 @@ def roc_curves(
         label: what stands above the frame.
         intervals: class → interval of the area.
         macro: mean area over the classes.
+        against: what passes falsely.
     """
     palette, dashes = colours(curves), line_styles(list(curves))
     with style_context():
@@ -158,7 +160,7 @@ def roc_curves(
         axes.plot([0, 1], [0, 1], color="#3c3c3c", linewidth=1.0, linestyle="dotted")
         axes.set_xlim(0, 1)
         axes.set_ylim(0, 1.005)
-        axes.set_xlabel("False-positive rate (all other classes)")
+        axes.set_xlabel(f"False-positive rate ({against})")
         axes.set_ylabel("True-positive rate")
         title = None if macro is None else f"macro AUC = {macro:.3f}"
         axes.legend(loc="lower right", fontsize=17, title=title, title_fontsize=18)

@@ -6,6 +6,7 @@ from pathlib import Path
 from znought.facility.card_vh_ww import VHWWCard
 from znought.facility.context import Context
 from znought.facility.figures import Album
+from znought.facility.figures_network import read_explained
 from znought.facility.region_books import read_region_books
 from znought.facility.results import read_results
 from znought.facility.sample import read_sample
@@ -20,7 +21,7 @@ from znought.processors.features import FEATURES
 __all__ = ["plot"]
 
 # Figures of an analysis with data, for the length of the bar; their exact number is known at the end.
-ABOUT = 36
+ABOUT = 41
 
 
 def plot(context: Context[VHWWCard]) -> Iterable[Path]:
@@ -48,13 +49,15 @@ def plot(context: Context[VHWWCard]) -> Iterable[Path]:
 def _album(context: Context[VHWWCard]) -> Album:
     card, workspace = context.card, context.workspace
     flow = read_json(workspace.cutflow)
+    simulation = read_sample(card, workspace, kind="simulation", features=FEATURES)
     return Album(
         card=card,
         results=read_results(workspace.results),
         manifest=artefacts.load(workspace.models),
-        simulation=read_sample(card, workspace, kind="simulation", features=FEATURES),
+        simulation=simulation,
         cut_names=tuple(flow["cuts"]),
         cut_yields={name: tuple(values["sumw"]) for name, values in flow["processes"].items()},
         regions=read_region_books(workspace.regions),
         validation=read_validation(workspace),
+        explained=read_explained(card, workspace, simulation),
     )

@@ -9,8 +9,10 @@ from distributed import as_completed
 
 from znought.facility.card_vh_ww import VHWWCard
 from znought.facility.context import Context
+from znought.facility.explanation import explain
 from znought.facility.learning import LearningPlan, folds_of, learning_plan
 from znought.facility.store import IDENTITY, EventTable, write_parquet
+from znought.facility.workspace import write_json
 from znought.models.scoring import Scorer
 from znought.processors.features import FEATURES
 
@@ -21,7 +23,10 @@ FILES_PER_TASK = 50
 
 
 def score(context: Context[VHWWCard]) -> Iterable[Path]:
-    """Scores every file of every variation; a training event meets only the network that never saw it."""
+    """Scores every file of every variation; a training event meets only the network that never saw it.
+
+    Writes `scores/` and, of what the networks have learned, `explanation.json`.
+    """
     workspace = context.workspace
     plan = learning_plan(context.card, workspace, FEATURES)
     files = sorted(workspace.columns.glob("*/*/*.parquet"))
@@ -39,6 +44,7 @@ def score(context: Context[VHWWCard]) -> Iterable[Path]:
         )
         for group in groups
     ]
+    explained = client.submit(explain, plan, str(workspace.models.resolve()), pure=False, retries=2)
     written: list[Path] = []
     with context.reporter.bar("scoring") as advance:
         for future in as_completed(futures):
@@ -47,7 +53,8 @@ def score(context: Context[VHWWCard]) -> Iterable[Path]:
     stale = set(workspace.scores.glob("*/*/*.parquet")) - {_below(workspace.scores, path) for path in written}
     for path in stale:
         path.unlink()
-    return [_below(workspace.scores, path) for path in written]
+    write_json(workspace.explanation, explained.result())
+    return [*(_below(workspace.scores, path) for path in written), workspace.explanation]
 
 
 def _below(scores: Path, path: Path) -> Path:

@@ -127,9 +127,10 @@ def test_a_worker_lost_in_mid_fold_costs_an_epoch_and_changes_nothing(
     assert trained.sha256 == undisturbed.sha256
     assert trained.history["stop_auc"] == undisturbed.history["stop_auc"]
     reported = _epochs(client)[before:]
-    # At most the epoch under way is done twice; one may be lost between its checkpoint and its report.
+    # At most the epoch under way is done twice; those that the old process finished while it was
+    # leaving are in the checkpoint, though their report may be lost.
     assert len(reported) <= PATIENT.max_epochs + 1
-    assert len(set(reported)) >= PATIENT.max_epochs - 1
+    assert len(trained.history["loss"]) == PATIENT.max_epochs
 
 
 def test_a_search_that_loses_both_workers_accounts_for_every_trial(
