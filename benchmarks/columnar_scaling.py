@@ -20,7 +20,6 @@ from statistics import median
 import uproot
 from distributed import Client, LocalCluster
 from rich.console import Console
-from rich.table import Table
 
 from benchmarks.columnar import generate
 from znought.facility.runner import process_fileset
@@ -104,24 +103,22 @@ def main() -> None:
         original = Path(directory, "toy.root")
         generate(original, PER_FILE)
         files = copies(original, max(options.files, options.scaling_files))
-        table = Table("", "measured", title="chunks, memory and workers")
+        console = Console(width=100)
         here = overhead_ms(None, files[0], directory)
+        console.print(f"each of {PER_FILE // SMALL:,} chunks, in this process: {here:.2f} ms")
         with (
             LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=":0") as cluster,
             Client(cluster) as client,
         ):
             timed(client, files[:1], directory)
             there = overhead_ms(client, files[0], directory)
-        n_chunks = PER_FILE // SMALL
-        table.add_row(f"each of {n_chunks:,} chunks, in this process", f"{here:.2f} ms")
-        table.add_row(f"each of {n_chunks:,} chunks, on a cluster of one worker", f"{there:.2f} ms")
+        console.print(f"each of {PER_FILE // SMALL:,} chunks, on a cluster of one worker: {there:.2f} ms")
         one, many = peak_mb(files[:1], directory), peak_mb(files[: options.files], directory)
-        table.add_row("peak memory, 1 M events", f"{one:.0f} MB")
-        table.add_row(f"peak memory, {options.files} M events", f"{many:.0f} MB ({many / one - 1:+.1%})")
+        console.print(f"peak memory, 1 M events: {one:.0f} MB")
+        console.print(f"peak memory, {options.files} M events: {many:.0f} MB ({many / one - 1:+.1%})")
         single, double = speed_up(files[: options.scaling_files], directory, options.repeats)
-        table.add_row(f"one worker, {options.scaling_files} M events", f"{single:,.0f} events/s")
-        table.add_row("two workers", f"{double:,.0f} events/s (× {double / single:.2f})")
-        Console(width=100).print(table)
+        console.print(f"one worker, {options.scaling_files} M events: {single:,.0f} events/s")
+        console.print(f"two workers: {double:,.0f} events/s (× {double / single:.2f})")
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from uuid import UUID
 from znought.facility.ledger import PlannedChunk
 from znought.processors.dialects.view import Entries
 from znought.processors.result import DatasetResult
-from znought.processors.source import READ_ERRORS, forget, kept_tree
+from znought.processors.source import READ_ERRORS, by_health, kept_tree, note_failure
 
 __all__ = ["Outcome", "Processor", "Task", "attempt"]
 
@@ -76,16 +76,16 @@ def attempt(tasks: Sequence[Task], processor: Processor) -> Outcome:
 
 def _processed(task: Task, processor: Processor) -> tuple[str, DatasetResult]:
     """The first replica that can be read, and the result of the chunk."""
-    *others, last = task.replicas
+    *others, last = by_health(task.replicas)
     for replica in others:
         try:
             return replica, _read_and_processed(task, replica, processor)
         except READ_ERRORS:
-            forget(replica)
+            note_failure(replica)
     try:
         return last, _read_and_processed(task, last, processor)
     except READ_ERRORS:
-        forget(last)
+        note_failure(last)
         raise
 
 

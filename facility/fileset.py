@@ -11,7 +11,8 @@ from znought.facility.workspace import read_json, write_json
 __all__ = ["Fileset", "file_states", "fileset_of_card", "read_fileset", "write_fileset"]
 
 Fileset = dict[str, dict[str, Any]]
-"""coffea's plain form: {dataset: {"files": {path: tree}, "metadata": {...}}}."""
+"""coffea's plain form: {dataset: {"files": {path: tree}, "metadata": {...}}}; where files stand in more than
+one place, "replicas": {path: [url, ...]} as well."""
 
 REMOTE = ("root://", "http://", "https://")
 
@@ -48,11 +49,20 @@ def _entry(card: Card, name: str) -> dict[str, Any]:
     dataset = card.datasets[name]
     if not dataset.files:
         raise CardError(f"datasets.{name}: no files given; name some, or simulate it (recipe).")
-    paths = [path for pattern in dataset.files for path in _expand(name, pattern)]
+    paths: list[str] = []
+    replicas: dict[str, list[str]] = {}
+    for given in dataset.files:
+        if isinstance(given, str):
+            paths += _expand(name, given)
+        else:
+            first, *others = (_place(Path(), replica) for replica in given)
+            paths.append(first)
+            replicas[first] = others
     twice = sorted({path for path in paths if paths.count(path) > 1}) if len(set(paths)) < len(paths) else []
     if twice:
         raise CardError(f"datasets.{name}: {twice[0]} is listed twice; its events would count twice.")
-    return {"files": dict.fromkeys(paths, dataset.tree), "metadata": metadata(card, name)}
+    found = {"files": dict.fromkeys(paths, dataset.tree), "metadata": metadata(card, name)}
+    return found | {"replicas": replicas} if replicas else found
 
 
 def _expand(name: str, pattern: str) -> list[str]:
@@ -108,17 +118,27 @@ def read_fileset(path: Path, card: Card) -> Fileset:
 
 
 def _absolute(path: Path, entry: Mapping[str, Any]) -> dict[str, Any]:
-    files = {}
-    for name, tree in entry["files"].items():
-        absolute = name if name.startswith(REMOTE) else str((path.parent / name).resolve())
-        if not name.startswith(REMOTE) and not Path(absolute).is_file():
-            raise DataError(f"{path} names {absolute}, which does not exist.")
-        files[absolute] = tree
-    return {"files": files, "metadata": dict(entry["metadata"])}
+    replicas = {
+        _place(path.parent, name): [_place(path.parent, other) for other in others]
+        for name, others in entry.get("replicas", {}).items()
+    }
+    files = {_place(path.parent, name): tree for name, tree in entry["files"].items()}
+    for name in files:
+        if not (name.startswith(REMOTE) or name in replicas or Path(name).is_file()):
+            raise DataError(f"{path} names {name}, which does not exist.")
+    found = {"files": files, "metadata": dict(entry["metadata"])}
+    return found | {"replicas": replicas} if replicas else found
+
+
+def _place(folder: Path, name: str) -> str:
+    """A remote file as it is named, a local one from the root of the file system."""
+    return name if name.startswith(REMOTE) else str((folder / name).resolve())
 
 
 def file_states(fileset: Fileset) -> dict[str, list[int]]:
     """Size and modification time of every local file, so that a replaced one is read again."""
     paths = [path for entry in fileset.values() for path in entry["files"]]
     local = [Path(path) for path in paths if not path.startswith(REMOTE)]
-    return {str(path): [path.stat().st_size, path.stat().st_mtime_ns] for path in local}
+    # One that is gone may still have a replica; whether it has, the run finds out.
+    stats = {path: path.stat() for path in local if path.is_file()}
+    return {str(path): [found.st_size, found.st_mtime_ns] for path, found in stats.items()}

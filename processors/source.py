@@ -3,6 +3,7 @@
 import threading
 import weakref
 from collections import OrderedDict
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from uproot.source.file import MultithreadedFileSource
 
 from znought.processors.reading import Tree
 
-__all__ = ["READ_ERRORS", "forget", "is_local", "kept_tree", "open_options"]
+__all__ = ["READ_ERRORS", "by_health", "forget", "is_local", "kept_tree", "note_failure", "open_options"]
 
 _N_KEPT = 16
 
@@ -30,9 +31,10 @@ State = tuple[int, int, int] | None
 
 @dataclass
 class _Kept(threading.local):
-    """Open trees of this thread with the state of their files, the last one used at the end."""
+    """Open trees of this thread with the state of their files, the last one used at the end; bad files."""
 
     trees: OrderedDict[tuple[str, str], tuple[State, Tree]] = field(default_factory=OrderedDict)
+    failed: set[str] = field(default_factory=set)
 
 
 _KEPT = _Kept()
@@ -70,6 +72,17 @@ def kept_tree(path: str, name: str) -> Tree:
     if len(trees) > _N_KEPT:
         trees.popitem(last=False)
     return tree
+
+
+def by_health(replicas: Iterable[str]) -> list[str]:
+    """The replicas, those at the end that failed this worker before: each could cost a timeout again."""
+    return sorted(replicas, key=_KEPT.failed.__contains__)
+
+
+def note_failure(path: str) -> None:
+    """Close a file that could not be read, and try other replicas before it from now on."""
+    _KEPT.failed.add(path)
+    forget(path)
 
 
 def forget(path: str) -> None:

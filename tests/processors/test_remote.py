@@ -7,16 +7,20 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
+import uproot
+from XRootD import client
 
-from tests.processors.fixtures import events, write_nanoaod
+from tests.processors.fixtures import events, write_nanoaod, write_tree
 from znought.errors import DataError
 from znought.facility.runner import process_fileset
+from znought.processors import source
 from znought.processors.dialects.files import inspect_file
 from znought.processors.vh_ww import VHWWProcessor
 
@@ -26,7 +30,12 @@ def served() -> Iterator[Path]:
     """A folder that another user, such as the server's, may read."""
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
-        write_nanoaod(directory / "a.root", events(300, seed=51))
+        columns = events(300, seed=51)
+        write_nanoaod(directory / "a.root", columns)
+        with uproot.recreate(directory / "b.root") as file:
+            write_tree(file, "Events", {name: values[:100] for name, values in columns.items()})
+            for start in (100, 200):  # a basket of each branch for each chunk
+                file["Events"].extend({name: values[start : start + 100] for name, values in columns.items()})
         directory.chmod(0o755)
         yield directory
 
@@ -48,9 +57,9 @@ def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
     pytest.fail("the xrootd server does not listen")
 
 
-@pytest.fixture(scope="module")
-def xrootd(served: Path) -> Iterator[str]:
-    """Address of a server that exports the folder."""
+@contextmanager
+def _server(served: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """Address and process of a server that exports the folder."""
     program = shutil.which("xrootd")
     if program is None:
         pytest.skip("no xrootd server here (Debian: xrootd-server)")
@@ -67,10 +76,18 @@ def xrootd(served: Path) -> Iterator[str]:
         process = subprocess.Popen(command, cwd=work, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
             _wait_for(port, process)
-            yield f"root://127.0.0.1:{port}/"
+            yield f"root://127.0.0.1:{port}/", process
         finally:
-            process.terminate()
+            process.kill()
             process.wait(10)
+
+
+@pytest.fixture(scope="module")
+def xrootd(served: Path) -> Iterator[str]:
+    """Address of a server that exports the folder, for a client that looks at its timeouts every second."""
+    client.EnvPutInt("TimeoutResolution", 1)  # type: ignore[attr-defined,no-untyped-call]  # no stubs
+    with _server(served) as (address, _):
+        yield address
 
 
 @pytest.fixture(scope="module")
@@ -119,6 +136,36 @@ def test_missing_remote_file_is_named(xrootd: str, served: Path) -> None:
     with pytest.raises(DataError, match=r"nowhere\.root: not a readable ROOT file") as caught:
         inspect_file(f"{xrootd}{served}/nowhere.root")
     assert "\n" not in str(caught.value)
+
+
+def test_a_dead_server_is_left_for_another(
+    xrootd: str, served: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(source._REMOTE, "timeout", 1)
+    dead = f"root://127.0.0.1:{_free_port()}/{served}/a.root"
+    alive = f"{xrootd}{served}/a.root"
+    fileset = {"x": {"files": [dead], "replicas": {dead: [alive]}}}
+    result = process_fileset(None, fileset, VHWWProcessor(), chunk_size=100)
+    assert (result.results["x"].cutflows, result.sums) == _cutflows(str(served / "a.root"))
+    assert result.read_from == {dead: {alive}}
+
+
+def test_a_server_that_dies_between_chunks_is_left_for_another(
+    xrootd: str, served: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(source._REMOTE, "timeout", 1)
+    with _server(served) as (address, process):
+        mortal, other = f"{address}{served}/b.root", f"{xrootd}{served}/b.root"
+
+        def kill(done: int, _: int) -> None:
+            if done == 1:
+                process.kill()
+                process.wait(10)
+
+        fileset = {"x": {"files": [mortal], "replicas": {mortal: [other]}}}
+        result = process_fileset(None, fileset, VHWWProcessor(), chunk_size=100, progress=kill)
+    assert (result.results["x"].cutflows, result.sums) == _cutflows(str(served / "b.root"))
+    assert result.read_from == {mortal: {mortal, other}}
 
 
 def test_http_gives_the_same_as_the_local_file(http: str, served: Path) -> None:
