@@ -5,6 +5,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -67,8 +68,8 @@ def plan(tmp_path_factory: pytest.TempPathFactory) -> LearningPlan:
     )
 
 
-@pytest.fixture(scope="module")
-def client() -> Iterator[Client]:
+@contextmanager
+def _cluster() -> Iterator[Client]:
     settings = {"distributed.nanny.pre-spawn-environ": WORKER_ENVIRONMENT}
     with (
         dask.config.set(settings),
@@ -77,6 +78,19 @@ def client() -> Iterator[Client]:
         ) as cluster,
         Client(cluster) as client,
     ):
+        yield client
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[Client]:
+    with _cluster() as client:
+        yield client
+
+
+@pytest.fixture
+def fresh() -> Iterator[Client]:
+    """A cluster that no other test has taken workers from."""
+    with _cluster() as client:
         yield client
 
 
@@ -134,22 +148,21 @@ def test_a_worker_lost_in_mid_fold_costs_an_epoch_and_changes_nothing(
 
 
 def test_a_search_that_loses_both_workers_accounts_for_every_trial(
-    plan: LearningPlan, client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    plan: LearningPlan, fresh: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    client.wait_for_workers(2)
-    assert client.cluster
-    scheduler = client.cluster.scheduler
+    assert fresh.cluster
+    scheduler = fresh.cluster.scheduler
     search = Search(SEARCH, NETWORK, tmp_path / "trials.log")
     victims: list[str] = []
 
     def kill(done: int, total: int, text: str) -> None:
         """The worker of a trial under way, twice; the second time its job is not given to another."""
-        if len(victims) < 2 and any(client.processing().values()):
-            victims.append(_busy(client))
+        if len(victims) < 2 and any(fresh.processing().values()):
+            victims.append(_busy(fresh))
             monkeypatch.setattr(scheduler, "allowed_failures", 3 if len(victims) == 1 else 0)
-            _kill(client, victims[-1])
+            _kill(fresh, victims[-1])
 
-    drive(client, search, Task(plan, None, str(tmp_path)), kill)
+    drive(fresh, search, Task(plan, None, str(tmp_path)), kill)
     states = [trial.state for trial in search.trials()]
     assert len(victims) == 2
     assert search.finished
@@ -159,23 +172,22 @@ def test_a_search_that_loses_both_workers_accounts_for_every_trial(
     assert search.best()[0].value == max(trial.value or 0.0 for trial in search.trials())
 
 
-def test_a_full_worker_is_restarted_when_nothing_runs_on_it(client: Client) -> None:
-    client.wait_for_workers(2)
-    address = next(iter(client.scheduler_info(n_workers=-1)["workers"]))
-    pids = client.run(os.getpid)
+def test_a_full_worker_is_restarted_when_nothing_runs_on_it(fresh: Client) -> None:
+    address = next(iter(fresh.scheduler_info(n_workers=-1)["workers"]))
+    pids = fresh.run(os.getpid)
     full = Outcome(0.5, address, int((FULL + 0.01) * 4 * 2**30))
-    busy = client.submit(time.sleep, 1.0, workers=[address], pure=False)
-    while not client.processing()[address]:
+    busy = fresh.submit(time.sleep, 1.0, workers=[address], pure=False)
+    while not fresh.processing()[address]:
         time.sleep(0.01)
-    _restart_if_full(client, full)
-    _restart_if_full(client, replace(full, memory=2**30))
+    _restart_if_full(fresh, full)
+    _restart_if_full(fresh, replace(full, memory=2**30))
     busy.result()
-    assert client.run(os.getpid) == pids
+    assert fresh.run(os.getpid) == pids
     busy.release()
-    while client.processing()[address]:
+    while fresh.processing()[address]:
         time.sleep(0.01)
-    _restart_if_full(client, full)
-    assert set(client.run(os.getpid).values()) & set(pids.values()) == set(pids.values()) - {pids[address]}
+    _restart_if_full(fresh, full)
+    assert set(fresh.run(os.getpid).values()) & set(pids.values()) == set(pids.values()) - {pids[address]}
 
 
 MERIT = StopMerit(
