@@ -57,10 +57,9 @@ class Chunk:
             "event": ("event", np.uint64),
             "response": ("response", np.uint8),
         }
+        view = self.view.only(events)
         return {
-            column: self.view.scalar(name)[events].astype(kind)
-            if self.view.has(name)
-            else np.zeros(len(events), kind)
+            column: view.scalar(name).astype(kind) if view.has(name) else np.zeros(len(events), kind)
             for column, (name, kind) in kinds.items()
         }
 
