@@ -121,9 +121,11 @@ def test_workers_killed_at_random_cost_nothing(
 
         def assassin() -> None:
             while len(killed) < 2 and not over.wait(dice.uniform(0.05, 0.4)):
-                pids = list(client.run(os.getpid).values())
-                killed.append(dice.choice(pids))
-                os.kill(killed[-1], signal.SIGKILL)
+                # Asked of the nannies: a worker that has just been killed would not answer.
+                pids = [nanny.pid for nanny in cluster.workers.values() if nanny.pid not in (None, *killed)]
+                if pids:
+                    killed.append(dice.choice(pids))
+                    os.kill(killed[-1], signal.SIGKILL)
 
         thread = threading.Thread(target=assassin)
         thread.start()
