@@ -19,8 +19,8 @@ from rich.console import Console
 from rich.table import Table
 
 from znought.facility.card import load_card
-from znought.facility.card_vh_ww import VHWWCard
-from znought.facility.sample import ScoredSample, read_sample
+from znought.facility.vh_ww.card import VHWWCard
+from znought.facility.vh_ww.sample import ScoredSample, read_sample
 from znought.facility.workspace import Workspace
 from znought.processors.features import FEATURES
 from znought.stats.binning import PLAIN, Method, tune

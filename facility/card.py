@@ -16,8 +16,8 @@ from pydantic import BaseModel, ValidationError
 
 from znought.errors import CardError, unknown_name
 from znought.facility.card_base import Card
-from znought.facility.card_vh_bb import VHBBCard
-from znought.facility.card_vh_ww import VHWWCard
+from znought.facility.vh_bb.card import VHBBCard
+from znought.facility.vh_ww.card import VHWWCard
 
 __all__ = ["CARDS", "Card", "VHBBCard", "VHWWCard", "load_card"]
 

@@ -210,7 +210,7 @@ def _execute(card: Path, output: Path, place: _Place, options: "RunOptions", pla
 def _show_results(card: Path, output: Path, as_json: bool) -> None:
     from znought.facility.card import load_card
     from znought.facility.pipeline import flow_of
-    from znought.facility.summary import terminal_table
+    from znought.facility.tables import terminal_table
     from znought.facility.workspace import Workspace
 
     workspace, flow = Workspace(output), flow_of(load_card(card))

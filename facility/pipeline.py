@@ -12,10 +12,10 @@ from znought.errors import CardError, unknown_name
 from znought.facility.card_base import Card
 from znought.facility.context import Context, RunOptions
 from znought.facility.flow import Flow, Stage
-from znought.facility.flow_vh_bb import VH_BB
-from znought.facility.flow_vh_ww import VH_WW
 from znought.facility.manifest import Manifest, fingerprint, source_digest
 from znought.facility.progress import Silent
+from znought.facility.vh_bb.flow import VH_BB
+from znought.facility.vh_ww.flow import VH_WW
 from znought.facility.workspace import Workspace
 
 __all__ = ["FLOWS", "flow_of", "run", "run_stages", "single", "whole"]

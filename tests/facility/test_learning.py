@@ -14,13 +14,13 @@ import numpy as np
 import pytest
 from distributed import Client, LocalCluster, Worker
 
-from znought.facility.card_vh_ww import CrossFit
-from znought.facility.learning import LearningPlan, training_data
-from znought.facility.merit import StopMerit
 from znought.facility.sites import WORKER_ENVIRONMENT
-from znought.facility.stages.train import EPOCHS_TOPIC, train_one
-from znought.facility.stages.tune import FULL, Outcome, Task, _restart_if_full, drive
 from znought.facility.store import write_parquet
+from znought.facility.vh_ww.card import CrossFit
+from znought.facility.vh_ww.learning import LearningPlan, training_data
+from znought.facility.vh_ww.merit import StopMerit
+from znought.facility.vh_ww.stages.train import EPOCHS_TOPIC, train_one
+from znought.facility.vh_ww.stages.tune import FULL, Outcome, Task, _restart_if_full, drive
 from znought.models.network import NetworkConfig
 from znought.models.samples import stop_rows
 from znought.models.search import Search, SearchConfig

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from znought.errors import DataError
 from znought.facility.card import VHBBCard, load_card
-from znought.facility.channels import ChannelPlan, ChannelSample, read_channel, training_data
 from znought.facility.store import write_parquet
-from znought.facility.talk_networks import TalkModel, models_of, network_of, training_of
+from znought.facility.vh_bb.channels import ChannelPlan, ChannelSample, read_channel, training_data
+from znought.facility.vh_bb.talk_networks import TalkModel, models_of, network_of, training_of
 from znought.processors.regions import regions_from_card
 from znought.processors.vh_bb import smeft_columns
 from znought.processors.vh_bb_features import FEATURES

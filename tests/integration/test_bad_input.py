@@ -15,8 +15,8 @@ from znought.facility.card import VHWWCard, load_card
 from znought.facility.context import Context, RunOptions
 from znought.facility.progress import Silent
 from znought.facility.sites import connect
-from znought.facility.stages.process import process
-from znought.facility.stages.train import train
+from znought.facility.vh_ww.stages.process import process
+from znought.facility.vh_ww.stages.train import train
 from znought.facility.workspace import Workspace
 
 

@@ -1,1 +1,0 @@
-"""The stages of the flow, one module each: read files, write files, know nothing of one another."""

@@ -1,0 +1,270 @@
+"""The numbers of VH(bb) in the SMEFT, as `results.json` holds them and `run` returns them."""
+
+from pathlib import Path
+
+from pydantic import Field, ValidationError
+
+from znought.errors import DataError
+from znought.facility.records import Estimate, Record
+from znought.facility.workspace import read_json
+
+__all__ = [
+    "Area",
+    "CalibrationResult",
+    "ContourResult",
+    "CoverageResult",
+    "IntervalResult",
+    "ProjectionResult",
+    "PublishedResult",
+    "ScanResult",
+    "SignificanceEntry",
+    "SmeftResults",
+    "Truncation",
+    "YieldEntry",
+    "checked_results",
+    "read_smeft_results",
+]
+
+FEWEST_GENERATED = 10
+"""Simulated background events above a cut, below which its Z_A is marked."""
+Segments = tuple[tuple[float, float], ...]
+
+
+class YieldEntry(Record):
+    """Expected events of one process in a channel and region, and the simulation behind them.
+
+    Attributes:
+        events: in the standard model.
+        events_at: value of the coefficient → expected events, as text keys ("0.03").
+        generated: distinct generated events.
+        effective: (Σw)²/Σw² with the responses of one event as one.
+    """
+
+    channel: str
+    region: str
+    process: str
+    events: float
+    events_at: dict[str, float]
+    generated: int
+    effective: float
+
+
+class Area(Record):
+    """Area under the ROC curve of a value of the coefficient against the standard model.
+
+    Attributes:
+        with_backgrounds: whether V + heavy flavour and tt̄ stand in the background.
+        area: with its 68 % bootstrap interval.
+    """
+
+    channel: str
+    region: str
+    model: str
+    value: float
+    with_backgrounds: bool
+    area: Estimate
+
+
+class SignificanceEntry(Record):
+    """Z_A of one channel, region, classifier and value, by one definition of signal.
+
+    Attributes:
+        signal_definition: "paper" counts the whole yield at c̄ ≠ 0, "excess" what exceeds the standard model.
+        with_backgrounds: whether V + heavy flavour and tt̄ count.
+        inclusive_z, inclusive_background: without any cut on the output.
+        tuned_z: at the best cut, on the events that chose it.
+        z: at cuts chosen on the other half of the events.
+        background: expected events behind `z`.
+        background_effective_entries: simulated entries that they rest on.
+        generated_backgrounds: simulated events that are not VH above the best cut; None where they do not
+            count.
+    """
+
+    channel: str
+    region: str
+    model: str
+    value: float
+    signal_definition: str
+    with_backgrounds: bool
+    inclusive_z: float
+    inclusive_background: float
+    tuned_z: float
+    z: float
+    background: float
+    background_effective_entries: float
+    generated_backgrounds: int | None
+
+    @property
+    def trustworthy(self) -> bool:
+        """Whether backgrounds, where they count, are there to be counted above the cut."""
+        return self.generated_backgrounds is None or self.generated_backgrounds >= FEWEST_GENERATED
+
+
+class ProjectionResult(Record):
+    """Z_A against luminosity at the cut that is best at the card's luminosity."""
+
+    channel: str
+    region: str
+    model: str
+    value: float
+    signal_definition: str
+    with_backgrounds: bool
+    scaling: str
+    luminosities_ifb: tuple[float, ...]
+    z: tuple[float, ...]
+
+
+class IntervalResult(Record):
+    """Expected interval of the first coefficient, the others zero.
+
+    Attributes:
+        channel: or "combined".
+        order: "quadratic", or "linear" without the squared term.
+        method: "delta_2lnl" or "cls".
+        scaling: of the systematics with luminosity, "fixed" or "inverse_sqrt".
+        segments: allowed ranges.
+        reaches_validity: an end is that of the morphing's validity.
+    """
+
+    channel: str
+    region: str
+    discriminant: str
+    order: str
+    method: str
+    scaling: str
+    lumi_ifb: float
+    level: float
+    segments: Segments
+    reaches_validity: bool
+
+    @property
+    def half_width(self) -> float:
+        """Half the distance between the outermost ends."""
+        return 0.5 * (self.segments[-1][1] - self.segments[0][0])
+
+
+class Truncation(Record):
+    """Expected combined interval with c̄ switched off at and above a pT(V); None trusts all energies."""
+
+    pt_v_max_gev: float | None
+    discriminant: str
+    segments: Segments
+    reaches_validity: bool
+
+
+class CoverageResult(Record):
+    """How often intervals of a nominal level hold the truth, in toys."""
+
+    truth: float
+    level: float
+    n_toys: int
+    fraction: float
+    interval68: tuple[float, float]
+
+
+class CalibrationResult(Record):
+    """Expected interval with thresholds from toys beside that of χ², at the card's luminosity.
+
+    Attributes:
+        asymptotic, calibrated: allowed ranges.
+        coverage, calibrated_coverage: of the two, at some truths.
+    """
+
+    channel: str
+    discriminant: str
+    asymptotic: Segments
+    calibrated: Segments
+    coverage: tuple[CoverageResult, ...]
+    calibrated_coverage: tuple[CoverageResult, ...]
+
+
+class ContourResult(Record):
+    """−2 Δln L over a grid of two coefficients, t[i][j] at (x[i], y[j])."""
+
+    discriminant: str
+    names: tuple[str, str]
+    x: tuple[float, ...]
+    y: tuple[float, ...]
+    t: tuple[tuple[float, ...], ...]
+    thresholds: dict[str, float]
+
+
+class ScanResult(Record):
+    """−2 Δln L of the combination against the first coefficient."""
+
+    discriminant: str
+    values: tuple[float, ...]
+    delta_2lnl: tuple[float, ...]
+
+
+class PublishedResult(Record):
+    """Numbers of others, by the text of the coefficient's value ("0.03").
+
+    Attributes:
+        no_network: Z_A that their definition gives for their yields with no network at all.
+    """
+
+    source: str
+    channel: str
+    auc: dict[str, float]
+    z_a: dict[str, float]
+    no_network: dict[str, float]
+    claim: float | None
+
+
+class SmeftResults(Record):
+    """Everything that the closing tables, the figures and a notebook need.
+
+    Attributes:
+        coefficient: whose values these are.
+        main_region: the one that networks learn from.
+        sigma_background: relative uncertainty of the background in every Z_A.
+        published: what others quote, as theirs.
+        notes: what a reader must know beside the numbers.
+    """
+
+    analysis: str
+    title: str
+    label: str
+    lumi_ifb: float
+    coefficient: str
+    channels: tuple[str, ...]
+    regions: tuple[str, ...]
+    main_region: str
+    sigma_background: float
+    min_background: float
+    published: PublishedResult | None = None
+    yields: tuple[YieldEntry, ...]
+    auc: tuple[Area, ...]
+    significances: tuple[SignificanceEntry, ...]
+    projections: tuple[ProjectionResult, ...]
+    intervals: tuple[IntervalResult, ...]
+    truncations: tuple[Truncation, ...]
+    calibrations: tuple[CalibrationResult, ...]
+    scans: tuple[ScanResult, ...]
+    contour: ContourResult | None = None
+    substitutes: dict[str, dict[str, str]] = Field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+def read_smeft_results(path: Path) -> SmeftResults:
+    """Reads `results.json`.
+
+    Raises:
+        DataError: it does not exist, or is of another version.
+    """
+    return checked_results(read_json(path), path)
+
+
+def checked_results(content: object, path: Path) -> SmeftResults:
+    """Results whose every field is there and of its kind.
+
+    Raises:
+        DataError: the file that they come from was left by another version.
+    """
+    try:
+        return SmeftResults.model_validate(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise DataError(f"{path}: {where}: {first['msg']}; run the stage that writes it again.") from error

@@ -1,0 +1,134 @@
+"""What the networks have learned, as figures: calibration, importance of inputs, predicted classes."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from znought.facility.picture import Picture
+from znought.facility.vh_ww.card import VHWWCard
+from znought.facility.vh_ww.sample import ScoredSample
+from znought.facility.workspace import Workspace, read_json
+from znought.models import explain
+from znought.models.evaluation import roc_curve
+from znought.plots.attribution import attribution
+from znought.plots.calibration import CalibrationCurve, calibration
+from znought.plots.labels import process_label
+from znought.plots.smeft import predicted_class_inputs
+from znought.plots.style import FigureLabel
+from znought.plots.training import importance, roc_curves, search_history
+from znought.processors.features import FEATURES, M_TAUTAU_UNDEFINED
+
+__all__ = ["Explained", "read_explained"]
+
+SECTION = "Network"
+BALANCED = "classes of equal weight"
+
+
+@dataclass(frozen=True)
+class Explained:
+    """Events with their scores, and what `score` and `tune` have written about the networks.
+
+    Attributes:
+        importance: input → mean and stdev of the loss of macro AUC when it is shuffled.
+        attribution: class → input → mean |∂score/∂input|.
+        trials: values of the search's trials, NaN for failed ones; none without a search.
+    """
+
+    card: VHWWCard
+    simulation: ScoredSample
+    importance: dict[str, tuple[float, float]]
+    attribution: dict[str, dict[str, float]]
+    trials: tuple[float, ...]
+
+    def pictures(self) -> Iterator[Picture]:
+        """Every figure, in the order of the report."""
+        signal = process_label(self.card.signal_class)
+        title = f"{signal} against each background"
+        yield Picture("roc_signal", title, SECTION, self._signal_against_each())
+        caption = f"Out-of-fold and test events, {BALANCED}."
+        yield Picture("calibration", "Calibration", SECTION, self._calibration(), caption)
+        figure = importance(self.importance, metric="macro AUC", label=self._label, title="input shuffled")
+        caption = "Mean and standard deviation of three shuffles, out-of-fold events."
+        yield Picture("importance", "Importance of the inputs", SECTION, figure, caption)
+        figure = attribution(self.attribution, label=self._label)
+        caption = "Network of fold 0 on the events of fold 0; inputs as the network sees them."
+        yield Picture("attribution", "Gradient attribution", SECTION, figure, caption)
+        yield Picture("predicted_class", f"{signal} events by predicted class", SECTION, self._predicted())
+        if self.trials:
+            figure = search_history(
+                self.trials, objective=f"Objective ({self.card.search.objective})", label=self._label
+            )
+            yield Picture("search", "Search of the network", SECTION, figure)
+
+    @property
+    def _label(self) -> FigureLabel:
+        return FigureLabel(label=self.card.label, lumi_ifb=None)
+
+    def _balanced(self) -> NDArray[np.float64]:
+        """Sizes of the event weights, every class carrying the same sum; 0 where no class is trained."""
+        index = self.simulation.class_index
+        weight = np.where(index >= 0, np.abs(self.simulation.weight), 0.0)
+        sums = np.bincount(index[index >= 0], weights=weight[index >= 0], minlength=len(self.card.classes))
+        return np.asarray(weight / sums[index], dtype=np.float64)
+
+    def _signal_against_each(self) -> Figure:
+        scores, index = self.simulation.signal_score(), self.simulation.class_index
+        signal = self.card.classes.index(self.card.signal_class)
+        curves = {}
+        for number, name in enumerate(self.card.classes):
+            if number != signal:
+                rows = (index == signal) | (index == number)
+                curve = roc_curve(scores[rows], index[rows] == signal, self.simulation.weight[rows])
+                every = max(1, len(curve.signal_efficiency) // 2000)
+                false_rate = np.append(curve.background_efficiency[::every], 1.0)
+                true_rate = np.append(curve.signal_efficiency[::every], 1.0)
+                curves[name] = (false_rate, true_rate, curve.auc)
+        return roc_curves(curves, label=self._label, against="background of that name")
+
+    def _calibration(self) -> Figure:
+        outputs, index, weight = self.simulation.outputs(), self.simulation.class_index, self._balanced()
+        trained = index >= 0
+        curves = {}
+        for number, name in enumerate(self.card.classes):
+            found = explain.calibration(outputs[trained, number], index[trained] == number, weight[trained])
+            filled = np.isfinite(found.mean_score)
+            bins = np.histogram(outputs[trained, number], found.edges, weights=weight[trained])[0]
+            curves[name] = CalibrationCurve(
+                found.mean_score[filled],
+                found.fraction[filled],
+                found.fraction_error[filled],
+                (bins / bins.sum())[filled],
+            )
+        return calibration(curves, label=self._label, note=BALANCED)
+
+    def _predicted(self) -> Figure:
+        rows = self.simulation.is_signal
+        predicted = np.argmax(self.simulation.outputs()[rows], axis=1)
+        signal = self.card.classes.index(self.card.signal_class)
+        values: dict[str, NDArray[Any]] = {name: self.simulation.columns[name][rows] for name in FEATURES}
+        if "m_tautau" in values:
+            masses = values["m_tautau"].astype(np.float64)
+            values["m_tautau"] = np.where(masses == M_TAUTAU_UNDEFINED, 0.0, masses)
+        return predicted_class_inputs(
+            values,
+            predicted == signal,
+            self.simulation.weight[rows],
+            label=self._label,
+            called=("another class", self.card.signal_class),
+        )
+
+
+def read_explained(card: VHWWCard, workspace: Workspace, simulation: ScoredSample) -> Explained:
+    """From the files of `score` and, where there was a search, of `tune`."""
+    found = read_json(workspace.explanation)
+    importance = {name: (entry["mean"], entry["stdev"]) for name, entry in found["importance"].items()}
+    trials: tuple[float, ...] = ()
+    if (workspace.search / "trials.json").is_file():
+        records = read_json(workspace.search / "trials.json")["trials"]
+        ended = [one["value"] if one["state"] == "complete" else None for one in records]
+        trials = tuple(np.nan if value is None else float(value) for value in ended)
+    return Explained(card, simulation, importance, found["attribution"], trials)

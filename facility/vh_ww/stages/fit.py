@@ -1,0 +1,162 @@
+"""Stage `fit`: bins and areas → `results.json`, with what a reader must know beside the numbers."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from znought.errors import DataError
+from znought.facility.account import data_lumi_ifb, remarks
+from znought.facility.context import Context
+from znought.facility.vh_ww.card import VHWWCard
+from znought.facility.vh_ww.likelihood import fit_settings, templates
+from znought.facility.vh_ww.results import FitSummary, Results, write_results
+from znought.facility.vh_ww.validation import read_validation, summarised
+from znought.facility.workspace import read_json
+from znought.stats.datacard import write_datacard
+from znought.stats.exchange import replace_file, write_root, write_uhi, write_workspace
+from znought.stats.hs3 import write_hs3
+from znought.stats.inference import DataKind, fit_workspace, ranking
+from znought.stats.limits import cls_limit
+from znought.stats.tables import latex_yields, write_hepdata
+from znought.stats.workspace import Spec, build_workspace
+
+__all__ = ["fit", "inputs"]
+
+
+def inputs(context: Context[VHWWCard]) -> object:
+    """Beyond the card: whether data enter the signal bins."""
+    return context.options.unblind
+
+
+def fit(context: Context[VHWWCard]) -> Iterable[Path]:
+    """Writes `results.json` and the likelihood in the formats of other programs."""
+    card, workspace = context.card, context.workspace
+    found = read_json(workspace.binning)
+    spec, written = _likelihood(context, np.asarray(found["mva_greedy"]["edges"]))
+    summary, fit_remarks = _fitted(context, spec)
+    results = Results.model_validate(
+        {
+            "analysis": card.analysis,
+            "title": card.title,
+            "label": card.label,
+            "lumi_ifb": card.lumi_ifb,
+            "signal": card.signal,
+            "sigma_background": card.binning.sigma_rel,
+            **read_json(workspace.evaluation),
+            "z0": {name: _significance(entry) for name, entry in found.items()},
+            "published_z0": card.published_z0,
+            "z_profile": {name: entry["z_profile"] for name, entry in found.items()},
+            "fit": summary,
+            "yields": {name: _yields(entry) for name, entry in found.items()},
+            "edges": {name: entry["edges"] for name, entry in found.items()},
+            "substitutes": read_json(workspace.substitutes),
+            "notes": [*_notes(card, found), *_books(context), *fit_remarks],
+        }
+    )
+    write_results(workspace.results, results)
+    return [workspace.results, *written]
+
+
+def _likelihood(context: Context[VHWWCard], edges: NDArray[np.float64]) -> tuple[Spec, list[Path]]:
+    """The likelihood of signal bins and control regions, and its files for other programs."""
+    card = context.card
+    regions = templates(card, context.workspace, edges, with_data=context.options.unblind)
+    spec = build_workspace(regions, fit_settings(card))
+    folder = context.workspace.fit
+    folder.mkdir(parents=True, exist_ok=True)
+    write_workspace(folder / "workspace.json", spec)
+    write_hs3(folder / "hs3.json", spec)
+    write_datacard(folder / "datacard.txt", spec)
+    write_root(folder / "templates.root", regions)
+    write_uhi(folder / "templates.json", regions)
+    table = latex_yields(regions[0].nominal, signal=(card.signal,))
+    replace_file(folder / "yields.tex", lambda path: path.write_text(table, encoding="utf-8"))
+    tables = {region.name: (f"Expected events, {region.name}", region.nominal) for region in regions}
+    write_hepdata(folder / "hepdata", tables, discriminant=f"Output of class {card.signal_class}")
+    return spec, sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+def _fitted(context: Context[VHWWCard], spec: Spec) -> tuple[FitSummary | None, list[str]]:
+    """The fit, or the reason why these templates allow none: few simulated events make poor likelihoods."""
+    kind: DataKind = "observed" if context.options.unblind else "expected"
+    with context.reporter.bar("fitting") as advance:
+        advance(0, 3, "signal strength")
+        try:
+            fitted = fit_workspace(spec, data=kind)
+            advance(1, 3, "impacts")
+            impacts = ranking(spec, data=kind)
+            advance(2, 3, "limit")
+            limit = cls_limit(spec)
+        except DataError as error:
+            return None, [f"No profile-likelihood fit with control regions: {error}"]
+        advance(3, 3, "")
+    summary = FitSummary(
+        data=kind,
+        z0=fitted.z0,
+        mu=fitted.mu,
+        mu_interval=(fitted.mu_low, fitted.mu_high),
+        mu_limit=limit.expected,
+        impacts={impact.name: (impact.down, impact.up) for impact in impacts},
+        pulls={p.name: (p.value, p.error, p.pull) for p in fitted.parameters},
+    )
+    lumi = data_lumi_ifb(context.workspace) if kind == "observed" else context.card.lumi_ifb
+    return summary, [_sentence(context.card, summary, lumi_ifb=lumi)]
+
+
+def _sentence(card: VHWWCard, summary: FitSummary, *, lumi_ifb: float | None) -> str:
+    low, high = summary.mu_interval
+    floating = ", ".join(card.likelihood.workspace.floating) or "no"
+    return (
+        f"Profile likelihood of the greedy bins with control regions, {floating} normalisation floating, MC "
+        f"statistics and {', '.join(card.systematics) or 'no'} variations: {summary.data} Z = "
+        f"{summary.z0:.2f} at {lumi_ifb or card.lumi_ifb:.4g} fb⁻¹, mu = {summary.mu:.2f} [{low:.2f}, "
+        f"{high:.2f}], expected 95 % CLs limit on mu without signal {summary.mu_limit[2]:.1f}. Its "
+        "edges are tuned on the events that it is quoted on."
+    )
+
+
+def _significance(entry: Mapping[str, Any]) -> dict[str, object]:
+    return {
+        "tuned": entry["tuned"],
+        "held_out": entry["held_out"],
+        "interval": entry["interval"],
+        "auxiliary": entry["auxiliary"],
+        "z_per_bin": entry["whole"]["z_per_bin"],
+        "quadrature": entry["whole"]["z_total"],
+        "statistics_limited": not entry["trustworthy"],
+        "min_background_events": entry["min_background_events"],
+    }
+
+
+def _yields(entry: Mapping[str, Any]) -> dict[str, object]:
+    return {
+        process: {"events": values["yields"], "mc_stat_error": values["mc_errors"]}
+        for process, values in entry["yields"]["processes"].items()
+    }
+
+
+def _books(context: Context[VHWWCard]) -> list[str]:
+    """What was left out of the input, and how well the simulation describes the data."""
+    compared = read_validation(context.workspace)
+    validation = [] if compared is None else [summarised(compared)]
+    return [*remarks(read_json(context.workspace.ledger)), *validation]
+
+
+def _notes(card: VHWWCard, found: Mapping[str, Any]) -> list[str]:
+    constraints = card.binning.constraints
+    notes = [
+        f"Every bin holds at least {constraints.effective_background:.0f} effective background events: "
+        "the simulated sample, not the method, limits how fine the bins may be."
+    ]
+    greedy = found["mva_greedy"]["unbounded"]
+    notes.append(
+        f"Without that bound, tuned and quoted on the same events as in the talk: {greedy['z_total']:.2f}, "
+        f"with down to {greedy['min_background_events']} generated background events in a bin."
+    )
+    limited = [name for name, entry in found.items() if not entry["trustworthy"]]
+    if limited:
+        notes.append(f"* limited by the simulated sample: {', '.join(limited)}.")
+    return notes
