@@ -170,13 +170,22 @@ class _Fitter:
 
     def restore(self, state: State) -> State:
         self.engine.model.set_weights(state.weights)
-        for variable, value in zip(self.engine.optimiser.variables, state.optimiser, strict=True):
-            variable.assign(value)
+        self._restore_optimiser(state.optimiser)
         return state
 
+    def _restore_optimiser(self, values: tuple[NDArray[np.float32], ...]) -> None:
+        for variable, value in zip(self.engine.optimiser.variables, values, strict=True):
+            variable.assign(value)
+
     def run_epoch(self, state: State) -> State:
-        """The state one epoch later; order of events and noise depend on seed, fold and epoch only."""
+        """The state one epoch later; order of events and noise depend on seed, fold and epoch only.
+
+        The optimiser starts anew behind the pretraining: −s²/(s+b) and 1/Z_A² differ by five orders of
+        magnitude, and with the squared gradients of the first in its memory it would stand still.
+        """
         epoch, begin = state.n_epochs, time.perf_counter()
+        if 0 < epoch == self.n_pretraining:
+            self._restore_optimiser(self.engine.fresh_optimiser)
         learning_rate = self.network.learning_rate * self.network.learning_rate_decay**epoch
         self.engine.optimiser.learning_rate.assign(learning_rate)
         phase = int(epoch >= self.n_pretraining)

@@ -105,19 +105,22 @@ def test_a_compiled_model_survives_safe_mode(tmp_path: Path) -> None:
     assert float(loaded.loss(TARGET, scores, WEIGHTS)) == float(loss(TARGET, scores, WEIGHTS))
 
 
-def test_pretraining_comes_first_and_never_holds_the_best_epoch() -> None:
-    loss = LossConfig("asimov", pretraining_epochs=2, signal_events=50.0, background_events=300.0)
+def test_pretraining_comes_first_and_training_goes_on_behind_it() -> None:
+    """With many events −s²/(s+b) is 10⁷ times 1/Z_A²: an optimiser that remembers it would stand still."""
+    loss = LossConfig("asimov", pretraining_epochs=2, signal_events=5e3, background_events=3e4)
     result = train_fold(
         make_data(),
         1,
         replace(NETWORK, loss=loss),
-        replace(TRAINING, monitor="loss", batch_size=64),
+        replace(TRAINING, monitor="loss", batch_size=64, max_epochs=8, patience=8),
         classes=CLASSES,
         feature_names=FEATURES,
     )
-    assert all(value < 0.0 for value in result.history["stop_loss"][:2])
-    assert all(value > 0.0 for value in result.history["stop_loss"][2:])
+    stop_loss = result.history["stop_loss"]
+    assert all(value < 0.0 for value in stop_loss[:2])
+    assert all(value > 0.0 for value in stop_loss[2:])
     assert result.best_epoch >= 2
+    assert stop_loss[-1] < 0.8 * stop_loss[2]
 
 
 def test_nonsense_is_refused() -> None:
