@@ -6,6 +6,7 @@ from typing import Any, Literal, Protocol
 from uuid import UUID
 
 from znought.facility.ledger import PlannedChunk
+from znought.facility.memory import keep_freed_memory
 from znought.processors.dialects.view import Entries
 from znought.processors.result import DatasetResult
 from znought.processors.source import READ_ERRORS, by_health, kept_tree, note_failure
@@ -62,6 +63,7 @@ class Outcome:
 
 def attempt(tasks: Sequence[Task], processor: Processor) -> Outcome:
     """Process some chunks, one after the other; the first failure ends it, and nothing of it counts."""
+    keep_freed_memory()
     parts: dict[tuple[str, str], list[DatasetResult]] = {}
     read_from: dict[str, set[str]] = {}
     for task in tasks:

@@ -32,7 +32,10 @@ class ColumnFile:
 def write_columns(columns: Mapping[str, NDArray[Any]], path: Path, *, variation: str) -> ColumnFile:
     """Write columns of equal length to `path` through a temporary name, so that retries are idempotent."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    table = pa.table({name: np.ascontiguousarray(values) for name, values in columns.items()})
+    arrays = [pa.array(np.ascontiguousarray(values)) for values in columns.values()]
+    # No value is ever missing: said so, nothing need be written about it.
+    fields = [pa.field(name, array.type, nullable=False) for name, array in zip(columns, arrays, strict=True)]
+    table = pa.Table.from_arrays(arrays, schema=pa.schema(fields))
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     try:
         pq.write_table(

@@ -39,6 +39,32 @@ class Leptons:
     isolation: Floats
     identified: NDArray[np.bool_]
 
+    @cached_property
+    def event(self) -> NDArray[np.int64]:
+        """Index of the event of each lepton, shape (n_leptons,)."""
+        return event_of(self.counts)
+
+    def only(self, keep: NDArray[np.bool_]) -> "Leptons":
+        """The leptons where `keep`, shape (n_leptons,), is true."""
+        event = self.event[keep]
+        leptons = Leptons(
+            np.bincount(event, minlength=len(self.counts)),
+            self.pt[keep],
+            self.eta[keep],
+            self.phi[keep],
+            self.charge[keep],
+            self.isolation[keep],
+            self.identified[keep],
+        )
+        vars(leptons).update(event=event)
+        return leptons
+
+    def scaled(self, factor: float) -> "Leptons":
+        """The leptons with momenta times a factor."""
+        leptons = replace(self, pt=self.pt * np.float32(factor))
+        vars(leptons).update(event=self.event)
+        return leptons
+
 
 @dataclass(frozen=True)
 class Jets:

@@ -13,6 +13,7 @@ from znought.processors.kinematics import Momentum
 from znought.processors.objects import Jets, Leptons, check_units
 from znought.processors.selection import (
     VHWWSelection,
+    candidates,
     clean_jets,
     counted,
     leading_jets,
@@ -82,18 +83,18 @@ class Hadronic:
         return objects.pairs is self.objects.pairs and objects.jets is self.objects.jets
 
 
-def read_leptons(chunk: Chunk) -> tuple[Leptons, Leptons]:
-    """Electrons and muons of the chunk, in GeV or refused."""
+def read_leptons(chunk: Chunk, selection: VHWWSelection) -> tuple[Leptons, Leptons]:
+    """Electrons and muons of the chunk that can make a pair, in GeV or refused."""
     electrons = chunk.dialect.leptons(chunk.view, "electron")
     muons = chunk.dialect.leptons(chunk.view, "muon")
     for name, leptons in (("electrons", electrons), ("muons", muons)):
         check_units(leptons.pt, what=name, dialect=chunk.dialect.name, path=chunk.path)
-    return electrons, muons
+    return candidates(electrons, muons, selection, gap=chunk.dialect.electron_gap)
 
 
 def read_objects(chunk: Chunk, leptons: tuple[Leptons, Leptons], selection: VHWWSelection) -> Objects:
     """Pairs of the chunk, then jets and missing transverse momentum of the events that hold one."""
-    pairs = select_dilepton(*leptons, selection, gap=chunk.dialect.electron_gap)
+    pairs = select_dilepton(*leptons, selection)
     view = chunk.view.only(pairs.event)
     jets = _read_jets(chunk, view, selection)
     check_units(jets.pt, what="jets", dialect=chunk.dialect.name, path=chunk.path)
@@ -134,7 +135,8 @@ def reconstruct(
 def _hadronic(chunk: Chunk, objects: Objects, selection: VHWWSelection) -> Hadronic:
     """Events with enough jets that survive the b-veto."""
     pairs, jets = objects.pairs, objects.jets
-    dijet = leading_jets(jets, selection)
+    counting = counted(jets, selection)
+    dijet = leading_jets(jets, counting, selection)
     passed = pairs.passed.copy()
     passed[pairs.event[dijet.event]] += 1
     keep, veto = b_veto(chunk, jets, dijet.event, selection)
@@ -142,7 +144,7 @@ def _hadronic(chunk: Chunk, objects: Objects, selection: VHWWSelection) -> Hadro
     if not keep.all():
         rows, veto, two = rows[keep], veto[keep], (two[0].at(keep), two[1].at(keep))
     leptons = (pairs.leading.at(rows), pairs.subleading.at(rows))
-    n_jets, ht, px, py = _jet_sums(jets, counted(jets, selection))
+    n_jets, ht, px, py = _jet_sums(jets, counting)
     return Hadronic(objects, rows, veto, passed, leptons, two, n_jets[rows], ht[rows], px[rows], py[rows])
 
 
@@ -163,7 +165,9 @@ def _final_state(objects: Objects, hadronic: Hadronic, selection: VHWWSelection)
     pairs, missing, rows = objects.pairs, objects.missing, hadronic.row
     met_x, met_y = missing.px, missing.py
     if missing.soft_only:
-        _, _, all_px, all_py = _jet_sums(objects.jets, objects.jets.pt > selection.pt_btag_min_gev)
+        _, _, all_px, all_py = _jet_sums(
+            objects.jets, np.flatnonzero(objects.jets.pt > selection.pt_btag_min_gev)
+        )
         met_x = met_x - all_px - pairs.leading.px - pairs.subleading.px
         met_y = met_y - all_py - pairs.leading.py - pairs.subleading.py
     track_x = met_x if missing.track_px is None else missing.track_px
@@ -182,11 +186,11 @@ def _final_state(objects: Objects, hadronic: Hadronic, selection: VHWWSelection)
     )
 
 
-def _jet_sums(jets: Jets, keep: NDArray[np.bool_]) -> tuple[NDArray[np.int64], Floats, Floats, Floats]:
-    """Number, scalar sum of pT, and vector sum of the kept jets of each event."""
-    n_events, event, momenta = len(jets.counts), jets.event[keep], jets.momenta(keep)
+def _jet_sums(jets: Jets, which: NDArray[np.int64]) -> tuple[NDArray[np.int64], Floats, Floats, Floats]:
+    """Number, scalar sum of pT, and vector sum of some jets of each event."""
+    n_events, event, pt = len(jets.counts), jets.event[which], jets.pt[which].astype(np.float64)
+    parts = (pt, *(pt * along[which] for along in jets.direction))
     ht, px, py = (
-        np.bincount(event, weights=values, minlength=n_events).astype(np.float64)
-        for values in (momenta.pt, momenta.px, momenta.py)
+        np.bincount(event, weights=part, minlength=n_events).astype(np.float64, copy=False) for part in parts
     )
     return np.bincount(event, minlength=n_events), ht, px, py

@@ -8,13 +8,14 @@ from numpy.typing import NDArray
 
 from znought.errors import CardError
 from znought.processors.kinematics import Momentum, delta_phi, invariant_mass
-from znought.processors.objects import Jets, Leptons, event_of
+from znought.processors.objects import Jets, Leptons
 
 __all__ = [
     "CUTS",
     "Dijet",
     "Dilepton",
     "VHWWSelection",
+    "candidates",
     "clean_jets",
     "counted",
     "leading_jets",
@@ -132,30 +133,43 @@ class Dijet:
     subleading: Momentum
 
 
-def select_dilepton(
+def candidates(
     electrons: Leptons, muons: Leptons, selection: VHWWSelection, *, gap: tuple[float, float] | None
-) -> Dilepton:
-    """Events with exactly two good leptons of different flavour, opposite sign and enough pT and mass.
+) -> tuple[Leptons, Leptons]:
+    """Leptons that count if their pT does, of the events that hold at least two of them.
+
+    No other lepton can change an event, whatever happens to momenta: variations start from these.
 
     Args:
         electrons, muons: leptons of the chunk in GeV.
         selection: the cuts.
         gap: |η| limits of the electrons' transition region, or None.
     """
-    good_e = _good(electrons, selection)
-    good_mu = _good(muons, selection)
+    good_e, good_mu = _good(electrons, selection), _good(muons, selection)
     if gap is not None and selection.exclude_electron_gap:
         abs_eta = np.abs(electrons.eta)
         good_e &= (abs_eta <= gap[0]) | (abs_eta >= gap[1])
-    event_e, event_mu = event_of(electrons.counts), event_of(muons.counts)
     n_events = len(electrons.counts)
-    n_e = np.bincount(event_e[good_e], minlength=n_events)
-    n_mu = np.bincount(event_mu[good_mu], minlength=n_events)
-    two = n_e + n_mu == 2
+    n_e = np.bincount(electrons.event[good_e], minlength=n_events)
+    enough = n_e + np.bincount(muons.event[good_mu], minlength=n_events) >= 2
+    return electrons.only(good_e & enough[electrons.event]), muons.only(good_mu & enough[muons.event])
+
+
+def select_dilepton(electrons: Leptons, muons: Leptons, selection: VHWWSelection) -> Dilepton:
+    """Events with exactly two leptons of different flavour, opposite sign and enough pT and mass.
+
+    Args:
+        electrons, muons: the candidates of a chunk.
+        selection: the cuts.
+    """
+    hard_e, hard_mu = (np.flatnonzero(part.pt > selection.pt_lepton_veto_gev) for part in (electrons, muons))
+    event_e, event_mu = electrons.event[hard_e], muons.event[hard_mu]
+    n_events = len(electrons.counts)
+    n_e = np.bincount(event_e, minlength=n_events)
+    two = n_e + np.bincount(event_mu, minlength=n_events) == 2
     mixed = two & (n_e == 1)
     passed = (1 + two + mixed).astype(np.int8)
-    index_e = np.flatnonzero(good_e)[mixed[event_e[good_e]]]
-    index_mu = np.flatnonzero(good_mu)[mixed[event_mu[good_mu]]]
+    index_e, index_mu = hard_e[mixed[event_e]], hard_mu[mixed[event_mu]]
     return _paired(electrons, index_e, muons, index_mu, selection, np.flatnonzero(mixed), passed)
 
 
@@ -191,9 +205,8 @@ def _paired(  # the two flavours come with their indices
 
 
 def _good(leptons: Leptons, selection: VHWWSelection) -> NDArray[np.bool_]:
-    """Leptons that count."""
-    good = leptons.identified & (leptons.pt > selection.pt_lepton_veto_gev)
-    good &= np.abs(leptons.eta) < selection.abs_eta_lepton_max
+    """Leptons that count if their pT does."""
+    good = leptons.identified & (np.abs(leptons.eta) < selection.abs_eta_lepton_max)
     good &= leptons.isolation < selection.isolation_max
     return np.asarray(good)
 
@@ -222,12 +235,17 @@ def clean_jets(jets: Jets, leptons: Dilepton, *, dr_min: float) -> Jets:
     return jets.only(keep)
 
 
-def leading_jets(jets: Jets, selection: VHWWSelection) -> Dijet:
-    """The two leading jets of every event that has enough of them."""
-    index = np.flatnonzero(counted(jets, selection))
-    event = jets.event[index]
+def leading_jets(jets: Jets, counting: NDArray[np.int64], selection: VHWWSelection) -> Dijet:
+    """The two leading jets of every event that has enough of them.
+
+    Args:
+        jets: all jets.
+        counting: indices of those that count.
+        selection: the cuts.
+    """
+    event = jets.event[counting]
     enough = np.bincount(event, minlength=len(jets.counts)) >= selection.n_jets_min
-    index = index[enough[event]]
+    index = counting[enough[event]]
     pt, event = jets.pt[index].astype(np.float64), jets.event[index]
     rows = np.flatnonzero(enough)
     first = _largest(pt, event)
@@ -235,9 +253,11 @@ def leading_jets(jets: Jets, selection: VHWWSelection) -> Dijet:
     return Dijet(rows, jets.momenta(index[first]), jets.momenta(index[_largest(pt, event)]))
 
 
-def counted(jets: Jets, selection: VHWWSelection) -> NDArray[np.bool_]:
-    """Jets that count, shape (n_jets,)."""
-    return np.asarray((jets.pt > selection.pt_jet_min_gev) & (np.abs(jets.eta) < selection.abs_eta_jet_max))
+def counted(jets: Jets, selection: VHWWSelection) -> NDArray[np.int64]:
+    """Indices of the jets that count."""
+    return np.flatnonzero(
+        (jets.pt > selection.pt_jet_min_gev) & (np.abs(jets.eta) < selection.abs_eta_jet_max)
+    )
 
 
 def _largest(values: NDArray[np.float64], event: NDArray[np.int64]) -> NDArray[np.int64]:

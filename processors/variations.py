@@ -11,10 +11,10 @@ from scipy.special import ndtri
 
 from znought.errors import CardError
 from znought.identity import uniform
-from znought.processors.objects import Jets, Leptons, Missing
+from znought.processors.objects import Jets, Missing
 from znought.processors.selection import Dilepton
 
-__all__ = ["Objects", "Variation", "VariationsConfig", "scale_leptons", "vary"]
+__all__ = ["Objects", "Variation", "VariationsConfig", "vary"]
 
 Name = Literal["jes", "jer", "lepton_scale", "met_soft", "btag"]
 Floats = NDArray[np.float64]
@@ -108,11 +108,6 @@ class Objects:
     def jet_sum(self) -> tuple[Floats, Floats]:
         """Vector sum of the jets of each event, in GeV; every variation starts from it."""
         return _sums(self.jets)
-
-
-def scale_leptons(leptons: Leptons, variation: Variation) -> Leptons:
-    """Leptons with shifted momenta, before they are selected."""
-    return replace(leptons, pt=leptons.pt * np.float32(1.0 + variation.shift))
 
 
 def vary(

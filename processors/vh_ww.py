@@ -18,7 +18,7 @@ from znought.processors.objects import Leptons
 from znought.processors.reconstruction import Selected, b_veto, read_leptons, read_objects, reconstruct
 from znought.processors.result import DatasetResult
 from znought.processors.selection import CUTS, VHWWSelection
-from znought.processors.variations import Objects, Variation, VariationsConfig, scale_leptons, vary
+from znought.processors.variations import Objects, Variation, VariationsConfig, vary
 from znought.processors.weights import Factors, ScaleFactor, scale_factors
 
 __all__ = ["NOMINAL", "VHWWProcessor"]
@@ -46,7 +46,7 @@ class VHWWProcessor(ProcessorABC):  # type: ignore[misc]  # coffea has no type i
         """Result of one chunk, under the name of its dataset."""
         chunk = open_chunk(events, refuse_substitutes=self.selection.substitutes == "refuse")
         gen_weight = chunk.weight()
-        leptons = read_leptons(chunk)
+        leptons = read_leptons(chunk, self.selection)
         objects = read_objects(chunk, leptons, self.selection)
         selected = reconstruct(chunk, objects, self.selection)
         weights = self._weights(chunk, objects, selected, gen_weight)
@@ -98,7 +98,7 @@ class VHWWProcessor(ProcessorABC):  # type: ignore[misc]  # coffea has no type i
                 continue  # a weight: see `_weights`
             objects = nominal
             if variation.quantity == "lepton_scale":
-                electrons, muons = (scale_leptons(flavour, variation) for flavour in leptons)
+                electrons, muons = (flavour.scaled(1.0 + variation.shift) for flavour in leptons)
                 objects = read_objects(chunk, (electrons, muons), self.selection)
             objects = vary(objects, variation, partial(chunk.identity, objects.pairs.event))
             selected = reconstruct(chunk, objects, self.selection, nominal=expected)

@@ -13,8 +13,12 @@ from znought.processors.features import FEATURES, FinalState, features
 from znought.processors.kinematics import Momentum
 from znought.processors.objects import Jets, Leptons
 from znought.processors.selection import (
+    Dijet,
+    Dilepton,
     VHWWSelection,
+    candidates,
     clean_jets,
+    counted,
     leading_jets,
     select_dilepton,
     tagged,
@@ -37,6 +41,17 @@ def _leptons(*events: Sequence[tuple[float, float, float, int]]) -> Leptons:
         np.zeros(len(flat)),
         np.ones(len(flat), np.bool_),
     )
+
+
+def _pairs(electrons: Leptons, muons: Leptons, *, gap: tuple[float, float] | None = None) -> Dilepton:
+    """The pairs of events, from all of their leptons."""
+    selection = VHWWSelection()
+    return select_dilepton(*candidates(electrons, muons, selection, gap=gap), selection)
+
+
+def _leading(jets: Jets) -> Dijet:
+    """The two leading ones of the jets that count."""
+    return leading_jets(jets, counted(jets, VHWWSelection()), VHWWSelection())
 
 
 def _jets(*events: Sequence[tuple[float, float, float]], btag: float = 0.1) -> Jets:
@@ -73,7 +88,7 @@ def _jets(*events: Sequence[tuple[float, float, float]], btag: float = 0.1) -> J
     ],
 )
 def test_lepton_cuts(electrons: list[Any], muons: list[Any], passed: int) -> None:
-    pairs = select_dilepton(_leptons(electrons), _leptons(muons), VHWWSelection(), gap=_GAP)
+    pairs = _pairs(_leptons(electrons), _leptons(muons), gap=_GAP)
     assert pairs.passed.tolist() == [passed]
     assert len(pairs.event) == (passed == 7)
 
@@ -81,7 +96,7 @@ def test_lepton_cuts(electrons: list[Any], muons: list[Any], passed: int) -> Non
 def test_pairs_know_their_events_and_order() -> None:
     electrons = _leptons([(30, 0, 0, 1)], [], [(25, 1, 1, -1)], [(40.0, 0, 0, 1)])
     muons = _leptons([(50, 0, 2, -1)], [(60, 0, 0, 1)], [(20, 0, 2, 1)], [(40.0, 1, 3, -1)])
-    pairs = select_dilepton(electrons, muons, VHWWSelection(), gap=None)
+    pairs = _pairs(electrons, muons)
     assert pairs.event.tolist() == [0, 2, 3]
     assert pairs.leading.pt.tolist() == [50.0, 25.0, 40.0]
     # At exactly equal pT the electron leads.
@@ -89,7 +104,7 @@ def test_pairs_know_their_events_and_order() -> None:
 
 
 def test_jets_at_leptons_are_dropped() -> None:
-    pairs = select_dilepton(_leptons([(30, 0, 0, 1)]), _leptons([(20, 0, 2, -1)]), VHWWSelection(), gap=None)
+    pairs = _pairs(_leptons([(30, 0, 0, 1)]), _leptons([(20, 0, 2, -1)]))
     jets = _jets([(90, 0, 0.39), (80, 0, 0.41), (70, 0.39, 2), (60, 1, -3)])
     assert clean_jets(jets, pairs, dr_min=0.4).pt.tolist() == [80.0, 60.0]
 
@@ -102,12 +117,12 @@ def test_leading_jets_of_unsorted_and_equal_jets() -> None:
         [(50, 1, 0), (50, 2, 1), (50, 3, 2)],
         [(31, 4.4, 0), (99, 4.6, 0), (30, 0, 0), (32, 0, 0)],
     )
-    dijet = leading_jets(jets, VHWWSelection())
+    dijet = _leading(jets)
     assert dijet.event.tolist() == [0, 3, 4]
     assert dijet.leading.pt.tolist() == [90.0, 50.0, 32.0]
     assert dijet.subleading.pt.tolist() == [60.0, 50.0, 31.0]
     assert (dijet.leading.eta[1], dijet.subleading.eta[1]) == (1.0, 2.0)
-    assert len(leading_jets(_jets([], [(50, 0, 0)]), VHWWSelection()).event) == 0
+    assert len(_leading(_jets([], [(50, 0, 0)])).event) == 0
 
 
 def test_b_veto_as_cut_and_as_weight() -> None:
