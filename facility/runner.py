@@ -31,7 +31,7 @@ __all__ = ["Fileset", "Processor", "RunResult", "process_fileset"]
 Progress = Callable[[int, int], None]
 
 # Chunks that travel together: enough tasks to share out the work evenly, few enough to cost nothing.
-_TASKS_PER_WORKER = 32
+_TASKS_PER_WORKER = 16
 _MOST_CHUNKS_PER_TASK = 64
 
 
@@ -239,10 +239,10 @@ def _on_cluster(
     futures = client.map(function, groups, pure=False, retries=0)
     number_of = {future.key: number for number, future in enumerate(futures)}
     try:
-        for future in as_completed(futures):
+        for future, outcome in as_completed(futures, with_results=True, raise_errors=False):
             number = number_of[future.key]
             if future.status == "finished":
-                yield number, future.result(), None
+                yield number, outcome, None
             else:
                 yield number, None, future.exception() or RuntimeError(f"task {future.status}")
             future.release()
