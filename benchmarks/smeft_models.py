@@ -19,7 +19,7 @@ from znought.models.training import TrainingConfig, TrainingData, train_fold
 from znought.stats.smeft_channel import hypothesis
 
 LossKind = Literal["cross_entropy", "asimov"]
-TRAINING = TrainingConfig(batch_size=4096, max_epochs=60, patience=10, monitor="loss")
+TRAINING = TrainingConfig(batch_size=4096, max_epochs=100, patience=15, monitor="loss")
 
 
 def talk_network(n_features: int, *, kind: LossKind, signal: float, background: float) -> NetworkConfig:
@@ -31,7 +31,7 @@ def talk_network(n_features: int, *, kind: LossKind, signal: float, background: 
         input_noise=0.0,
         hidden_noise=0.0,
         l1=0.003 if kind == "asimov" else 0.0,
-        learning_rate=0.001,
+        learning_rate=0.01,
         loss=LossConfig(kind=kind, signal_class="bsm", signal_events=signal, background_events=background),
     )
 

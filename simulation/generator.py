@@ -1,5 +1,6 @@
 """Pythia 8 behind one small class: filtered batches of event records and the count of attempts."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,8 +10,9 @@ import pythia8mc
 from numpy.typing import NDArray
 
 from znought.errors import DataError
+from znought.simulation import lepton_filter
 from znought.simulation.decays import boosted
-from znought.simulation.recipe import COMMON, Recipe
+from znought.simulation.recipe import COMMON, BPairFilter, PartonFilter, Recipe
 
 __all__ = ["EventGenerator", "GeneratedBatch", "higgs_decays"]
 
@@ -25,6 +27,11 @@ _PROCESS_ONLY = (
 _N_LEADING = 3  # record entries before the hard process: system and two beams
 
 
+def _outgoing(event: Any) -> Iterator[int]:
+    """Entries of a record that are there at its stage, incoming partons left out."""
+    return (i for i in range(_N_LEADING, event.size()) if event[i].status() > 0)
+
+
 class _Filter(pythia8mc.UserHooks):  # type: ignore[misc]  # the library carries no types
     """Counts attempted events and vetoes the hopeless ones before they are showered to the end."""
 
@@ -33,6 +40,10 @@ class _Filter(pythia8mc.UserHooks):  # type: ignore[misc]  # the library carries
         self.recipe = recipe
         self.attempted = 0
         self.captured: dict[int, Any] = {}
+
+    @property
+    def _shower_filter(self) -> PartonFilter | BPairFilter | None:
+        return self.recipe.parton_filter or self.recipe.b_pair
 
     def canVetoProcessLevel(self) -> bool:  # noqa: N802  (the library's name, as below)
         return True
@@ -45,6 +56,8 @@ class _Filter(pythia8mc.UserHooks):  # type: ignore[misc]  # the library carries
         if recipe.n_taus is not None and recipe.n_taus != sum(process[i].idAbs() == 15 for i in entries):
             return True
         self.attempted += 1
+        if recipe.lepton_filter is not None and not lepton_filter.passes(process, recipe.lepton_filter):
+            return True
         # The system line travels with the record: it carries the attempt that the event came from.
         process[0].scale(float(self.attempted))
         if recipe.weigher is not None:
@@ -52,12 +65,14 @@ class _Filter(pythia8mc.UserHooks):  # type: ignore[misc]  # the library carries
         return False
 
     def canVetoPT(self) -> bool:  # noqa: N802
-        return self.recipe.parton_filter is not None
+        return self._shower_filter is not None
 
     def scaleVetoPT(self) -> float:  # noqa: N802
-        return 0.0 if self.recipe.parton_filter is None else self.recipe.parton_filter.scale_gev
+        return 0.0 if self._shower_filter is None else self._shower_filter.scale_gev
 
     def doVetoPT(self, i_pos: int, event: Any) -> bool:  # noqa: N802
+        if self.recipe.b_pair is not None:
+            return sum(bool(event[i].idAbs() == 5) for i in _outgoing(event)) < 2
         cut = self.recipe.parton_filter
         if cut is None:
             return False
@@ -78,8 +93,8 @@ class _Filter(pythia8mc.UserHooks):  # type: ignore[misc]  # the library carries
         cut = self.recipe.b_pair
         if cut is None:
             return False
-        quarks = [event[i] for i in range(_N_LEADING, event.size()) if event[i].idAbs() == 5]
-        quarks = [b for b in quarks if b.isFinal() and b.pT() > cut.pt_gev and abs(b.eta()) < cut.abs_eta]
+        quarks = [event[i] for i in _outgoing(event) if event[i].idAbs() == 5]
+        quarks = [b for b in quarks if b.pT() > cut.pt_gev and abs(b.eta()) < cut.abs_eta]
         if len(quarks) < 2:
             return True
         first, second = sorted(quarks, key=lambda b: -float(b.pT()))[:2]

@@ -237,6 +237,8 @@ def _fingerprint(job: SimulationJob) -> str:
     recipe = recipe_of(job.recipe)
     weigher = None if recipe.weigher is None else recipe.weigher.weigh.__qualname__
     settings = {**vars(recipe), "weigher": weigher}
+    if recipe.lepton_filter is None:  # as in files from before there was one
+        del settings["lepton_filter"]
     parts = {"generation": GENERATION, "common": COMMON, "job": asdict(job), "recipe": settings}
     text = json.dumps(parts, sort_keys=True, default=asdict)
     return hashlib.sha256(text.encode()).hexdigest()

@@ -1,5 +1,6 @@
 """What a recipe is: Pythia settings, the generator filter and how the leptons come about."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -7,7 +8,19 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["COMMON", "BPairFilter", "LeptonSource", "PartonFilter", "Recipe", "Skim", "Weigher"]
+from znought.errors import CardError
+
+__all__ = [
+    "COMMON",
+    "BPairFilter",
+    "LeptonFilter",
+    "LeptonPart",
+    "LeptonSource",
+    "PartonFilter",
+    "Recipe",
+    "Skim",
+    "Weigher",
+]
 
 LeptonSource = Literal["higgs_ww", "w_pair", "tau_pair", "record"]
 """Where the prompt leptons of a response come from.
@@ -66,12 +79,43 @@ class PartonFilter:
 
 @dataclass(frozen=True)
 class BPairFilter:
-    """Veto after the shower, before hadronisation: two b quarks, and their mass in a window."""
+    """Veto before hadronisation: two b quarks, and their mass in a window.
 
+    Most events are given up earlier, when the shower has come down to `scale_gev` without two b quarks of
+    any momentum: about seven times the events in the same time. Of 330 events in Z + bb with pT(Z) > 180 GeV
+    none is lost at a scale of 7 GeV, two at 10 GeV.
+    """
+
+    scale_gev: float = 8.0
     pt_gev: float = 15.0
     abs_eta: float = 2.7
     m_min_gev: float = 50.0
     m_max_gev: float = 250.0
+
+
+LeptonPart = Literal["pair", "tau_pair", "rest"]
+
+
+@dataclass(frozen=True)
+class LeptonFilter:
+    """Veto on the hard process, before any shower: can its leptons be seen as a W or Z boson of high pT?
+
+    `pair`: e⁺e⁻ or μ⁺μ⁻ with a mass in `m_ll_gev` and a transverse momentum above `pt_pair_gev`.
+    `tau_pair`: two charged leptons, one of them a τ, of that transverse momentum and a mass above the
+    window's lower edge: their visible part may be such a pair.
+    `rest`: neither, and the largest |Σ pT(ν) + Σ pT(ℓ)| over the sets of charged leptons, the empty one
+    included, in `pt_rest_gev`. Leptons may be lost wholly or in part; since a norm is convex, no sum with
+    parts of them is larger. At equal thresholds parts and ranges exclude each other.
+
+    The shower lifts some events over an analysis' cut that the filter drops. Of tt̄ → ℓν qq' that VH(bb)
+    selects with pT(V) > 150 GeV, 110 GeV lose 1.2 ± 0.6 % with one lepton and none of 83 events without;
+    of tt̄ → ℓν ℓν selected with two leptons, 5 ± 4 % (one event of 19).
+    """
+
+    part: LeptonPart
+    pt_pair_gev: float = 110.0
+    m_ll_gev: tuple[float, float] = (66.0, 116.0)
+    pt_rest_gev: tuple[float, float] = (110.0, math.inf)
 
 
 Skim = Literal["emu", "dijet", "bb"]
@@ -90,7 +134,8 @@ class Recipe:
         parton_filter: generator filter; None lets every event pass.
         w_charge: keep only this charge of the associated W (others do not count as attempted).
         n_taus: keep only this number of τ in the hard process (others do not count as attempted).
-        b_pair: further generator filter, for heavy flavour.
+        b_pair: further generator filter, for heavy flavour; not beside `parton_filter`.
+        lepton_filter: further generator filter, by the leptons of the hard process.
         skim: which rows are written.
         events_per_job, attempts_per_job: size of one job in simulation and in pseudo-data.
         veto_floor: rows of simulation whose b-veto probability P lies below it are kept with probability
@@ -111,3 +156,8 @@ class Recipe:
     attempts_per_job: int = 20_000
     veto_floor: float = 0.0
     weigher: Weigher | None = None
+    lepton_filter: LeptonFilter | None = None
+
+    def __post_init__(self) -> None:
+        if self.parton_filter is not None and self.b_pair is not None:
+            raise CardError(f"Recipe {self.name!r}: parton_filter and b_pair exclude each other.")

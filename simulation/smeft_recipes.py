@@ -1,12 +1,13 @@
 """VH(bb) recipes: signal with SMEFT weights in two slices of pT(V), and the backgrounds of three channels."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from znought.simulation.recipe import BPairFilter, Recipe, Weigher
+from znought.simulation.recipe import BPairFilter, LeptonFilter, LeptonPart, Recipe, Weigher
 from znought.simulation.smeft import reference_weights
 from znought.simulation.smeft_record import Legs, legs, stack
 
@@ -14,13 +15,14 @@ __all__ = ["SMEFT_RECIPES", "SMEFT_SLICE_GEV", "smeft_weights"]
 
 SMEFT_SLICE_GEV = (80.0, 250.0)
 """Lower edges of the two slices in the hard process' pT(V); the upper one fills the tail that c̄ lifts."""
-_TOP_SLICE_GEV = (80.0, 150.0)
+_TOP_SLICE_GEV = (110.0, 180.0)
 _JET_SLICE_GEV = (100.0, 180.0)
 
 _H_TO_BB = ("25:onMode = off", "25:onIfAny = 5")
 _Z_TO_NEUTRINOS = ("23:onMode = off", "23:onIfAny = 12 14 16")
 _Z_TO_LEPTONS = ("23:onMode = off", "23:onIfAny = 11 13")
 _W_TO_LEPTONS = ("24:onMode = off", "24:onIfAny = 11 13 15")
+_W_TO_LIGHT_LEPTONS = ("24:onMode = off", "24:onIfAny = 11 13")
 _ONE_LEPTON = ("24:onMode = off", "24:onPosIfAny = 11 13 15", "24:onNegIfAny = 1 2 3 4 5")
 _Z_AND_JET = ("WeakBosonAndParton:qqbar2gmZg = on", "WeakBosonAndParton:qg2gmZq = on", "WeakZ0:gmZmode = 2")
 _W_AND_JET = ("WeakBosonAndParton:qqbar2Wg = on", "WeakBosonAndParton:qg2Wq = on")
@@ -63,15 +65,46 @@ def _signal(name: str, description: str, commands: tuple[str, ...]) -> tuple[Rec
     return _slices(recipe, "pT(V)", SMEFT_SLICE_GEV)
 
 
+_TOP = Recipe(
+    name="ttbar",
+    description="tt -> bW bW",
+    commands=("Top:gg2ttbar = on", "Top:qqbar2ttbar = on"),
+    leptons="record",
+    skim="bb",
+)
+
+
 def _top(name: str, description: str, decays: tuple[str, ...]) -> tuple[Recipe, Recipe]:
-    recipe = Recipe(
-        name=name,
-        description=f"tt -> bW bW, {description}",
-        commands=("Top:gg2ttbar = on", "Top:qqbar2ttbar = on", *decays),
-        leptons="record",
-        skim="bb",
+    """tt̄ with leptons that may be a W or Z of high pT, in two slices of the largest pT they may be seen with.
+
+    Below the lower edge nothing is generated.
+    """
+    low, high = _TOP_SLICE_GEV
+    recipe = replace(_TOP, name=name, commands=(*_TOP.commands, *decays))
+    return (
+        replace(
+            recipe,
+            description=f"{_TOP.description}, {description}, {low:g} < pT(leptons) < {high:g} GeV",
+            lepton_filter=LeptonFilter("rest", pt_rest_gev=(low, high)),
+        ),
+        replace(
+            recipe,
+            name=f"{name}_high",
+            description=f"{_TOP.description}, {description}, pT(leptons) > {high:g} GeV",
+            lepton_filter=LeptonFilter("rest", pt_rest_gev=(high, math.inf)),
+        ),
     )
-    return _slices(recipe, "pT(t)", _TOP_SLICE_GEV)
+
+
+def _top_pair(name: str, description: str, decays: tuple[str, ...], part: LeptonPart) -> Recipe:
+    """tt̄ with two leptons that may be a Z of high pT."""
+    return replace(
+        _TOP,
+        name=name,
+        description=f"{_TOP.description}, {description}, m(ll) near or above m(Z), pT(ll) > 110 GeV",
+        commands=(*_TOP.commands, *decays),
+        lepton_filter=LeptonFilter(part),
+    )
 
 
 def _with_b_pair(name: str, description: str, commands: tuple[str, ...]) -> tuple[Recipe, Recipe]:
@@ -99,5 +132,7 @@ SMEFT_RECIPES: tuple[Recipe, ...] = (
     *_with_b_pair("w_lnu_bb", "W + jet, W -> e, mu or tau", (*_W_AND_JET, *_W_TO_LEPTONS)),
     *_with_b_pair("z_ll_bb", "Z + jet, Z -> ee or mumu", (*_Z_AND_JET, *_Z_TO_LEPTONS)),
     *_top("ttbar_lnuqq", "W+ -> e, mu or tau, W- -> qq' (stands for both charges)", _ONE_LEPTON),
-    *_top("ttbar_lnulnu", "both W -> e, mu or tau", _W_TO_LEPTONS),
+    *_top("ttbar_lnulnu", "both W -> e, mu or tau, but for `ttbar_2l` and `ttbar_2l_tau`", _W_TO_LEPTONS),
+    _top_pair("ttbar_2l", "ee or mumu", _W_TO_LIGHT_LEPTONS, "pair"),
+    _top_pair("ttbar_2l_tau", "two leptons, one a tau", _W_TO_LEPTONS, "tau_pair"),
 )

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from znought.simulation import jobs
 from znought.simulation.config import DetectorConfig
+from znought.simulation.generator import EventGenerator
 from znought.simulation.recipe import BPairFilter, Recipe, Weigher
 from znought.simulation.recipes import RECIPES
 
@@ -63,3 +64,17 @@ def test_b_pair_filter_leaves_b_quark_pairs(tmp_path: Path, monkeypatch: pytest.
     events = _run(recipe, 5, tmp_path, monkeypatch)
     assert len(events) > 0
     assert ak.all(ak.sum(events.Jet_hadronFlavour == 5, axis=1) >= 1)
+
+
+def test_giving_up_within_the_shower_costs_time_and_not_events() -> None:
+    def efficiency(scale_gev: float, n_events: int) -> tuple[float, int]:
+        recipe = replace(RECIPES["z_ll_bb_high"], b_pair=BPairFilter(scale_gev=scale_gev))
+        recipe = replace(recipe, commands=(*recipe.commands, "HadronLevel:all = off"))
+        generator = EventGenerator(recipe, 11)
+        generator.batch(n_events)
+        return n_events / generator.attempted, n_events
+
+    early, n_early = efficiency(BPairFilter().scale_gev, 120)
+    late, n_late = efficiency(2.0, 40)
+    assert abs(early / late - 1.0) < 4.0 * (1.0 / n_early + 1.0 / n_late) ** 0.5
+    assert efficiency(60.0, 20)[0] < 0.6 * early  # pairs split late: this would lose most of them

@@ -16,6 +16,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:pythia8mc")
 
 
 def test_every_recipe_is_registered_and_only_signals_carry_weights() -> None:
+    assert RECIPES["ttbar_ll"].leptons == "w_pair"  # another analysis' recipe keeps its name
     for entry in SMEFT_RECIPES:
         assert RECIPES[entry.name] is entry
         assert (entry.weigher is not None) == entry.name.startswith(("zh_", "wh_"))
