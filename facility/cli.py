@@ -55,7 +55,7 @@ LOG_WIDTH = 120
 STAGE_HELP = {
     "process": "Ntuples → selected columns, histograms and cutflow.",
     "validate": "Columns → books of the regions; data against simulation, refused beyond limits (vh_ww).",
-    "tune": "Search the network's settings on the workers (vh_ww).",
+    "tune": "Search the network's settings on the workers.",
     "train": "Columns → K networks, one fold per task.",
     "score": "Columns → network outputs, out of fold where trained.",
     "optimise": "Scores → bin edges and significances, tuned and held out (vh_ww).",

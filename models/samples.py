@@ -1,8 +1,8 @@
 """What a fold is trained on: validated columns, balanced weights, and the parts of one fold."""
 
 import hashlib
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -89,6 +89,8 @@ class TrainingData:
         weights: event weights with their sign, shape (n_events,).
         fold: int8, shape (n_events,); −1 is the test part, which training skips.
         identity: uint64, shape (n_events,); equal for the detector responses of one generated event.
+        stratum: numbers from 0 of parts that count equally, the classes balanced in each, shape (n_events,);
+            None for one part.
     """
 
     features: NDArray[np.float32]
@@ -96,21 +98,26 @@ class TrainingData:
     weights: NDArray[np.float64]
     fold: NDArray[np.int8]
     identity: NDArray[np.uint64]
+    stratum: NDArray[np.int64] | None = None
 
     def __post_init__(self) -> None:
-        for name in ("class_index", "weights", "fold", "identity"):
-            shape = getattr(self, name).shape
+        for name, column in self._columns().items():
+            shape = column.shape[:1] if name == "features" else column.shape
             if shape != self.features.shape[:1]:
                 raise DataError(f"{name}: expected shape {self.features.shape[:1]}. Received: {shape}.")
 
     def fingerprint(self) -> str:
         """sha256 of all columns: the same events in the same order, and nothing else, give it again."""
         digest = hashlib.sha256()
-        for name in ("features", "class_index", "weights", "fold", "identity"):
-            column = np.ascontiguousarray(getattr(self, name))
+        for name, values in self._columns().items():
+            column = np.ascontiguousarray(values)
             digest.update(f"{name} {column.dtype.str} {column.shape}".encode())
             digest.update(column.view(np.uint8).data)
         return digest.hexdigest()
+
+    def _columns(self) -> dict[str, NDArray[Any]]:
+        columns = {item.name: getattr(self, item.name) for item in fields(self)}
+        return {name: column for name, column in columns.items() if column is not None}
 
 
 @dataclass(frozen=True)
@@ -278,7 +285,12 @@ def uncorrelated(features: NDArray[np.float32], weights: NDArray[np.float64], *,
 def _part_weights(
     data: TrainingData, rows: NDArray[np.intp], classes: tuple[str, ...]
 ) -> NDArray[np.float64]:
-    return balanced_weights(np.abs(data.weights[rows]), data.class_index[rows], classes)
+    class_index, weights = data.class_index[rows], np.abs(data.weights[rows])
+    if data.stratum is None:
+        return balanced_weights(weights, class_index, classes)
+    parts = range(int(data.stratum.max()) + 1)
+    names = tuple(f"{name}, stratum {part}" for part in parts for name in classes)
+    return balanced_weights(weights, data.stratum[rows] * len(classes) + class_index, names)
 
 
 def _part(

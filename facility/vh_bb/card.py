@@ -4,10 +4,13 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from znought.errors import unknown_name
+from znought.errors import CardError, unknown_name
 from znought.facility.card_base import Card, Section, check_known
 from znought.models.network import Activation, Optimiser
 from znought.models.observables import TreesConfig
+from znought.models.parametrised import check_value
+from znought.models.search import SearchConfig
+from znought.models.space import SpaceConfig
 from znought.models.training import TrainingConfig
 from znought.processors.vh_bb_features import FEATURES
 from znought.processors.vh_bb_selection import CHANNELS, Channel, VHBBSelection
@@ -21,11 +24,31 @@ EVENT_COLUMNS = ("pt_v", "m_bb", "met", "n_jets")
 """What a region may cut on in every channel, beside inputs that all channels share."""
 
 
+TALK_SEARCH = SearchConfig(
+    sampler="evolution",
+    objective="z0",
+    min_epochs=30,
+    max_epochs=30,
+    space=SpaceConfig(
+        nodes=(1, 32, 64, 128, 256, 512, 1024, 2048),
+        n_layers=(1, 5),
+        shared_width=True,
+        activations=("relu", "elu", "tanh", "sigmoid"),
+        optimisers=("rmsprop", "adam", "sgd", "adagrad", "adadelta", "adamax", "nadam"),
+        learning_rate=None,
+    ),
+)
+"""The search of arXiv:1902.05803: 20 networks in each of 10 generations."""
+
+
 class TalkNetwork(Section):
-    """The network of arXiv:1902.05803; every hidden layer is as wide as the channel has inputs.
+    """The network of arXiv:1902.05803.
 
     Attributes:
-        hidden_layers, activation, optimiser, learning_rate: as in the talk by default.
+        hidden_layers, activation, optimiser: as in the talk by default.
+        hidden_nodes: of every hidden layer; as many as the channel has inputs if not given, as in the talk.
+        learning_rate: by the loss on the parts that stop the training.
+        dropout: rate behind every hidden layer.
         asimov_l1: penalty on the weights under the Asimov loss; under cross-entropy, whose gain at small
             coefficients is less than any penalty, there is none.
         pretraining_epochs: epochs with −s²/(s+b) before 1/Z_A².
@@ -33,9 +56,11 @@ class TalkNetwork(Section):
     """
 
     hidden_layers: Annotated[int, Field(ge=1)] = 1
+    hidden_nodes: Annotated[int, Field(ge=1)] | None = None
     activation: Activation = "relu"
     optimiser: Optimiser = "adam"
-    learning_rate: Annotated[float, Field(gt=0)] = 0.003
+    learning_rate: Annotated[float, Field(gt=0)] = 0.01
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
     asimov_l1: Annotated[float, Field(ge=0)] = 0.003
     pretraining_epochs: Annotated[int, Field(ge=0)] = 5
     minimum_background: Annotated[float, Field(gt=0)] = 1.0
@@ -46,13 +71,16 @@ class Discriminants(Section):
 
     Attributes:
         classifier_value: coefficient of the classifier that is binned.
-        parametrised_values: coefficients that the parametrised classifier learns from.
-        parametrised_at: coefficient at which it is evaluated.
+        parametrised_values: coefficients that the parametrised network and trees learn from.
+        parametrised_at: coefficient at which they are evaluated.
+        parametrised_nodes, parametrised_learning_rate: of the network; nodes of each hidden layer.
     """
 
     classifier_value: float = 0.03
     parametrised_values: tuple[float, ...] = (-0.03, -0.01, -0.003, 0.003, 0.01, 0.03)
     parametrised_at: float = 0.003
+    parametrised_nodes: tuple[Annotated[int, Field(ge=1)], ...] = (32, 32)
+    parametrised_learning_rate: Annotated[float, Field(gt=0)] = 0.003
 
 
 class Export(Section):
@@ -95,6 +123,7 @@ class VHBBCard(Card):
     Attributes:
         channels: which of 0L, 1L and 2L, in the order of the tables.
         training_region: name in `regions` of the events that networks learn from; all regions are reported.
+        search: of `tune`, for the main channel's network; `z0` is Z_A on the part that stops the training.
         smeft: significances, projections and limits.
         systematics: of the likelihood.
         published: numbers of others, quoted.
@@ -106,6 +135,7 @@ class VHBBCard(Card):
     selection: VHBBSelection = VHBBSelection()
     network: TalkNetwork = TalkNetwork()
     training: TrainingConfig = TrainingConfig(batch_size=4096, max_epochs=100, patience=15, monitor="loss")
+    search: SearchConfig = TALK_SEARCH
     trees: TreesConfig = TreesConfig()
     discriminants: Discriminants = Discriminants()
     morphing: MorphingConfig = MorphingConfig()
@@ -113,6 +143,12 @@ class VHBBCard(Card):
     systematics: Systematics = Systematics()
     export: Export = Export()
     published: Published | None = None
+
+    @property
+    def main_channel(self) -> Channel:
+        """The channel that stands for all: that of the published numbers, or the first."""
+        quoted = self.published.channel if self.published else None
+        return quoted if quoted in self.channels else self.channels[0]
 
     @model_validator(mode="after")
     def _names_agree(self) -> "VHBBCard":
@@ -149,6 +185,10 @@ class VHBBCard(Card):
                         f"{place}: {self.morphing.coefficients[0]} = {value:g} is outside the validity of "
                         f"the morphing, [{low:g}, {high:g}]."
                     )
+        try:
+            check_value(self.discriminants.parametrised_at, self.discriminants.parametrised_values)
+        except CardError as error:
+            raise ValueError(f"discriminants.parametrised_at: {error}") from error
         if self.discriminants.classifier_value not in self.smeft.values:
             known = ", ".join(f"{value:g}" for value in self.smeft.values)
             raise ValueError(

@@ -10,8 +10,8 @@ from znought.errors import DataError
 from znought.facility.store import IDENTITY, EventTable, read_events
 from znought.facility.vh_bb.card import VHBBCard
 from znought.facility.vh_bb.channels import ChannelSample, channel_plan, read_channel
+from znought.facility.vh_bb.networks import models_of, parametrised_model
 from znought.facility.vh_bb.observables import observable_names
-from znought.facility.vh_bb.talk_networks import models_of
 from znought.facility.workspace import Workspace
 from znought.processors.regions import regions_from_card
 from znought.stats.smeft_analysis import ScoredChannel
@@ -21,7 +21,14 @@ __all__ = ["DISCRIMINANTS", "MODELS", "ChannelScores", "read_channel_scores"]
 Floats = NDArray[np.float64]
 MODELS = ("asimov", "cross_entropy", "trees")
 """Classifiers of each value: the talk's network under two losses, and trees that also learn backgrounds."""
-DISCRIMINANTS = ("counting", "pt_v", "classifier", "parametrised", "linear_score")
+DISCRIMINANTS = (
+    "counting",
+    "pt_v",
+    "classifier",
+    "parametrised_trees",
+    "parametrised_network",
+    "linear_score",
+)
 """What limits are set with, in the order of what each knows."""
 
 
@@ -65,7 +72,8 @@ class ChannelScores:
         discriminants = {
             "pt_v": self.sample.pt_v,
             "classifier": self.output("trees", settings.classifier_value),
-            "parametrised": self.outputs["parametrised"],
+            "parametrised_trees": self.outputs["parametrised_trees"],
+            "parametrised_network": self.outputs[parametrised_model(self.card, self.name).name],
             "linear_score": self.outputs["linear_score"],
         }
         return ScoredChannel(

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from znought.errors import DataError
+from znought.facility.album import CardFigures
 from znought.facility.picture import Picture
 from znought.facility.vh_bb.card import VHBBCard
 from znought.facility.vh_bb.channel_scores import ChannelScores
@@ -18,8 +19,7 @@ from znought.facility.vh_bb.results import ProjectionResult, SmeftResults
 from znought.facility.vh_bb.summary import MODEL_TITLES
 from znought.models.evaluation import roc_curve
 from znought.plots import cutflow, inputs, smeft
-from znought.plots.style import FigureLabel
-from znought.plots.training import Density
+from znought.plots.training import Density, search_history
 from znought.stats.smeft import channel_z
 from znought.stats.smeft_analysis import significance
 from znought.stats.smeft_channel import hypothesis
@@ -41,28 +41,19 @@ def process_names(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 @dataclass(frozen=True)
-class NetworkAlbum:
+class NetworkAlbum(CardFigures[VHBBCard]):
     """Figures of the classifiers and of their significances.
 
     Attributes:
         channels: scored events, by channel.
         cutflows: channel → cut names, and process → weighted events after each.
+        trials: what each network of a search was worth; none where there was no search.
     """
 
-    card: VHBBCard
     results: SmeftResults
     channels: Mapping[str, ChannelScores]
     cutflows: Mapping[str, tuple[tuple[str, ...], Mapping[str, tuple[float, ...]]]]
-
-    @property
-    def label(self) -> FigureLabel:
-        """Of figures in which the luminosity counts."""
-        return FigureLabel(label=self.card.label, lumi_ifb=self.card.lumi_ifb)
-
-    @property
-    def shapes(self) -> FigureLabel:
-        """Of figures in which the luminosity has no meaning."""
-        return FigureLabel(label=self.card.label, lumi_ifb=None)
+    trials: tuple[float, ...] = ()
 
     @property
     def value(self) -> float:
@@ -71,12 +62,8 @@ class NetworkAlbum:
 
     @cached_property
     def main(self) -> ChannelScores:
-        """The channel that figures of one channel show: that of the published numbers, or the first."""
-        published = self.card.published
-        name = (
-            published.channel if published and published.channel in self.channels else self.card.channels[0]
-        )
-        return self.channels[name]
+        """The channel that figures of one channel show: the card's main one."""
+        return self.channels[self.card.main_channel]
 
     def pictures(self) -> Iterator[Picture]:
         """Every figure, in the order of the report."""
@@ -90,6 +77,13 @@ class NetworkAlbum:
         yield from self._combinations()
         for one in self.channels.values():
             yield self._predicted(one)
+        if self.trials:
+            objective = {"z0": "$Z_{A}$", "auc": "AUC"}[self.card.search.objective]
+            figure = search_history(
+                self.trials, objective=f"{objective}, part that stops the training", label=self.shapes
+            )
+            title = f"{self.card.main_channel}: search of the network, c̄_HW = {self.value:g}"
+            yield Picture("search", title, "Networks", figure)
 
     def _selection(self) -> Iterator[Picture]:
         for channel, (names, yields) in self.cutflows.items():

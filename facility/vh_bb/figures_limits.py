@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from znought.facility.album import CardFigures
 from znought.facility.picture import Picture
 from znought.facility.vh_bb.card import VHBBCard
 from znought.facility.vh_bb.results import IntervalResult, SmeftResults
 from znought.facility.vh_bb.summary import DISCRIMINANT_TITLES
 from znought.plots import limits
-from znought.plots.style import FigureLabel
 
 __all__ = ["LimitAlbum"]
 
@@ -19,21 +19,10 @@ USUAL = {"channel": "combined", "order": "quadratic", "method": "delta_2lnl", "s
 
 
 @dataclass(frozen=True)
-class LimitAlbum:
+class LimitAlbum(CardFigures[VHBBCard]):
     """Figures of intervals, likelihood scans and the contour."""
 
-    card: VHBBCard
     results: SmeftResults
-
-    @property
-    def label(self) -> FigureLabel:
-        """Of figures at the card's luminosity."""
-        return FigureLabel(label=self.card.label, lumi_ifb=self.card.lumi_ifb)
-
-    @property
-    def projected(self) -> FigureLabel:
-        """Of figures that show several luminosities."""
-        return FigureLabel(label=self.card.label, lumi_ifb=None)
 
     @property
     def _claim(self) -> float | None:
@@ -58,7 +47,7 @@ class LimitAlbum:
 
     def _bars(self, entries: list[limits.LimitEntry], name: str, title: str, note: str) -> Iterator[Picture]:
         if entries:
-            figure = limits.limit_bars(entries, label=self.projected, claim=self._claim, note=note)
+            figure = limits.limit_bars(entries, label=self.shapes, claim=self._claim, note=note)
             yield Picture(name, title, "Limits", figure)
 
     def _by_discriminant(self) -> Iterator[Picture]:

@@ -3,7 +3,7 @@
 from znought.facility import simulate
 from znought.facility.flow import Flow, Stage
 from znought.facility.vh_bb.results import read_smeft_results
-from znought.facility.vh_bb.stages import export, limits, measure, plot, process, score, train
+from znought.facility.vh_bb.stages import export, limits, measure, plot, process, score, train, tune
 from znought.facility.vh_bb.summary import smeft_tables
 
 __all__ = ["VH_BB"]
@@ -48,4 +48,13 @@ _EXPORT = Stage(
     after=("process",),
 )
 
-VH_BB = Flow(stages=_STAGES, aside=(_EXPORT,), read_results=read_smeft_results, tables=smeft_tables)
+_TUNE = Stage(
+    "tune",
+    tune.tune,
+    (*_LEARNING, "search"),
+    ("znought.models.search", "znought.models.training", tune.__name__),
+    after=("process",),
+)
+
+# Neither is part of a run: what the search finds is put into the card by a person.
+VH_BB = Flow(stages=_STAGES, aside=(_TUNE, _EXPORT), read_results=read_smeft_results, tables=smeft_tables)

@@ -17,14 +17,14 @@ from znought.models.observables import (
 )
 from znought.stats.morphing import monomials
 
-__all__ = ["ObservableTask", "grow", "observable_names", "tasks_of"]
+__all__ = ["ObservableTask", "grow", "observable_data", "observable_names", "ratio_at", "tasks_of"]
 
 Floats = NDArray[np.float64]
 
 
 def observable_names(card: VHBBCard) -> tuple[str, ...]:
-    """Columns of the trees' scores: a classifier for each value, the parametrised one, the linear score."""
-    return (*(f"trees_{value:g}" for value in card.smeft.values), "parametrised", "linear_score")
+    """Columns of the trees' scores: a classifier for each value, a parametrised one, the linear score."""
+    return (*(f"trees_{value:g}" for value in card.smeft.values), "parametrised_trees", "linear_score")
 
 
 @dataclass(frozen=True)
@@ -57,25 +57,30 @@ def grow(task: ObservableTask) -> Floats:
     The trees stay there (scikit-learn could only pickle them): what travels are scores.
     """
     sample = read_channel(task.plan)
-    data = ObservableData(
+    data = observable_data(sample)
+    if task.value is not None:
+        return classifier_scores(data, ratio_at(sample, task.value), task.trees)
+    return _OTHERS[task.name](data, sample, task)
+
+
+def observable_data(sample: ChannelSample) -> ObservableData:
+    """VH and backgrounds of a channel, as observables are learned from them."""
+    return ObservableData(
         features=sample.features,
         weight=sample.events.weight,
         is_vh=sample.events.is_vh,
         fold=sample.fold,
     )
-    if task.value is not None:
-        return classifier_scores(data, _ratio(sample, task.value), task.trees)
-    return _OTHERS[task.name](data, sample, task)
 
 
-def _ratio(sample: ChannelSample, value: float) -> Floats:
+def ratio_at(sample: ChannelSample, value: float) -> Floats:
     """Weight at a value over that of the standard model, shape (n_events,)."""
     point = point_of(sample.plan.morphing, value)
     return np.asarray(sample.events.polynomial @ monomials(point), dtype=np.float64)
 
 
 def _parametrised(data: ObservableData, sample: ChannelSample, task: ObservableTask) -> Floats:
-    ratios = {value: _ratio(sample, value) for value in task.settings.parametrised_values}
+    ratios = {value: ratio_at(sample, value) for value in task.settings.parametrised_values}
     return parametrised_scores(data, ratios, task.trees, at=task.settings.parametrised_at)
 
 
@@ -84,6 +89,6 @@ def _linear(data: ObservableData, sample: ChannelSample, task: ObservableTask) -
 
 
 _OTHERS: Mapping[str, Callable[[ObservableData, ChannelSample, ObservableTask], Floats]] = {
-    "parametrised": _parametrised,
+    "parametrised_trees": _parametrised,
     "linear_score": _linear,
 }

@@ -22,7 +22,8 @@ DISCRIMINANT_TITLES = {
     "counting": "counting",
     "pt_v": "pT(V)",
     "classifier": "classifier",
-    "parametrised": "parametrised",
+    "parametrised_trees": "parametrised trees",
+    "parametrised_network": "parametrised network",
     "linear_score": "linear score",
 }
 

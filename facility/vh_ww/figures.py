@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from znought.facility.album import CardFigures
 from znought.facility.picture import Picture
 from znought.facility.vh_ww.card import SELECTIONS, VHWWCard
 from znought.facility.vh_ww.figures_inputs import region_pictures, validation_pictures
@@ -20,7 +21,6 @@ from znought.models.artefacts import Manifest
 from znought.models.evaluation import agreement, confusion_matrix, effective_size, roc_curve
 from znought.models.folds import UNTRAINED
 from znought.plots import binning, cutflow, fit, inputs, training
-from znought.plots.style import FigureLabel
 from znought.processors.features import FEATURES, M_TAUTAU_UNDEFINED
 
 __all__ = ["Album"]
@@ -30,7 +30,7 @@ SCORE_EDGES = np.linspace(0.0, 1.0, 41)
 
 
 @dataclass(frozen=True)
-class Album:
+class Album(CardFigures[VHWWCard]):
     """All figures of an analysis, drawn one by one.
 
     Attributes:
@@ -41,7 +41,6 @@ class Album:
         explained: what the networks have learned.
     """
 
-    card: VHWWCard
     results: Results
     manifest: Manifest
     simulation: ScoredSample
@@ -50,15 +49,6 @@ class Album:
     regions: Mapping[str, RegionBook]
     validation: Validation | None
     explained: Explained
-
-    @property
-    def label(self) -> FigureLabel:
-        return FigureLabel(label=self.card.label, lumi_ifb=self.card.lumi_ifb)
-
-    @property
-    def shapes(self) -> FigureLabel:
-        """For figures in which the luminosity has no meaning."""
-        return FigureLabel(label=self.card.label, lumi_ifb=None)
 
     @cached_property
     def _classes(self) -> dict[str, NDArray[np.bool_]]:

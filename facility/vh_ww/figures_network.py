@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from znought.facility.picture import Picture
+from znought.facility.searching import trial_values
 from znought.facility.vh_ww.card import VHWWCard
 from znought.facility.vh_ww.sample import ScoredSample
 from znought.facility.workspace import Workspace, read_json
@@ -126,9 +127,4 @@ def read_explained(card: VHWWCard, workspace: Workspace, simulation: ScoredSampl
     """From the files of `score` and, where there was a search, of `tune`."""
     found = read_json(workspace.explanation)
     importance = {name: (entry["mean"], entry["stdev"]) for name, entry in found["importance"].items()}
-    trials: tuple[float, ...] = ()
-    if (workspace.search / "trials.json").is_file():
-        records = read_json(workspace.search / "trials.json")["trials"]
-        ended = [one["value"] if one["state"] == "complete" else None for one in records]
-        trials = tuple(np.nan if value is None else float(value) for value in ended)
-    return Explained(card, simulation, importance, found["attribution"], trials)
+    return Explained(card, simulation, importance, found["attribution"], trial_values(workspace))

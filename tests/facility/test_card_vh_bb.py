@@ -65,6 +65,10 @@ def test_the_shipped_card_is_the_talks() -> None:
             r"discriminants.parametrised_at: c_hw = -0.2 is outside the validity",
         ),
         (
+            lambda c: c.update(discriminants={"parametrised_at": 0.05}),
+            r"discriminants.parametrised_at: .* within the trained \[-0.03, .*, 0.03\]. Received: 0.05",
+        ),
+        (
             lambda c: c.update(smeft={"values": [0.01]}),
             "discriminants.classifier_value: expected one of smeft.values, 0.01. Received: 0.03",
         ),

@@ -30,7 +30,7 @@ def _small_card(directory: Path, **changes: Any) -> Path:
     card["training"] |= {"n_folds": 2, "max_epochs": 6, "patience": 6}
     card["network"] |= {"pretraining_epochs": 2}
     card["trees"] = {"max_iter": 5, "min_samples_leaf": 5}
-    card["discriminants"] = {"parametrised_values": [-0.01, 0.01]}
+    card["discriminants"] = {"parametrised_values": [-0.01, 0.01], "parametrised_nodes": [8]}
     card["smeft"] = {
         "values": [0.03],
         "limit_luminosities_ifb": [80.0],
@@ -62,8 +62,9 @@ def _json(path: Path) -> Any:
 
 
 def test_everything_of_the_contract_is_there(output: Path) -> None:
-    names = ("cutflow.json", "columns", "models", "scores", "results.json", "report.html", "manifest.json")
-    assert [name for name in names if not (output / name).exists()] == []
+    files = ("cutflow.json", "columns", "models", "scores", "results.json", "report.html", "manifest.json")
+    books = ("ledger.json", "cutflow_0L.csv", "cutflow_2L_datasets.csv", "cutflow_2L.tex")
+    assert [name for name in (*files, *books) if not (output / name).exists()] == []
     assert set(_json(output / "manifest.json")["stages"]) == set(STAGES)
     drawn = {path.stem for path in (output / "figures").glob("*.png")}
     figures = {"outputs_0L", "roc_asimov_0L", "z_cut_cross_entropy_paper", "combination_trees_inclusive"}
@@ -97,7 +98,8 @@ def test_intervals_hold_the_standard_model(output: Path) -> None:
         "counting",
         "pt_v",
         "classifier",
-        "parametrised",
+        "parametrised_trees",
+        "parametrised_network",
         "linear_score",
     }
     assert {one["channel"] for one in chosen} == {*CHANNELS, "combined"}
@@ -147,7 +149,7 @@ def test_a_stage_of_the_other_analysis_is_named(output: Path) -> None:
     assert done.returncode == 1
     (line,) = [line for line in done.stderr.splitlines() if line.startswith("error:")]
     assert "vh_bb_smeft: Unknown stage 'optimise'" in line
-    assert "simulate, process, train, score, measure, limits, plot, export" in line
+    assert "simulate, process, train, score, measure, limits, plot, tune, export" in line
 
 
 def test_an_empty_channel_is_one_clear_line(output: Path, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 from distributed import as_completed
 
 from znought.errors import DataError
+from znought.facility.account import remarks
 from znought.facility.context import Context
 from znought.facility.vh_bb.card import VHBBCard
 from znought.facility.vh_bb.channel_scores import DISCRIMINANTS, ChannelScores, read_channel_scores
@@ -83,7 +84,11 @@ def set_limits(context: Context[VHBBCard]) -> Iterable[Path]:
             **measured,
             **pieces,
             "substitutes": read_json(workspace.substitutes),
-            "notes": [*_notes(card, measured["yields"]), *dict.fromkeys(notes)],
+            "notes": [
+                *remarks(read_json(workspace.ledger)),
+                *_notes(card, measured["yields"]),
+                *dict.fromkeys(notes),
+            ],
         },
         workspace.significance,
     )

@@ -12,7 +12,7 @@ from znought.facility.context import Context
 from znought.facility.store import IDENTITY, EventTable, partition_files, write_parquet
 from znought.facility.vh_bb.card import VHBBCard
 from znought.facility.vh_bb.channels import ChannelPlan, channel_plan, folds_of
-from znought.facility.vh_bb.talk_networks import TalkModel, models_of
+from znought.facility.vh_bb.networks import NetworkModel, models_of
 from znought.facility.workspace import Workspace
 from znought.models.scoring import Scorer
 
@@ -23,12 +23,17 @@ SIGNAL_CLASS = 1
 
 @dataclass(frozen=True)
 class _Task:
-    """The files of one dataset in one channel, and the networks that score them."""
+    """The files of one dataset in one channel, and the networks that score them.
+
+    Attributes:
+        constants: input → value for every event: the coefficient of a parametrised network.
+    """
 
     plan: ChannelPlan
     dataset: str
     scores: str
     folders: dict[str, str]
+    constants: dict[str, float]
 
 
 def score(context: Context[VHBBCard]) -> Iterable[Path]:
@@ -51,10 +56,11 @@ def _tasks(context: Context[VHBBCard], channel: str) -> list[_Task]:
     plan = channel_plan(context.card, workspace, channel)
     scores = str((workspace.scores / channel).resolve())
     folders = {m.name: _folder(workspace, m) for m in models_of(context.card, channel)}
-    return [_Task(plan, dataset, scores, folders) for dataset in plan.process_of]
+    constants = {context.card.morphing.coefficients[0]: context.card.discriminants.parametrised_at}
+    return [_Task(plan, dataset, scores, folders, constants) for dataset in plan.process_of]
 
 
-def _folder(workspace: Workspace, model: TalkModel) -> str:
+def _folder(workspace: Workspace, model: NetworkModel) -> str:
     return str(model.folder(workspace).resolve())
 
 
@@ -67,10 +73,10 @@ def _score_dataset(task: _Task) -> list[str]:
         columns = {name: read.column(name).to_numpy() for name in names}
         table = EventTable(columns, np.zeros(read.num_rows, dtype=np.int16), (task.dataset,))
         fold = folds_of(task.plan.training, table)
-        outputs = {}
+        outputs, inputs = {}, columns | {name: np.full(len(fold), v) for name, v in task.constants.items()}
         for name, folder in task.folders.items():
             scorer = Scorer.load(folder)
-            outputs[name] = scorer.score(scorer.features(columns), fold)[:, SIGNAL_CLASS]
+            outputs[name] = scorer.score(scorer.features(inputs), fold)[:, SIGNAL_CLASS]
         weight = columns["gen_weight"] * task.plan.scale[task.dataset]
         kept = {name: columns[name] for name in IDENTITY} | {"event_weight": weight, "fold": fold}
         target = Path(task.scores).joinpath(*source.parts[-3:])

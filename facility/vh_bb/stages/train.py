@@ -1,4 +1,4 @@
-"""Stage `train` of VH(bb): the talk's networks by channel, value and loss, one task per fold."""
+"""Stage `train` of VH(bb): the networks of every channel, one task per fold, and the trees."""
 
 import shutil
 from collections.abc import Iterable, Mapping
@@ -14,9 +14,16 @@ from znought.facility.preflight import check_workers
 from znought.facility.progress import Advance
 from znought.facility.store import IDENTITY, read_events, write_parquet
 from znought.facility.vh_bb.card import VHBBCard
-from znought.facility.vh_bb.channels import CLASSES, ChannelPlan, channel_plan, read_channel, training_data
+from znought.facility.vh_bb.channels import CLASSES, ChannelPlan, channel_plan, read_channel
+from znought.facility.vh_bb.networks import (
+    NetworkModel,
+    data_of,
+    features_of,
+    models_of,
+    network_of,
+    training_of,
+)
 from znought.facility.vh_bb.observables import ObservableTask, grow, observable_names, tasks_of
-from znought.facility.vh_bb.talk_networks import TalkModel, models_of, network_of, training_of
 from znought.facility.workspace import Workspace
 from znought.models import artefacts
 from znought.models.network import NetworkConfig
@@ -29,10 +36,18 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class _Task:
-    """One fold of one network: small, as it travels."""
+    """One network: small, as it travels.
+
+    Attributes:
+        values: coefficients that a parametrised network learns from.
+        features: its inputs, in order.
+        folder: where its folds are kept.
+    """
 
     plan: ChannelPlan
-    model: TalkModel
+    model: NetworkModel
+    values: tuple[float, ...]
+    features: tuple[str, ...]
     network: NetworkConfig
     training: TrainingConfig
     folder: Path
@@ -67,7 +82,7 @@ def _kept(task: _Task, folds: list[TrainedFold]) -> list[Path]:
         network=task.network,
         training=task.training,
         classes=CLASSES,
-        feature_names=task.plan.features,
+        feature_names=task.features,
     )
     return [path for path in task.folder.glob("*") if path.is_file()]
 
@@ -86,8 +101,17 @@ def _tasks(context: Context[VHBBCard]) -> list[_Task]:
         for model in models_of(card, channel):
             folder = model.folder(workspace).resolve()
             (folder / "checkpoints").mkdir(parents=True, exist_ok=True)
-            network = network_of(card, sample, model)
-            tasks.append(_Task(plan, model, network, training_of(card, sample, model), folder))
+            tasks.append(
+                _Task(
+                    plan,
+                    model,
+                    values=card.discriminants.parametrised_values,
+                    features=features_of(card, sample, model),
+                    network=network_of(card, sample, model),
+                    training=training_of(card, sample, model),
+                    folder=folder,
+                )
+            )
     return tasks
 
 
@@ -114,12 +138,12 @@ def _folds(client: Client, tasks: list[_Task], advance: Advance) -> list[list[Tr
 def _train_one(task: _Task, fold: int) -> TrainedFold:
     """On a worker: one fold, resumable after every epoch."""
     return train_fold(
-        training_data(read_channel(task.plan), task.model.value),
+        data_of(read_channel(task.plan), task.model, task.values),
         fold,
         task.network,
         task.training,
         classes=CLASSES,
-        feature_names=task.plan.features,
+        feature_names=task.features,
         checkpoint=task.folder / "checkpoints" / f"fold_{fold}.npz",
     )
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from pathlib import Path
 
+from znought.facility.album import write_album
 from znought.facility.context import Context
 from znought.facility.vh_ww.card import VHWWCard
 from znought.facility.vh_ww.figures import Album
@@ -14,8 +15,6 @@ from znought.facility.vh_ww.summary import report_tables
 from znought.facility.vh_ww.validation import read_validation
 from znought.facility.workspace import read_json
 from znought.models import artefacts
-from znought.plots.report import ReportFigure, write_report
-from znought.plots.style import save
 from znought.processors.features import FEATURES
 
 __all__ = ["plot"]
@@ -26,24 +25,14 @@ ABOUT = 41
 
 def plot(context: Context[VHWWCard]) -> Iterable[Path]:
     """Writes `figures/` and `report.html`."""
-    workspace = context.workspace
     album = _album(context)
-    written, shown = [], []
-    with context.reporter.bar("drawing figures") as advance:
-        for done, picture in enumerate(album.pictures(), start=1):
-            pdf, png = save(picture.figure, workspace.figures, picture.name)
-            written += [pdf, png]
-            shown.append(ReportFigure(picture.title, png, picture.caption, picture.section))
-            advance(done, max(done, ABOUT), picture.name)
-    write_report(
-        workspace.report,
-        title=context.card.title,
-        label=album.label,
+    return write_album(
+        context,
+        album.pictures(),
         tables=report_tables(album.results),
-        figures=shown,
         notes=album.results.notes,
+        about=ABOUT,
     )
-    return [*written, workspace.report]
 
 
 def _album(context: Context[VHWWCard]) -> Album:

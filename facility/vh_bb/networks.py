@@ -1,4 +1,4 @@
-"""The networks of arXiv:1902.05803: which ones a card asks for, and with which settings each is trained."""
+"""The networks of a card, those of arXiv:1902.05803 and a parametrised one: their settings and data."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -8,21 +8,32 @@ import numpy as np
 
 from znought.facility.vh_bb.card import VHBBCard
 from znought.facility.vh_bb.channels import CLASSES, ChannelSample, training_data
+from znought.facility.vh_bb.observables import observable_data, ratio_at
 from znought.facility.workspace import Workspace
 from znought.models.folds import UNTRAINED
 from znought.models.network import LossConfig, NetworkConfig
-from znought.models.training import TrainingConfig
+from znought.models.parametrised import parametrised_data
+from znought.models.training import TrainingConfig, TrainingData
 
-__all__ = ["TalkModel", "models_of", "network_of", "training_of"]
+__all__ = [
+    "NetworkModel",
+    "data_of",
+    "features_of",
+    "models_of",
+    "network_of",
+    "parametrised_model",
+    "training_of",
+]
 
-Kind = Literal["asimov", "cross_entropy", "pretraining"]
+Kind = Literal["asimov", "cross_entropy", "pretraining", "parametrised"]
 
 
 @dataclass(frozen=True)
-class TalkModel:
+class NetworkModel:
     """One network: of a channel, for a value of the coefficient, under a loss.
 
-    `pretraining` is the Asimov network as its pretraining leaves it, for the figure that compares them.
+    `pretraining` is the Asimov network as its pretraining leaves it, for the figure that compares them;
+    `parametrised` learns all values and backgrounds under cross-entropy, and is evaluated at its own.
     """
 
     channel: str
@@ -39,20 +50,52 @@ class TalkModel:
         return workspace.models / self.channel / self.name
 
 
-def models_of(card: VHBBCard, channel: str) -> tuple[TalkModel, ...]:
+def models_of(card: VHBBCard, channel: str) -> tuple[NetworkModel, ...]:
     """All networks of one channel."""
     found = []
     for value in card.smeft.values:
-        found.append(TalkModel(channel, "asimov", value))
+        found.append(NetworkModel(channel, "asimov", value))
         # Beside the network that it is a part of: a worker then compiles their common steps once.
         if card.network.pretraining_epochs and value == card.discriminants.classifier_value:
-            found.append(TalkModel(channel, "pretraining", value))
-        found.append(TalkModel(channel, "cross_entropy", value))
-    return tuple(found)
+            found.append(NetworkModel(channel, "pretraining", value))
+        found.append(NetworkModel(channel, "cross_entropy", value))
+    return (*found, parametrised_model(card, channel))
 
 
-def network_of(card: VHBBCard, sample: ChannelSample, model: TalkModel) -> NetworkConfig:
-    """The network of a model; the Asimov loss is told the yields at the card's luminosity.
+def parametrised_model(card: VHBBCard, channel: str) -> NetworkModel:
+    """The network that has the coefficient among its inputs."""
+    return NetworkModel(channel, "parametrised", card.discriminants.parametrised_at)
+
+
+def features_of(card: VHBBCard, sample: ChannelSample, model: NetworkModel) -> tuple[str, ...]:
+    """Inputs of a network, in order: those of the channel, and the coefficient where it is one."""
+    extra = card.morphing.coefficients[:1] if model.kind == "parametrised" else ()
+    return (*sample.plan.features, *extra)
+
+
+def data_of(sample: ChannelSample, model: NetworkModel, values: tuple[float, ...]) -> TrainingData:
+    """What a network learns from; `values` are those of the parametrised one."""
+    if model.kind != "parametrised":
+        return training_data(sample, model.value)
+    ratios = {value: ratio_at(sample, value) for value in values}
+    return parametrised_data(observable_data(sample), sample.events.identity, ratios)
+
+
+def network_of(card: VHBBCard, sample: ChannelSample, model: NetworkModel) -> NetworkConfig:
+    """The network of a model."""
+    if model.kind != "parametrised":
+        return _talk_network(card, sample, model)
+    return NetworkConfig(
+        hidden_nodes=card.discriminants.parametrised_nodes,
+        batch_normalisation=False,
+        input_noise=0.0,
+        hidden_noise=0.0,
+        learning_rate=card.discriminants.parametrised_learning_rate,
+    )
+
+
+def _talk_network(card: VHBBCard, sample: ChannelSample, model: NetworkModel) -> NetworkConfig:
+    """The talk's network; the Asimov loss is told the yields at the card's luminosity.
 
     Signal is the whole yield at c̄ ≠ 0, as in the talk: the excess over the standard model has no
     definite sign event by event, and the best classifier of both is the same.
@@ -61,11 +104,12 @@ def network_of(card: VHBBCard, sample: ChannelSample, model: TalkModel) -> Netwo
     signal = float(data.weights[data.class_index == 1].sum())
     asimov = model.kind != "cross_entropy"
     return NetworkConfig(
-        hidden_nodes=(len(sample.plan.features),) * settings.hidden_layers,
+        hidden_nodes=(settings.hidden_nodes or len(sample.plan.features),) * settings.hidden_layers,
         activation=settings.activation,
         batch_normalisation=False,
         input_noise=0.0,
         hidden_noise=0.0,
+        dropout=settings.dropout,
         l1=settings.asimov_l1 if asimov else 0.0,
         optimiser=settings.optimiser,
         learning_rate=settings.learning_rate,
@@ -81,7 +125,7 @@ def network_of(card: VHBBCard, sample: ChannelSample, model: TalkModel) -> Netwo
     )
 
 
-def training_of(card: VHBBCard, sample: ChannelSample, model: TalkModel) -> TrainingConfig:
+def training_of(card: VHBBCard, sample: ChannelSample, model: NetworkModel) -> TrainingConfig:
     """The training of a model: `pretraining` ends where the pretraining of `asimov` does.
 
     A sample that has fewer events than a batch gets smaller batches, of a power of two: were they as large

@@ -13,7 +13,15 @@ from znought.errors import DataError
 from znought.facility.card import VHBBCard, load_card
 from znought.facility.store import write_parquet
 from znought.facility.vh_bb.channels import ChannelPlan, ChannelSample, read_channel, training_data
-from znought.facility.vh_bb.talk_networks import TalkModel, models_of, network_of, training_of
+from znought.facility.vh_bb.networks import (
+    NetworkModel,
+    data_of,
+    features_of,
+    models_of,
+    network_of,
+    parametrised_model,
+    training_of,
+)
 from znought.processors.regions import regions_from_card
 from znought.processors.vh_bb import smeft_columns
 from znought.processors.vh_bb_features import FEATURES
@@ -92,14 +100,14 @@ def test_training_sees_vh_alone_in_both_classes(build: Build) -> None:
 
 def test_networks_are_the_talks(card: VHBBCard, build: Build) -> None:
     sample = read_channel(build())
-    network = network_of(card, sample, TalkModel("0L", "asimov", 0.01))
+    network = network_of(card, sample, NetworkModel("0L", "asimov", 0.01))
     assert network.hidden_nodes == (10,)
     assert (network.activation, network.l1, network.optimiser) == ("relu", 0.003, "adam")
     assert (network.loss.kind, network.loss.pretraining_epochs) == ("asimov", 5)
     assert network.loss.signal_events == pytest.approx(140.0)
     assert network.loss.background_events == pytest.approx(100.0)
     assert network.loss.relative_uncertainty == 0.5
-    plain = network_of(card, sample, TalkModel("0L", "cross_entropy", 0.01))
+    plain = network_of(card, sample, NetworkModel("0L", "cross_entropy", 0.01))
     assert (plain.loss.kind, plain.l1) == ("cross_entropy", 0.0)
 
 
@@ -107,14 +115,31 @@ def test_every_value_has_both_losses_and_one_has_its_pretraining(card: VHBBCard)
     names = [model.name for model in models_of(card, "1L")]
     values = [f"{value:g}" for value in card.smeft.values]
     expected = {f"{kind}_{value}" for kind in ("asimov", "cross_entropy") for value in values}
-    assert set(names) == expected | {"pretraining_0.03"}
+    assert set(names) == expected | {"pretraining_0.03", "parametrised_0.003"}
     assert len(names) == len(set(names))
+
+
+def test_the_parametrised_network_learns_every_value_and_backgrounds(card: VHBBCard, build: Build) -> None:
+    sample, model = read_channel(build()), parametrised_model(card, "0L")
+    data = data_of(sample, model, (-0.01, 0.01))
+    n_vh, n_all = sample.events.is_vh.sum(), len(sample.events)
+    assert len(data.weights) == 2 * (n_vh + n_all)
+    assert features_of(card, sample, model) == (*FEATURES["0L"], "c_hw")
+    assert set(np.unique(data.features[:, -1]).tolist()) == {float(np.float32(c)) for c in (-0.01, 0.01)}
+    per_value = [
+        data.weights[(data.stratum == k) & (data.class_index == 1)].sum()
+        / sample.events.weight[sample.events.is_vh].sum()
+        for k in (0, 1)
+    ]
+    assert per_value == pytest.approx([0.6, 1.4])
+    network = network_of(card, sample, model)
+    assert (network.loss.kind, network.hidden_nodes) == ("cross_entropy", (32, 32))
 
 
 def test_batches_of_small_samples_are_smaller_and_alike_in_all_folds(card: VHBBCard, build: Build) -> None:
     sample: ChannelSample = read_channel(build())
-    rule = training_of(card, sample, TalkModel("0L", "asimov", 0.01))
+    rule = training_of(card, sample, NetworkModel("0L", "asimov", 0.01))
     assert rule.batch_size == 128
     assert rule.max_epochs == card.training.max_epochs
-    pretraining = training_of(card, sample, TalkModel("0L", "pretraining", 0.03))
+    pretraining = training_of(card, sample, NetworkModel("0L", "pretraining", 0.03))
     assert pretraining == replace(rule, max_epochs=card.network.pretraining_epochs)

@@ -1,0 +1,107 @@
+"""One network for every value of a coefficient: the value is among its inputs.
+
+VH events stand once for each trained value c, with weight w(c), against the standard model and all
+backgrounds; each value counts equally. By the likelihood-ratio trick the network learns the density at any
+c over that of the standard model, and is evaluated per event at one value of choice.
+
+References:
+    Baldi, Cranmer, Faucett, Sadowski, Whiteson, arXiv:1601.07913; Brehmer et al., arXiv:1805.00020.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from znought.errors import CardError
+from znought.models.folds import UNTRAINED
+from znought.models.network import NetworkConfig
+from znought.models.observables import ObservableData
+from znought.models.samples import TrainingConfig, TrainingData
+from znought.models.scoring import scores_of
+from znought.models.training import train_fold
+
+__all__ = ["CLASSES", "check_value", "parametrised_data", "parametrised_network_scores", "with_value"]
+
+Floats = NDArray[np.float64]
+CLASSES = ("sm", "bsm")
+"""The standard model with its backgrounds, and VH at the value."""
+
+
+def check_value(at: float, trained: tuple[float, ...]) -> None:
+    """Refuse a value that the network would have to extrapolate to.
+
+    Raises:
+        CardError: `at` is outside the trained values, or these are fewer than two.
+    """
+    if len(set(trained)) < 2:
+        raise CardError(
+            f"Expected at least two values to parametrise a network in. Received: {sorted(trained)}."
+        )
+    if not min(trained) <= at <= max(trained):
+        raise CardError(f"Expected a coefficient within the trained {sorted(trained)}. Received: {at}.")
+
+
+def with_value(features: NDArray[np.floating], value: float) -> NDArray[np.float32]:
+    """Inputs with the coefficient as their last column, shape (n_events, n_features + 1)."""
+    column = np.full((len(features), 1), value, dtype=np.float32)
+    return np.concatenate([np.asarray(features, dtype=np.float32), column], axis=1)
+
+
+def parametrised_data(
+    data: ObservableData, identity: NDArray[np.uint64], ratios: Mapping[float, Floats]
+) -> TrainingData:
+    """What the network trains on: a stratum for each value, in which both classes weigh the same.
+
+    Args:
+        data: VH and backgrounds of one channel.
+        identity: of each event, shape (n_events,).
+        ratios: value of c → w(c)/w(0) of each event (read for VH alone), shape (n_events,).
+    """
+    vh, everything = np.flatnonzero(data.is_vh), np.arange(len(data.weight))
+    row = np.concatenate([vh, everything])
+    rows = np.tile(row, len(ratios))
+    return TrainingData(
+        features=np.concatenate([with_value(data.features[row], value) for value in ratios]),
+        class_index=np.tile((np.arange(len(row)) < len(vh)).astype(np.int64), len(ratios)),
+        weights=np.concatenate(
+            [part for ratio in ratios.values() for part in (data.weight[vh] * ratio[vh], data.weight)]
+        ),
+        fold=data.fold[rows].astype(np.int8),
+        identity=identity[rows],
+        stratum=np.repeat(np.arange(len(ratios)), len(row)),
+    )
+
+
+def parametrised_network_scores(
+    data: ObservableData,
+    identity: NDArray[np.uint64],
+    ratios: Mapping[float, Floats],
+    network: NetworkConfig,
+    training: TrainingConfig,
+    *,
+    at: tuple[float, ...],
+) -> dict[float, Floats]:
+    """Out-of-fold outputs of one network at some values; the test part takes the mean of all folds.
+
+    Args:
+        data, identity, ratios: as for `parametrised_data`.
+        network, training: settings; the rule of the folds is that of `data.fold`.
+        at: values that all events are scored for.
+
+    Raises:
+        CardError: a value outside the trained ones.
+    """
+    for value in at:
+        check_value(value, tuple(ratios))
+    table = parametrised_data(data, identity, ratios)
+    names = tuple(f"x{i}" for i in range(table.features.shape[1]))
+    found, test = {value: np.zeros(len(data.weight)) for value in at}, data.fold == UNTRAINED
+    for fold in data.folds:
+        trained = train_fold(table, fold, network, training, classes=CLASSES, feature_names=names)
+        held = data.fold == fold
+        for value, scores in found.items():
+            scores[held] = scores_of(trained, with_value(data.features[held], value), names)[:, 1]
+            tested = scores_of(trained, with_value(data.features[test], value), names)[:, 1]
+            scores[test] += tested / len(data.folds)
+    return found
