@@ -44,17 +44,17 @@ class Leptons:
         """Index of the event of each lepton, shape (n_leptons,)."""
         return event_of(self.counts)
 
-    def only(self, keep: NDArray[np.bool_]) -> "Leptons":
-        """The leptons where `keep`, shape (n_leptons,), is true."""
-        event = self.event[keep]
+    def only(self, index: NDArray[np.int64]) -> "Leptons":
+        """The leptons with these indices, in order."""
+        event = self.event[index]
         leptons = Leptons(
             np.bincount(event, minlength=len(self.counts)),
-            self.pt[keep],
-            self.eta[keep],
-            self.phi[keep],
-            self.charge[keep],
-            self.isolation[keep],
-            self.identified[keep],
+            self.pt[index],
+            self.eta[index],
+            self.phi[index],
+            self.charge[index],
+            self.isolation[index],
+            self.identified[index],
         )
         vars(leptons).update(event=event)
         return leptons

@@ -150,9 +150,10 @@ def candidates(
         abs_eta = np.abs(electrons.eta)
         good_e &= (abs_eta <= gap[0]) | (abs_eta >= gap[1])
     n_events = len(electrons.counts)
-    n_e = np.bincount(electrons.event[good_e], minlength=n_events)
-    enough = n_e + np.bincount(muons.event[good_mu], minlength=n_events) >= 2
-    return electrons.only(good_e & enough[electrons.event]), muons.only(good_mu & enough[muons.event])
+    index_e, index_mu = np.flatnonzero(good_e), np.flatnonzero(good_mu)
+    event_e, event_mu = electrons.event[index_e], muons.event[index_mu]
+    enough = np.bincount(event_e, minlength=n_events) + np.bincount(event_mu, minlength=n_events) >= 2
+    return electrons.only(index_e[enough[event_e]]), muons.only(index_mu[enough[event_mu]])
 
 
 def select_dilepton(electrons: Leptons, muons: Leptons, selection: VHWWSelection) -> Dilepton:
