@@ -107,7 +107,9 @@ def delta_phi(phi_a: ArrayLike, phi_b: ArrayLike) -> Floats:
     >>> float(delta_phi(3.0, -3.0).round(6))
     0.283185
     """
-    turned = np.remainder(np.abs(np.subtract(phi_a, phi_b, dtype=np.float64)), 2.0 * np.pi)
+    turned = np.abs(np.subtract(phi_a, phi_b, dtype=np.float64))
+    if np.max(turned, initial=0.0) > 2.0 * np.pi:  # azimuths in [−π, π] need no division
+        turned = np.remainder(turned, 2.0 * np.pi)
     return np.asarray(np.pi - np.abs(np.pi - turned))
 
 

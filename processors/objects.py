@@ -114,16 +114,35 @@ class Jets:
 
     def only(self, keep: NDArray[np.bool_]) -> "Jets":
         """The jets where `keep`, shape (n_jets,), is true."""
+        index = np.flatnonzero(keep)
+        event = self.event[index]
+        jets = self._taken(index, np.bincount(event, minlength=len(self.counts)))
+        vars(jets).update(event=event)
+        if "direction" in vars(self):
+            vars(jets).update(direction=tuple(along[index] for along in self.direction))
+        return jets
+
+    def of(self, events: NDArray[np.int64]) -> "Jets":
+        """The jets of the events with these indices, in order; directions are worked out once for all."""
+        counts = self.counts[events]
+        starts, ends = (np.cumsum(self.counts) - self.counts)[events], np.cumsum(counts)
+        index = np.repeat(starts - ends + counts, counts) + np.arange(counts.sum())
+        jets = self._taken(index, counts)
+        vars(jets).update(direction=tuple(along[index] for along in self.direction))
+        return jets
+
+    def _taken(self, index: NDArray[np.int64], counts: NDArray[np.int64]) -> "Jets":
+        """The jets with these indices, so many of them in each event."""
         return replace(
             self,
-            counts=np.bincount(self.event[keep], minlength=len(self.counts)),
-            pt=self.pt[keep],
-            eta=self.eta[keep],
-            phi=self.phi[keep],
-            mass=self.mass[keep],
-            usable=self.usable[keep],
-            btag=self.btag[keep],
-            index=self.index[keep],
+            counts=counts,
+            pt=self.pt[index],
+            eta=self.eta[index],
+            phi=self.phi[index],
+            mass=self.mass[index],
+            usable=self.usable[index],
+            btag=self.btag[index],
+            index=self.index[index],
         )
 
 
@@ -147,6 +166,11 @@ class Missing:
     significance: NDArray[np.float64] | None
     soft_ht: NDArray[np.float64]
     soft_only: bool = False
+
+    def of(self, events: NDArray[np.int64]) -> "Missing":
+        """That of the events with these indices."""
+        columns = {name: values[events] for name, values in vars(self).items() if np.ndim(values)}
+        return replace(self, **columns)
 
 
 def event_of(counts: NDArray[np.int64]) -> NDArray[np.int64]:

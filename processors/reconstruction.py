@@ -10,20 +10,20 @@ from znought.processors.chunk import Chunk
 from znought.processors.dialects.view import View
 from znought.processors.features import FinalState, inputs, visible
 from znought.processors.kinematics import Momentum
-from znought.processors.objects import Jets, Leptons, check_units
+from znought.processors.objects import Jets, Leptons, Missing, check_units
 from znought.processors.selection import (
+    Dilepton,
     VHWWSelection,
     candidates,
     clean_jets,
     counted,
     leading_jets,
-    select_dilepton,
     tagged,
     veto_weight,
 )
 from znought.processors.variations import Objects
 
-__all__ = ["Selected", "b_veto", "read_leptons", "read_objects", "reconstruct"]
+__all__ = ["Contents", "Selected", "b_veto", "read_contents", "read_leptons", "reconstruct"]
 
 Floats = NDArray[np.float64]
 
@@ -92,14 +92,35 @@ def read_leptons(chunk: Chunk, selection: VHWWSelection) -> tuple[Leptons, Lepto
     return candidates(electrons, muons, selection, gap=chunk.dialect.electron_gap)
 
 
-def read_objects(chunk: Chunk, leptons: tuple[Leptons, Leptons], selection: VHWWSelection) -> Objects:
-    """Pairs of the chunk, then jets and missing transverse momentum of the events that hold one."""
-    pairs = select_dilepton(*leptons, selection)
-    view = chunk.view.only(pairs.event)
+@dataclass(frozen=True)
+class Contents:
+    """What some events of a chunk hold beside leptons.
+
+    Attributes:
+        event: indices in the chunk, in order, shape (n_events,).
+        jets: all of their jets.
+        missing: their missing transverse momentum and soft activity.
+    """
+
+    event: NDArray[np.int64]
+    jets: Jets
+    missing: Missing
+
+    def objects(self, pairs: Dilepton, selection: VHWWSelection) -> Objects:
+        """Objects of the events that hold a pair, without the jets at its leptons."""
+        jets, missing = self.jets, self.missing
+        if len(pairs.event) < len(self.event):
+            rows = np.searchsorted(self.event, pairs.event)
+            jets, missing = jets.of(rows), missing.of(rows)
+        return Objects(pairs, clean_jets(jets, pairs, dr_min=selection.dr_jet_lepton_min), missing)
+
+
+def read_contents(chunk: Chunk, event: NDArray[np.int64], selection: VHWWSelection) -> Contents:
+    """Jets, in GeV or refused, and missing transverse momentum of events by their indices in the chunk."""
+    view = chunk.view.only(event)
     jets = _read_jets(chunk, view, selection)
     check_units(jets.pt, what="jets", dialect=chunk.dialect.name, path=chunk.path)
-    jets = clean_jets(jets, pairs, dr_min=selection.dr_jet_lepton_min)
-    return Objects(pairs, jets, chunk.dialect.missing(view))
+    return Contents(event, jets, chunk.dialect.missing(view))
 
 
 def _read_jets(chunk: Chunk, view: View, selection: VHWWSelection) -> Jets:

@@ -1,8 +1,8 @@
 """The processor of VH(→WW→ℓνℓν): ntuples in; cutflow, histograms and parquet columns out."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import partial
+from functools import partial, reduce
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +15,16 @@ from znought.processors.columns import ColumnFile, write_columns
 from znought.processors.cutflow import Cutflow
 from znought.processors.hists import Tally
 from znought.processors.objects import Leptons
-from znought.processors.reconstruction import Selected, b_veto, read_leptons, read_objects, reconstruct
+from znought.processors.reconstruction import (
+    Contents,
+    Selected,
+    b_veto,
+    read_contents,
+    read_leptons,
+    reconstruct,
+)
 from znought.processors.result import DatasetResult
-from znought.processors.selection import CUTS, VHWWSelection
+from znought.processors.selection import CUTS, Dilepton, VHWWSelection, select_dilepton
 from znought.processors.variations import Objects, Variation, VariationsConfig, vary
 from znought.processors.weights import Factors, ScaleFactor, scale_factors
 
@@ -47,13 +54,16 @@ class VHWWProcessor(ProcessorABC):  # type: ignore[misc]  # coffea has no type i
         chunk = open_chunk(events, refuse_substitutes=self.selection.substitutes == "refuse")
         gen_weight = chunk.weight()
         leptons = read_leptons(chunk, self.selection)
-        objects = read_objects(chunk, leptons, self.selection)
+        pairs = self._pairs(chunk, leptons)
+        events = reduce(np.union1d, (found.event for found in pairs.values()))
+        contents = read_contents(chunk, events, self.selection)
+        objects = contents.objects(pairs[NOMINAL], self.selection)
         selected = reconstruct(chunk, objects, self.selection)
         weights = self._weights(chunk, objects, selected, gen_weight)
         flow = Cutflow.filled(CUTS[:-1], selected.passed, gen_weight)
         cutflows = {NOMINAL: flow.then(CUTS[-1], weights["gen_weight"])}
         files = [*self._written(chunk, NOMINAL, selected, weights)]
-        for variation, varied, factors in self._varied(chunk, leptons, objects, selected):
+        for variation, varied, factors in self._varied(chunk, contents, pairs, selected):
             weight = gen_weight[varied.event] * varied.veto_weight * factors.nominal
             varied_flow = flow.moved(selected.passed, varied.passed, gen_weight)
             cutflows[variation.name] = varied_flow.then(CUTS[-1], weight)
@@ -89,19 +99,27 @@ class VHWWProcessor(ProcessorABC):  # type: ignore[misc]  # coffea has no type i
                 weights[f"gen_weight_{variation.name}"] = generated * veto * factors.nominal
         return weights
 
+    def _pairs(self, chunk: Chunk, leptons: tuple[Leptons, Leptons]) -> dict[str, Dilepton]:
+        """Nominal pairs, and by name of the variation those of moved leptons."""
+        pairs = {NOMINAL: select_dilepton(*leptons, self.selection)}
+        for variation in () if chunk.is_data else self.variations.all():
+            if variation.quantity == "lepton_scale":
+                electrons, muons = (flavour.scaled(1.0 + variation.shift) for flavour in leptons)
+                pairs[variation.name] = select_dilepton(electrons, muons, self.selection)
+        return pairs
+
     def _varied(
-        self, chunk: Chunk, leptons: tuple[Leptons, Leptons], nominal: Objects, expected: Selected
+        self, chunk: Chunk, contents: Contents, pairs: Mapping[str, Dilepton], nominal: Selected
     ) -> Iterator[tuple[Variation, Selected, Factors]]:
         """Events and scale factors of each variation that moves objects; branches are read once for all."""
         for variation in () if chunk.is_data else self.variations.all():
-            if variation.quantity == "btag" and nominal.jets.btag_is_probability:
+            objects = nominal.hadronic.objects
+            if variation.quantity == "btag" and objects.jets.btag_is_probability:
                 continue  # a weight: see `_weights`
-            objects = nominal
-            if variation.quantity == "lepton_scale":
-                electrons, muons = (flavour.scaled(1.0 + variation.shift) for flavour in leptons)
-                objects = read_objects(chunk, (electrons, muons), self.selection)
+            if variation.name in pairs:
+                objects = contents.objects(pairs[variation.name], self.selection)
             objects = vary(objects, variation, partial(chunk.identity, objects.pairs.event))
-            selected = reconstruct(chunk, objects, self.selection, nominal=expected)
+            selected = reconstruct(chunk, objects, self.selection, nominal=nominal)
             yield variation, selected, scale_factors(chunk, objects, selected, self.weights, self.selection)
 
     def _written(
