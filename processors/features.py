@@ -12,8 +12,6 @@ from znought.processors.kinematics import (
     delta_phi,
     delta_y,
     invariant_mass,
-    pair_azimuth,
-    pair_pt,
     transverse_mass,
 )
 
@@ -104,13 +102,14 @@ def visible(leptons: tuple[Momentum, Momentum], jets: tuple[Momentum, Momentum])
 def _with_missing(state: FinalState, m_ll: Floats) -> dict[str, Floats]:
     """The inputs that need missing transverse momentum or soft activity."""
     l0, l1 = state.leptons
-    met, met_phi = np.hypot(*state.met), np.arctan2(state.met[1], state.met[0])
-    m_tautau = collinear_mass(l0, l1, met, met_phi, m_ll=m_ll)
+    m_tautau = collinear_mass(l0, l1, state.met, m_ll=m_ll)
     ht = state.ht_hard + state.soft_ht
-    significance = met / np.sqrt(np.maximum(ht, 1.0)) if state.significance is None else state.significance
+    significance = state.significance
+    if significance is None:
+        significance = np.hypot(*state.met) / np.sqrt(np.maximum(ht, 1.0))
     return {
         "m_tautau": np.where(np.isnan(m_tautau), M_TAUTAU_UNDEFINED, m_tautau),
-        "m_t": transverse_mass(pair_pt(l0, l1), pair_azimuth(l0, l1), m_ll, met, met_phi),
+        "m_t": transverse_mass((l0.px + l1.px, l0.py + l1.py), m_ll, state.met),
         "met_track": np.hypot(*state.met_track),
         "ht_soft": ht,
         "met_significance": significance,

@@ -26,6 +26,8 @@ __all__ = [
 ]
 
 Floats = NDArray[np.float64]
+Transverse = tuple[ArrayLike, ArrayLike]
+"""px and py of transverse momenta in GeV."""
 
 
 @dataclass(frozen=True)
@@ -182,56 +184,60 @@ def pair_azimuth(a: Momentum, b: Momentum) -> Floats:
     return np.asarray(np.arctan2(a.py + b.py, a.px + b.px))
 
 
-def transverse_mass(
-    pt_ll: ArrayLike, phi_ll: ArrayLike, m_ll: ArrayLike, met: ArrayLike, met_phi: ArrayLike
-) -> Floats:
+def transverse_mass(p_ll: Transverse, m_ll: ArrayLike, met: Transverse) -> Floats:
     """Transverse mass M_T of the dilepton system and the missing transverse momentum, in GeV.
 
     M_T² = (E_T^ll + E_T^miss)² − |p_T^ll + E_T^miss|² with E_T^ll = √(|p_T^ll|² + m_ll²), evaluated as
-    m_ll² + 2 E_T^miss [m_ll² / (E_T^ll + p_T^ll) + 2 p_T^ll sin²(Δφ/2)].
+    m_ll² + 2 E_T^miss m_ll² / (E_T^ll + p_T^ll) + 2 (p_T^ll E_T^miss − d) with the scalar product d of the
+    two vectors; where d > 0 the last difference is (vector product)² / (p_T^ll E_T^miss + d).
 
     Args:
-        pt_ll, phi_ll, m_ll: dilepton transverse momentum, azimuth and mass, shape (n_events,).
-        met, met_phi: missing transverse momentum and its azimuth, shape (n_events,).
+        p_ll: px, py of the dilepton system in GeV, each of shape (n_events,).
+        m_ll: its mass in GeV, shape (n_events,).
+        met: px, py of the missing transverse momentum in GeV, each of shape (n_events,).
 
     References:
         ATLAS, arXiv:1506.06641, section 4.
 
-    >>> float(transverse_mass(40.0, 0.0, 30.0, 50.0, 3.141592653589793).round(6))
+    >>> float(transverse_mass((40.0, 0.0), 30.0, (-50.0, 0.0)).round(6))
     99.498744
-    >>> float(transverse_mass(40.0, 0.0, 0.0, 40.0, 0.0))
+    >>> float(transverse_mass((40.0, 0.0), 0.0, (40.0, 0.0)))
     0.0
     """
-    pt_ll, m_ll, met = (np.asarray(part, np.float64) for part in (pt_ll, m_ll, met))
-    total = np.hypot(pt_ll, m_ll) + pt_ll
-    excess = np.divide(m_ll**2, total, out=np.zeros(np.broadcast(m_ll, total).shape), where=total > 0.0)
-    half_angle = np.sin(0.5 * np.subtract(phi_ll, met_phi, dtype=np.float64))
-    return np.asarray(np.sqrt(m_ll**2 + 2.0 * met * (excess + 2.0 * pt_ll * half_angle**2)))
+    (x, y), (met_x, met_y) = (tuple(np.asarray(part, np.float64) for part in v) for v in (p_ll, met))
+    pt_ll, magnitude, mass = np.hypot(x, y), np.hypot(met_x, met_y), np.asarray(m_ll, np.float64)
+    total = np.hypot(pt_ll, mass) + pt_ll
+    excess = np.divide(mass**2, total, out=np.zeros(np.broadcast(mass, total).shape), where=total > 0.0)
+    product, along, across = pt_ll * magnitude, x * met_x + y * met_y, x * met_y - y * met_x
+    apart = np.asarray(product - along)
+    np.divide(across * across, product + along, out=apart, where=along > 0.0)
+    return np.asarray(np.sqrt(mass**2 + 2.0 * (magnitude * excess + apart)))
 
 
-def collinear_fractions(
-    a: Momentum, b: Momentum, met: ArrayLike, met_phi: ArrayLike
-) -> tuple[Floats, Floats]:
+def collinear_fractions(a: Momentum, b: Momentum, met: Transverse) -> tuple[Floats, Floats]:
     """Visible momentum fractions x₁, x₂ of the two τ leptons; NaN where the equations have no solution.
 
     With neutrinos collinear to the visible leptons, E_T^miss = r₁ p_T,1 + r₂ p_T,2 and x = 1/(1 + r).
     No solution exists where the leptons are parallel or antiparallel in the transverse plane.
 
+    Args:
+        a, b: visible leptons.
+        met: px, py of the missing transverse momentum in GeV.
+
     References:
         Plehn, Rainwater, Zeppenfeld, hep-ph/9911385, equation (4).
 
-    >>> x1, x2 = collinear_fractions(Momentum.of(30, 0, 0), Momentum.of(40, 0, 1.5707963267948966), 30.0, 0.0)
+    >>> a, b = Momentum.of(30, 0, 0), Momentum.of(40, 0, 1.5707963267948966)
+    >>> x1, x2 = collinear_fractions(a, b, (30.0, 0.0))
     >>> float(x1.round(9)), float(x2.round(9))
     (0.5, 1.0)
     """
-    ratio_a, ratio_b = _neutrino_ratios(a, b, np.asarray(met, np.float64), np.asarray(met_phi, np.float64))
+    ratio_a, ratio_b = _neutrino_ratios(a, b, met)
     with np.errstate(divide="ignore"):
         return 1.0 / (1.0 + ratio_a), 1.0 / (1.0 + ratio_b)
 
 
-def collinear_mass(
-    a: Momentum, b: Momentum, met: ArrayLike, met_phi: ArrayLike, *, m_ll: Floats | None = None
-) -> Floats:
+def collinear_mass(a: Momentum, b: Momentum, met: Transverse, *, m_ll: Floats | None = None) -> Floats:
     """Mass of the ττ system in the collinear approximation, in GeV, shape (n_events,).
 
     m_ττ = m_ll / √(x₁ x₂); NaN where x₁ or x₂ lies outside (0, 1] or the leptons are (anti)parallel in
@@ -239,17 +245,17 @@ def collinear_mass(
 
     Args:
         a, b: visible leptons.
-        met, met_phi: missing transverse momentum in GeV and its azimuth.
+        met: px, py of the missing transverse momentum in GeV.
         m_ll: dilepton mass if it is known already.
 
     References:
         Plehn, Rainwater, Zeppenfeld, hep-ph/9911385, equation (5).
 
     >>> a, b = Momentum.of(30, 0, 0), Momentum.of(40, 0, 1.5707963267948966)
-    >>> float(collinear_mass(a, b, 30.0, 0.0).round(4)), float(collinear_mass(a, b, 30.0, 3.14159265))
+    >>> float(collinear_mass(a, b, (30.0, 0.0)).round(4)), float(collinear_mass(a, b, (-30.0, 0.0)))
     (69.282, nan)
     """
-    ratio_a, ratio_b = _neutrino_ratios(a, b, np.asarray(met, np.float64), np.asarray(met_phi, np.float64))
+    ratio_a, ratio_b = _neutrino_ratios(a, b, met)
     visible = invariant_mass(a, b) if m_ll is None else m_ll
     # r ≥ 0 is the same as x ∈ (0, 1]; rounding at E_T^miss along one lepton must not lose the event.
     inside = (ratio_a >= -1e-12) & (ratio_b >= -1e-12)
@@ -258,13 +264,14 @@ def collinear_mass(
     return np.asarray(np.where(inside, visible * np.sqrt(stretch), np.nan))
 
 
-def _neutrino_ratios(a: Momentum, b: Momentum, met: Floats, met_phi: Floats) -> tuple[Floats, Floats]:
-    """Neutrino over visible momentum of each lepton, by Cramer's rule in sines of azimuth differences."""
-    opening = np.sin(b.phi - a.phi)
+def _neutrino_ratios(a: Momentum, b: Momentum, met: Transverse) -> tuple[Floats, Floats]:
+    """Neutrino over visible momentum of each lepton, by Cramer's rule."""
+    met_x, met_y = (np.asarray(part, np.float64) for part in met)
+    opening = a.cos * b.sin - a.sin * b.cos
     # Below 1e-6 the sine of the difference of two float32 azimuths is rounding: no solution.
     solvable = (np.abs(opening) > 1e-6) & (a.pt > 0.0) & (b.pt > 0.0)
-    shape = np.broadcast(opening, met).shape
+    shape = np.broadcast(opening, met_x).shape
     over_a, over_b = (np.full(shape, np.nan) for _ in range(2))
-    np.divide(met * np.sin(b.phi - met_phi), a.pt * opening, out=over_a, where=solvable)
-    np.divide(met * np.sin(met_phi - a.phi), b.pt * opening, out=over_b, where=solvable)
+    np.divide(met_x * b.sin - met_y * b.cos, a.pt * opening, out=over_a, where=solvable)
+    np.divide(met_y * a.cos - met_x * a.sin, b.pt * opening, out=over_b, where=solvable)
     return over_a, over_b

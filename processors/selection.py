@@ -249,9 +249,8 @@ def leading_jets(jets: Jets, counting: NDArray[np.int64], selection: VHWWSelecti
     index = counting[enough[event]]
     pt, event = jets.pt[index].astype(np.float64), jets.event[index]
     rows = np.flatnonzero(enough)
-    first = _largest(pt, event)
-    pt[first] = -np.inf
-    return Dijet(rows, jets.momenta(index[first]), jets.momenta(index[_largest(pt, event)]))
+    first, second = _two_largest(pt, event)
+    return Dijet(rows, jets.momenta(index[first]), jets.momenta(index[second]))
 
 
 def counted(jets: Jets, selection: VHWWSelection) -> NDArray[np.int64]:
@@ -261,13 +260,28 @@ def counted(jets: Jets, selection: VHWWSelection) -> NDArray[np.int64]:
     )
 
 
-def _largest(values: NDArray[np.float64], event: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Index of the largest value of each event, the first of equal ones; events come in order."""
+def _two_largest(
+    values: NDArray[np.float64], event: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Indices of the two largest values of each event, which has two at least; of equal ones the first."""
     if len(values) == 0:
-        return np.zeros(0, np.int64)
+        return np.zeros(0, np.int64), np.zeros(0, np.int64)
     is_first = np.concatenate([[True], event[1:] != event[:-1]])
+    starts = np.flatnonzero(is_first)
+    if np.all((values[1:] <= values[:-1]) | is_first[1:]):  # as ntuples have them
+        return starts, starts + 1
     segment = np.cumsum(is_first) - 1
-    largest = np.flatnonzero(values == np.maximum.reduceat(values, np.flatnonzero(is_first))[segment])
+    first = _largest(values, starts, segment)
+    rest = values.copy()
+    rest[first] = -np.inf
+    return first, _largest(rest, starts, segment)
+
+
+def _largest(
+    values: NDArray[np.float64], starts: NDArray[np.int64], segment: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Index of the largest value of each segment, the first of equal ones."""
+    largest = np.flatnonzero(values == np.maximum.reduceat(values, starts)[segment])
     segment = segment[largest]
     first = np.concatenate([[True], segment[1:] != segment[:-1]])
     return np.asarray(largest[first])

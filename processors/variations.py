@@ -14,7 +14,7 @@ from znought.identity import uniform
 from znought.processors.objects import Jets, Missing
 from znought.processors.selection import Dilepton
 
-__all__ = ["Objects", "Variation", "VariationsConfig", "vary"]
+__all__ = ["Objects", "Variation", "VariationsConfig", "resolution_noise", "shift_tagging", "vary"]
 
 Name = Literal["jes", "jer", "lepton_scale", "met_soft", "btag"]
 Floats = NDArray[np.float64]
@@ -110,32 +110,35 @@ class Objects:
         return _sums(self.jets)
 
 
-def vary(
-    objects: Objects, variation: Variation, identity: Callable[[], Mapping[str, NDArray[np.integer]]]
-) -> Objects:
+def vary(objects: Objects, variation: Variation, noise: Callable[[], Floats]) -> Objects:
     """Shifted objects; the missing transverse momentum follows what it was built from.
 
     Args:
         objects: nominal ones; for `lepton_scale` the pairs are the shifted ones already.
         variation: what to shift.
-        identity: gives run, luminosityBlock, event and response of the pairs' events, for the resolution.
+        noise: gives what `resolution_noise` does, to whom asks for it.
     """
     if variation.quantity == "lepton_scale":
         return replace(objects, missing=_after_leptons(objects, variation))
     if variation.quantity == "met_soft":
         return replace(objects, missing=_soft(objects, variation))
     if variation.quantity == "btag":
-        return replace(objects, jets=_tag_probability(objects.jets, variation))
+        return replace(objects, jets=shift_tagging(objects.jets, variation))
     factor: Floats = np.full(len(objects.jets.pt), 1.0 + variation.shift)
     if variation.quantity == "jer":
-        smearing = variation.shift * _gaussian(objects.jets, identity())
+        smearing = variation.shift * noise()
         factor = np.maximum(1.0 + smearing, _SMALLEST_SMEARING)
     jets = objects.jets.scaled(factor)
     return replace(objects, jets=jets, missing=_after_jets(objects, jets))
 
 
-def _gaussian(jets: Jets, identity: Mapping[str, NDArray[np.integer]]) -> Floats:
-    """One Gaussian number per jet from the event's identity and the jet's place in it."""
+def resolution_noise(jets: Jets, identity: Mapping[str, NDArray[np.integer]]) -> Floats:
+    """One Gaussian number per jet, from its event's identity and its place in the event.
+
+    Args:
+        jets: the jets.
+        identity: run, luminosityBlock, event and response of their events, each of shape (n_events,).
+    """
     event = jets.event
     place = np.arange(len(event)) - (np.cumsum(jets.counts) - jets.counts)[event]
     label = identity["response"].astype(np.uint64)[event] << np.uint64(8)
@@ -195,7 +198,7 @@ def _moved(missing: Missing, dx: Floats, dy: Floats) -> Missing:
     return replace(missing, px=px, py=py, significance=missing.significance * ratio)
 
 
-def _tag_probability(jets: Jets, variation: Variation) -> Jets:
+def shift_tagging(jets: Jets, variation: Variation) -> Jets:
     """Jets with a shifted discriminant, for the cut, or probability to be b-tagged, for the weight."""
     btag = jets.btag * (1.0 + variation.shift)
     return replace(jets, btag=np.clip(btag, 0.0, 1.0) if jets.btag_is_probability else btag)

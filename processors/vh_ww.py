@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import partial, reduce
+from functools import cache, reduce
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,14 @@ from znought.processors.reconstruction import (
 )
 from znought.processors.result import DatasetResult
 from znought.processors.selection import CUTS, Dilepton, VHWWSelection, select_dilepton
-from znought.processors.variations import Objects, Variation, VariationsConfig, vary
+from znought.processors.variations import (
+    Objects,
+    Variation,
+    VariationsConfig,
+    resolution_noise,
+    shift_tagging,
+    vary,
+)
 from znought.processors.weights import Factors, ScaleFactor, scale_factors
 
 __all__ = ["NOMINAL", "VHWWProcessor"]
@@ -94,7 +101,7 @@ class VHWWProcessor(ProcessorABC):  # type: ignore[misc]  # coffea has no type i
             return weights
         for variation in self.variations.all():
             if variation.quantity == "btag":
-                jets = vary(objects, variation, dict).jets
+                jets = shift_tagging(objects.jets, variation)
                 _, veto = b_veto(chunk, jets, selected.row, self.selection)
                 weights[f"gen_weight_{variation.name}"] = generated * veto * factors.nominal
         return weights
@@ -112,13 +119,19 @@ class VHWWProcessor(ProcessorABC):  # type: ignore[misc]  # coffea has no type i
         self, chunk: Chunk, contents: Contents, pairs: Mapping[str, Dilepton], nominal: Selected
     ) -> Iterator[tuple[Variation, Selected, Factors]]:
         """Events and scale factors of each variation that moves objects; branches are read once for all."""
+        given = nominal.hadronic.objects
+
+        @cache
+        def noise() -> NDArray[np.float64]:
+            return resolution_noise(given.jets, chunk.identity(given.pairs.event))
+
         for variation in () if chunk.is_data else self.variations.all():
-            objects = nominal.hadronic.objects
-            if variation.quantity == "btag" and objects.jets.btag_is_probability:
+            objects = given
+            if variation.quantity == "btag" and given.jets.btag_is_probability:
                 continue  # a weight: see `_weights`
             if variation.name in pairs:
                 objects = contents.objects(pairs[variation.name], self.selection)
-            objects = vary(objects, variation, partial(chunk.identity, objects.pairs.event))
+            objects = vary(objects, variation, noise)
             selected = reconstruct(chunk, objects, self.selection, nominal=nominal)
             yield variation, selected, scale_factors(chunk, objects, selected, self.weights, self.selection)
 
