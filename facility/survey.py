@@ -1,8 +1,10 @@
 """Every file of a fileset, looked at before anything is computed: here or on the workers."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
+
+from distributed import KilledWorker
 
 from znought.errors import DataError
 from znought.facility.ledger import PlannedFile, Skipped
@@ -94,9 +96,19 @@ def _looked_at(client: Any | None, wanted: Sequence[_Wanted], max_rounds: int) -
         if not again:
             break
         part = [wanted[i] for i in again]
-        found = client.gather(client.map(_look, part, pure=False)) if client is not None else map(_look, part)
+        found = map(_look, part) if client is None else _on_workers(client, part)
         looks.update(zip(again, found, strict=True))
     return [looks[i] for i in range(len(wanted))]
+
+
+def _on_workers(client: Any, wanted: Sequence[_Wanted]) -> Iterator[Look]:
+    """A look at each file by a worker; what killed its worker may be tried again."""
+    for file, future in zip(wanted, client.map(_look, wanted, pure=False), strict=True):
+        error = future.exception()
+        if isinstance(error, KilledWorker):
+            yield _UnreadError(f"{file.path}: the worker that looked at it was killed")
+        else:
+            yield future.result()
 
 
 def _look(wanted: _Wanted) -> Look:
