@@ -96,7 +96,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--directory", type=Path, help="for the files; a temporary one if not given")
     parser.add_argument("--files", type=int, default=20, help="files of a million events for the memory")
-    parser.add_argument("--scaling-files", type=int, default=6, help="files for one worker against two")
+    parser.add_argument("--scaling-files", type=int, default=12, help="files for one worker against two")
     parser.add_argument("--repeats", type=int, default=3)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=options.directory) as directory:
