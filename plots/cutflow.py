@@ -15,8 +15,10 @@ __all__ = ["cutflow"]
 
 
 def _words(cut: str) -> str:
-    """A cut on an input by the input's symbol, any other by its name in words."""
-    return FEATURE_LABELS[cut].symbol if cut in FEATURE_LABELS else cut.replace("_", " ")
+    """A cut on an input by the input's symbol, mathtext as it is, any other by its name in words."""
+    if cut in FEATURE_LABELS:
+        return FEATURE_LABELS[cut].symbol
+    return cut if "$" in cut else cut.replace("_", " ")
 
 
 def cutflow(names: Sequence[str], yields: Mapping[str, npt.ArrayLike], *, label: FigureLabel) -> Figure:

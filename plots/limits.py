@@ -1,10 +1,12 @@
 """Limits on coefficients: likelihood scans, contours and intervals side by side."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
@@ -17,9 +19,11 @@ from znought.plots.style import SQUARE, FigureLabel, add_label, new_figure, styl
 __all__ = ["ContourGrid", "LimitEntry", "contours", "likelihood_scan", "limit_bars"]
 
 _COLOURS = ("#e42536", "#5790fc", "#f89c20", "#964a8b", "#7a21dd", "#717581")
-# χ² quantiles of one parameter.
 # Curves end here, so that the legend has the room above to itself.
 _HIGHEST = 9.0
+# χ² quantiles of one parameter.
+_UNIT = 1e-3
+"""Of the axis and of the numbers of `limit_bars`."""
 _LEVELS = ((0.68, 0.99), (0.95, 3.84))
 
 
@@ -112,6 +116,7 @@ def contours(
                     raise DataError(f"Contour {name}: the grid does not cross the {level:.0%} level.")
                 dash, colour = dashes[f"{level:g}"], _COLOURS[i % len(_COLOURS)]
                 axes.contour(x, y, t.T, levels=[height], colors=[colour], linestyles=[dash], linewidths=2.8)
+        _crop(axes, grids.values(), truth)
         axes.xaxis.set_major_locator(MaxNLocator(5))
         axes.plot(*truth, marker="*", markersize=18, color="black", linestyle="none")
         axes.set_xlabel(axes_titles[0])
@@ -128,6 +133,21 @@ def contours(
         axes.legend(handles=handles, loc="best")
         add_label(axes, label)
     return figure
+
+
+def _crop(axes: Axes, grids: Iterable[ContourGrid], truth: tuple[float, float]) -> None:
+    """Axes that end a little beyond the outermost contour, with room for the legend above."""
+    ranges = []
+    for which in (0, 1):
+        ends = [truth[which]]
+        for grid in grids:
+            inside = np.asarray(grid.t) <= max(grid.thresholds.values(), default=0.0)
+            values = np.asarray((grid.x, grid.y)[which])[inside.any(axis=1 - which)]
+            ends += [values.min(), values.max()] if values.size else []
+        ranges.append((min(ends), max(ends) - min(ends)))
+    (left, width), (bottom, height) = ranges
+    axes.set_xlim(left - 0.08 * width, left + 1.08 * width)
+    axes.set_ylim(bottom - 0.08 * height, bottom + 1.35 * height)
 
 
 @dataclass(frozen=True)
@@ -157,7 +177,9 @@ def limit_bars(
     claim: float | None = None,
     note: str = "",
 ) -> Figure:
-    """Expected intervals of one coefficient, a row each, grouped; the widest 95 % range written out.
+    """Expected intervals of one coefficient in units of 10⁻³, a row each, grouped; 95 % ranges written out.
+
+    Ranges that belong to one row are joined by a thin line; levels differ in darkness where both are given.
 
     Args:
         entries: rows from top to bottom; groups keep together in this order.
@@ -171,30 +193,36 @@ def limit_bars(
     groups = list(dict.fromkeys(entry.group for entry in entries))
     shades = {group: _COLOURS[(i + 1) % len(_COLOURS)] for i, group in enumerate(groups)}
     rows = np.arange(len(entries))[::-1]
-    reach = max(abs(end) for entry in entries for pair in entry.segments95 for end in pair)
+    reach = max(abs(end) for entry in entries for pair in entry.segments95 for end in pair) / _UNIT
+    pale = 0.4 if any(entry.segments68 for entry in entries) else 1.0
     with style_context():
         figure = new_figure((12.8, max(5.5, 0.55 * len(entries) + 2.2)))
         axes = figure.add_subplot()
         for row, entry in zip(rows, entries, strict=True):
-            for segments, height, alpha in ((entry.segments95, 0.62, 0.4), (entry.segments68, 0.62, 1.0)):
+            colour = shades[entry.group]
+            for segments, alpha in ((entry.segments95, pale), (entry.segments68, 1.0)):
                 for low, high in segments:
-                    axes.barh(
-                        row, high - low, left=low, height=height, color=shades[entry.group], alpha=alpha
-                    )
-            written = ", ".join(f"[{low:.2g}, {high:.2g}]" for low, high in entry.segments95)
+                    left, width = low / _UNIT, (high - low) / _UNIT
+                    axes.barh(row, width, left=left, height=0.62, color=colour, alpha=alpha)
+            ends = [end / _UNIT for pair in entry.segments95 for end in pair]
+            axes.plot([min(ends), max(ends)], [row, row], color=colour, linewidth=1.5, zorder=0.5)
+            written = ", ".join(f"[{low / _UNIT:.3g}, {high / _UNIT:.3g}]" for low, high in entry.segments95)
             mark = " (validity)" if entry.at_validity else ""
             frame = axes.get_yaxis_transform()
             text = (written + mark).replace("-", "−")
             axes.text(1.015, row, text, transform=frame, va="center", fontsize=16)
+        for row, (above, below) in zip(rows, pairwise(entries), strict=False):
+            if above.group != below.group:
+                axes.axhline(row - 0.5, color="#9c9ca1", linewidth=0.8)
         axes.axvline(0.0, color="black", linewidth=1.2)
         if claim is not None:
             for sign in (-1, 1):
-                axes.axvline(sign * claim, color="#3c3c3c", linestyle="dashed", linewidth=1.5)
+                axes.axvline(sign * claim / _UNIT, color="#3c3c3c", linestyle="dashed", linewidth=1.5)
         axes.set_yticks(rows, [entry.name for entry in entries], fontsize=17)
         axes.tick_params(axis="y", which="both", length=0)
         axes.set_ylim(-0.6, len(entries) - 0.4)
         axes.set_xlim(-1.05 * reach, 1.05 * reach)
-        axes.set_xlabel(f"Expected interval of {coefficient}")
+        axes.set_xlabel(rf"Expected interval of {coefficient} $\times\ 10^{{3}}$")
         handles = [Line2D([], [], color=shade, linewidth=9, label=group) for group, shade in shades.items()]
         if claim is not None:
             text = f"reach claimed by the talk, ±{claim:g}"

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import MaxNLocator, NullFormatter
 
 from znought.errors import DataError
 from znought.plots.histograms import headroom
@@ -43,6 +43,10 @@ _CURVE_COLOURS = ("#e42536", "#5790fc", "#f89c20", "#964a8b", "#7a21dd", "#71758
 _DEFINITION_TITLES = {"excess": "excess over SM", "paper": "whole $\\bar{c} \\neq 0$ yield (paper)"}
 _SCALING_TITLES = {"fixed": "systematic fixed", "inverse_sqrt": r"systematic $\propto 1/\sqrt{L}$"}
 _N_PANEL_BINS = 30
+_STEEP = 8.0
+"""Density of an output beyond which its axis is logarithmic."""
+_CROWDED = 0.95
+"""Best cut beyond which the axis of cuts is stretched towards 1."""
 
 
 def _curve(i: int) -> str:
@@ -70,7 +74,9 @@ def network_outputs(
                 axes.stairs(heights, borders, fill=True, color=palette[name], alpha=0.2)
                 axes.stairs(heights, borders, color=palette[name], linewidth=2.4, label=process_label(name))
                 top = max(top, float((heights + bars).max()))
-            headroom(axes, top, share=0.25)
+            # Under the Asimov loss nearly all events end in the first bin.
+            steep = top > _STEEP
+            headroom(axes, top, bottom=0.02 if steep else 0.0, log=steep, share=0.25)
             axes.set_xlim(borders[0], borders[-1])
             axes.set_xlabel("Network output")
             axes.set_ylabel("Density (unit area)")
@@ -85,6 +91,7 @@ def roc_by_coefficient(
     label: FigureLabel,
     coefficient: str = CHW,
     talk: Mapping[float, float] | None = None,
+    note: str = "",
 ) -> Figure:
     """ROC curve of the signal for each value of the coefficient.
 
@@ -93,6 +100,7 @@ def roc_by_coefficient(
         label: what stands above the frame.
         coefficient: its symbol.
         talk: value of the coefficient → the talk's area, quoted as such.
+        note: title of the legend ("cross-entropy, VH alone").
     """
     quoted = talk or {}
     with style_context():
@@ -110,7 +118,7 @@ def roc_by_coefficient(
         axes.set_ylim(0, 1.005)
         axes.set_xlabel("False-positive rate (SM)")
         axes.set_ylabel("True-positive rate (SMEFT)")
-        axes.legend(loc="lower right")
+        axes.legend(loc="lower right", title=note or None, title_fontsize=17)
         add_label(axes, label)
     return figure
 
@@ -145,6 +153,7 @@ def z_against_cut(curves: Sequence[CutCurve], *, label: FigureLabel, note: str =
     with style_context():
         figure = new_figure()
         upper, lower = two_panels(figure, 2.4)
+        furthest = 0.0
         for i, curve in enumerate(curves):
             cuts = vector(curve.cuts, what=f"cuts of {curve.name}")
             z = vector(curve.z, what=f"Z of {curve.name}", size=cuts.size)
@@ -153,7 +162,11 @@ def z_against_cut(curves: Sequence[CutCurve], *, label: FigureLabel, note: str =
             text = f"{curve.name}: best {z[best]:.3g} at {cuts[best]:.2g} ($b$ = {left[best]:.3g})"
             upper.plot(cuts, z, color=_curve(i), linewidth=2.6, label=text)
             upper.plot([cuts[best]], [z[best]], "o", color=_curve(i), markersize=10, clip_on=False, zorder=5)
-            lower.plot(cuts, left, color=_curve(i), linewidth=2.6 + 1.4 * (len(curves) - 1 - i))
+            # Each curve is of the same cuts and events, unless some were left out.
+            lower.plot(cuts, left, color="black", linewidth=2.2)
+            furthest = max(furthest, float(cuts[best]))
+        if furthest > _CROWDED:
+            _stretch(lower, [np.asarray(curve.cuts, dtype=np.float64) for curve in curves])
         lower.set_yscale("log")
         lower.set_ylabel("Background", loc="center", fontsize=19)
         lower.set_xlabel("Cut on the network output")
@@ -165,6 +178,17 @@ def z_against_cut(curves: Sequence[CutCurve], *, label: FigureLabel, note: str =
             mplhep.add_text(note, loc="upper left", ax=upper, fontsize=17)
         add_label(upper, label)
     return figure
+
+
+def _stretch(axes: Axes, cuts: Sequence[Vector]) -> None:
+    """A logit axis from the lowest to the highest cut, its ticks written as numbers."""
+    inside = np.concatenate([one[(one > 0.0) & (one < 1.0)] for one in cuts])
+    axes.set_xscale("logit")
+    axes.set_xlim(max(float(inside.min()), 1e-3), float(inside.max()))
+    known = (0.001, 0.01, 0.1, 0.5, 0.9, 0.99, 0.999, 0.9999)
+    shown = [tick for tick in known if inside.min() <= tick <= inside.max()]
+    axes.set_xticks(shown, [f"{tick:g}" for tick in shown])
+    axes.xaxis.set_minor_formatter(NullFormatter())
 
 
 def z_against_luminosity(

@@ -62,6 +62,7 @@ _STYLE: dict[str, Any] = {
     "ytick.right": True,
     "xtick.minor.visible": True,
     "ytick.minor.visible": True,
+    "xtick.major.pad": 8,
     "xtick.major.size": 8,
     "ytick.major.size": 8,
     "xtick.minor.size": 4,

@@ -19,6 +19,7 @@ from znought.facility.vh_bb.results import ProjectionResult, SmeftResults
 from znought.facility.vh_bb.summary import MODEL_TITLES
 from znought.models.evaluation import roc_curve
 from znought.plots import cutflow, inputs, smeft
+from znought.plots.style import FigureLabel
 from znought.plots.training import Density, search_history
 from znought.stats.smeft import channel_z
 from znought.stats.smeft_analysis import significance
@@ -31,6 +32,7 @@ SCORE_EDGES = np.linspace(0.0, 1.0, 41)
 SYSTEMATICS = (0.0, 0.1, 0.25, 0.5)
 """Relative uncertainties of the curves of Z_A against the cut, beside the card's own."""
 DEFINITIONS = {"paper": "whole yield as signal (paper)", "excess": "excess over the SM as signal"}
+CUT_TITLES = {"pt_b1": "$p_{T}^{b_{1}}$", "met": "$E_{T}^{miss}$", "pt_v": "$p_{T}^{V}$", "n_jets": "jets"}
 PROCESS_NAMES = {"vh": "VH", "v_heavy_flavour": "Vbb"}
 """Processes of the card → names that the figures have labels for."""
 
@@ -87,17 +89,18 @@ class NetworkAlbum(CardFigures[VHBBCard]):
 
     def _selection(self) -> Iterator[Picture]:
         for channel, (names, yields) in self.cutflows.items():
-            figure = cutflow.cutflow(names, process_names(yields), label=self.label)
+            titles, label = [CUT_TITLES.get(name, name) for name in names], _of(self.label, channel)
+            figure = cutflow.cutflow(titles, process_names(yields), label=label)
             yield Picture(f"cutflow_{channel}", f"{channel}: cutflow", "Selection", figure)
         for channel, one in self.channels.items():
-            yield Picture(
-                f"inputs_{channel}", f"{channel}: inputs, unit area", "Selection", self._inputs(one)
-            )
+            title = f"{channel}: inputs, unit area"
+            caption = f"VH in the SM and at c̄_HW = {self.value:g} (SMEFT), and the backgrounds."
+            yield Picture(f"inputs_{channel}", title, "Selection", self._inputs(one), caption)
 
     def _inputs(self, one: ChannelScores) -> Figure:
         events, table = one.sample.events, one.sample.table
         at = events.weight_at(point_of(events.morphing, self.value))
-        kinds = {"VH": (events.is_vh, events.weight), "BSM": (events.is_vh, at)}
+        kinds = {"SM": (events.is_vh, events.weight), "BSM": (events.is_vh, at)}
         for process in np.unique(events.process[~events.is_vh]):
             kinds[PROCESS_NAMES.get(str(process), str(process))] = (events.process == process, events.weight)
         features = one.sample.plan.features
@@ -105,20 +108,20 @@ class NetworkAlbum(CardFigures[VHBBCard]):
             name: {feature: table[feature][rows] for feature in features} for name, (rows, _) in kinds.items()
         }
         weights = {name: weight[rows] for name, (rows, weight) in kinds.items()}
-        return inputs.input_overview(values, weights, features=features, label=self.shapes)
+        return inputs.input_overview(values, weights, features=features, label=_of(self.shapes, one.name))
 
     def _outputs(self, one: ChannelScores) -> Iterator[Picture]:
         """The Asimov network as its pretraining leaves it, and as its training does."""
-        stages = {}
+        label, at, stages = _of(self.shapes, one.name), f"\n{smeft.CHW} = {self.value:g}", {}
         if self.card.network.pretraining_epochs:
-            stages["after pretraining"] = self._densities(one, "pretraining")
-        stages["after training"] = self._densities(one, "asimov")
-        figure = smeft.network_outputs(stages, SCORE_EDGES, label=self.shapes)
+            stages[f"after pretraining{at}"] = self._densities(one, "pretraining")
+        stages[f"after training{at}"] = self._densities(one, "asimov")
+        figure = smeft.network_outputs(stages, SCORE_EDGES, label=label)
         title = f"{one.name}: output of the network under the Asimov loss, c̄_HW = {self.value:g}"
         caption = "VH alone, events out of fold; unit area."
         yield Picture(f"outputs_{one.name}", title, "Networks", figure, caption)
-        stages = {"cross-entropy": self._densities(one, "cross_entropy")}
-        figure = smeft.network_outputs(stages, SCORE_EDGES, label=self.shapes)
+        stages = {f"cross-entropy{at}": self._densities(one, "cross_entropy")}
+        figure = smeft.network_outputs(stages, SCORE_EDGES, label=label)
         title = f"{one.name}: output of the network under cross-entropy, c̄_HW = {self.value:g}"
         yield Picture(f"outputs_cross_entropy_{one.name}", title, "Networks", figure, caption)
 
@@ -141,8 +144,9 @@ class NetworkAlbum(CardFigures[VHBBCard]):
             with_backgrounds = model == "trees"
             figure = smeft.roc_by_coefficient(
                 self._curves(one, model, with_backgrounds=with_backgrounds),
-                label=self.shapes,
+                label=_of(self.shapes, one.name),
                 talk=None if with_backgrounds else quoted,
+                note=MODEL_TITLES[model] + ("" if with_backgrounds else ", VH alone"),
             )
             what = "against SM VH and all backgrounds" if with_backgrounds else "against SM VH"
             title = f"{one.name}: ROC, {MODEL_TITLES[model]}"
@@ -265,6 +269,11 @@ class NetworkAlbum(CardFigures[VHBBCard]):
         return Picture(
             f"predicted_{one.name}", title, "Networks", figure, MODEL_TITLES["cross_entropy"] + "."
         )
+
+
+def _of(label: FigureLabel, channel: str) -> FigureLabel:
+    """The label of a figure of one channel."""
+    return replace(label, label=f"{label.label}, {channel}")
 
 
 COMBINATION = "Cuts chosen on one half of the events, Z_A quoted on the other; channels in quadrature."

@@ -63,7 +63,8 @@ class LimitAlbum(CardFigures[VHBBCard]):
             note = f"all channels, {region}"
             if counting:
                 low, high = counting[0].segments[0][0], counting[0].segments[-1][1]
-                note += f"; counting alone: [{low:.2g}, {high:.2g}] at {counting[0].lumi_ifb:g} fb$^{{-1}}$"
+                ends = f"[{1e3 * low:.3g}, {1e3 * high:.3g}]".replace("-", "−")
+                note += f"; counting alone: {ends} at {counting[0].lumi_ifb:g} fb$^{{-1}}$"
             title = f"Expected 95 % intervals by discriminant, channels combined, {region}"
             yield from self._bars(_by_luminosity(entries), f"intervals_{region}", title, note)
 
@@ -113,10 +114,13 @@ class LimitAlbum(CardFigures[VHBBCard]):
         curves = {
             DISCRIMINANT_TITLES[one.discriminant]: (np.asarray(one.values), np.asarray(one.delta_2lnl))
             for one in self.results.scans
+            if one.discriminant != "counting"
         }
         if curves:
             figure = limits.likelihood_scan(curves, label=self.label, note="expected, all channels")
-            yield Picture("likelihood_scan", "Expected likelihood, channels combined", "Limits", figure)
+            title = "Expected likelihood, channels combined"
+            caption = "Counting is so much wider that it is not drawn."
+            yield Picture("likelihood_scan", title, "Limits", figure, caption)
 
     def _contour(self) -> Iterator[Picture]:
         found = self.results.contour

@@ -51,14 +51,14 @@ def test_limit_bars_draw_islands_and_write_the_ends_out() -> None:
     (axes,) = figure.axes
     spans = sorted((patch.get_x(), patch.get_x() + patch.get_width()) for patch in bars(axes))
     assert spans == [
-        pytest.approx(pair) for pair in [(-0.04, -0.03), (-0.02, 0.01), (-0.01, 0.005), (-0.005, 0.004)]
+        pytest.approx(pair) for pair in [(-40.0, -30.0), (-20.0, 10.0), (-10.0, 5.0), (-5.0, 4.0)]
     ]
     drawn = texts(figure)
-    assert "[−0.04, −0.03], [−0.02, 0.01] (validity)" in drawn
+    assert "[−40, −30], [−20, 10] (validity)" in drawn
     assert "reach claimed by the talk, ±0.001" in drawn
     assert "80/fb" in drawn
     claims = [float(np.asarray(line.get_xdata())[0]) for line in axes.lines if line.get_linestyle() == "--"]
-    assert claims == [-0.001, 0.001]
+    assert claims == [-1.0, 1.0]
     assert axes.get_yticks()[0] > axes.get_yticks()[1]
 
 
