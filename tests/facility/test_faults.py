@@ -122,7 +122,9 @@ def test_workers_killed_at_random_cost_nothing(
 ) -> None:
     monkeypatch.setattr(runner, "_n_together", lambda *_: 1)
     dice = random.Random(seed)
-    over = threading.Event()
+    begun, over = threading.Event(), threading.Event()
+    if allowed_failures > 0:
+        begun.set()  # while files are looked at, too
     killed: list[int] = []
     with (
         dask.config.set({"distributed.scheduler.allowed-failures": allowed_failures}),
@@ -131,7 +133,8 @@ def test_workers_killed_at_random_cost_nothing(
     ):
 
         def assassin() -> None:
-            while len(killed) < 2 and not over.wait(dice.uniform(0.05, 0.4)):
+            begun.wait(timeout=60.0)
+            while len(killed) < 2 and not over.wait(dice.uniform(0.02, 0.3)):
                 # Asked of the nannies: a worker that has just been killed would not answer.
                 pids = [nanny.pid for nanny in cluster.workers.values() if nanny.pid not in (None, *killed)]
                 if pids:
@@ -142,8 +145,11 @@ def test_workers_killed_at_random_cost_nothing(
         thread.start()
         try:
             processor = VHWWProcessor(columns_directory=str(tmp_path))
-            found = process_fileset(client, _fileset(*files), processor, chunk_size=3)
+            found = process_fileset(
+                client, _fileset(*files), processor, chunk_size=3, progress=lambda *_: begun.set()
+            )
         finally:
+            begun.set()
             over.set()
             thread.join()
     assert killed
