@@ -37,8 +37,9 @@ check: setup
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
+# Two processes, whatever the machine has: many tests start clusters of their own.
 test: check
-	$(BIN)/pytest -q
+	$(BIN)/pytest -q -n 2 --dist loadgroup --no-loadscope-reorder
 
 clean:
 	rm -rf $(DEMO) $(DEMO_SMEFT) build dist *.egg-info
