@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from znought.errors import DataError
 from znought.simulation import lepton_filter
 from znought.simulation.decays import boosted
-from znought.simulation.recipe import COMMON, BPairFilter, PartonFilter, Recipe
+from znought.simulation.recipe import COMMON, BPairFilter, LeptonPart, PartonFilter, Recipe
 
 __all__ = ["EventGenerator", "GeneratedBatch", "higgs_decays"]
 
@@ -40,6 +40,7 @@ class _Filter(pythia8mc.UserHooks):  # type: ignore[misc]  # the library carries
         self.recipe = recipe
         self.attempted = 0
         self.captured: dict[int, Any] = {}
+        self.pair: LeptonPart | None = None
 
     @property
     def _shower_filter(self) -> PartonFilter | BPairFilter | None:
@@ -56,8 +57,11 @@ class _Filter(pythia8mc.UserHooks):  # type: ignore[misc]  # the library carries
         if recipe.n_taus is not None and recipe.n_taus != sum(process[i].idAbs() == 15 for i in entries):
             return True
         self.attempted += 1
-        if recipe.lepton_filter is not None and not lepton_filter.passes(process, recipe.lepton_filter):
-            return True
+        if recipe.lepton_filter is not None:
+            found = lepton_filter.leptons(process)
+            if not lepton_filter.passes_hard(found, recipe.lepton_filter):
+                return True
+            self.pair = lepton_filter.pair_of(found, recipe.lepton_filter)
         # The system line travels with the record: it carries the attempt that the event came from.
         process[0].scale(float(self.attempted))
         if recipe.weigher is not None:
@@ -87,9 +91,14 @@ class _Filter(pythia8mc.UserHooks):  # type: ignore[misc]  # the library carries
         return True
 
     def canVetoPartonLevel(self) -> bool:  # noqa: N802
-        return self.recipe.b_pair is not None
+        return self.recipe.b_pair is not None or self.recipe.lepton_filter is not None
 
     def doVetoPartonLevel(self, event: Any) -> bool:  # noqa: N802
+        by_leptons = self.recipe.lepton_filter
+        if by_leptons is not None and not lepton_filter.passes_shower(
+            lepton_filter.leptons(event), by_leptons, self.pair
+        ):
+            return True
         cut = self.recipe.b_pair
         if cut is None:
             return False

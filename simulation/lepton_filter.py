@@ -1,4 +1,4 @@
-"""The generator filter on the leptons of the hard process, from Pythia's process record."""
+"""The generator filter on the leptons of W bosons, from Pythia's records of hard process and shower."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 
 from znought.simulation.recipe import LeptonFilter, LeptonPart
 
-__all__ = ["Lepton", "leptons", "part_of", "passes", "reach_gev"]
+__all__ = ["Lepton", "leptons", "pair_of", "passes_hard", "passes_shower", "reach_gev"]
 
 _CHARGED: Final = (11, 13, 15)
 _NEUTRINOS: Final = (12, 14, 16)
@@ -25,38 +25,56 @@ class Lepton(NamedTuple):
     e: float
 
 
-def leptons(process: Any) -> tuple[Lepton, ...]:
-    """Outgoing charged leptons and neutrinos of a Pythia process record (`pythia.process`)."""
+def leptons(record: Any) -> tuple[Lepton, ...]:
+    """Outgoing charged leptons and neutrinos of a Pythia record, before hadrons or τ decay."""
     return tuple(
         Lepton(p.id(), p.px(), p.py(), p.pz(), p.e())
-        for p in (process[i] for i in range(_FIRST, process.size()))
+        for p in (record[i] for i in range(_FIRST, record.size()))
         if p.status() > 0 and 11 <= p.idAbs() <= 16
     )
 
 
-def passes(process: Any, cut: LeptonFilter) -> bool:
-    """Whether a hard process is in the part that the filter names."""
-    return part_of(leptons(process), cut) == cut.part
-
-
-def part_of(found: Sequence[Lepton], cut: LeptonFilter) -> LeptonPart | None:
-    """The part of the filter that some leptons belong to, by its thresholds.
+def pair_of(found: Sequence[Lepton], cut: LeptonFilter) -> LeptonPart | None:
+    """Which pair the leptons of a hard process may be, `pair` or `tau_pair`.
 
     >>> electron, positron = Lepton(11, 60.0, 45.0, 0.0, 75.0), Lepton(-11, 60.0, -45.0, 0.0, 75.0)
-    >>> part_of((electron, positron), LeptonFilter("pair"))
+    >>> pair_of((electron, positron), LeptonFilter("pair"))
     'pair'
     """
-    charged = [one for one in found if abs(one.pdg_id) in _CHARGED]
-    if len(charged) == 2:
-        mass, pt = _mass_and_pt(*charged)
-        low, high = cut.m_ll_gev
-        if pt > cut.pt_pair_gev and mass > low:
-            if _TAU in (abs(one.pdg_id) for one in charged):
-                return "tau_pair"
-            if charged[0].pdg_id == -charged[1].pdg_id and mass < high:
-                return "pair"
+    charged = _charged(found)
+    if len(charged) != 2:
+        return None
+    mass, pt = _mass_and_pt(*charged)
+    low, high = cut.m_ll_gev
+    if pt <= cut.pt_hard_gev or mass <= low:
+        return None
+    if _TAU in (abs(one.pdg_id) for one in charged):
+        return "tau_pair"
+    return "pair" if charged[0].pdg_id == -charged[1].pdg_id and mass < high else None
+
+
+def passes_hard(found: Sequence[Lepton], cut: LeptonFilter) -> bool:
+    """Whether a hard process may end in the part that the filter names."""
+    if cut.part != "rest":
+        return pair_of(found, cut) == cut.part
     low, high = cut.pt_rest_gev
-    return "rest" if low < reach_gev(found) <= high else None
+    return low < reach_gev(found) <= high
+
+
+def passes_shower(showered: Sequence[Lepton], cut: LeptonFilter, pair: LeptonPart | None) -> bool:
+    """Whether an event is in its part for good, by its leptons behind the shower.
+
+    Args:
+        showered: leptons before hadronisation, with the recoil of the shower.
+        cut: the filter, whose veto on the hard process the event has passed.
+        pair: what `pair_of` said of the hard process.
+    """
+    is_pair = pair is not None and _mass_and_pt(*_charged(showered))[1] > cut.pt_pair_gev
+    return is_pair == (cut.part != "rest")
+
+
+def _charged(found: Sequence[Lepton]) -> list[Lepton]:
+    return [one for one in found if abs(one.pdg_id) in _CHARGED]
 
 
 def _mass_and_pt(first: Lepton, second: Lepton) -> tuple[float, float]:
@@ -70,7 +88,7 @@ def reach_gev(found: Sequence[Lepton]) -> float:
     >>> reach_gev([Lepton(12, 30.0, 0.0, 0.0, 30.0), Lepton(-11, 0.0, 40.0, 0.0, 40.0)])
     50.0
     """
-    charged = [one for one in found if abs(one.pdg_id) in _CHARGED]
+    charged = _charged(found)
     px, py = (sum(one[axis] for one in found if abs(one.pdg_id) in _NEUTRINOS) for axis in (1, 2))
     return max(
         math.hypot(px + sum(one.px for one in chosen), py + sum(one.py for one in chosen))

@@ -101,7 +101,7 @@ def _top_pair(name: str, description: str, decays: tuple[str, ...], part: Lepton
     return replace(
         _TOP,
         name=name,
-        description=f"{_TOP.description}, {description}, m(ll) near or above m(Z), pT(ll) > 110 GeV",
+        description=f"{_TOP.description}, {description}, m(ll) near or above m(Z), pT(ll) > 135 GeV",
         commands=(*_TOP.commands, *decays),
         lepton_filter=LeptonFilter(part),
     )
