@@ -20,10 +20,11 @@ import yaml
 from scipy.optimize import brentq
 
 from benchmarks import smeft_limits
-from benchmarks.smeft_models import LINEAR_MODELS, LossKind, linear_model, network
+from benchmarks.smeft_models import LINEAR_MODELS, TRAINING, LossKind, linear_model, network
 from benchmarks.smeft_sample import Floats, Sample, read
 from benchmarks.tables import CONSOLE, header, row
 from znought.models.evaluation import roc_curve
+from znought.models.network import NetworkConfig
 from znought.models.observables import (
     TreesConfig,
     classifier_scores,
@@ -31,6 +32,7 @@ from znought.models.observables import (
     parametrised_scores,
     ratio_scores,
 )
+from znought.models.parametrised import parametrised_network_scores
 from znought.stats.significance import asimov_z0
 from znought.stats.smeft import CutScan, SignalDefinition, cut_scan
 from znought.stats.smeft_analysis import ScoredChannel, SmeftConfig, projections, significance
@@ -48,6 +50,14 @@ CONFIG = SmeftConfig(
 )
 PARAMETER_VALUES = (-0.03, -0.01, -0.003, 0.003, 0.01, 0.03)
 TREES = TreesConfig()
+NETWORK = NetworkConfig(
+    hidden_nodes=(32, 32),
+    batch_normalisation=False,
+    input_noise=0.0,
+    hidden_noise=0.0,
+    learning_rate=0.003,
+)
+PARTS = ("talk", "limits", "coverage")
 SYSTEMATICS = (0.1, 0.15, 0.2, 0.3)
 LEFT = (100.0, 30.0, 10.0, 3.0, 1.0, 0.5, 0.2, 0.1)
 
@@ -187,6 +197,9 @@ def scored(data: Sample) -> ScoredChannel:
         "classifier": mixed[0.03],
         "classifier_0.01": mixed[0.01],
         "parametrised": parametrised_scores(learn, ratios, TREES, at=0.01),
+        "network": parametrised_network_scores(
+            learn, data.events.identity, ratios, NETWORK, TRAINING, at=(0.01,)
+        )[0.01],
         "linear_score": linear_scores(learn, data.events.polynomial[:, 1], TREES),
         "ratio_score": ratio_scores(learn, data.ratio(0.01), TREES),
     }
@@ -224,7 +237,7 @@ def main() -> None:
     parser.add_argument("--card", type=Path, default=Path("analyses/vh_bb_smeft.yaml"))
     parser.add_argument("--work", type=Path, default=Path("output/benchmark_smeft"))
     parser.add_argument("--region", default="inclusive")
-    parser.add_argument("--part", choices=("talk", "limits", "all"), default="all")
+    parser.add_argument("--part", choices=PARTS, nargs="+", default=PARTS)
     options = parser.parse_args()
     card = yaml.safe_load(options.card.read_text(encoding="utf-8"))
     start = time.perf_counter()
@@ -234,7 +247,7 @@ def main() -> None:
     }
     for data in samples.values():
         show_yields(data, card["lumi_ifb"])
-    if options.part != "limits":
+    if "talk" in options.part:
         kinds: tuple[LossKind, ...] = ("asimov", "cross_entropy")
         data = samples["0L"]
         outputs = {f"network, {kind}": {v: network(data, v, kind=kind) for v in TALK} for kind in kinds}
@@ -247,11 +260,15 @@ def main() -> None:
         for name, scores in outputs.items():
             show_background_behind(data, name, scores)
         show_linear_models(data)
-    if options.part != "talk":
+    if {"limits", "coverage"} & set(options.part):
         channels = [scored(data) for data in samples.values()]
+        systematics = Systematics(**card["systematics"])
+    if "limits" in options.part:
         show_projections(channels, card["lumi_ifb"])
         pt_v = {name: data.pt_v for name, data in samples.items()}
-        smeft_limits.show(channels, pt_v, Systematics(**card["systematics"]), CONFIG, work=options.work)
+        smeft_limits.show(channels, pt_v, systematics, CONFIG)
+    if "coverage" in options.part:
+        smeft_limits.show_toys(channels, systematics, CONFIG, work=options.work)
     CONSOLE.print(f"\n{time.perf_counter() - start:.0f} s")
 
 

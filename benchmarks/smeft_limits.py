@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from benchmarks.smeft_sample import Floats
 from benchmarks.tables import header, row
@@ -22,6 +23,7 @@ from znought.stats.smeft_analysis import (
     two_coefficients,
 )
 from znought.stats.smeft_calibration import Calibration, calibrations
+from znought.stats.smeft_channel import doubling_edges
 from znought.stats.smeft_likelihood import Systematics
 
 LUMI_IFB = 80.0
@@ -49,7 +51,7 @@ def resampled(channel: ScoredChannel, seed: int) -> ScoredChannel:
 
 
 def show_discriminants(
-    channels: list[ScoredChannel], systematics: Systematics, config: SmeftConfig, *, n_samples: int = 12
+    channels: list[ScoredChannel], systematics: Systematics, config: SmeftConfig, *, n_samples: int = 20
 ) -> None:
     """Expected intervals on equal events; combined, lengths over the classifier's in resamplings."""
     names = ("counting", *channels[0].discriminants)
@@ -111,6 +113,66 @@ def show_luminosities(channels: list[ScoredChannel], systematics: Systematics, c
             row(*key, scaling, *(written(one.interval) for one in mine))
 
 
+def groups_of(channels: list[ScoredChannel]) -> dict[str, list[ScoredChannel]]:
+    """Each channel alone, and all."""
+    return {one.events.name: [one] for one in channels} | {COMBINED: channels}
+
+
+def show_simulation(channels: list[ScoredChannel], systematics: Systematics, config: SmeftConfig) -> None:
+    """How much of the intervals the finite simulated samples are: all counted, VH alone, none."""
+    header(
+        f"Expected 95 % interval on c̄_HW · 10³, {QUOTED}, by the simulation whose statistics count",
+        *("channel", "counted"),
+        *(f"{lumi:g} fb⁻¹" for lumi in config.limit_luminosities_ifb),
+    )
+    for name, members in groups_of(channels).items():
+        model = likelihood_model(members, QUOTED, systematics, config)
+        exact = tuple(replace(one, background_sumw2=None) for one in model.channels)
+        without = replace(model, systematics=replace(systematics, mc_statistics=False))
+        for what, counted in (("all", model), ("VH", replace(model, channels=exact)), ("none", without)):
+            scaled = [counted.scaled(lumi / LUMI_IFB) for lumi in config.limit_luminosities_ifb]
+            row(name, what, *(written(interval(one, coefficient=one.names[0])) for one in scaled))
+
+
+def show_second_coefficient(
+    channels: list[ScoredChannel], systematics: Systematics, config: SmeftConfig
+) -> None:
+    """Expected intervals on c̄_HB with c̄_HW = 0."""
+    names = tuple(channels[0].discriminants)
+    header(f"Expected 95 % interval on c̄_HB · 10³ at {LUMI_IFB:g} fb⁻¹, c̄_HW = 0", "channel", *names)
+    for group, members in groups_of(channels).items():
+        models = [likelihood_model(members, name, systematics, config) for name in names]
+        row(group, *(written(interval(one, coefficient=one.names[1])) for one in models))
+
+
+def show_bins(channels: list[ScoredChannel], config: SmeftConfig, *, n_bins: int = 4) -> None:
+    """What stands in the highest bins of each channel, and how many simulated events are behind it."""
+    processes = np.unique(channels[0].events.process)
+    header(
+        f"Highest bins of {QUOTED}: events at {LUMI_IFB:g} fb⁻¹ (generated, effective)",
+        *("channel", "bin from the top", *processes, "VH at c̄ = 0.01"),
+    )
+    for channel in channels:
+        events, x = channel.events, channel.discriminants[QUOTED]
+        options = {name: getattr(config, name) for name in ("first_yield", "growth", "min_effective")}
+        edges = doubling_edges(events, x, **options)
+        lifted = events.weight_at((0.01, 0.0)) * events.is_vh
+        for i in range(1, min(n_bins, len(edges) - 1) + 1):
+            inside = (x >= edges[-i - 1]) & (x < edges[-i])
+            cells = [entries(channel, inside & (events.process == process)) for process in processes]
+            row(events.name, i, *cells, lifted[inside].sum())
+
+
+def entries(channel: ScoredChannel, rows: NDArray[np.bool_]) -> str:
+    """Expected events of some rows, generated events behind them and how many they are worth."""
+    weight = channel.events.weight[rows]
+    if not len(weight):
+        return "0"
+    unique, inverse = np.unique(channel.events.identity[rows], return_inverse=True)
+    summed = np.bincount(inverse, weight)
+    return f"{weight.sum():.3g} ({len(unique)}, {summed.sum() ** 2 / (summed**2).sum():.0f})"
+
+
 def show_coverage(found: Mapping[str, Calibration], title: str) -> None:
     """Coverage of both kinds of interval, at each truth."""
     truths = [one.truth for one in found[COMBINED].coverage]
@@ -151,10 +213,9 @@ def draw(
 ) -> None:
     """Contours, likelihood scans and intervals; contour areas are printed."""
     work.mkdir(parents=True, exist_ok=True)
-    groups = {one.events.name: [one] for one in channels} | {COMBINED: channels}
     header("Contours of (c̄_HW, c̄_HB)", "channel", "area at 68 %", "area at 95 %")
     grids, curves = {}, {}
-    for name, members in groups.items():
+    for name, members in groups_of(channels).items():
         model = likelihood_model(members, QUOTED, systematics, config)
         plane = two_coefficients(model, config)
         grids[name] = ContourGrid(plane.x, plane.y, plane.t, plane.thresholds)
@@ -181,13 +242,20 @@ def show(
     pt_v: Mapping[str, Floats],
     systematics: Systematics,
     config: SmeftConfig,
-    *,
-    work: Path,
 ) -> None:
-    """All tables of limits."""
-    show_discriminants(channels, systematics, config)
+    """All tables of limits but coverage."""
+    show_bins(channels, config)
     show_luminosities(channels, systematics, config)
+    show_simulation(channels, systematics, config)
     show_truncation(channels, pt_v, systematics, config)
+    show_second_coefficient(channels, systematics, config)
+    show_discriminants(channels, systematics, config)
+
+
+def show_toys(
+    channels: list[ScoredChannel], systematics: Systematics, config: SmeftConfig, *, work: Path
+) -> None:
+    """Coverage, and the figures."""
     found = calibrations(channels, QUOTED, systematics, config)
     show_coverage(found, f"Coverage of 95 % intervals at {LUMI_IFB:g} fb⁻¹, {QUOTED}, 68 % Clopper–Pearson")
     draw(channels, systematics, config, found, work)
