@@ -1,8 +1,10 @@
 """One network for every value of a coefficient: the value is among its inputs.
 
-VH events stand once for each trained value c, with weight w(c), against the standard model and all
-backgrounds; each value counts equally. By the likelihood-ratio trick the network learns the density at any
-c over that of the standard model, and is evaluated per event at one value of choice.
+VH events stand twice for each trained value c, with weight w(c) and with w(0); each value counts equally.
+By the likelihood-ratio trick the odds of the network are the density of VH at c over that of the standard
+model, ρ(x|c), up to the ratio of their yields. With the share p(x) of VH among standard-model events, the
+density of all events at c over that of the standard model is 1 + p(x)·(ρ(x|c) − 1): backgrounds, of which
+there are few in simulation, shape p(x) and nothing else.
 
 References:
     Baldi, Cranmer, Faucett, Sadowski, Whiteson, arXiv:1601.07913; Brehmer et al., arXiv:1805.00020.
@@ -21,11 +23,19 @@ from znought.models.samples import TrainingConfig, TrainingData
 from znought.models.scoring import scores_of
 from znought.models.training import train_fold
 
-__all__ = ["CLASSES", "check_value", "parametrised_data", "parametrised_network_scores", "with_value"]
+__all__ = [
+    "CLASSES",
+    "check_value",
+    "excess_density",
+    "parametrised_data",
+    "parametrised_network_scores",
+    "with_value",
+]
 
 Floats = NDArray[np.float64]
 CLASSES = ("sm", "bsm")
-"""The standard model with its backgrounds, and VH at the value."""
+"""VH in the standard model, and at the value."""
+_LEAST = 1e-7
 
 
 def check_value(at: float, trained: tuple[float, ...]) -> None:
@@ -54,23 +64,38 @@ def parametrised_data(
     """What the network trains on: a stratum for each value, in which both classes weigh the same.
 
     Args:
-        data: VH and backgrounds of one channel.
+        data: events of one channel, of which backgrounds are left out.
         identity: of each event, shape (n_events,).
         ratios: value of c → w(c)/w(0) of each event (read for VH alone), shape (n_events,).
     """
-    vh, everything = np.flatnonzero(data.is_vh), np.arange(len(data.weight))
-    row = np.concatenate([vh, everything])
+    vh = np.flatnonzero(data.is_vh)
+    row = np.concatenate([vh, vh])
     rows = np.tile(row, len(ratios))
     return TrainingData(
         features=np.concatenate([with_value(data.features[row], value) for value in ratios]),
-        class_index=np.tile((np.arange(len(row)) < len(vh)).astype(np.int64), len(ratios)),
+        class_index=np.tile(np.repeat(np.array([1, 0]), len(vh)), len(ratios)),
         weights=np.concatenate(
-            [part for ratio in ratios.values() for part in (data.weight[vh] * ratio[vh], data.weight)]
+            [data.weight[vh] * factor for ratio in ratios.values() for factor in (ratio[vh], 1.0)]
         ),
         fold=data.fold[rows].astype(np.int8),
         identity=identity[rows],
         stratum=np.repeat(np.arange(len(ratios)), len(row)),
     )
+
+
+def excess_density(output: NDArray[np.floating], share: Floats, growth: float) -> Floats:
+    """Density of all events at a value over that of the standard model, minus one: p(x)·(ρ(x|c) − 1).
+
+    Args:
+        output: of the network at the value, shape (n_events,).
+        share: p(x), of VH among standard-model events, shape (n_events,).
+        growth: yield of VH at the value over that of the standard model.
+
+    >>> excess_density(np.array([0.5, 0.8]), np.array([1.0, 0.5]), 2.0).round(6).tolist()
+    [1.0, 3.5]
+    """
+    bounded = np.clip(np.asarray(output, dtype=np.float64), _LEAST, 1.0 - _LEAST)
+    return np.asarray(share * (growth * bounded / (1.0 - bounded) - 1.0))
 
 
 def parametrised_network_scores(
@@ -85,9 +110,12 @@ def parametrised_network_scores(
     """Out-of-fold outputs of one network at some values; the test part takes the mean of all folds.
 
     Args:
-        data, identity, ratios: as for `parametrised_data`.
+        data, identity, ratios: as for `parametrised_data`; backgrounds are scored.
         network, training: settings; the rule of the folds is that of `data.fold`.
         at: values that all events are scored for.
+
+    Returns:
+        value → output of the network, for `excess_density`.
 
     Raises:
         CardError: a value outside the trained ones.

@@ -72,13 +72,13 @@ class Discriminants(Section):
     Attributes:
         classifier_value: coefficient of the classifier that is binned.
         parametrised_values: coefficients that the parametrised network and trees learn from.
-        parametrised_at: coefficient at which they are evaluated.
+        parametrised_at: coefficient at which they are evaluated; the network gives the density ratio there.
         parametrised_nodes, parametrised_learning_rate: of the network; nodes of each hidden layer.
     """
 
     classifier_value: float = 0.03
     parametrised_values: tuple[float, ...] = (-0.03, -0.01, -0.003, 0.003, 0.01, 0.03)
-    parametrised_at: float = 0.003
+    parametrised_at: float = 0.01
     parametrised_nodes: tuple[Annotated[int, Field(ge=1)], ...] = (32, 32)
     parametrised_learning_rate: Annotated[float, Field(gt=0)] = 0.003
 

@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 from znought.errors import DataError
 from znought.facility.store import IDENTITY, EventTable, read_events
 from znought.facility.vh_bb.card import VHBBCard
-from znought.facility.vh_bb.channels import ChannelSample, channel_plan, read_channel
+from znought.facility.vh_bb.channels import ChannelSample, channel_plan, point_of, read_channel
 from znought.facility.vh_bb.networks import models_of, parametrised_model
 from znought.facility.vh_bb.observables import observable_names
 from znought.facility.workspace import Workspace
+from znought.models.parametrised import excess_density
 from znought.processors.regions import regions_from_card
 from znought.stats.smeft_analysis import ScoredChannel
 
@@ -59,6 +60,13 @@ class ChannelScores:
         """Which events lie in a region of the card."""
         return regions_from_card(self.card.regions)[region].mask(self.sample.table.columns)
 
+    def _parametrised_network(self) -> Floats:
+        """Density at the card's value over that of the standard model, minus one."""
+        events, model = self.sample.events, parametrised_model(self.card, self.name)
+        at = events.weight_at(point_of(events.morphing, model.value))
+        growth = at[events.is_vh].sum() / events.weight[events.is_vh].sum()
+        return excess_density(self.outputs[model.name], self.outputs["vh_probability"], float(growth))
+
     def scored(self, region: str, model: str = "trees") -> ScoredChannel:
         """The events of a region with the outputs of one kind of classifier, as the statistics take them.
 
@@ -73,7 +81,7 @@ class ChannelScores:
             "pt_v": self.sample.pt_v,
             "classifier": self.output("trees", settings.classifier_value),
             "parametrised_trees": self.outputs["parametrised_trees"],
-            "parametrised_network": self.outputs[parametrised_model(self.card, self.name).name],
+            "parametrised_network": self._parametrised_network(),
             "linear_score": self.outputs["linear_score"],
         }
         return ScoredChannel(

@@ -33,7 +33,7 @@ class NetworkModel:
     """One network: of a channel, for a value of the coefficient, under a loss.
 
     `pretraining` is the Asimov network as its pretraining leaves it, for the figure that compares them;
-    `parametrised` learns all values and backgrounds under cross-entropy, and is evaluated at its own.
+    `parametrised` learns all values under cross-entropy, and is evaluated at its own.
     """
 
     channel: str

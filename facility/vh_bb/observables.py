@@ -14,6 +14,7 @@ from znought.models.observables import (
     classifier_scores,
     linear_scores,
     parametrised_scores,
+    vh_probability,
 )
 from znought.stats.morphing import monomials
 
@@ -23,8 +24,8 @@ Floats = NDArray[np.float64]
 
 
 def observable_names(card: VHBBCard) -> tuple[str, ...]:
-    """Columns of the trees' scores: a classifier for each value, a parametrised one, the linear score."""
-    return (*(f"trees_{value:g}" for value in card.smeft.values), "parametrised_trees", "linear_score")
+    """Columns of the trees' scores: a classifier for each value, and those of `_OTHERS`."""
+    return (*(f"trees_{value:g}" for value in card.smeft.values), *_OTHERS)
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class ObservableTask:
 
 def tasks_of(card: VHBBCard, plan: ChannelPlan) -> tuple[ObservableTask, ...]:
     """All discriminants of one channel, in the order of `observable_names`."""
-    values = (*card.smeft.values, None, None)
+    values = (*card.smeft.values, *(None for _ in _OTHERS))
     return tuple(
         ObservableTask(plan, name, value, card.discriminants, card.trees)
         for name, value in zip(observable_names(card), values, strict=True)
@@ -88,7 +89,12 @@ def _linear(data: ObservableData, sample: ChannelSample, task: ObservableTask) -
     return linear_scores(data, sample.events.polynomial[:, 1], task.trees)
 
 
+def _probability(data: ObservableData, sample: ChannelSample, task: ObservableTask) -> Floats:
+    return vh_probability(data, task.trees)
+
+
 _OTHERS: Mapping[str, Callable[[ObservableData, ChannelSample, ObservableTask], Floats]] = {
     "parametrised_trees": _parametrised,
     "linear_score": _linear,
+    "vh_probability": _probability,
 }
