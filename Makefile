@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 DEMO ?= demo
 DEMO_SCALE ?= 0.13
 DEMO_SMEFT ?= demo-smeft
-DEMO_SMEFT_SCALE ?= 0.08
+DEMO_SMEFT_SCALE ?= 0.05
 # The standard sample and what is made of it are large: outside the repository.
 SAMPLE ?= $(HOME)/.cache/znought/standard
 # Two workers' worth of BLAS threads would fight over two cores.

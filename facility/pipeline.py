@@ -41,10 +41,10 @@ def whole(context: Context[Any]) -> Sequence[Stage]:
 
 
 def single(name: str) -> Plan:
-    """Just one stage.
+    """Just one stage, on what stages before it made with the same card.
 
     Raises:
-        CardError: the plan, for an analysis that has no stage of that name.
+        CardError: the plan, for an analysis that has no stage of that name, or for another card's files.
     """
 
     def plan(context: Context[Any]) -> Sequence[Stage]:
@@ -52,9 +52,33 @@ def single(name: str) -> Plan:
         stages = {stage.name: stage for stage in (*flow.stages, *flow.aside)}
         if name not in stages:
             raise CardError(f"{context.card.analysis}: {unknown_name('stage', name, stages)}")
+        _refuse_another_card(context, stages, name)
         return (stages[name],)
 
     return plan
+
+
+def _refuse_another_card(context: Context[Any], stages: Mapping[str, Stage], name: str) -> None:
+    """Raises unless all that a stage builds on was made with the sections that the card has now."""
+    flow, manifest = flow_of(context.card), Manifest(context.workspace.manifest)
+    for earlier in (stages[other] for other in flow.names if other in _before(stages, name)):
+        record = manifest.get(earlier.name)
+        generated = earlier is flow.stages[0]
+        if record is None or (generated and context.options.fileset is not None):
+            continue  # nothing was made, or nothing of it is read
+        now, then = context.card.section(*earlier.sections), record.section
+        changed = [key for key in {**now, **then} if now.get(key) != then.get(key)]
+        if changed:
+            raise CardError(
+                f"{name} builds on what {earlier.name} made with another card: {', '.join(changed)} changed "
+                f"since. Run {earlier.name} again, or `znought run`, which redoes what a change touches."
+            )
+
+
+def _before(stages: Mapping[str, Stage], name: str) -> set[str]:
+    """Every stage that one builds on, directly or not."""
+    direct = set(stages[name].after)
+    return direct.union(*(_before(stages, other) for other in direct))
 
 
 def run(card: Card, client: Client, *, output: Path = Path("output")) -> Any:

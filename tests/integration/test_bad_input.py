@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,9 +11,10 @@ import uproot
 from distributed import Client
 
 from tests.integration.conftest import Finished, small_card, znought
-from znought.errors import DataError, ZnoughtError
+from znought.errors import CardError, DataError, ZnoughtError
 from znought.facility.card import VHWWCard, load_card
 from znought.facility.context import Context, RunOptions
+from znought.facility.pipeline import single
 from znought.facility.progress import Silent
 from znought.facility.sites import connect
 from znought.facility.vh_ww.stages.process import process
@@ -107,6 +109,18 @@ def test_a_stage_before_its_input_says_which_is_missing(
 ) -> None:
     with pytest.raises(DataError, match=r"normalisation\.json does not exist: run the stage"):
         train(_context(finished, client, tmp_path / "fileset.json"))
+
+
+def test_a_stage_refuses_what_another_card_made(finished: Finished, client: Client, tmp_path: Path) -> None:
+    same = _context(finished, client, finished.output / "fileset.json")
+    same = replace(same, workspace=Workspace(finished.output))
+    assert [stage.name for stage in single("fit")(same)] == ["fit"]
+    card = load_card(small_card(tmp_path, network={"hidden_nodes": [8], "learning_rate": 0.01}))
+    assert isinstance(card, VHWWCard)
+    other = replace(same, card=card)
+    assert [stage.name for stage in single("train")(other)] == ["train"]
+    with pytest.raises(CardError, match=r"fit builds on what train made with another card: network changed"):
+        single("fit")(other)
 
 
 def test_the_command_line_prints_one_line_and_leaves_with_1(tmp_path: Path) -> None:
