@@ -397,6 +397,6 @@ def search_history(
         axes.set_ylabel(objective)
         axes.xaxis.set_major_locator(MaxNLocator(10, integer=True))
         axes.margins(x=0.02, y=0.08)
-        axes.legend(loc="lower right")
+        axes.legend(loc="best")
         add_label(axes, label)
     return figure

@@ -68,8 +68,15 @@ class ChannelPlan:
 
 
 def channel_plan(card: VHBBCard, workspace: Workspace, channel: str) -> ChannelPlan:
-    """The plan of a channel whose columns have been made."""
+    """The plan of a channel whose columns have been made.
+
+    Raises:
+        DataError: the columns lack a dataset of the card.
+    """
     normalisation = read_json(workspace.normalisation)
+    missing = [name for name in card.datasets if name not in normalisation]
+    if missing:
+        raise DataError(f"The columns lack {', '.join(missing)}, which the card has: run `--from process`.")
     return ChannelPlan(
         channel=channel,
         columns=str((workspace.columns / channel).resolve()),

@@ -12,7 +12,13 @@ from numpy.typing import NDArray
 from znought.errors import DataError
 from znought.facility.card import VHBBCard, load_card
 from znought.facility.store import write_parquet
-from znought.facility.vh_bb.channels import ChannelPlan, ChannelSample, read_channel, training_data
+from znought.facility.vh_bb.channels import (
+    ChannelPlan,
+    ChannelSample,
+    channel_plan,
+    read_channel,
+    training_data,
+)
 from znought.facility.vh_bb.networks import (
     NetworkModel,
     data_of,
@@ -22,6 +28,7 @@ from znought.facility.vh_bb.networks import (
     parametrised_model,
     training_of,
 )
+from znought.facility.workspace import Workspace, write_json
 from znought.processors.regions import regions_from_card
 from znought.processors.vh_bb import smeft_columns
 from znought.processors.vh_bb_features import FEATURES
@@ -88,6 +95,13 @@ def test_a_sample_is_what_lies_in_the_region_at_the_cards_luminosity(build: Buil
 def test_an_empty_region_is_named(build: Build) -> None:
     with pytest.raises(DataError, match="Channel 0L: no event in the region 'inclusive', 500 after"):
         read_channel(build(m_bb=70.0))
+
+
+def test_columns_of_another_card_are_named(card: VHBBCard, tmp_path: Path) -> None:
+    known = {name: {"scale": 1.0} for name in card.datasets if name != "zh_llbb"}
+    write_json(Workspace(tmp_path).normalisation, known)
+    with pytest.raises(DataError, match="The columns lack zh_llbb, which the card has"):
+        channel_plan(card, Workspace(tmp_path), "0L")
 
 
 def test_training_sees_vh_alone_in_both_classes(build: Build) -> None:
