@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from znought.facility.album import CardFigures
 from znought.facility.picture import Picture
 from znought.facility.searching import trial_values
 from znought.facility.vh_ww.card import VHWWCard
@@ -19,7 +20,6 @@ from znought.plots.attribution import attribution
 from znought.plots.calibration import CalibrationCurve, calibration
 from znought.plots.labels import process_label
 from znought.plots.smeft import predicted_class_inputs
-from znought.plots.style import FigureLabel
 from znought.plots.training import importance, roc_curves, search_history
 from znought.processors.features import FEATURES, M_TAUTAU_UNDEFINED
 
@@ -30,7 +30,7 @@ BALANCED = "classes of equal weight"
 
 
 @dataclass(frozen=True)
-class Explained:
+class Explained(CardFigures[VHWWCard]):
     """Events with their scores, and what `score` and `tune` have written about the networks.
 
     Attributes:
@@ -39,7 +39,6 @@ class Explained:
         trials: values of the search's trials, NaN for failed ones; none without a search.
     """
 
-    card: VHWWCard
     simulation: ScoredSample
     importance: dict[str, tuple[float, float]]
     attribution: dict[str, dict[str, float]]
@@ -52,22 +51,18 @@ class Explained:
         yield Picture("roc_signal", title, SECTION, self._signal_against_each())
         caption = f"Out-of-fold and test events, {BALANCED}."
         yield Picture("calibration", "Calibration", SECTION, self._calibration(), caption)
-        figure = importance(self.importance, metric="macro AUC", label=self._label, title="input shuffled")
+        figure = importance(self.importance, metric="macro AUC", label=self.shapes, title="input shuffled")
         caption = "Mean and standard deviation of three shuffles, out-of-fold events."
         yield Picture("importance", "Importance of the inputs", SECTION, figure, caption)
-        figure = attribution(self.attribution, label=self._label)
+        figure = attribution(self.attribution, label=self.shapes)
         caption = "Network of fold 0 on the events of fold 0; inputs as the network sees them."
         yield Picture("attribution", "Gradient attribution", SECTION, figure, caption)
         yield Picture("predicted_class", f"{signal} events by predicted class", SECTION, self._predicted())
         if self.trials:
             figure = search_history(
-                self.trials, objective=f"Objective ({self.card.search.objective})", label=self._label
+                self.trials, objective=f"Objective ({self.card.search.objective})", label=self.shapes
             )
             yield Picture("search", "Search of the network", SECTION, figure)
-
-    @property
-    def _label(self) -> FigureLabel:
-        return FigureLabel(label=self.card.label, lumi_ifb=None)
 
     def _balanced(self) -> NDArray[np.float64]:
         """Sizes of the event weights, every class carrying the same sum; 0 where no class is trained."""
@@ -88,7 +83,7 @@ class Explained:
                 false_rate = np.append(curve.background_efficiency[::every], 1.0)
                 true_rate = np.append(curve.signal_efficiency[::every], 1.0)
                 curves[name] = (false_rate, true_rate, curve.auc)
-        return roc_curves(curves, label=self._label, against="background of that name")
+        return roc_curves(curves, label=self.shapes, against="background of that name")
 
     def _calibration(self) -> Figure:
         outputs, index, weight = self.simulation.outputs(), self.simulation.class_index, self._balanced()
@@ -104,7 +99,7 @@ class Explained:
                 found.fraction_error[filled],
                 (bins / bins.sum())[filled],
             )
-        return calibration(curves, label=self._label, note=BALANCED)
+        return calibration(curves, label=self.shapes, note=BALANCED)
 
     def _predicted(self) -> Figure:
         rows = self.simulation.is_signal
@@ -118,7 +113,7 @@ class Explained:
             values,
             predicted == signal,
             self.simulation.weight[rows],
-            label=self._label,
+            label=self.shapes,
             called=("another class", self.card.signal_class),
         )
 
