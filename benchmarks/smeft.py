@@ -29,10 +29,10 @@ from znought.models.observables import (
     TreesConfig,
     classifier_scores,
     linear_scores,
-    parametrised_scores,
     ratio_scores,
+    vh_probability,
 )
-from znought.models.parametrised import parametrised_network_scores
+from znought.models.parametrised import excess_density, parametrised_network_scores
 from znought.stats.significance import asimov_z0
 from znought.stats.smeft import CutScan, SignalDefinition, cut_scan
 from znought.stats.smeft_analysis import ScoredChannel, SmeftConfig, projections, significance
@@ -191,19 +191,24 @@ def scored(data: Sample) -> ScoredChannel:
     """Every discriminant of one channel, all trained with all backgrounds."""
     learn = data.observable
     mixed = {value: classifier_scores(learn, data.ratio(value), TREES) for value in VALUES}
-    ratios = {value: data.ratio(value) for value in PARAMETER_VALUES}
     discriminants = {
         "pt_v": data.pt_v,
         "classifier": mixed[0.03],
         "classifier_0.01": mixed[0.01],
-        "parametrised": parametrised_scores(learn, ratios, TREES, at=0.01),
-        "network": parametrised_network_scores(
-            learn, data.events.identity, ratios, NETWORK, TRAINING, at=(0.01,)
-        )[0.01],
         "linear_score": linear_scores(learn, data.events.polynomial[:, 1], TREES),
         "ratio_score": ratio_scores(learn, data.ratio(0.01), TREES),
+        "network": network_density(data, at=0.01),
     }
     return ScoredChannel(data.events, mixed, discriminants)
+
+
+def network_density(data: Sample, *, at: float) -> Floats:
+    """The density ratio at one value by a network that is parametrised in it."""
+    learn, vh = data.observable, data.events.is_vh
+    ratios = {value: data.ratio(value) for value in PARAMETER_VALUES}
+    outputs = parametrised_network_scores(learn, data.events.identity, ratios, NETWORK, TRAINING, at=(at,))
+    growth = data.events.weight_at((at, 0.0))[vh].sum() / data.events.weight[vh].sum()
+    return excess_density(outputs[at], vh_probability(learn, TREES), float(growth))
 
 
 def show_projections(channels: list[ScoredChannel], lumi_ifb: float) -> None:

@@ -27,7 +27,8 @@ from znought.stats.smeft_channel import doubling_edges
 from znought.stats.smeft_likelihood import Systematics
 
 LUMI_IFB = 80.0
-QUOTED = "linear_score"
+QUOTED = "network"
+"""A network parametrised in c̄_HW, at 0.01, times the share of VH."""
 LABEL = FigureLabel(lumi_ifb=LUMI_IFB)
 
 
