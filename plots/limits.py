@@ -130,24 +130,25 @@ def contours(
             for level in levels
         ]
         handles.append(Line2D([], [], color="black", marker="*", markersize=15, linestyle="none", label="SM"))
-        axes.legend(handles=handles, loc="best")
+        figure.legend(handles=handles, loc="outside lower center", ncols=4, frameon=False)
         add_label(axes, label)
     return figure
 
 
 def _crop(axes: Axes, grids: Iterable[ContourGrid], truth: tuple[float, float]) -> None:
-    """Axes that end a little beyond the outermost contour, with room for the legend above."""
-    ranges = []
-    for which in (0, 1):
-        ends = [truth[which]]
+    """Axes that end a little beyond the outermost contour, and never beyond what was scanned.
+
+    A contour that leaves the scanned range then leaves the frame.
+    """
+    for which, limit in ((0, axes.set_xlim), (1, axes.set_ylim)):
+        ends, scanned = [truth[which]], []
         for grid in grids:
             inside = np.asarray(grid.t) <= max(grid.thresholds.values(), default=0.0)
-            values = np.asarray((grid.x, grid.y)[which])[inside.any(axis=1 - which)]
-            ends += [values.min(), values.max()] if values.size else []
-        ranges.append((min(ends), max(ends) - min(ends)))
-    (left, width), (bottom, height) = ranges
-    axes.set_xlim(left - 0.08 * width, left + 1.08 * width)
-    axes.set_ylim(bottom - 0.08 * height, bottom + 1.35 * height)
+            values = np.asarray((grid.x, grid.y)[which], dtype=np.float64)
+            ends += values[inside.any(axis=1 - which)].tolist()
+            scanned += [values.min(), values.max()]
+        margin = 0.08 * (max(ends) - min(ends))
+        limit(max(min(ends) - margin, min(scanned)), min(max(ends) + margin, max(scanned)))
 
 
 @dataclass(frozen=True)
@@ -191,7 +192,7 @@ def limit_bars(
     if not entries:
         raise DataError("A comparison of limits needs at least one entry.")
     groups = list(dict.fromkeys(entry.group for entry in entries))
-    shades = {group: _COLOURS[(i + 1) % len(_COLOURS)] for i, group in enumerate(groups)}
+    shades = {group: _COLOURS[i % len(_COLOURS)] for i, group in enumerate(groups)}
     rows = np.arange(len(entries))[::-1]
     reach = max(abs(end) for entry in entries for pair in entry.segments95 for end in pair) / _UNIT
     pale = 0.4 if any(entry.segments68 for entry in entries) else 1.0
