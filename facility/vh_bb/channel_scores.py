@@ -27,8 +27,8 @@ DISCRIMINANTS = (
     "pt_v",
     "classifier",
     "parametrised_trees",
-    "parametrised_network",
     "linear_score",
+    "parametrised_network",
 )
 """What limits are set with, in the order of what each knows."""
 

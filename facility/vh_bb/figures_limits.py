@@ -9,7 +9,7 @@ from znought.facility.album import CardFigures
 from znought.facility.picture import Picture
 from znought.facility.vh_bb.card import VHBBCard
 from znought.facility.vh_bb.results import IntervalResult, SmeftResults
-from znought.facility.vh_bb.summary import DISCRIMINANT_TITLES
+from znought.facility.vh_bb.summary import BEST, DISCRIMINANT_TITLES
 from znought.plots import limits
 
 __all__ = ["LimitAlbum"]
@@ -71,7 +71,7 @@ class LimitAlbum(CardFigures[VHBBCard]):
     def _by_channel(self) -> Iterator[Picture]:
         entries = [
             _entry(one, channel, DISCRIMINANT_TITLES[discriminant])
-            for discriminant in ("pt_v", "linear_score")
+            for discriminant in ("pt_v", BEST)
             for channel in (*self.card.channels, "combined")
             for one in self._chosen({"discriminant": discriminant, "channel": channel})
             if one.lumi_ifb == self.card.lumi_ifb
@@ -90,11 +90,11 @@ class LimitAlbum(CardFigures[VHBBCard]):
         entries = [
             _entry(one, title, f"{one.lumi_ifb:g} fb$^{{-1}}$")
             for title, wanted in variants.items()
-            for one in self._chosen({"discriminant": "linear_score", **wanted})
+            for one in self._chosen({"discriminant": BEST, **wanted})
         ]
-        title = "Linear score: squared term, systematics and CLs"
+        title = "Parametrised network: squared term, systematics and CLs"
         yield from self._bars(
-            _by_luminosity(entries), "intervals_variants", title, "linear score, all channels"
+            _by_luminosity(entries), "intervals_variants", title, f"{DISCRIMINANT_TITLES[BEST]}, all channels"
         )
 
     def _truncations(self) -> Iterator[Picture]:
@@ -107,8 +107,8 @@ class LimitAlbum(CardFigures[VHBBCard]):
             )
             for one in self.results.truncations
         ]
-        title = "Linear score: interval with c̄ switched off at high energy"
-        yield from self._bars(entries, "truncations", title, "linear score, all channels")
+        title = "Parametrised network: interval with c̄ switched off at high energy"
+        yield from self._bars(entries, "truncations", title, f"{DISCRIMINANT_TITLES[BEST]}, all channels")
 
     def _scans(self) -> Iterator[Picture]:
         curves = {

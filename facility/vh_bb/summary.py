@@ -11,7 +11,7 @@ from znought.facility.vh_bb.results import (
 )
 from znought.plots.report import ReportTable
 
-__all__ = ["DISCRIMINANT_TITLES", "MODEL_TITLES", "smeft_tables"]
+__all__ = ["BEST", "DISCRIMINANT_TITLES", "MODEL_TITLES", "smeft_tables"]
 
 MODEL_TITLES = {
     "asimov": "Asimov loss",
@@ -23,9 +23,11 @@ DISCRIMINANT_TITLES = {
     "pt_v": "pT(V)",
     "classifier": "classifier",
     "parametrised_trees": "parametrised trees",
-    "parametrised_network": "parametrised network",
     "linear_score": "linear score",
+    "parametrised_network": "parametrised network",
 }
+BEST = "parametrised_network"
+"""What channels, variants, truncations, calibration and contour are shown for."""
 
 
 def smeft_tables(results: SmeftResults) -> tuple[ReportTable, ...]:
@@ -143,12 +145,12 @@ def _intervals(results: SmeftResults) -> ReportTable:
     asked += [
         (f"{title}, {channel}", {"discriminant": name, "channel": channel})
         for channel in results.channels
-        for name, title in (("pt_v", "pT(V)"), ("linear_score", "linear score"))
+        for name, title in (("pt_v", "pT(V)"), (BEST, "network"))
     ]
-    asked.append(("linear score, no squared term", {"discriminant": "linear_score", "order": "linear"}))
-    asked.append(("linear score, syst. ∝ 1/√L", {"discriminant": "linear_score", "scaling": "inverse_sqrt"}))
+    asked.append(("network, no squared term", {"discriminant": BEST, "order": "linear"}))
+    asked.append(("network, syst. ∝ 1/√L", {"discriminant": BEST, "scaling": "inverse_sqrt"}))
     asked += [
-        (f"linear score, {region}", {"discriminant": "linear_score", "region": region})
+        (f"network, {region}", {"discriminant": BEST, "region": region})
         for region in results.regions
         if region != main
     ]
@@ -206,7 +208,7 @@ def _calibrations(results: SmeftResults) -> ReportTable:
         for one in results.calibrations
     )
     header = (
-        "linear score",
+        DISCRIMINANT_TITLES[BEST],
         "by χ²",
         *(f"holds {truth:g}" for truth in truths),
         "by toys",

@@ -23,6 +23,7 @@ from znought.facility.vh_bb.results import (
     Truncation,
     checked_results,
 )
+from znought.facility.vh_bb.summary import BEST
 from znought.facility.workspace import Workspace, read_json, write_json
 from znought.stats.limits_smeft import Coverage, delta_2lnl, interval
 from znought.stats.significance import Scaling
@@ -38,10 +39,8 @@ from znought.stats.smeft_analysis import (
 from znought.stats.smeft_calibration import calibrate
 from znought.stats.smeft_likelihood import LikelihoodModel
 
-__all__ = ["BEST", "set_limits"]
+__all__ = ["set_limits"]
 
-BEST = "linear_score"
-"""What calibration, truncation and contour are shown for."""
 N_SCANNED = 121
 BEYOND = 1.7
 FEW_EFFECTIVE = 50
