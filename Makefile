@@ -37,9 +37,10 @@ check: setup
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-# Two processes, whatever the machine has: many tests start clusters of their own.
+# Two processes, whatever the machine has: many tests start clusters of their own. A file stays in one of
+# them, with its fixtures.
 test: check
-	$(BIN)/pytest -q -n 2 --dist loadgroup --no-loadscope-reorder
+	$(BIN)/pytest -q -n 2 --dist loadfile --no-loadscope-reorder
 
 clean:
 	rm -rf $(DEMO) $(DEMO_SMEFT) build dist *.egg-info
