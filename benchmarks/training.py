@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -63,15 +63,14 @@ def make_data(n_events: int, n_folds: int) -> TrainingData:
 
 def write(data: TrainingData, directory: Path) -> None:
     """One `.npy` per column, for other processes."""
-    for field in fields(data):
-        np.save(directory / f"{field.name}.npy", getattr(data, field.name))
+    for name, values in vars(data).items():
+        if values is not None:
+            np.save(directory / f"{name}.npy", values)
 
 
 def read(directory: Path) -> TrainingData:
     """Inverse of `write`."""
-    return TrainingData(
-        **{field.name: np.load(directory / f"{field.name}.npy") for field in fields(TrainingData)}
-    )
+    return TrainingData(**{file.stem: np.load(file) for file in directory.glob("*.npy")})
 
 
 def training_config(epochs: int, n_folds: int) -> TrainingConfig:
