@@ -43,14 +43,14 @@ class Task:
 
     Attributes:
         plan: the channel.
-        value: coefficient that is searched for against the standard model, VH alone.
+        coefficient: what is searched for against the standard model, VH alone.
         training: of every trial.
         smeft: what Z_A is computed with; None for the area under the ROC curve.
         folder: of the checkpoints.
     """
 
     plan: ChannelPlan
-    value_of: float
+    coefficient: float
     training: TrainingConfig
     smeft: SmeftConfig | None
     folder: str
@@ -60,7 +60,7 @@ class Task:
         sample = read_channel(self.plan)
         try:
             trained = train_fold(
-                training_data(sample, self.value_of),
+                training_data(sample, self.coefficient),
                 FOLD,
                 job.network,
                 replace(self.training, max_epochs=job.max_epochs),
@@ -74,7 +74,7 @@ class Task:
             return trained.history["stop_auc"][trained.best_epoch]
         rows = stop_rows(sample)
         scores = scores_of(trained, sample.features[rows], self.plan.features)[:, 1]
-        return stop_z(sample, rows, scores, self.value_of, self.smeft)
+        return stop_z(sample, rows, scores, self.coefficient, self.smeft)
 
 
 def tune(context: Context[VHBBCard]) -> Iterable[Path]:
