@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 ROOMS = ("processors", "models", "stats", "plots", "simulation", "facility")
-OPEN_DOORS = {"errors", "identity"}
+OPEN_DOORS = {"errors", "identity", "analysis"}
 # Library → where it may be imported.
 KEPT_IN = {
     "keras": ("models",),

@@ -1,0 +1,58 @@
+"""What an analysis makes of one chunk: by channel and variation, a cutflow, weights and columns."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from znought.analysis import Cuts
+from znought.processors.cutflow import Cutflow
+from znought.processors.variations import VariationsConfig
+from znought.processors.weights import ScaleFactor
+
+__all__ = ["NOMINAL", "WHOLE", "Evaluated", "Evaluation", "Request"]
+
+NOMINAL = "nominal"
+WHOLE = ""
+"""The one channel of an analysis without channels."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a card asks of every chunk.
+
+    Attributes:
+        cuts: the section `selection`.
+        variations: quantities that are shifted, each giving columns and a cutflow of its own.
+        weights: scale factors by name; each with up and down gives two weight columns.
+        channels: names of the channels wanted, in order.
+    """
+
+    cuts: Cuts
+    variations: VariationsConfig = field(default_factory=VariationsConfig)
+    weights: Mapping[str, ScaleFactor] = field(default_factory=dict)
+    channels: tuple[str, ...] = (WHOLE,)
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """What one variation leaves of one chunk in one channel.
+
+    Attributes:
+        cutflow: of all of the chunk's events.
+        event: place in the chunk of each selected event, shape (n_selected,).
+        weights: `gen_weight`, and `gen_weight_<name>_<direction>` for variations that only weigh, each of
+            shape (n_selected,).
+        columns: variable → values, shape (n_selected,).
+    """
+
+    cutflow: Cutflow
+    event: NDArray[np.int64]
+    weights: Mapping[str, NDArray[np.float64]]
+    columns: Mapping[str, NDArray[Any]]
+
+
+Evaluation = Mapping[str, Mapping[str, Evaluated]]
+"""Channel → variation → what is left; "nominal" is always there, and of data nothing else."""

@@ -1,0 +1,196 @@
+"""What an analysis is: its cuts, its variables, and the functions that make columns out of events.
+
+A value that the engine is given: it holds plain functions and frozen records, and nothing registers itself.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from znought.errors import CardError
+
+__all__ = ["Analysis", "Cuts", "ProcessStyle", "Variable"]
+
+Function = Callable[..., Any]
+Bins = tuple[int, float, float] | Literal["integer"]
+
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+# Columns that every row has beside the variables.
+RESERVED = frozenset({"run", "luminosityBlock", "event", "response", "fold", "event_weight", "gen_weight"})
+
+
+class Cuts(BaseModel):
+    """Numbers of a selection: the card's section `selection`, with defaults, types and checks."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+@dataclass(frozen=True, init=False)
+class Variable:
+    """One number per selected event: how it is computed, binned and written.
+
+    Attributes:
+        name: its column; that of the function unless given.
+        function: from the objects of the passing events to shape (n_events,); None where the analysis
+            makes all columns at once.
+        bins: (number, lower, upper) of equal bins, or "integer" for one bin per whole number.
+        edges: of unequal bins, instead of `bins`.
+        label: in mathtext, without the unit.
+        unit: of the values; empty for pure numbers.
+        undefined: stands for None and NaN; where it is not given they stop the run.
+    """
+
+    name: str
+    function: Function | None
+    bins: Bins | None
+    edges: tuple[float, ...]
+    label: str
+    unit: str
+    undefined: float | None
+
+    def __init__(
+        self,
+        name: str | Function,
+        function: Function | None = None,
+        *,
+        bins: Bins | None = None,
+        edges: Iterable[float] = (),
+        label: str = "",
+        unit: str = "",
+        undefined: float | None = None,
+    ) -> None:
+        """A variable from a name and a function, or from a function that has a name.
+
+        Raises:
+            CardError: a name that is no identifier, or bins that are none.
+
+        >>> Variable("n_b", lambda o: o.n, bins="integer", label="$N_b$").axis_label
+        '$N_b$'
+        >>> Variable("ht", bins=(25, 50, 550), label="$H_T$", unit="GeV").axis_label
+        '$H_T$ [GeV]'
+        """
+        if not isinstance(name, str):
+            function, name = name, str(getattr(name, "__name__", ""))
+        values = {
+            "name": name,
+            "function": function,
+            "bins": bins,
+            "edges": tuple(float(edge) for edge in edges),
+            "label": label or name,
+            "unit": unit,
+            "undefined": undefined,
+        }
+        for key, value in values.items():
+            object.__setattr__(self, key, value)
+        _check_variable(self)
+
+    @property
+    def axis_label(self) -> str:
+        """Label with the unit in brackets."""
+        return f"{self.label} [{self.unit}]" if self.unit else self.label
+
+
+def _check_variable(variable: Variable) -> None:
+    name, bins, edges = variable.name, variable.bins, variable.edges
+    if not _NAME.fullmatch(name):
+        raise CardError(
+            f"Variable {name!r}: expected a name of letters, digits and underscores; "
+            "a lambda needs one: Variable('name', lambda o: ...)."
+        )
+    if name in RESERVED:
+        raise CardError(f"Variable {name!r}: this name is that of a column which every event has.")
+    if bins is not None and edges:
+        raise CardError(f"Variable {name!r}: expected bins or edges, received both.")
+    if isinstance(bins, tuple):
+        if len(bins) != 3 or int(bins[0]) != bins[0] or bins[0] < 1 or not bins[1] < bins[2]:
+            raise CardError(f"Variable {name!r}: expected bins=(number, lower, upper). Received: {bins!r}.")
+    elif bins not in (None, "integer"):
+        raise CardError(f"Variable {name!r}: expected bins=(number, lower, upper) or 'integer'.")
+    if edges and (len(edges) < 2 or any(b <= a for a, b in pairwise(edges))):
+        raise CardError(f"Variable {name!r}: expected rising edges. Received: {list(edges)!r}.")
+
+
+@dataclass(frozen=True)
+class ProcessStyle:
+    """How a process or class is written and coloured.
+
+    Attributes:
+        label: in mathtext.
+        colour: as matplotlib names it; None takes the next free one.
+    """
+
+    label: str
+    colour: str | None = None
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """One analysis: a user writes this and a card, and nothing else.
+
+    Attributes:
+        name: as results and reports call it.
+        selection: class of the card's section `selection`.
+        objects: function(events, cuts) → {name: objects}.
+        select: function(o, cuts) → {row of the cutflow: mask}, and-ed in order.
+        variables: what is computed for every selected event.
+        weights: function(o) → {name: array, or (nominal, up, down)}, of simulated events.
+        channels: name → function(o) → mask; disjoint. None has one channel without a name.
+        columns: function(chunk, request) that replaces `objects`, `select` and the functions of variables.
+        sections: name → pydantic model of further sections of the card.
+        check: function(card) that raises ValueError where sections contradict one another.
+        stages: of its own, beside the standard ones.
+        replaces: names of standard stages that it does without.
+        networks: function(context) → what is trained, where one network of classes is not all.
+        figures: functions(context) → pictures, beside the standard ones.
+        recipes: name → recipe of simulated events.
+        processes: name → how a process or class is drawn.
+    """
+
+    name: str
+    selection: type[Cuts] = Cuts
+    objects: Function | None = None
+    select: Function | None = None
+    variables: tuple[Variable, ...] = ()
+    weights: Function | None = None
+    channels: Mapping[str, Function | None] = field(default_factory=dict)
+    columns: Function | None = None
+    sections: Mapping[str, Any] = field(default_factory=dict)
+    check: Function | None = None
+    stages: tuple[Any, ...] = ()
+    replaces: tuple[str, ...] = ()
+    networks: Function | None = None
+    figures: tuple[Function, ...] = ()
+    recipes: Mapping[str, Any] = field(default_factory=dict)
+    processes: Mapping[str, ProcessStyle] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "variables", tuple(self.variables))
+        object.__setattr__(self, "stages", tuple(self.stages))
+        object.__setattr__(self, "figures", tuple(self.figures))
+        names = [variable.name for variable in self.variables]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise CardError(f"Analysis {self.name!r}: two variables are called {twice[0]!r}.")
+        if self.columns is None:
+            _check_functions(self)
+
+    @property
+    def variable_names(self) -> tuple[str, ...]:
+        """Names of the variables, in order."""
+        return tuple(variable.name for variable in self.variables)
+
+
+def _check_functions(analysis: Analysis) -> None:
+    for name in ("objects", "select"):
+        given = getattr(analysis, name)
+        if not callable(given):
+            raise CardError(f"Analysis {analysis.name!r}: expected a function {name}, received {given!r}.")
+    for variable in analysis.variables:
+        if not callable(variable.function):
+            raise CardError(
+                f"Analysis {analysis.name!r}: variable {variable.name!r} needs a function of the objects."
+            )
