@@ -8,7 +8,7 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from znought.errors import DataError
+from znought.errors import DataError, unknown_name
 from znought.plots.histograms import (
     WeightedHist,
     Yields,
@@ -52,9 +52,9 @@ def _draw_data(upper: Axes, lower: Axes, counts: Vector, total: WeightedHist, se
 
 
 def _draw_signal(axes: Axes, histogram: WeightedHist, name: str, top: float) -> None:
-    """The signal alone as a line, raised by a power of ten to about a third of the stack."""
+    """The signal alone as a line, raised by a power of ten to about a third of a filled stack."""
     peak = float(histogram.values().max())
-    factor = 10 ** max(0, int(np.floor(np.log10(top / peak)))) if peak > 0 else 1
+    factor = 10 ** max(0, int(np.floor(np.log10(top / peak)))) if peak > 0 and top > 0 else 1
     text = process_label(name) + (f" × {factor:g}" if factor > 1 else "")
     axes.stairs(
         histogram.values() * factor,
@@ -97,10 +97,12 @@ def data_mc(
         note: what is said about the agreement; None works out χ² from what is drawn, bins uncorrelated.
 
     Raises:
-        DataError: no process, or lengths that do not fit the edges.
+        DataError: no process, an unknown signal, or lengths that do not fit the edges.
     """
     if not processes:
         raise DataError("Data against simulation needs at least one process.")
+    if signal is not None and signal not in processes:
+        raise DataError(unknown_name("signal process", signal, processes))
     histograms = {name: weighted_hist(edges, *yields) for name, yields in processes.items()}
     with style_context():
         figure = new_figure()

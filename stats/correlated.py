@@ -59,6 +59,8 @@ def correlated_z0(signal: ArrayLike, background: ArrayLike, shifts: ArrayLike) -
         raise DataError(
             f"background must be positive, one per bin. Received: {b.tolist()} for {s.size} bins."
         )
+    if not (np.isfinite(s).all() and np.isfinite(b).all() and np.isfinite(delta).all()):
+        raise DataError("signal, background or shifts hold values that are not finite.")
     n = np.maximum(s, 0.0) + b
     alpha = np.zeros(delta.shape[0])
     now = _q0(n, b, delta, alpha)

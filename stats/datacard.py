@@ -1,6 +1,6 @@
 """The workspace as a text card with a ROOT file of shapes, as CMS' Combine reads them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from znought.errors import DataError
 from znought.stats.exchange import replace_file
-from znought.stats.workspace import Spec
+from znought.stats.workspace import Spec, asimov_channels, checked_spec
 
 __all__ = ["write_datacard"]
 
@@ -36,18 +36,22 @@ def write_datacard(path: Path, spec: Spec) -> None:
     """Write ``path`` and, beside it, ``<stem>_shapes.root``.
 
     A systematic with a shape is written as templates that carry its norm, too; one with a norm
-    alone as lnN. Floating normalisations become rateParams, MC statistics autoMCStats.
+    alone as lnN. Floating normalisations become rateParams, MC statistics autoMCStats. Where ``data_obs`` is
+    the expectation and no recorded data, a comment of the card and the histogram's title say so.
 
     Raises:
-        DataError: a modifier that the card has no word for.
+        DataError: a modifier that the card has no word for, one that stands twice, or a name with a space.
     """
+    checked_spec(spec)
+    asimov = asimov_channels(spec)
     columns = list(_columns(spec))
     observed = {
         entry["name"]: np.asarray(entry["data"], dtype=np.float64) for entry in _list(spec, "observations")
     }
+    _refuse_spaces(columns)
     shapes = path.with_name(f"{path.stem}_shapes.root")
-    replace_file(shapes, lambda temporary: _write_shapes(temporary, columns, observed))
-    text = "\n".join(_lines(columns, observed, shapes.name)) + "\n"
+    replace_file(shapes, lambda temporary: _write_shapes(temporary, columns, observed, asimov))
+    text = "\n".join([*_origin(asimov), *_lines(columns, observed, shapes.name)]) + "\n"
     replace_file(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
 
 
@@ -83,10 +87,26 @@ def _add_effect(column: _Column, kind: str, name: str, data: Any) -> None:
         column.shapes[name] = (low * np.asarray(data["lo_data"]), high * np.asarray(data["hi_data"]))
 
 
-def _write_shapes(path: Path, columns: list[_Column], observed: dict[str, Floats]) -> None:
+def _origin(asimov: Sequence[str]) -> list[str]:
+    """Comments on where ``data_obs`` comes from."""
+    return [f"# data_obs in {name}: Asimov, the expectation at mu = 1, no recorded data" for name in asimov]
+
+
+def _refuse_spaces(columns: list[_Column]) -> None:
+    """The card's columns are separated by spaces."""
+    for column in columns:
+        for name in (column.region, column.process, *column.norms, *column.shapes):
+            if not name or any(character.isspace() for character in name):
+                raise DataError(f"the text card allows no space in a name. Received: {name!r}.")
+
+
+def _write_shapes(
+    path: Path, columns: list[_Column], observed: dict[str, Floats], asimov: Sequence[str]
+) -> None:
     with uproot.recreate(path) as file:
         for region, counts in observed.items():
-            file[f"{region}/data_obs"] = _histogram(counts, counts)
+            title = "Asimov data (expected, not recorded)" if region in asimov else "observed data"
+            file[f"{region}/data_obs"] = _histogram(counts, counts, title)
         for column in columns:
             base = f"{column.region}/{column.process}"
             file[base] = _histogram(column.nominal, column.errors**2)
@@ -95,12 +115,12 @@ def _write_shapes(path: Path, columns: list[_Column], observed: dict[str, Floats
                 file[f"{base}_{name}Up"] = _histogram(up, column.errors**2)
 
 
-def _histogram(values: Floats, variances: Floats) -> Any:
+def _histogram(values: Floats, variances: Floats, title: str = "") -> Any:
     padded = [np.pad(np.asarray(x, dtype=np.float64), 1) for x in (values, variances)]
     edges = np.arange(values.size + 1.0)
     return uproot.writing.identify.to_TH1x(
         fName=None,
-        fTitle="",
+        fTitle=title,
         data=padded[0],
         fEntries=float(values.sum()),
         fTsumw=float(values.sum()),

@@ -11,7 +11,7 @@ import uproot
 from znought.errors import DataError
 from znought.stats.fit import pyhf_session
 from znought.stats.templates import RegionTemplates, to_hist
-from znought.stats.workspace import Spec
+from znought.stats.workspace import Spec, checked_spec
 
 __all__ = ["replace_file", "write_root", "write_uhi", "write_workspace"]
 
@@ -19,9 +19,12 @@ __all__ = ["replace_file", "write_root", "write_uhi", "write_workspace"]
 def write_workspace(path: Path, spec: Spec) -> None:
     """The workspace as pyhf JSON, checked against pyhf's schema.
 
+    The name of its measurement says which channels hold Asimov data.
+
     Raises:
-        DataError: the schema refuses the specification.
+        DataError: the schema refuses the specification, or a sample names a modifier twice.
     """
+    checked_spec(spec)
     with pyhf_session():
         try:
             pyhf.schema.validate(spec, "workspace.json")

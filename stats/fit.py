@@ -10,10 +10,11 @@ import numpy as np
 import pyhf
 
 from znought.errors import DataError
+from znought.stats.minimum import fit_at
 from znought.stats.significance import Auxiliary, asimov_z0, background_error, quadrature_sum
 from znought.stats.yields import Yields
 
-__all__ = ["ProfileZ", "expected_z0", "optimizer_for", "pyhf_session", "z0_of", "z_profile"]
+__all__ = ["ProfileZ", "empty_backgrounds", "expected_z0", "pyhf_session", "z0_of", "z_profile"]
 
 GAP_SENTENCE = (
     "The quadrature sum lets the background err independently in every bin, the profile likelihood "
@@ -64,20 +65,6 @@ def pyhf_session() -> Iterator[None]:
         log.setLevel(level)
 
 
-@contextmanager
-def optimizer_for(model: pyhf.Model) -> Iterator[None]:
-    """Within `pyhf_session`: SciPy where mu is the only parameter, as pyhf's Minuit fails with none left."""
-    tensorlib, optimizer = pyhf.get_backend()
-    if model.config.npars > 1:
-        yield
-        return
-    pyhf.set_backend(tensorlib, pyhf.optimize.scipy_optimizer())
-    try:
-        yield
-    finally:
-        pyhf.set_backend(tensorlib, optimizer)
-
-
 def z_profile(
     yields: Yields,
     signal: Collection[str],
@@ -106,6 +93,8 @@ def z_profile(
         raise DataError(f"signal and background are needed. Processes: {', '.join(yields.processes)}.")
     error = background_error(b, sigma_rel=sigma_rel, sumw2=sumw2 if mc_stat else None)
     quadrature = quadrature_sum(asimov_z0(s, b, error, auxiliary=auxiliary))
+    if not np.any(s > 0):
+        return ProfileZ(0.0, quadrature, sigma_rel, mc_stat)
     samples = [_sample("signal", np.maximum(s, 0.0), [{"name": "mu", "type": "normfactor", "data": None}])]
     # Negative bins of a process would break the likelihood; the sum is positive, and with one
     # common normalisation only the sum matters.
@@ -130,19 +119,31 @@ def expected_z0(model: pyhf.Model, *, mu: float = 1.0) -> float:
 
 
 def z0_of(model: pyhf.Model, data: list[float]) -> float:
-    """sqrt(q0), eq. (12) of arXiv:1007.1727; call it within `pyhf_session`."""
-    config = model.config
-    with optimizer_for(model):
-        q0 = pyhf.infer.test_statistics.q0(
-            0.0, data, model, config.suggested_init(), _bounds(model), config.suggested_fixed()
-        )
-    return float(np.sqrt(max(float(q0), 0.0)))
+    """sqrt(q0), eq. (12) of arXiv:1007.1727; call it within `pyhf_session`.
+
+    Raises:
+        DataError: a bin without background, or a fit that did not converge.
+    """
+    for where in empty_backgrounds(model):
+        raise DataError(f"{where} expects no background: no significance exists.")
+    poi = model.config.poi_index
+    free = fit_at(model, data, errors=False)
+    if free.values[poi] <= 0:
+        return 0.0
+    without = fit_at(model, data, fixed={poi: 0.0}, start=free.values, errors=False)
+    return float(np.sqrt(max(without.nll - free.nll, 0.0)))
 
 
-def _bounds(model: pyhf.Model) -> list[tuple[float, float]]:
-    """Bounds of the parameters; pyhf stops nuisance parameters at +5, which a large excess exceeds."""
+def empty_backgrounds(model: pyhf.Model) -> list[str]:
+    """Bins that expect events only with signal, each as ``bin 2 of region SR``; within `pyhf_session`."""
+    point = list(model.config.suggested_init())
+    point[model.config.poi_index] = 0.0
+    expected = np.asarray(model.expected_data(point, include_auxdata=False))
+    slices = model.config.channel_slices
     return [
-        (low, 50.0 if high == 5.0 and low == -5.0 else high) for low, high in model.config.suggested_bounds()
+        f"bin {i} of region {name}"
+        for name in model.config.channels
+        for i in np.flatnonzero(expected[slices[name]] <= 0)
     ]
 
 

@@ -10,12 +10,12 @@ import pyhf
 from znought.errors import DataError
 from znought.stats.exchange import replace_file
 from znought.stats.fit import pyhf_session
-from znought.stats.workspace import Spec
+from znought.stats.workspace import Spec, asimov_channels, checked_spec
 
 __all__ = ["hs3_document", "write_hs3"]
 
 HS3_VERSION = "0.2"
-LIKELIHOOD, DOMAIN, START = "likelihood", "domain", "nominal"
+ANALYSIS, LIKELIHOOD, DOMAIN, START = "znought", "likelihood", "domain", "nominal"
 Json = dict[str, Any]
 
 
@@ -41,6 +41,7 @@ def hs3_document(spec: Spec) -> Json:
     References:
         HEP Statistics Serialization Standard, section on HistFactory distributions.
     """
+    checked_spec(spec)
     with pyhf_session():
         workspace = pyhf.Workspace(spec)
         model = workspace.model()
@@ -51,7 +52,7 @@ def hs3_document(spec: Spec) -> Json:
     observed = {entry["name"]: entry["data"] for entry in workspace["observations"]}
     axes = {channel["name"]: [_axis(channel)] for channel in channels}
     return {
-        "metadata": {"hs3_version": HS3_VERSION},
+        "metadata": {"hs3_version": HS3_VERSION, "description": _origin(asimov_channels(spec))},
         "distributions": [
             *(_distribution(channel, axes[channel["name"]]) for channel in channels),
             *constraints,
@@ -88,7 +89,7 @@ def hs3_document(spec: Spec) -> Json:
         ],
         "analyses": [
             {
-                "name": workspace["measurements"][0]["name"],
+                "name": ANALYSIS,
                 "likelihood": LIKELIHOOD,
                 "parameters_of_interest": [model.config.poi_name],
                 "domains": [DOMAIN],
@@ -96,6 +97,13 @@ def hs3_document(spec: Spec) -> Json:
             }
         ],
     }
+
+
+def _origin(asimov: Sequence[str]) -> str:
+    """Whether the data are recorded."""
+    if not asimov:
+        return "Observed data."
+    return f"Asimov data, the expectation at mu = 1 and no recorded data, in {', '.join(asimov)}."
 
 
 def _mc_constraints(model: pyhf.Model) -> list[Json]:

@@ -11,16 +11,15 @@ from numpy.typing import NDArray
 from scipy.optimize import brentq
 
 from znought.errors import CardError, DataError, unknown_name
-from znought.stats.fit import pyhf_session, z0_of
-from znought.stats.workspace import Spec
+from znought.stats.fit import empty_backgrounds, pyhf_session, z0_of
+from znought.stats.minimum import Minimum, fit_at, lower_bounds, sensitivity
+from znought.stats.workspace import Spec, checked_spec
 
 __all__ = [
     "DataKind",
     "FitResult",
     "Impact",
-    "Minimum",
     "Parameter",
-    "fit_at",
     "fit_workspace",
     "loaded_model",
     "ranking",
@@ -28,10 +27,15 @@ __all__ = [
 
 Floats = NDArray[np.float64]
 DataKind = Literal["expected", "observed"]
-_MU_MAX = 100.0
-_START = 0.5
-_TOLERANCES = (1e-3, 0.1, 10.0)
-"""Minuit's: the estimated distance to the minimum of −2 ln L stays below 0.002 of it."""
+_DOUBLINGS = 60
+_REFUSALS = (
+    pyhf.exceptions.InvalidSpecification,
+    pyhf.exceptions.InvalidModel,
+    pyhf.exceptions.InvalidModifier,
+    pyhf.exceptions.InvalidMeasurement,
+    pyhf.exceptions.InvalidNameReuse,
+    pyhf.exceptions.InvalidWorkspaceOperation,
+)
 
 
 @dataclass(frozen=True)
@@ -54,8 +58,13 @@ class FitResult:
     mu_low: float
     mu_high: float
     """Ends of the 68 % profile-likelihood interval."""
-    z0: float
+    z0: float | None
+    """None where a bin expects no background, for which no significance exists."""
     parameters: tuple[Parameter, ...]
+    at_bound: tuple[str, ...] = ()
+    """Parameters pushed against a bound, and ``mu_low`` where the interval ends at one."""
+    warnings: tuple[str, ...] = ()
+    """What a reader must know before the numbers are believed, one line each."""
 
     def parameter(self, name: str) -> Parameter:
         """One parameter.
@@ -83,21 +92,26 @@ class Impact:
 
 
 def fit_workspace(spec: Spec, *, data: DataKind = "expected", mu: float = 1.0) -> FitResult:
-    """Fit the workspace to its Asimov data of signal strength ``mu``, or to its observations.
+    """Signal strength, interval, significance, parameters, from Asimov data of ``mu`` or from observations.
 
-    mu may come out negative, half-way to where an expectation would; q0 is 0 then. An interval that
-    would reach beyond ends there.
+    mu may come out negative, down to where a bin would expect nothing; q0 is 0 then. It has no upper
+    bound. What ends at a bound is named in the result.
 
     Raises:
         CardError: an unknown kind of data.
-        DataError: the fit did not converge.
+        DataError: no signal, a specification that pyhf refuses, or a fit that did not converge.
     """
     with loaded_model(spec, data, mu) as (model, counts):
         best = fit_at(model, counts)
         low, high = (_crossing(model, counts, best, sign) for sign in (-1, 1))
         parameters = tuple(_parameters(model, best))
         poi = model.config.poi_index
-        return FitResult(data, float(best.values[poi]), low, high, z0_of(model, counts), parameters)
+        at_bound = (*best.at_bound, *(["mu_low"] if low == lower_bounds(model)[poi] else []))
+        empty = empty_backgrounds(model)
+        z0 = None if empty else z0_of(model, counts)
+        remarks = [f"{name} is at its lower bound." for name in at_bound]
+        remarks += [f"{where} expects no background: no significance exists." for where in empty]
+        return FitResult(data, float(best.values[poi]), low, high, z0, parameters, at_bound, tuple(remarks))
 
 
 def ranking(spec: Spec, *, data: DataKind = "expected", mu: float = 1.0) -> tuple[Impact, ...]:
@@ -112,7 +126,13 @@ def ranking(spec: Spec, *, data: DataKind = "expected", mu: float = 1.0) -> tupl
         poi = model.config.poi_index
         for name, i in _systematics(model):
             down, up = (
-                fit_at(model, counts, fixed={i: best.values[i] + sign * best.errors[i]}, start=best.values)
+                fit_at(
+                    model,
+                    counts,
+                    fixed={i: best.values[i] + sign * best.errors[i]},
+                    start=best.values,
+                    errors=False,
+                )
                 for sign in (-1, 1)
             )
             shifts = (float(shifted.values[poi] - best.values[poi]) for shifted in (down, up))
@@ -122,12 +142,18 @@ def ranking(spec: Spec, *, data: DataKind = "expected", mu: float = 1.0) -> tupl
 
 @contextmanager
 def loaded_model(spec: Spec, data: DataKind, mu: float) -> Iterator[tuple[pyhf.Model, list[float]]]:
-    """Within a pyhf session: the model and its observed counts, or the Asimov ones for a mu."""
+    """Within a pyhf session: the model and its observed counts, or the Asimov ones for a mu.
+
+    Raises:
+        CardError: an unknown kind of data.
+        DataError: a specification that pyhf refuses, or a signal without any yield.
+    """
     if data not in get_args(DataKind):
         raise CardError(unknown_name("kind of data", data, get_args(DataKind)))
+    checked_spec(spec)
     with pyhf_session():
-        workspace = pyhf.Workspace(spec)
-        model = workspace.model()
+        workspace, model = _read(spec)
+        _require_signal(model)
         if data == "observed":
             yield model, workspace.data(model)
             return
@@ -136,97 +162,51 @@ def loaded_model(spec: Spec, data: DataKind, mu: float) -> Iterator[tuple[pyhf.M
         yield model, np.asarray(model.expected_data(parameters)).tolist()
 
 
-@dataclass(frozen=True)
-class Minimum:
-    """Where a fit ended."""
-
-    values: Floats
-    errors: Floats
-    """Zero where parameters were held."""
-    nll: float
-    """−2 ln L."""
+def _read(spec: Spec) -> tuple[pyhf.Workspace, pyhf.Model]:
+    try:
+        workspace = pyhf.Workspace(spec)
+        return workspace, workspace.model()
+    except _REFUSALS as refusal:
+        raise DataError(f"pyhf refuses the workspace: {str(refusal).splitlines()[0]}") from refusal
 
 
-def fit_at(
-    model: pyhf.Model,
-    counts: list[float],
-    *,
-    fixed: dict[int, float] | None = None,
-    start: Floats | None = None,
-    lowest_mu: float | None = None,
-) -> Minimum:
-    """The minimum with some parameters held; tried again with a wider tolerance where Minuit gives up."""
-    config = model.config
-    init = np.array(config.suggested_init() if start is None else start, dtype=np.float64)
-    if start is None:
-        # Minuit judges errors from its path: begun at the minimum of Asimov data, they come out small.
-        init[config.poi_index] = _START
-    hold, bounds = list(config.suggested_fixed()), list(config.suggested_bounds())
-    low = _lowest_mu(model) if lowest_mu is None else lowest_mu
-    bounds[config.poi_index] = (low, highest_mu(model))
-    for i, value in (fixed or {}).items():
-        init[i], hold[i] = value, True
-    if all(hold):
-        nothing_left = pyhf.infer.mle.twice_nll(init, counts, model)
-        return Minimum(init, np.zeros_like(init), float(np.ravel(nothing_left)[0]))
-    for tolerance in _TOLERANCES:
-        try:
-            table, nll = pyhf.infer.mle.fit(
-                counts,
-                model,
-                init.tolist(),
-                bounds,
-                hold,
-                return_fitted_val=True,
-                return_uncertainties=True,
-                tolerance=tolerance,
-            )
-        except pyhf.exceptions.FailedMinimization:
-            continue
-        values, errors = np.asarray(table, dtype=np.float64).T
-        return Minimum(values, errors, float(nll))
-    held = ", ".join(f"{config.par_names[i]} = {value:.3g}" for i, value in (fixed or {}).items())
-    raise DataError(f"the fit{' with ' + held if held else ''} did not converge.")
-
-
-def highest_mu(model: pyhf.Model) -> float:
-    """Largest mu that a fit may try: the workspace's bound, or 100 where that is lower."""
-    return max(float(model.config.suggested_bounds()[model.config.poi_index][1]), _MU_MAX)
-
-
-def _lowest_mu(model: pyhf.Model) -> float:
-    """Half-way to the mu at which some bin's nominal expectation would be zero."""
-    parameters = list(model.config.suggested_init())
-    expected = []
-    for mu in (0.0, 1.0):
-        parameters[model.config.poi_index] = mu
-        expected.append(np.asarray(model.expected_data(parameters, include_auxdata=False)))
-    signal = expected[1] - expected[0]
-    reach = expected[0][signal > 0] / signal[signal > 0]
-    return -0.5 * float(reach.min()) if reach.size else 0.0
+def _require_signal(model: pyhf.Model) -> None:
+    """The parameter of interest must change some bin."""
+    poi = model.config.poi_index
+    if poi is None:
+        raise DataError("the workspace has no parameter of interest.")
+    ends = [np.array(model.config.suggested_init()) for _ in range(2)]
+    ends[0][poi], ends[1][poi] = 0.0, 1.0
+    without, signal = (np.asarray(model.expected_data(p.tolist(), include_auxdata=False)) for p in ends)
+    if not np.any(signal != without):
+        raise DataError(f"the signal has no yield: no bin changes with {model.config.poi_name}.")
 
 
 def _crossing(model: pyhf.Model, counts: list[float], best: Minimum, sign: int) -> float:
-    """Where −2 ln L has risen by 1, seen from the best mu in one direction."""
+    """Where −2 ln L has risen by 1, seen from the best mu in one direction; its bound where it never does."""
     poi = model.config.poi_index
-    centre, step = float(best.values[poi]), sign * float(best.errors[poi])
-    end = _lowest_mu(model) if sign < 0 else highest_mu(model)
+    centre = float(best.values[poi])
+    step = float(best.errors[poi]) or float(sensitivity(model, best.values)[poi])
+    end = float(lower_bounds(model)[poi]) if sign < 0 else np.inf
 
     # A fit that begins where it ends is slow, too.
     known = {centre: -1.0}
 
     def rise(mu: float) -> float:
         if mu not in known:
-            known[mu] = fit_at(model, counts, fixed={poi: mu}, start=best.values).nll - best.nll - 1.0
+            held = fit_at(model, counts, fixed={poi: mu}, start=best.values, errors=False)
+            known[mu] = held.nll - best.nll - 1.0
         return known[mu]
 
-    far = centre
-    while True:
-        far = max(far + step, end) if sign < 0 else min(far + step, end)
+    near = centre
+    for _ in range(_DOUBLINGS):
+        far = max(near - step, end) if sign < 0 else near + step
         if rise(far) > 0:
-            return float(brentq(rise, centre, far, xtol=1e-3 * abs(step)))
+            return float(brentq(rise, near, far, xtol=1e-3 * step))
         if far == end:
-            return float(end)
+            return end
+        near, step = far, 2 * step
+    raise DataError(f"the interval of mu has no end below {near:.3g}.")
 
 
 def _systematics(model: pyhf.Model) -> list[tuple[str, int]]:

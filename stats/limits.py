@@ -8,7 +8,8 @@ from scipy.interpolate import PchipInterpolator
 from scipy.stats import norm
 
 from znought.errors import DataError
-from znought.stats.inference import DataKind, fit_at, highest_mu, loaded_model
+from znought.stats.inference import DataKind, loaded_model
+from znought.stats.minimum import fit_at
 from znought.stats.workspace import Spec
 
 __all__ = ["Limit", "cls_limit"]
@@ -52,18 +53,19 @@ def cls_limit(spec: Spec, *, data: DataKind = "expected", mu: float = 0.0) -> Li
         reference = fit_at(model, asimov)
         scan, root_q, root_a = [0.0], [0.0], [0.0]
         step = _RISE * reference.errors[poi]
-        highest = highest_mu(model)
         while root_a[-1] <= targets[-1] or _ln_cls(root_q[-1], root_a[-1]) > np.log(_ALPHA):
-            if len(scan) == _MAX_POINTS or scan[-1] + step > highest:
-                raise DataError(f"no 95 % CLs limit on mu below {min(scan[-1] + step, highest):.3g}.")
+            if len(scan) == _MAX_POINTS:
+                raise DataError(f"no 95 % CLs limit on mu below {scan[-1]:.3g}.")
             scan.append(scan[-1] + step)
             held = {poi: scan[-1]}
-            at_asimov = fit_at(model, asimov, fixed=held, start=reference.values).nll - reference.nll
-            root_a.append(float(np.sqrt(max(at_asimov, 0.0))))
+            at_asimov = fit_at(model, asimov, fixed=held, start=reference.values, errors=False).nll
+            root_a.append(float(np.sqrt(max(at_asimov - reference.nll, 0.0))))
             step *= np.clip(_RISE / max(root_a[-1] - root_a[-2], 1e-3), 0.3, 3.0)
             above = scan[-1] > free.values[poi]
-            at_data = fit_at(model, counts, fixed=held, start=free.values).nll - free.nll if above else 0.0
-            root_q.append(float(np.sqrt(max(at_data, 0.0))))
+            q = 0.0
+            if above:
+                q = fit_at(model, counts, fixed=held, start=free.values, errors=False).nll - free.nll
+            root_q.append(float(np.sqrt(max(q, 0.0))))
     values = np.array(scan)
     expected = [_where(values, np.array(root_a), target) for target in targets]
     ln_cls = np.array([_ln_cls(q, a) for q, a in zip(root_q, root_a, strict=True)])

@@ -21,6 +21,8 @@ def rounded(value: float, error: float) -> tuple[str, str]:
     >>> rounded(0.827, 0.119), rounded(0.827, 0.367), rounded(1234.5, 96.0), rounded(3.0, 0.0)
     (('0.83', '0.12'), ('0.8', '0.4'), ('1230', '100'), ('3', '0'))
     """
+    if not (np.isfinite(value) and np.isfinite(error)):
+        return f"{value:g}", f"{error:g}"
     if not error > 0:
         return f"{value:.6g}", "0"
     exponent = int(np.floor(np.log10(error)))

@@ -10,11 +10,25 @@ from znought.errors import CardError, DataError, unknown_name
 from znought.stats.systematics import Effect, Pruning, SystematicConfig, effect
 from znought.stats.templates import RegionTemplates
 
-__all__ = ["NormConfig", "Spec", "WorkspaceConfig", "build_workspace"]
+__all__ = [
+    "NormConfig",
+    "PreparedWorkspace",
+    "Pruned",
+    "Spec",
+    "WorkspaceConfig",
+    "asimov_channels",
+    "build_workspace",
+    "checked_spec",
+    "prepared_workspace",
+]
 
 Floats = NDArray[np.float64]
 Modifier = dict[str, object]
 Spec = dict[str, object]
+
+_MAX_RELATIVE = 10.0
+_ASIMOV = "znought, Asimov data in "
+"""Name of the measurement, the one free text of a pyhf workspace; the channels follow."""
 
 
 @dataclass(frozen=True)
@@ -23,6 +37,16 @@ class NormConfig:
 
     processes: tuple[str, ...]
     relative: float
+    """Above 0, at most 10; the yield is multiplied by 1 + relative, or divided by it."""
+
+    def __post_init__(self) -> None:
+        if not 0 < self.relative <= _MAX_RELATIVE:
+            raise CardError(
+                f"relative of a norm must lie above 0 and not above {_MAX_RELATIVE:g} (0.25 is 25 %). "
+                f"Received: {self.relative:g}."
+            )
+        if not self.processes:
+            raise CardError("a norm must name at least one process.")
 
 
 @dataclass(frozen=True)
@@ -47,12 +71,69 @@ class WorkspaceConfig:
         both = set(self.signal) & set(self.floating)
         if both:
             raise CardError(f"processes cannot be signal and floating at once: {', '.join(sorted(both))}.")
-        if not self.luminosity_rel >= 0:
-            raise CardError(f"luminosity_rel must not be negative. Received: {self.luminosity_rel}.")
+        if not 0 <= self.luminosity_rel < 1:
+            raise CardError(
+                f"luminosity_rel must not be negative and below 1 (0.0083 is 0.83 %). "
+                f"Received: {self.luminosity_rel:g}."
+            )
+        self._check_names()
+
+    def _check_names(self) -> None:
+        """One name, one parameter: two effects of one name would move together, or replace each other."""
+        reserved = {"mu", "luminosity", *(f"norm_{process}" for process in self.floating)}
+        for name in [*self.norms, *self.systematics]:
+            if name in reserved or name.startswith("mcstat_"):
+                raise CardError(
+                    f"{name!r} is a parameter of the likelihood already; give the systematic another name."
+                )
+            if not name or any(character.isspace() or character == "/" for character in name):
+                raise CardError(f"name of a systematic must hold no space and no '/'. Received: {name!r}.")
+        for name in self.norms:
+            if name in self.systematics:
+                raise CardError(
+                    f"{name!r} is both in norms and in systematics: rename one, or leave the norm out if the "
+                    "variation holds it."
+                )
+
+
+@dataclass(frozen=True)
+class Pruned:
+    """A systematic that was left out of one process in one region, and why."""
+
+    region: str
+    process: str
+    systematic: str
+    reason: str
+
+    @property
+    def text(self) -> str:
+        """One line."""
+        return f"{self.systematic} is left out for {self.process} in {self.region}: {self.reason}"
+
+
+@dataclass(frozen=True)
+class PreparedWorkspace:
+    """A workspace with what a reader must know about it."""
+
+    spec: Spec
+    pruned: tuple[Pruned, ...]
+    remarks: tuple[str, ...]
+    """Everything else that was left out, one line each."""
 
 
 def build_workspace(regions: Sequence[RegionTemplates], config: WorkspaceConfig) -> Spec:
     """A pyhf workspace: channels, the data (Asimov where blinded) and the measurement of mu.
+
+    Args, Raises: as `prepared_workspace`.
+    """
+    return prepared_workspace(regions, config).spec
+
+
+def prepared_workspace(regions: Sequence[RegionTemplates], config: WorkspaceConfig) -> PreparedWorkspace:
+    """A pyhf workspace, and which systematics and processes it does without.
+
+    A process without a positive yield in a region is left out there; so is a systematic whose variation
+    leaves a process no yield. The name of the measurement says which channels hold Asimov data.
 
     Args:
         regions: non-negative templates, as `znought.stats.templates.filled_up` leaves them.
@@ -60,38 +141,119 @@ def build_workspace(regions: Sequence[RegionTemplates], config: WorkspaceConfig)
 
     Raises:
         CardError: an unknown process or systematic in the configuration.
-        DataError: a region without expected events in some bin, or without its variations.
+        DataError: two regions of one name, a signal without yield, values that are not finite, a region
+            without expected events in some bin, or without its variations.
     """
+    _check_regions(regions)
     processes = sorted({process for region in regions for process in region.nominal.processes})
     named = [*config.signal, *config.floating, *(p for norm in config.norms.values() for p in norm.processes)]
     for process in named:
         if process not in processes:
             raise CardError(unknown_name("process", process, processes))
-    channels = [{"name": region.name, "samples": _samples(region, config)} for region in regions]
+    pruned: list[Pruned] = []
+    channels = [{"name": region.name, "samples": _samples(region, config, pruned)} for region in regions]
+    absent = _absent(regions, processes)
+    if absent.issuperset(config.signal):
+        raise DataError(f"no signal: {', '.join(config.signal)} has no positive yield in any region.")
     observations = [{"name": region.name, "data": _data(region).tolist()} for region in regions]
+    floating = [process for process in config.floating if process not in absent]
     parameters = [{"name": "mu", "bounds": [[0.0, config.mu_max]], "inits": [1.0]}]
-    parameters += [{"name": f"norm_{p}", "bounds": [[0.0, 10.0]], "inits": [1.0]} for p in config.floating]
-    return {
+    parameters += [{"name": f"norm_{p}", "bounds": [[0.0, 10.0]], "inits": [1.0]} for p in floating]
+    spec: Spec = {
         "channels": channels,
         "observations": observations,
-        "measurements": [{"name": "znought", "config": {"poi": "mu", "parameters": parameters}}],
+        "measurements": [{"name": _title(regions), "config": {"poi": "mu", "parameters": parameters}}],
         "version": "1.0.0",
     }
+    remarks = [f"{process} has no positive yield in any region." for process in sorted(absent)]
+    return PreparedWorkspace(spec, tuple(pruned), tuple(remarks))
 
 
-def _samples(region: RegionTemplates, config: WorkspaceConfig) -> list[Spec]:
+def asimov_channels(spec: Spec) -> tuple[str, ...]:
+    """Channels whose observations are expectations and no recorded data."""
+    measurements = spec["measurements"]
+    name = measurements[0]["name"] if isinstance(measurements, list) and measurements else ""
+    return tuple(name.removeprefix(_ASIMOV).split(", ")) if name.startswith(_ASIMOV) else ()
+
+
+def checked_spec(spec: Spec) -> Spec:
+    """The specification itself, if no sample names a modifier twice.
+
+    pyhf would silently let the second replace the first. A norm and a shape of one name are one
+    systematic and stay.
+
+    Raises:
+        DataError: a modifier, a sample or a channel of one name twice.
+    """
+    channels = spec["channels"]
+    if not isinstance(channels, list):
+        raise DataError("channels of the workspace must be a list.")
+    _refuse_twice("channel", [channel["name"] for channel in channels], "the workspace")
+    for channel in channels:
+        where = f"channel {channel['name']!r}"
+        _refuse_twice("sample", [sample["name"] for sample in channel["samples"]], where)
+        for sample in channel["samples"]:
+            names = [f"{modifier['name']} ({modifier['type']})" for modifier in sample["modifiers"]]
+            _refuse_twice("modifier", names, f"sample {sample['name']!r} of {where}")
+    return spec
+
+
+def _refuse_twice(what: str, names: Sequence[str], where: str) -> None:
+    for name in names:
+        if names.count(name) > 1:
+            raise DataError(f"{what} {name} stands twice in {where}.")
+
+
+def _check_regions(regions: Sequence[RegionTemplates]) -> None:
+    if not regions:
+        raise DataError("a workspace needs at least one region.")
+    _refuse_twice("region", [region.name for region in regions], "the likelihood")
+    for region in regions:
+        tables = {"nominal": region.nominal, **region.variations}
+        for name, table in tables.items():
+            if not (np.isfinite(table.sumw).all() and np.isfinite(table.sumw2).all()):
+                raise DataError(
+                    f"templates {name!r} of region {region.name!r} hold values that are not finite."
+                )
+        if np.any(region.nominal.sumw < 0):
+            raise DataError(
+                f"region {region.name!r} has negative bins; pass its templates through filled_up first."
+            )
+
+
+def _absent(regions: Sequence[RegionTemplates], processes: Sequence[str]) -> set[str]:
+    """Processes without a positive yield anywhere."""
+    present = {
+        process
+        for region in regions
+        for process, sumw in zip(region.nominal.processes, region.nominal.sumw, strict=True)
+        if sumw.sum() > 0
+    }
+    return set(processes) - present
+
+
+def _title(regions: Sequence[RegionTemplates]) -> str:
+    blinded = [region.name for region in regions if region.observed is None]
+    return _ASIMOV + ", ".join(blinded) if blinded else "znought"
+
+
+def _samples(region: RegionTemplates, config: WorkspaceConfig, pruned: list[Pruned]) -> list[Spec]:
     nominal = region.nominal
-    if np.any(nominal.sumw < 0):
-        raise DataError(
-            f"region {region.name!r} has negative bins; pass its templates through filled_up first."
-        )
     samples: list[Spec] = []
     for i, process in enumerate(nominal.processes):
         if not nominal.sumw[i].sum() > 0:
             continue
         modifiers = _norm_modifiers(process, config)
         for name, systematic in config.systematics.items():
-            modifiers += _modifiers(name, _effect(region, i, name, systematic, config.pruning))
+            up, down = _varied(region, i, name, systematic)
+            try:
+                found = effect(
+                    nominal.sumw[i], nominal.sumw2[i], up, down, config=systematic, pruning=config.pruning
+                )
+            except DataError as reason:
+                pruned.append(Pruned(region.name, process, name, str(reason)))
+            else:
+                modifiers += _modifiers(name, found)
         if config.mc_stat:
             errors = nominal.errors[i].tolist()
             modifiers.append({"name": f"mcstat_{region.name}", "type": "staterror", "data": errors})
@@ -115,14 +277,13 @@ def _norm_modifiers(process: str, config: WorkspaceConfig) -> list[Modifier]:
     return modifiers
 
 
-def _effect(
-    region: RegionTemplates, i: int, name: str, systematic: SystematicConfig, pruning: Pruning
-) -> Effect:
-    two_point = systematic.kind == "two_point"
-    up = region.variation(name if two_point else f"{name}_up").sumw[i]
-    down = None if two_point else region.variation(f"{name}_down").sumw[i]
-    nominal = region.nominal
-    return effect(nominal.sumw[i], nominal.sumw2[i], up, down, config=systematic, pruning=pruning)
+def _varied(
+    region: RegionTemplates, i: int, name: str, systematic: SystematicConfig
+) -> tuple[Floats, Floats | None]:
+    """Up and down templates of process i; down is None for a two-point systematic."""
+    if systematic.kind == "two_point":
+        return region.variation(name).sumw[i], None
+    return region.variation(f"{name}_up").sumw[i], region.variation(f"{name}_down").sumw[i]
 
 
 def _modifiers(name: str, found: Effect) -> list[Modifier]:

@@ -72,18 +72,22 @@ class FitSummary(Record):
 
     Attributes:
         data: "expected" or "observed".
-        z0: discovery significance.
+        z0: discovery significance; None where a bin expects no background.
         mu, mu_interval: signal strength and its 68 % interval.
         mu_limit: expected 95 % CLs upper limit without signal, at −2 … +2 standard deviations.
+        mu_limit_observed: the observed one, where data are unblinded.
+        warnings: what ended at a bound, and what else a reader must know.
         impacts: nuisance parameter → shift of μ for its down and up side, the largest first.
         pulls: parameter → fitted value, error and pull (None for a free one).
     """
 
     data: str
-    z0: float
+    z0: float | None
     mu: float
     mu_interval: tuple[float, float]
     mu_limit: tuple[float, float, float, float, float]
+    mu_limit_observed: float | None = None
+    warnings: tuple[str, ...] = ()
     impacts: dict[str, tuple[float, float]]
     pulls: dict[str, tuple[float, float, float | None]]
 

@@ -1,6 +1,6 @@
 """Stage `fit`: bins and areas → `results.json`, with what a reader must know beside the numbers."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +21,12 @@ from znought.stats.hs3 import write_hs3
 from znought.stats.inference import DataKind, fit_workspace, ranking
 from znought.stats.limits import cls_limit
 from znought.stats.tables import latex_yields, write_hepdata
-from znought.stats.workspace import Spec, build_workspace
+from znought.stats.templates import RegionTemplates
+from znought.stats.workspace import Spec, prepared_workspace
 
 __all__ = ["fit", "inputs"]
+
+LIKELIHOOD_FILES = ("workspace.json", "hs3.json", "datacard.txt", "datacard_shapes.root")
 
 
 def inputs(context: Context[VHWWCard]) -> object:
@@ -35,8 +38,7 @@ def fit(context: Context[VHWWCard]) -> Iterable[Path]:
     """Writes `results.json` and the likelihood in the formats of other programs."""
     card, workspace = context.card, context.workspace
     found = read_json(workspace.binning)
-    spec, written = _likelihood(context, np.asarray(found["mva_greedy"]["edges"]))
-    summary, fit_remarks = _fitted(context, spec)
+    summary, fit_remarks, written = _likelihood(context, np.asarray(found["mva_greedy"]["edges"]))
     results = Results.model_validate(
         {
             "analysis": card.analysis,
@@ -60,23 +62,46 @@ def fit(context: Context[VHWWCard]) -> Iterable[Path]:
     return [workspace.results, *written]
 
 
-def _likelihood(context: Context[VHWWCard], edges: NDArray[np.float64]) -> tuple[Spec, list[Path]]:
-    """The likelihood of signal bins and control regions, and its files for other programs."""
+def _likelihood(
+    context: Context[VHWWCard], edges: NDArray[np.float64]
+) -> tuple[FitSummary | None, list[str], list[Path]]:
+    """The fit of signal bins and control regions with its remarks, and files for other programs.
+
+    Where the templates make no likelihood, the remark says why, and the tables of yields stand alone.
+    """
     card = context.card
     regions = templates(card, context.workspace, edges, with_data=context.options.unblind)
-    spec = build_workspace(regions, fit_settings(card))
     folder = context.workspace.fit
     folder.mkdir(parents=True, exist_ok=True)
+    summary: FitSummary | None = None
+    try:
+        prepared = prepared_workspace(regions, fit_settings(card))
+    except DataError as error:
+        notes = [f"No likelihood: {error}"]
+        for name in LIKELIHOOD_FILES:
+            # What an earlier run wrote says nothing about these templates.
+            (folder / name).unlink(missing_ok=True)
+    else:
+        _write_likelihood(folder, prepared.spec)
+        summary, notes = _fitted(context, prepared.spec)
+        notes += [*prepared.remarks, *(pruned.text for pruned in prepared.pruned)]
+    _write_tables(folder, card, regions)
+    return summary, notes, sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+def _write_likelihood(folder: Path, spec: Spec) -> None:
     write_workspace(folder / "workspace.json", spec)
     write_hs3(folder / "hs3.json", spec)
     write_datacard(folder / "datacard.txt", spec)
+
+
+def _write_tables(folder: Path, card: VHWWCard, regions: Sequence[RegionTemplates]) -> None:
     write_root(folder / "templates.root", regions)
     write_uhi(folder / "templates.json", regions)
     table = latex_yields(regions[0].nominal, signal=(card.signal,))
     replace_file(folder / "yields.tex", lambda path: path.write_text(table, encoding="utf-8"))
     tables = {region.name: (f"Expected events, {region.name}", region.nominal) for region in regions}
     write_hepdata(folder / "hepdata", tables, discriminant=f"Output of class {card.signal_class}")
-    return spec, sorted(path for path in folder.rglob("*") if path.is_file())
 
 
 def _fitted(context: Context[VHWWCard], spec: Spec) -> tuple[FitSummary | None, list[str]]:
@@ -89,7 +114,7 @@ def _fitted(context: Context[VHWWCard], spec: Spec) -> tuple[FitSummary | None, 
             advance(1, 3, "impacts")
             impacts = ranking(spec, data=kind)
             advance(2, 3, "limit")
-            limit = cls_limit(spec)
+            limit = cls_limit(spec, data=kind)
         except DataError as error:
             return None, [f"No profile-likelihood fit with control regions: {error}"]
         advance(3, 3, "")
@@ -99,6 +124,8 @@ def _fitted(context: Context[VHWWCard], spec: Spec) -> tuple[FitSummary | None, 
         mu=fitted.mu,
         mu_interval=(fitted.mu_low, fitted.mu_high),
         mu_limit=limit.expected,
+        mu_limit_observed=limit.observed if kind == "observed" else None,
+        warnings=fitted.warnings,
         impacts={impact.name: (impact.down, impact.up) for impact in impacts},
         pulls={p.name: (p.value, p.error, p.pull) for p in fitted.parameters},
     )
@@ -108,13 +135,17 @@ def _fitted(context: Context[VHWWCard], spec: Spec) -> tuple[FitSummary | None, 
 
 def _sentence(card: VHWWCard, summary: FitSummary, *, lumi_ifb: float | None) -> str:
     low, high = summary.mu_interval
+    z0 = "not defined" if summary.z0 is None else f"{summary.z0:.2f}"
+    observed = summary.mu_limit_observed
+    limit = "" if observed is None else f"observed {observed:.1f}, "
+    warnings = "".join(f" {warning}" for warning in summary.warnings)
     floating = ", ".join(card.likelihood.workspace.floating) or "no"
     return (
         f"Profile likelihood of the greedy bins with control regions, {floating} normalisation floating, MC "
         f"statistics and {', '.join(card.systematics) or 'no'} variations: {summary.data} Z = "
-        f"{summary.z0:.2f} at {lumi_ifb or card.lumi_ifb:.4g} fb⁻¹, mu = {summary.mu:.2f} [{low:.2f}, "
-        f"{high:.2f}], expected 95 % CLs limit on mu without signal {summary.mu_limit[2]:.1f}. Its "
-        "edges are tuned on the events that it is quoted on."
+        f"{z0} at {lumi_ifb or card.lumi_ifb:.4g} fb⁻¹, mu = {summary.mu:.2f} [{low:.2f}, "
+        f"{high:.2f}], 95 % CLs limit on mu {limit}expected without signal {summary.mu_limit[2]:.1f}. Its "
+        f"edges are tuned on the events that it is quoted on.{warnings}"
     )
 
 
