@@ -129,6 +129,11 @@ class PairedDifference:
         value, n_dof = chi_square(self.change, self.covariance)
         return float(chi2_distribution.sf(value, n_dof)) if n_dof else 1.0
 
+    @cached_property
+    def bend(self) -> Floats:
+        """(up + down)/2 − nominal, shape (n_bins,); zeros where there is one alternative only."""
+        return np.zeros(self.n_bins) if self.bend_of_event is None else _sum(self.bend_of_event)
+
     def bend_p_value(self) -> float | None:
         """Probability that up and down leave the nominal in opposite directions, by as much; None for one.
 
@@ -136,7 +141,7 @@ class PairedDifference:
         """
         if self.bend_of_event is None:
             return None
-        value, n_dof = chi_square(_sum(self.bend_of_event), _gram(self.bend_of_event))
+        value, n_dof = chi_square(self.bend, _gram(self.bend_of_event))
         return float(chi2_distribution.sf(value, n_dof)) if n_dof else 1.0
 
     def merged(self, groups: Sequence[int] | NDArray[np.integer]) -> "PairedDifference":

@@ -1,6 +1,6 @@
 """From varied templates to effects a fit can use: symmetrised, smoothed, pruned."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 import numpy as np
@@ -12,6 +12,9 @@ __all__ = ["Effect", "Pruning", "SystematicConfig", "effect", "smoothed_ratio", 
 
 Floats = NDArray[np.float64]
 Kind = Literal["up_down", "two_point"]
+Smoothing = Literal["polynomial", "neighbours", "none"]
+Axis = Literal["process", "region", "era"]
+Part = Literal["both", "norm", "shape"]
 
 
 @dataclass(frozen=True)
@@ -31,11 +34,48 @@ class SystematicConfig:
     full difference from the nominal is one standard deviation, mirrored."""
     symmetrise: bool = False
     """Replace both directions by half their difference; a two-point systematic always is symmetric."""
-    smooth: bool = False
+    smoothing: Smoothing = "polynomial"
+    """``polynomial``: (up − down)/2 by its paired errors, where there are events (`znought.stats.treatment`);
+    ``neighbours``: each direction's ratio over 1 : 2 : 1 neighbours; ``none``: as the events have it."""
+    processes: tuple[str, ...] = ()
+    """Those that it acts on; empty for all."""
+    regions: tuple[str, ...] = ()
+    """Those that it acts in; empty for all."""
+    decorrelate: tuple[Axis, ...] = ()
+    """One parameter for each process, region or era instead of a common one."""
+    separate: bool = False
+    """Change of the yield and change of the shape have parameters of their own."""
+    part: Part = "both"
+    """``norm`` or ``shape`` keeps that part of the effect alone."""
+    extrapolate_from: str = ""
+    """Control region that measures the rate: elsewhere the yield changes by its ratio to this region only."""
+    weight: str = ""
+    """Two-point: weight column of the alternative, beside the nominal one."""
+    datasets: dict[str, str] = field(default_factory=dict)
+    """Two-point: nominal dataset → the dataset that stands in its place in the alternative."""
 
     def __post_init__(self) -> None:
-        if self.kind not in get_args(Kind):
-            raise CardError(unknown_name("kind of systematic", self.kind, get_args(Kind)))
+        for what, value, known in (
+            ("kind of systematic", self.kind, get_args(Kind)),
+            ("smoothing", self.smoothing, get_args(Smoothing)),
+            ("part", self.part, get_args(Part)),
+            *(("axis of decorrelation", axis, get_args(Axis)) for axis in self.decorrelate),
+        ):
+            if value not in known:
+                raise CardError(unknown_name(what, value, known))
+        if self.kind != "two_point" and (self.weight or self.datasets):
+            raise CardError("weight and datasets of a systematic need kind: two_point.")
+        if self.weight and self.datasets:
+            raise CardError(
+                "a two-point systematic is a weight or other datasets. "
+                f"Received both: weight {self.weight!r} and {len(self.datasets)} datasets."
+            )
+
+    def acts_on(self, process: str, region: str) -> bool:
+        """Whether a process in a region has this systematic."""
+        return (not self.processes or process in self.processes) and (
+            not self.regions or region in self.regions
+        )
 
 
 @dataclass(frozen=True)
@@ -104,7 +144,7 @@ def effect(
     total = nominal.sum()
     if not total > 0:
         raise DataError(f"a systematic needs a positive nominal yield. Received: {total:g}.")
-    if config.smooth:
+    if config.smoothing == "neighbours":
         up = smoothed_ratio(nominal, up, sumw2)
         down = None if down is None else smoothed_ratio(nominal, down, sumw2)
     if config.symmetrise or down is None:

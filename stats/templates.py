@@ -25,6 +25,8 @@ class RegionTemplates:
     """By variation, ``jes_up``; same processes and edges as the nominal."""
     observed: Floats | None = None
     """Data counts, shape (n_bins,); None while blinded."""
+    era: str = ""
+    """Of the data that it stands for; empty for all together."""
 
     def __post_init__(self) -> None:
         for name, varied in self.variations.items():

@@ -1,0 +1,293 @@
+"""From selected events to templates of a fit: every variation paired, smoothed and judged, in one call."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from znought.errors import DataError, unknown_name
+from znought.stats.ordered import bin_index
+from znought.stats.paired import BinnedEvents, PairedDifference, paired_difference
+from znought.stats.smoothing import Smoothed, SmoothingConfig, smoothed
+from znought.stats.systematics import SystematicConfig
+from znought.stats.templates import RegionTemplates
+from znought.stats.unresolved import NormConfig, NormEstimate, estimated_norm
+from znought.stats.yields import Yields, count_yields
+
+__all__ = [
+    "LOOSER",
+    "SelectedEvents",
+    "TreatedTemplates",
+    "TreatedVariation",
+    "TreatmentConfig",
+    "paired_differences",
+    "treated_change",
+    "treated_templates",
+]
+
+Floats = NDArray[np.float64]
+Strings = NDArray[np.str_]
+Differences = dict[tuple[str, str], PairedDifference]
+
+LOOSER = ""
+"""Key of all events of a process, in a region of the fit or in none."""
+_ONE_SIDED = 0.01
+
+
+@dataclass(frozen=True)
+class SelectedEvents:
+    """Simulated events under the nominal or one variation, in a region of the fit or in none.
+
+    Attributes:
+        identity: integer of the generated event, the dataset being part of it, shape (n_rows,). A variation
+            keeps the nominal event's.
+        process: name, shape (n_rows,).
+        region: name, "" for events that are in no region of the fit but in the looser one, shape (n_rows,).
+        discriminant: what is binned in the region, shape (n_rows,).
+        weights: in expected events, shape (n_rows,).
+    """
+
+    identity: NDArray[np.integer]
+    process: Strings
+    region: Strings
+    discriminant: Floats
+    weights: Floats
+
+    def __post_init__(self) -> None:
+        for name, values in vars(self).items():
+            if np.shape(values) != np.shape(self.weights):
+                raise DataError(
+                    f"{name} must hold one value per event. "
+                    f"Received: {np.size(values)} for {np.size(self.weights)} events."
+                )
+
+    def binned(self, process: str, region: str, edges: Floats) -> BinnedEvents:
+        """Events of one process in the bins of one region; all of its events in one bin for `LOOSER`."""
+        rows = self.process == process
+        if region == LOOSER:
+            bins = np.zeros(int(rows.sum()), np.int64)
+        else:
+            rows &= self.region == region
+            bins = bin_index(self.discriminant[rows], edges)
+        return BinnedEvents(self.identity[rows], bins, self.weights[rows])
+
+
+@dataclass(frozen=True)
+class TreatmentConfig:
+    """How differences are smoothed, and when a change of yield counts as seen."""
+
+    smoothing: SmoothingConfig = field(default_factory=SmoothingConfig)
+    norm: NormConfig = field(default_factory=NormConfig)
+
+
+@dataclass(frozen=True)
+class TreatedVariation:
+    """What became of one systematic on one process in one region.
+
+    Attributes:
+        p_value: of the paired difference, if the variation changed nothing.
+        one_sided: up and down move the process to the same side, by more than they differ.
+    """
+
+    systematic: str
+    process: str
+    region: str
+    norm: NormEstimate
+    shape: Smoothed
+    p_value: float
+    one_sided: bool
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a reader should know, one line each."""
+        what = f"{self.systematic} on {self.process} in {self.region}"
+        lines = []
+        if self.shape.kept_raw:
+            lines.append(
+                f"{what}: no polynomial describes it (p = {self.shape.p_value:.2g}); it is kept bin by bin."
+            )
+        if self.norm.verdict == "weak":
+            lines.append(
+                f"{what}: too few events; its change of the yield, {self.norm.norm:+.2%} ± "
+                f"{self.norm.error:.2%} from the {self.norm.source}, is not known well enough."
+            )
+        if self.one_sided:
+            lines.append(
+                f"{what}: up and down move it the same way; half their difference is nearly nothing."
+            )
+        return tuple(lines)
+
+    def to_dict(self) -> dict[str, object]:
+        """Plain values, ready for JSON."""
+        return {
+            "systematic": self.systematic,
+            "process": self.process,
+            "region": self.region,
+            **asdict(self.norm),
+            "order": self.shape.order,
+            "residual_p_value": self.shape.p_value,
+            "p_value": self.p_value,
+            "one_sided": self.one_sided,
+            "warnings": list(self.warnings),
+        }
+
+
+@dataclass(frozen=True)
+class TreatedTemplates:
+    """Templates of every region under the nominal and every systematic, and what became of each."""
+
+    regions: tuple[RegionTemplates, ...]
+    records: tuple[TreatedVariation, ...]
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """All warnings, one line each."""
+        return tuple(line for record in self.records for line in record.warnings)
+
+
+def treated_templates(
+    nominal: SelectedEvents,
+    varied: Callable[[str], SelectedEvents],
+    edges: Mapping[str, Floats],
+    *,
+    processes: tuple[str, ...],
+    systematics: Mapping[str, SystematicConfig],
+    config: TreatmentConfig | None = None,
+) -> TreatedTemplates:
+    """Templates for `build_workspace`, each variation as ν ± δ with δ smoothed by its paired errors.
+
+    δ is (up − down)/2, or alternative − nominal for a two-point systematic. A change of yield that the
+    region's events do not show is that of all events of the process. A systematic whose `smoothing` is not
+    "polynomial" keeps up and down as they are.
+
+    Args:
+        nominal: events.
+        varied: gives the events of a variation by its name, `jes_up`; of a two-point systematic by its own.
+            One systematic is asked for at a time.
+        edges: region → edges of its bins.
+        processes: their order in the templates.
+        systematics: name → how it is treated.
+        config: limits.
+
+    Raises:
+        DataError: an unknown process or region among the events.
+    """
+    _check_names(nominal, processes, edges)
+    settings = config or TreatmentConfig()
+    yields = {region: _yields(nominal, region, bins, processes) for region, bins in edges.items()}
+    variations: dict[str, dict[str, Yields]] = {region: {} for region in edges}
+    records: list[TreatedVariation] = []
+    for name, systematic in systematics.items():
+        ways = (name,) if systematic.kind == "two_point" else (f"{name}_up", f"{name}_down")
+        found = [varied(way) for way in ways]
+        for events in found:
+            _check_names(events, processes, edges)
+        differences = paired_differences(nominal, found, edges, processes=processes)
+        records += _records(name, systematic, differences, yields, settings)
+        if systematic.smoothing != "polynomial":
+            for way, events in zip(ways, found, strict=True):
+                for region, bins in edges.items():
+                    variations[region][way] = _yields(events, region, bins, processes)
+            continue
+        changes = _changes(records, differences, name)
+        for region, central in yields.items():
+            for way, sign in zip(ways, (1.0, -1.0), strict=False):
+                change = np.stack([changes[region, process] for process in processes])
+                variations[region][way] = replace(central, sumw=central.sumw + sign * change)
+    regions = tuple(RegionTemplates(name, yields[name], variations[name]) for name in edges)
+    return TreatedTemplates(regions, tuple(records))
+
+
+def paired_differences(
+    nominal: SelectedEvents,
+    varied: list[SelectedEvents],
+    edges: Mapping[str, Floats],
+    *,
+    processes: tuple[str, ...],
+) -> Differences:
+    """Paired difference by (region, process), and of all events of each process under `LOOSER`.
+
+    Args:
+        nominal: events.
+        varied: up and down, or the one alternative.
+        edges: region → edges of its bins.
+        processes: names.
+    """
+    found = {}
+    for region, bins in {**edges, LOOSER: np.array([0.0, 1.0])}.items():
+        for process in processes:
+            parts = [events.binned(process, region, bins) for events in (nominal, *varied)]
+            down = parts[2] if len(parts) > 2 else None
+            found[region, process] = paired_difference(parts[0], parts[1], down, bins.size - 1)
+    return found
+
+
+def treated_change(difference: PairedDifference, shape: Smoothed, norm: NormEstimate) -> Floats:
+    """δ of one process in one region: its smoothed shape, with the yield of a looser region where need be."""
+    nominal = np.maximum(difference.nominal, 0.0)
+    if norm.source == "region" or not nominal.sum() > 0:
+        return shape.change
+    return np.asarray(shape.change + nominal * (norm.norm - shape.change.sum() / nominal.sum()))
+
+
+def _changes(
+    records: list[TreatedVariation], differences: Differences, name: str
+) -> dict[tuple[str, str], Floats]:
+    """δ by (region, process) of one systematic."""
+    return {
+        (record.region, record.process): treated_change(
+            differences[record.region, record.process], record.shape, record.norm
+        )
+        for record in records
+        if record.systematic == name
+    }
+
+
+def _records(
+    name: str,
+    systematic: SystematicConfig,
+    differences: Differences,
+    yields: Mapping[str, Yields],
+    config: TreatmentConfig,
+) -> Iterator[TreatedVariation]:
+    for region, central in yields.items():
+        expected = float(central.sumw.sum())
+        for process in central.processes:
+            found = differences[region, process]
+            norm = estimated_norm(
+                found,
+                differences[LOOSER, process] if systematic.smoothing == "polynomial" else None,
+                statistical_error=float(np.sqrt(max(expected, 1.0))),
+                config=config.norm,
+            )
+            shape = smoothed(found, config.smoothing)
+            if systematic.smoothing != "polynomial":
+                shape = replace(shape, change=found.change, covariance=found.covariance)
+            yield TreatedVariation(name, process, region, norm, shape, found.p_value(), _one_sided(found))
+
+
+def _one_sided(found: PairedDifference) -> bool:
+    p_value = found.bend_p_value()
+    if p_value is None or p_value >= _ONE_SIDED:
+        return False
+    return bool(np.sum(found.bend**2) > np.sum(found.change**2))
+
+
+def _yields(events: SelectedEvents, region: str, edges: Floats, processes: tuple[str, ...]) -> Yields:
+    rows = events.region == region
+    return count_yields(
+        events.discriminant[rows],
+        events.weights[rows],
+        events.process[rows],
+        edges,
+        processes=processes,
+        identity=events.identity[rows],
+    )
+
+
+def _check_names(events: SelectedEvents, processes: tuple[str, ...], edges: Mapping[str, Floats]) -> None:
+    for kind, values, known in (("process", events.process, processes), ("region", events.region, edges)):
+        for value in np.unique(values).tolist():
+            if value not in known and not (kind == "region" and value == LOOSER):
+                raise DataError(unknown_name(kind, value, known))
