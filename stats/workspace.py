@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from znought.errors import CardError, DataError, unknown_name
+from znought.stats.decorrelation import ParameterNames, extrapolated, parameter_names
 from znought.stats.systematics import Effect, Pruning, SystematicConfig, effect
 from znought.stats.templates import RegionTemplates
 
@@ -38,6 +39,8 @@ class NormConfig:
     processes: tuple[str, ...]
     relative: float
     """Above 0, at most 10; the yield is multiplied by 1 + relative, or divided by it."""
+    regions: tuple[str, ...] = ()
+    """Where it acts; empty for everywhere. In the signal region alone, the extrapolation to it."""
 
     def __post_init__(self) -> None:
         if not 0 < self.relative <= _MAX_RELATIVE:
@@ -145,11 +148,13 @@ def prepared_workspace(regions: Sequence[RegionTemplates], config: WorkspaceConf
             without expected events in some bin, or without its variations.
     """
     _check_regions(regions)
-    processes = sorted({process for region in regions for process in region.nominal.processes})
-    named = [*config.signal, *config.floating, *(p for norm in config.norms.values() for p in norm.processes)]
-    for process in named:
+    processes = _processes(regions)
+    for process in (*config.signal, *config.floating):
         if process not in processes:
             raise CardError(unknown_name("process", process, processes))
+    _check_acting(regions, config)
+    for name, systematic in config.systematics.items():
+        regions = list(extrapolated(regions, name, systematic))
     pruned: list[Pruned] = []
     channels = [{"name": region.name, "samples": _samples(region, config, pruned)} for region in regions]
     absent = _absent(regions, processes)
@@ -221,6 +226,22 @@ def _check_regions(regions: Sequence[RegionTemplates]) -> None:
             )
 
 
+def _check_acting(regions: Sequence[RegionTemplates], config: WorkspaceConfig) -> None:
+    """Refuses norms and systematics that name a process or region that is not there."""
+    names = {"region": [region.name for region in regions], "process": _processes(regions)}
+    acting = [(title, norm.processes, norm.regions) for title, norm in config.norms.items()]
+    acting += [(title, one.processes, one.regions) for title, one in config.systematics.items()]
+    for title, on, where in acting:
+        for kind, wanted in (("process", on), ("region", where)):
+            for name in wanted:
+                if name not in names[kind]:
+                    raise CardError(f"{title}: {unknown_name(kind, name, names[kind])}")
+
+
+def _processes(regions: Sequence[RegionTemplates]) -> list[str]:
+    return sorted({process for region in regions for process in region.nominal.processes})
+
+
 def _absent(regions: Sequence[RegionTemplates], processes: Sequence[str]) -> set[str]:
     """Processes without a positive yield anywhere."""
     present = {
@@ -243,8 +264,11 @@ def _samples(region: RegionTemplates, config: WorkspaceConfig, pruned: list[Prun
     for i, process in enumerate(nominal.processes):
         if not nominal.sumw[i].sum() > 0:
             continue
-        modifiers = _norm_modifiers(process, config)
+        modifiers = _norm_modifiers(process, region.name, config)
         for name, systematic in config.systematics.items():
+            names = parameter_names(name, systematic, process=process, region=region.name, era=region.era)
+            if names.norm is None and names.shape is None:
+                continue
             up, down = _varied(region, i, name, systematic)
             try:
                 found = effect(
@@ -253,7 +277,7 @@ def _samples(region: RegionTemplates, config: WorkspaceConfig, pruned: list[Prun
             except DataError as reason:
                 pruned.append(Pruned(region.name, process, name, str(reason)))
             else:
-                modifiers += _modifiers(name, found)
+                modifiers += _modifiers(names, found)
         if config.mc_stat:
             errors = nominal.errors[i].tolist()
             modifiers.append({"name": f"mcstat_{region.name}", "type": "staterror", "data": errors})
@@ -263,7 +287,7 @@ def _samples(region: RegionTemplates, config: WorkspaceConfig, pruned: list[Prun
     return samples
 
 
-def _norm_modifiers(process: str, config: WorkspaceConfig) -> list[Modifier]:
+def _norm_modifiers(process: str, region: str, config: WorkspaceConfig) -> list[Modifier]:
     modifiers: list[Modifier] = []
     if process in config.signal:
         modifiers.append({"name": "mu", "type": "normfactor", "data": None})
@@ -272,7 +296,7 @@ def _norm_modifiers(process: str, config: WorkspaceConfig) -> list[Modifier]:
     elif config.luminosity_rel:
         modifiers.append(_normsys("luminosity", 1 - config.luminosity_rel, 1 + config.luminosity_rel))
     for name, norm in config.norms.items():
-        if process in norm.processes:
+        if process in norm.processes and (not norm.regions or region in norm.regions):
             modifiers.append(_normsys(name, 1 / (1 + norm.relative), 1 + norm.relative))
     return modifiers
 
@@ -286,14 +310,14 @@ def _varied(
     return region.variation(f"{name}_up").sumw[i], region.variation(f"{name}_down").sumw[i]
 
 
-def _modifiers(name: str, found: Effect) -> list[Modifier]:
+def _modifiers(names: ParameterNames, found: Effect) -> list[Modifier]:
     modifiers: list[Modifier] = []
-    if found.norm is not None:
-        modifiers.append(_normsys(name, *found.norm))
-    if found.shape is not None:
+    if names.norm is not None and found.norm is not None:
+        modifiers.append(_normsys(names.norm, *found.norm))
+    if names.shape is not None and found.shape is not None:
         down, up = found.shape
         data = {"lo_data": down.tolist(), "hi_data": up.tolist()}
-        modifiers.append({"name": name, "type": "histosys", "data": data})
+        modifiers.append({"name": names.shape, "type": "histosys", "data": data})
     return modifiers
 
 

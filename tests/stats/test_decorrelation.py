@@ -1,5 +1,7 @@
 """Names of parameters, extrapolation from a control region, and what every process must have."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -7,8 +9,9 @@ from tests.stats.regions import regions, yields
 from znought.errors import CardError, DataError
 from znought.stats.decorrelation import ParameterNames, extrapolated, parameter_names
 from znought.stats.requirements import missing_uncertainties, required_of
-from znought.stats.systematics import SystematicConfig
+from znought.stats.systematics import Pruning, SystematicConfig
 from znought.stats.templates import RegionTemplates
+from znought.stats.workspace import NormConfig, WorkspaceConfig, build_workspace
 
 
 def test_one_parameter_for_all_unless_asked_for() -> None:
@@ -84,3 +87,52 @@ def test_settings_that_contradict_each_other_are_refused() -> None:
         SystematicConfig(decorrelate=("proces",))  # type: ignore[arg-type]
     with pytest.raises(CardError, match="smoothing"):
         SystematicConfig(smoothing="353qh")  # type: ignore[arg-type]
+
+
+def _modifiers(config: WorkspaceConfig) -> dict[tuple[str, str], list[str]]:
+    """Names of the modifiers of each sample that a systematic of `shower` or a norm gives."""
+    spec: Any = build_workspace(regions(), config)
+    return {
+        (channel["name"], sample["name"]): [
+            modifier["name"]
+            for modifier in sample["modifiers"]
+            if modifier["name"].startswith(("shower", "extrapolation"))
+        ]
+        for channel in spec["channels"]
+        for sample in channel["samples"]
+    }
+
+
+def test_the_likelihood_has_the_parameters_apart() -> None:
+    shower = SystematicConfig(kind="two_point", decorrelate=("process",), separate=True)
+    found = _modifiers(WorkspaceConfig(systematics={"shower": shower}, pruning=Pruning(0.0, 0.0)))
+    assert found["SR", "top"] == ["shower_norm_top", "shower_shape_top"]
+    assert found["CR_top", "WW"] == ["shower_norm_WW", "shower_shape_WW"]
+    only = SystematicConfig(kind="two_point", processes=("top",), part="shape")
+    found = _modifiers(WorkspaceConfig(systematics={"shower": only}))
+    assert found["SR", "top"] == ["shower"]
+    assert found["SR", "WW"] == []
+
+
+def test_a_rate_measured_in_the_control_region_is_extrapolated() -> None:
+    shower = SystematicConfig(kind="two_point", processes=("top",), extrapolate_from="CR_top", part="norm")
+    norms = {"extrapolation": NormConfig(("top",), 0.05, ("SR",))}
+    spec: Any = build_workspace(regions(), WorkspaceConfig(norms=norms, systematics={"shower": shower}))
+    top = {
+        channel["name"]: {
+            modifier["name"]: modifier["data"]
+            for sample in channel["samples"]
+            if sample["name"] == "top"
+            for modifier in sample["modifiers"]
+        }
+        for channel in spec["channels"]
+    }
+    assert "shower" not in top["CR_top"]
+    assert "extrapolation" not in top["CR_top"]
+    assert top["SR"]["shower"]["hi"] == pytest.approx((415 / 410) / (2060 / 2000))
+    assert top["SR"]["extrapolation"]["hi"] == pytest.approx(1.05)
+    with pytest.raises(CardError, match="shower: Unknown region 'SR2', did you mean 'SR'"):
+        build_workspace(
+            regions(),
+            WorkspaceConfig(systematics={"shower": SystematicConfig("two_point", regions=("SR2",))}),
+        )
