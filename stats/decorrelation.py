@@ -74,7 +74,7 @@ def extrapolated(
     if systematic.extrapolate_from not in names:
         raise CardError(unknown_name("region to extrapolate from", systematic.extrapolate_from, names))
     control = regions[names.index(systematic.extrapolate_from)]
-    ways = (name,) if systematic.kind == "two_point" else (f"{name}_up", f"{name}_down")
+    ways = systematic.variations(name)
     factors = {way: _factors(control, way, name, systematic) for way in ways}
     found = []
     for region in regions:

@@ -71,6 +71,10 @@ class SystematicConfig:
                 f"Received both: weight {self.weight!r} and {len(self.datasets)} datasets."
             )
 
+    def variations(self, name: str) -> tuple[str, ...]:
+        """Names of its variations: `jes_up` and `jes_down`, or `jes` alone if two-point."""
+        return (name,) if self.kind == "two_point" else (f"{name}_up", f"{name}_down")
+
     def acts_on(self, process: str, region: str) -> bool:
         """Whether a process in a region has this systematic."""
         return (not self.processes or process in self.processes) and (

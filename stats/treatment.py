@@ -1,6 +1,6 @@
 """From selected events to templates of a fit: every variation paired, smoothed and judged, in one call."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 
 import numpy as np
@@ -17,6 +17,7 @@ from znought.stats.yields import Yields, count_yields
 
 __all__ = [
     "LOOSER",
+    "Differences",
     "SelectedEvents",
     "TreatedTemplates",
     "TreatedVariation",
@@ -24,6 +25,8 @@ __all__ = [
     "paired_differences",
     "treated_change",
     "treated_templates",
+    "treated_variations",
+    "varied_yields",
 ]
 
 Floats = NDArray[np.float64]
@@ -71,6 +74,18 @@ class SelectedEvents:
             rows &= self.region == region
             bins = bin_index(self.discriminant[rows], edges)
         return BinnedEvents(self.identity[rows], bins, self.weights[rows])
+
+    def yields(self, region: str, edges: Floats, processes: tuple[str, ...]) -> Yields:
+        """Yields of every process in the bins of one region."""
+        rows = self.region == region
+        return count_yields(
+            self.discriminant[rows],
+            self.weights[rows],
+            self.process[rows],
+            edges,
+            processes=processes,
+            identity=self.identity[rows],
+        )
 
 
 @dataclass(frozen=True)
@@ -174,27 +189,21 @@ def treated_templates(
         DataError: an unknown process or region among the events.
     """
     _check_names(nominal, processes, edges)
-    settings = config or TreatmentConfig()
-    yields = {region: _yields(nominal, region, bins, processes) for region, bins in edges.items()}
+    yields = {region: nominal.yields(region, bins, processes) for region, bins in edges.items()}
     variations: dict[str, dict[str, Yields]] = {region: {} for region in edges}
     records: list[TreatedVariation] = []
     for name, systematic in systematics.items():
-        ways = (name,) if systematic.kind == "two_point" else (f"{name}_up", f"{name}_down")
-        found = [varied(way) for way in ways]
-        for events in found:
+        found = {way: varied(way) for way in systematic.variations(name)}
+        for events in found.values():
             _check_names(events, processes, edges)
-        differences = paired_differences(nominal, found, edges, processes=processes)
-        records += _records(name, systematic, differences, yields, settings)
-        if systematic.smoothing != "polynomial":
-            for way, events in zip(ways, found, strict=True):
-                for region, bins in edges.items():
-                    variations[region][way] = _yields(events, region, bins, processes)
-            continue
-        changes = _changes(records, differences, name)
+        differences = paired_differences(nominal, list(found.values()), edges, processes=processes)
+        records += treated_variations(name, systematic, differences, yields, config)
         for region, central in yields.items():
-            for way, sign in zip(ways, (1.0, -1.0), strict=False):
-                change = np.stack([changes[region, process] for process in processes])
-                variations[region][way] = replace(central, sumw=central.sumw + sign * change)
+            if systematic.smoothing == "polynomial":
+                variations[region] |= varied_yields(records, differences, name, systematic, region, central)
+            else:
+                raw = {way: events.yields(region, edges[region], processes) for way, events in found.items()}
+                variations[region] |= raw
     regions = tuple(RegionTemplates(name, yields[name], variations[name]) for name in edges)
     return TreatedTemplates(regions, tuple(records))
 
@@ -231,38 +240,56 @@ def treated_change(difference: PairedDifference, shape: Smoothed, norm: NormEsti
     return np.asarray(shape.change + nominal * (norm.norm - shape.change.sum() / nominal.sum()))
 
 
-def _changes(
-    records: list[TreatedVariation], differences: Differences, name: str
-) -> dict[tuple[str, str], Floats]:
-    """δ by (region, process) of one systematic."""
-    return {
-        (record.region, record.process): treated_change(
-            differences[record.region, record.process], record.shape, record.norm
-        )
-        for record in records
-        if record.systematic == name
-    }
+def varied_yields(
+    records: Sequence[TreatedVariation],
+    differences: Differences,
+    name: str,
+    systematic: SystematicConfig,
+    region: str,
+    nominal: Yields,
+) -> dict[str, Yields]:
+    """Templates ν ± δ of one systematic in one region, by variation, from what became of each process."""
+    change = np.zeros_like(nominal.sumw)
+    for record in records:
+        if (record.systematic, record.region) == (name, region):
+            found = treated_change(differences[region, record.process], record.shape, record.norm)
+            change[nominal.processes.index(record.process)] = found
+    ways = zip(systematic.variations(name), (1.0, -1.0), strict=False)
+    return {way: replace(nominal, sumw=nominal.sumw + sign * change) for way, sign in ways}
 
 
-def _records(
+def treated_variations(
     name: str,
     systematic: SystematicConfig,
     differences: Differences,
-    yields: Mapping[str, Yields],
-    config: TreatmentConfig,
+    nominal: Mapping[str, Yields],
+    config: TreatmentConfig | None = None,
 ) -> Iterator[TreatedVariation]:
-    for region, central in yields.items():
+    """What becomes of one systematic on every process in every region that it acts on.
+
+    Args:
+        name: of the systematic.
+        systematic: how it is treated.
+        differences: as `paired_differences` gives them.
+        nominal: region → yields.
+        config: limits.
+    """
+    settings = config or TreatmentConfig()
+    smooth = systematic.smoothing == "polynomial"
+    for region, central in nominal.items():
         expected = float(central.sumw.sum())
         for process in central.processes:
+            if not systematic.acts_on(process, region):
+                continue
             found = differences[region, process]
             norm = estimated_norm(
                 found,
-                differences[LOOSER, process] if systematic.smoothing == "polynomial" else None,
+                differences[LOOSER, process] if smooth else None,
                 statistical_error=float(np.sqrt(max(expected, 1.0))),
-                config=config.norm,
+                config=settings.norm,
             )
-            shape = smoothed(found, config.smoothing)
-            if systematic.smoothing != "polynomial":
+            shape = smoothed(found, settings.smoothing)
+            if not smooth:
                 shape = replace(shape, change=found.change, covariance=found.covariance)
             yield TreatedVariation(name, process, region, norm, shape, found.p_value(), _one_sided(found))
 
@@ -272,18 +299,6 @@ def _one_sided(found: PairedDifference) -> bool:
     if p_value is None or p_value >= _ONE_SIDED:
         return False
     return bool(np.sum(found.bend**2) > np.sum(found.change**2))
-
-
-def _yields(events: SelectedEvents, region: str, edges: Floats, processes: tuple[str, ...]) -> Yields:
-    rows = events.region == region
-    return count_yields(
-        events.discriminant[rows],
-        events.weights[rows],
-        events.process[rows],
-        edges,
-        processes=processes,
-        identity=events.identity[rows],
-    )
 
 
 def _check_names(events: SelectedEvents, processes: tuple[str, ...], edges: Mapping[str, Floats]) -> None:
