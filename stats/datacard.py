@@ -11,11 +11,13 @@ from numpy.typing import NDArray
 
 from znought.errors import DataError
 from znought.stats.exchange import replace_file
+from znought.stats.mcstat import effective_events
 from znought.stats.workspace import Spec, asimov_channels, checked_spec
 
 __all__ = ["write_datacard"]
 
 Floats = NDArray[np.float64]
+_KNOWN = {"normfactor", "normsys", "histosys", "staterror", "shapesys"}
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,8 @@ class _Column:
     is_signal: bool
     nominal: Floats
     errors: Floats
+    poisson: NDArray[np.bool_]
+    """Bins where the MC statistics of this process have a factor of their own."""
     floating: str | None
     norms: dict[str, tuple[float, float]] = field(default_factory=dict)
     shapes: dict[str, tuple[Floats, Floats]] = field(default_factory=dict)
@@ -59,15 +63,26 @@ def _columns(spec: Spec) -> Iterator[_Column]:
     for channel in _list(spec, "channels"):
         for sample in channel["samples"]:
             modifiers = {(entry["type"], entry["name"]): entry["data"] for entry in sample["modifiers"]}
-            unknown = {kind for kind, _ in modifiers} - {"normfactor", "normsys", "histosys", "staterror"}
+            unknown = {kind for kind, _ in modifiers} - _KNOWN
             if unknown:
                 raise DataError(f"the text card has no word for the modifier {sorted(unknown)[0]!r}.")
             names = [name for kind, name in modifiers if kind == "normfactor"]
             floating = next((name for name in names if name != "mu"), None)
             nominal = np.asarray(sample["data"], dtype=np.float64)
-            errors = next((data for (kind, _), data in modifiers.items() if kind == "staterror"), 0 * nominal)
+            common, own = (
+                next(
+                    (np.asarray(data) for (type_, _), data in modifiers.items() if type_ == kind), 0 * nominal
+                )
+                for kind in ("staterror", "shapesys")
+            )
             column = _Column(
-                channel["name"], sample["name"], "mu" in names, nominal, np.asarray(errors), floating
+                channel["name"],
+                sample["name"],
+                "mu" in names,
+                nominal,
+                np.hypot(common, own),
+                own > 0,
+                floating,
             )
             for (kind, name), data in modifiers.items():
                 _add_effect(column, kind, name, data)
@@ -160,7 +175,20 @@ def _lines(columns: list[_Column], observed: dict[str, Floats], shapes: str) -> 
     for column in columns:
         if column.floating:
             yield f"{column.floating} rateParam {column.region} {column.process} 1 [0,10]"
-    yield "* autoMCStats 0"
+    for region, threshold in _thresholds(columns).items():
+        yield f"{region} autoMCStats {threshold}"
+
+
+def _thresholds(columns: list[_Column]) -> dict[str, int]:
+    """By region, effective events up to which Combine gives every process factors of its own, as here."""
+    found = {}
+    for region in dict.fromkeys(column.region for column in columns):
+        backgrounds = [c for c in columns if c.region == region and not c.is_signal]
+        poisson = np.any([c.poisson for c in columns if c.region == region], axis=0)
+        total = np.sum([c.nominal for c in backgrounds], axis=0)
+        events = effective_events(total, np.sum([c.errors**2 for c in backgrounds], axis=0))
+        found[region] = int(np.ceil(events[poisson].max(initial=0.0) - 1e-9))
+    return found
 
 
 def _mixed(name: str, columns: list[_Column]) -> bool:

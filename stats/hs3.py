@@ -30,7 +30,8 @@ def hs3_document(spec: Spec) -> Json:
 
     Parameters keep pyhf's names and bounds. Interpolations are written out, so that no reader's
     default decides, and so are the constraints of the MC-statistical factors: a `shapefactor` with one
-    Gaussian per bin says the same as a Barlow-Beeston `staterror`, which pyhs3 (0.4.2) cannot evaluate.
+    Gaussian or Poisson constraint per bin says the same as a Barlow-Beeston `staterror` or a `shapesys`,
+    which pyhs3 (0.4.2) cannot evaluate. Factors of bins without MC-statistical error are marked as constant.
 
     Args:
         spec: a pyhf workspace, as `znought.stats.workspace.build_workspace` returns it.
@@ -47,7 +48,8 @@ def hs3_document(spec: Spec) -> Json:
         model = workspace.model()
         bounds, starts = model.config.suggested_bounds(), model.config.suggested_init()
         names = model.config.par_names
-        constraints = _mc_constraints(model)
+        held = model.config.suggested_fixed()
+        constraints, functions = _mc_constraints(model)
     channels: Sequence[Mapping[str, Any]] = workspace["channels"]
     observed = {entry["name"]: entry["data"] for entry in workspace["observations"]}
     axes = {channel["name"]: [_axis(channel)] for channel in channels}
@@ -57,6 +59,7 @@ def hs3_document(spec: Spec) -> Json:
             *(_distribution(channel, axes[channel["name"]]) for channel in channels),
             *constraints,
         ],
+        **({"functions": functions} if functions else {}),
         "data": [
             {"name": f"{name}_data", "type": "binned", "axes": axes[name], "contents": observed[name]}
             for name in axes
@@ -83,7 +86,8 @@ def hs3_document(spec: Spec) -> Json:
             {
                 "name": START,
                 "parameters": [
-                    {"name": name, "value": value} for name, value in zip(names, starts, strict=True)
+                    {"name": name, "value": value} | ({"const": True} if fixed else {})
+                    for name, value, fixed in zip(names, starts, held, strict=True)
                 ],
             }
         ],
@@ -106,15 +110,29 @@ def _origin(asimov: Sequence[str]) -> str:
     return f"Asimov data, the expectation at mu = 1 and no recorded data, in {', '.join(asimov)}."
 
 
-def _mc_constraints(model: pyhf.Model) -> list[Json]:
-    """A Gaussian around 1 for every bin's MC-statistical factor, its width the bin's relative error."""
-    return [
-        {"name": f"constraint_{name}[{i}]", "type": "gaussian_dist", "x": 1.0, "mean": f"{name}[{i}]"}
-        | {"sigma": float(sigma)}
-        for name, kind in model.config.modifiers
-        if kind == "staterror"
-        for i, sigma in enumerate(model.config.param_set(name).sigmas)
-    ]
+def _mc_constraints(model: pyhf.Model) -> tuple[list[Json], list[Json]]:
+    """Constraints of the MC-statistical factors, and the functions that they need.
+
+    A Gaussian around 1 for a bin's common factor, its width the bin's relative error; for a process's own
+    factor γ the Poisson probability of its n effective events, with mean γn.
+    """
+    constraints: list[Json] = []
+    functions: list[Json] = []
+    for name, kind in model.config.modifiers:
+        group = model.config.param_set(name)
+        if kind == "staterror":
+            for i, sigma in enumerate(group.sigmas):
+                common = {"name": f"constraint_{name}[{i}]", "x": 1.0, "mean": f"{name}[{i}]"}
+                constraints.append(common | {"type": "gaussian_dist", "sigma": float(sigma)})
+        if kind == "shapesys":
+            for i, events in enumerate(group.factors):
+                mean = f"expected_{name}[{i}]"
+                functions.append(
+                    {"name": mean, "type": "product", "factors": [f"{name}[{i}]", float(events)]}
+                )
+                common = {"name": f"constraint_{name}[{i}]", "x": float(events), "mean": mean}
+                constraints.append(common | {"type": "poisson_dist"})
+    return constraints, functions
 
 
 def _axis(channel: Mapping[str, Any]) -> Json:
@@ -151,7 +169,7 @@ def _modifier(modifier: Mapping[str, Any], n_bins: int) -> Json:
             "constraint": "Gauss",
             "data": shapes | {"interpolation": "code4p"},
         }
-    if kind == "staterror":
+    if kind in {"staterror", "shapesys"}:
         return {
             "name": name,
             "type": "shapefactor",
@@ -159,5 +177,5 @@ def _modifier(modifier: Mapping[str, Any], n_bins: int) -> Json:
         }
     raise DataError(
         f"Modifier {name!r} is of type {kind!r}; "
-        "the HS3 export knows normfactor, normsys, histosys and staterror."
+        "the HS3 export knows normfactor, normsys, histosys, staterror and shapesys."
     )

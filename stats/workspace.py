@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 
 from znought.errors import CardError, DataError, unknown_name
 from znought.stats.decorrelation import ParameterNames, extrapolated, parameter_names
+from znought.stats.mcstat import mc_modifiers
+from znought.stats.spec import Spec, asimov_channels, checked_spec, measurement_name, refuse_twice
 from znought.stats.systematics import Effect, Pruning, SystematicConfig, effect
 from znought.stats.templates import RegionTemplates
 
@@ -25,11 +27,8 @@ __all__ = [
 
 Floats = NDArray[np.float64]
 Modifier = dict[str, object]
-Spec = dict[str, object]
 
 _MAX_RELATIVE = 10.0
-_ASIMOV = "znought, Asimov data in "
-"""Name of the measurement, the one free text of a pyhf workspace; the channels follow."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +64,8 @@ class WorkspaceConfig:
     norms: dict[str, NormConfig] = field(default_factory=dict)
     systematics: dict[str, SystematicConfig] = field(default_factory=dict)
     mc_stat: bool = True
+    mc_stat_threshold: float = 10.0
+    """Effective background events of a bin above which its MC statistics are Gaussian; see `mc_modifiers`."""
     pruning: Pruning = field(default_factory=Pruning)
     mu_max: float = 20.0
 
@@ -79,6 +80,8 @@ class WorkspaceConfig:
                 f"luminosity_rel must not be negative and below 1 (0.0083 is 0.83 %). "
                 f"Received: {self.luminosity_rel:g}."
             )
+        if not self.mc_stat_threshold >= 0:
+            raise CardError(f"mc_stat_threshold must not be negative. Received: {self.mc_stat_threshold:g}.")
         self._check_names()
 
     def _check_names(self) -> None:
@@ -162,57 +165,20 @@ def prepared_workspace(regions: Sequence[RegionTemplates], config: WorkspaceConf
         raise DataError(f"no signal: {', '.join(config.signal)} has no positive yield in any region.")
     observations = [{"name": region.name, "data": _data(region).tolist()} for region in regions]
     floating = [process for process in config.floating if process not in absent]
-    parameters = [{"name": "mu", "bounds": [[0.0, config.mu_max]], "inits": [1.0]}]
-    parameters += [{"name": f"norm_{p}", "bounds": [[0.0, 10.0]], "inits": [1.0]} for p in floating]
     spec: Spec = {
         "channels": channels,
         "observations": observations,
-        "measurements": [{"name": _title(regions), "config": {"poi": "mu", "parameters": parameters}}],
+        "measurements": [_measurement(regions, floating, config.mu_max)],
         "version": "1.0.0",
     }
     remarks = [f"{process} has no positive yield in any region." for process in sorted(absent)]
     return PreparedWorkspace(spec, tuple(pruned), tuple(remarks))
 
 
-def asimov_channels(spec: Spec) -> tuple[str, ...]:
-    """Channels whose observations are expectations and no recorded data."""
-    measurements = spec["measurements"]
-    name = measurements[0]["name"] if isinstance(measurements, list) and measurements else ""
-    return tuple(name.removeprefix(_ASIMOV).split(", ")) if name.startswith(_ASIMOV) else ()
-
-
-def checked_spec(spec: Spec) -> Spec:
-    """The specification itself, if no sample names a modifier twice.
-
-    pyhf would silently let the second replace the first. A norm and a shape of one name are one
-    systematic and stay.
-
-    Raises:
-        DataError: a modifier, a sample or a channel of one name twice.
-    """
-    channels = spec["channels"]
-    if not isinstance(channels, list):
-        raise DataError("channels of the workspace must be a list.")
-    _refuse_twice("channel", [channel["name"] for channel in channels], "the workspace")
-    for channel in channels:
-        where = f"channel {channel['name']!r}"
-        _refuse_twice("sample", [sample["name"] for sample in channel["samples"]], where)
-        for sample in channel["samples"]:
-            names = [f"{modifier['name']} ({modifier['type']})" for modifier in sample["modifiers"]]
-            _refuse_twice("modifier", names, f"sample {sample['name']!r} of {where}")
-    return spec
-
-
-def _refuse_twice(what: str, names: Sequence[str], where: str) -> None:
-    for name in names:
-        if names.count(name) > 1:
-            raise DataError(f"{what} {name} stands twice in {where}.")
-
-
 def _check_regions(regions: Sequence[RegionTemplates]) -> None:
     if not regions:
         raise DataError("a workspace needs at least one region.")
-    _refuse_twice("region", [region.name for region in regions], "the likelihood")
+    refuse_twice("region", [region.name for region in regions], "the likelihood")
     for region in regions:
         tables = {"nominal": region.nominal, **region.variations}
         for name, table in tables.items():
@@ -253,14 +219,18 @@ def _absent(regions: Sequence[RegionTemplates], processes: Sequence[str]) -> set
     return set(processes) - present
 
 
-def _title(regions: Sequence[RegionTemplates]) -> str:
+def _measurement(regions: Sequence[RegionTemplates], floating: Sequence[str], mu_max: float) -> Spec:
+    """The parameter of interest and free normalisations, under a name that says which data are Asimov."""
+    parameters = [{"name": "mu", "bounds": [[0.0, mu_max]], "inits": [1.0]}]
+    parameters += [{"name": f"norm_{p}", "bounds": [[0.0, 10.0]], "inits": [1.0]} for p in floating]
     blinded = [region.name for region in regions if region.observed is None]
-    return _ASIMOV + ", ".join(blinded) if blinded else "znought"
+    return {"name": measurement_name(blinded), "config": {"poi": "mu", "parameters": parameters}}
 
 
 def _samples(region: RegionTemplates, config: WorkspaceConfig, pruned: list[Pruned]) -> list[Spec]:
     nominal = region.nominal
     samples: list[Spec] = []
+    statistics = mc_modifiers(nominal, region.name, config.signal, config.mc_stat_threshold)
     for i, process in enumerate(nominal.processes):
         if not nominal.sumw[i].sum() > 0:
             continue
@@ -279,8 +249,7 @@ def _samples(region: RegionTemplates, config: WorkspaceConfig, pruned: list[Prun
             else:
                 modifiers += _modifiers(names, found)
         if config.mc_stat:
-            errors = nominal.errors[i].tolist()
-            modifiers.append({"name": f"mcstat_{region.name}", "type": "staterror", "data": errors})
+            modifiers += statistics[process]
         samples.append({"name": process, "data": nominal.sumw[i].tolist(), "modifiers": modifiers})
     if not samples:
         raise DataError(f"region {region.name!r} is empty.")
