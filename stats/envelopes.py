@@ -92,6 +92,7 @@ class WeightSet:
             "hessian_pairs": two per eigenvector; "replicas": standard deviation; "replicas_interval": 68 %
             interval; "pair": up and down, as α_s and parton showers have them.
         members: names of the weights, without the nominal; of a pair up, then down.
+        central: name of the set's own central weight where that is not the nominal.
         confidence_level: of a Hessian set's members in per cent, 68 or 90; 90 is scaled to 68.
         spread: of a pair, standard deviations that up and down stand for.
         keep_rate: leave the change of the rate in; by default acceptance and shape only.
@@ -99,6 +100,7 @@ class WeightSet:
 
     combination: Combination
     members: tuple[str, ...]
+    central: str = ""
     confidence_level: Literal[68, 90] = 68
     spread: float = 1.0
     keep_rate: bool = False

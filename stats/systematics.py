@@ -7,11 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from znought.errors import CardError, DataError, unknown_name
+from znought.stats.envelopes import WeightSet
 
 __all__ = ["Effect", "Pruning", "SystematicConfig", "effect", "smoothed_ratio", "symmetrised"]
 
 Floats = NDArray[np.float64]
-Kind = Literal["up_down", "two_point"]
+Kind = Literal["up_down", "two_point", "weights"]
 Smoothing = Literal["polynomial", "neighbours", "none"]
 Axis = Literal["process", "region", "era"]
 Part = Literal["both", "norm", "shape"]
@@ -31,7 +32,8 @@ class SystematicConfig:
 
     kind: Kind = "up_down"
     """``up_down``: variations <name>_up and <name>_down; ``two_point``: one alternative, <name>, whose
-    full difference from the nominal is one standard deviation, mirrored."""
+    full difference from the nominal is one standard deviation, mirrored; ``weights``: an
+    envelope of the set of ``weights``."""
     symmetrise: bool = False
     """Replace both directions by half their difference; a two-point systematic always is symmetric."""
     smoothing: Smoothing = "polynomial"
@@ -53,6 +55,8 @@ class SystematicConfig:
     """Two-point: weight column of the alternative, beside the nominal one."""
     datasets: dict[str, str] = field(default_factory=dict)
     """Two-point: nominal dataset → the dataset that stands in its place in the alternative."""
+    weights: WeightSet | None = None
+    """Kind ``weights``: scales, parton distributions, α_s or showers, and how they combine."""
 
     def __post_init__(self) -> None:
         for what, value, known in (
@@ -65,6 +69,8 @@ class SystematicConfig:
                 raise CardError(unknown_name(what, value, known))
         if self.kind != "two_point" and (self.weight or self.datasets):
             raise CardError("weight and datasets of a systematic need kind: two_point.")
+        if (self.kind == "weights") != (self.weights is not None):
+            raise CardError("kind: weights and the section weights of a systematic need each other.")
         if self.weight and self.datasets:
             raise CardError(
                 "a two-point systematic is a weight or other datasets. "

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from znought.errors import DataError, unknown_name
+from znought.stats.envelopes import WeightedYields, WeightSet, theory_envelope
 from znought.stats.ordered import bin_index
 from znought.stats.paired import BinnedEvents, PairedDifference, paired_difference
 from znought.stats.smoothing import Smoothed, SmoothingConfig, smoothed
@@ -23,6 +24,7 @@ __all__ = [
     "TreatedVariation",
     "TreatmentConfig",
     "paired_differences",
+    "theory_yields",
     "treated_change",
     "treated_templates",
     "treated_variations",
@@ -188,14 +190,16 @@ def treated_templates(
     Raises:
         DataError: an unknown process or region among the events.
     """
-    _check_names(nominal, processes, edges)
+    _known(nominal, processes, edges)
     yields = {region: nominal.yields(region, bins, processes) for region, bins in edges.items()}
     variations: dict[str, dict[str, Yields]] = {region: {} for region in edges}
     records: list[TreatedVariation] = []
     for name, systematic in systematics.items():
-        found = {way: varied(way) for way in systematic.variations(name)}
-        for events in found.values():
-            _check_names(events, processes, edges)
+        if systematic.weights is not None:
+            ends = theory_yields(name, systematic.weights, varied, yields)
+            variations = {region: found | ends[region] for region, found in variations.items()}
+            continue
+        found = {way: _known(varied(way), processes, edges) for way in systematic.variations(name)}
         differences = paired_differences(nominal, list(found.values()), edges, processes=processes)
         records += treated_variations(name, systematic, differences, yields, config)
         for region, central in yields.items():
@@ -238,6 +242,40 @@ def treated_change(difference: PairedDifference, shape: Smoothed, norm: NormEsti
     if norm.source == "region" or not nominal.sum() > 0:
         return shape.change
     return np.asarray(shape.change + nominal * (norm.norm - shape.change.sum() / nominal.sum()))
+
+
+def theory_yields(
+    name: str,
+    weights: WeightSet,
+    varied: Callable[[str], SelectedEvents],
+    nominal: Mapping[str, Yields],
+) -> dict[str, dict[str, Yields]]:
+    """Region → up and down templates of a set of theory weights, for every process.
+
+    Args:
+        name: of the systematic.
+        weights: the set.
+        varied: gives the events with a member's weight by its name; each dataset normalised by that
+            weight's own sum over generated events, so that rates stay the nominal's. With `keep_rate` by
+            the nominal's sum.
+        nominal: region → yields. The central weight, if the set has one, is asked for by its name too.
+    """
+    names = (*([weights.central] if weights.central else []), *weights.members)
+    tables: dict[str, list[Floats]] = {region: [] for region in nominal}
+    for member in names:
+        events = varied(member)
+        for region, central in nominal.items():
+            tables[region].append(events.yields(region, central.edges, central.processes).sumw)
+    found = {}
+    for region, central in nominal.items():
+        members = tables[region] if weights.central else [central.sumw, *tables[region]]
+        up, down = central.sumw.copy(), central.sumw.copy()
+        for i in range(len(central.processes)):
+            first, *rest = (WeightedYields(table[i], 1.0) for table in members)
+            envelope = theory_envelope(central.sumw[i], first, rest, weights)
+            up[i], down[i] = envelope.up, envelope.down
+        found[region] = {f"{name}_up": replace(central, sumw=up), f"{name}_down": replace(central, sumw=down)}
+    return found
 
 
 def varied_yields(
@@ -301,8 +339,10 @@ def _one_sided(found: PairedDifference) -> bool:
     return bool(np.sum(found.bend**2) > np.sum(found.change**2))
 
 
-def _check_names(events: SelectedEvents, processes: tuple[str, ...], edges: Mapping[str, Floats]) -> None:
+def _known(events: SelectedEvents, processes: tuple[str, ...], edges: Mapping[str, Floats]) -> SelectedEvents:
+    """The events themselves, if their processes and regions are known."""
     for kind, values, known in (("process", events.process, processes), ("region", events.region, edges)):
         for value in np.unique(values).tolist():
             if value not in known and not (kind == "region" and value == LOOSER):
                 raise DataError(unknown_name(kind, value, known))
+    return events

@@ -1,12 +1,15 @@
 """From events to treated templates, through every region and process at once."""
 
 from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 
 from tests.stats.variation_toys import N_BINS, Shape, bump, flat, slope, toy, truth
-from znought.errors import DataError
+from znought.errors import CardError, DataError
+from znought.stats.envelopes import WeightSet
 from znought.stats.paired import BinnedEvents
 from znought.stats.systematics import SystematicConfig
 from znought.stats.templates import filled_up
@@ -97,6 +100,28 @@ def test_without_smoothing_templates_are_those_of_the_events() -> None:
     expected = np.histogram(up.discriminant[rows], EDGES["SR"], weights=up.weights[rows])[0]
     assert found.regions[0].variation("jes_up").sumw[0] == pytest.approx(expected)
     assert all(record.norm.source == "region" for record in found.records)
+
+
+def test_theory_weights_become_an_envelope() -> None:
+    nominal, _ = _sample()
+    factors: dict[str, Any] = {"hard": 1.2, "soft": 0.9, "tilt": 1 + 0.1 * nominal.discriminant}
+
+    def varied(name: str) -> SelectedEvents:
+        return replace(nominal, weights=nominal.weights * factors[name])
+
+    scale = SystematicConfig(kind="weights", weights=WeightSet("scale", ("hard", "soft")))
+    pdf = SystematicConfig(kind="weights", weights=WeightSet("hessian", ("hard", "tilt"), central="soft"))
+    found = treated_templates(
+        nominal, varied, EDGES, processes=("signal", "top"), systematics={"scale": scale, "pdf": pdf}
+    )
+    region = found.regions[0]
+    assert region.variation("scale_up").sumw == pytest.approx(1.2 * region.nominal.sumw)
+    assert region.variation("scale_down").sumw == pytest.approx(0.9 * region.nominal.sumw)
+    middle = (np.arange(N_BINS) + 0.5) / N_BINS
+    expected = np.hypot(1.2 - 0.9, 1 + 0.1 * middle - 0.9) / 0.9
+    assert region.variation("pdf_up").sumw[1] == pytest.approx((1 + expected) * region.nominal.sumw[1])
+    with pytest.raises(CardError, match="need each other"):
+        SystematicConfig(kind="weights")
 
 
 def test_up_and_down_the_same_are_named() -> None:
