@@ -141,8 +141,16 @@ def ranking(spec: Spec, *, data: DataKind = "expected", mu: float = 1.0) -> tupl
 
 
 @contextmanager
-def loaded_model(spec: Spec, data: DataKind, mu: float) -> Iterator[tuple[pyhf.Model, list[float]]]:
+def loaded_model(
+    spec: Spec, data: DataKind, mu: float, *, need_signal: bool = True
+) -> Iterator[tuple[pyhf.Model, list[float]]]:
     """Within a pyhf session: the model and its observed counts, or the Asimov ones for a mu.
+
+    Args:
+        spec: a workspace.
+        data: which counts.
+        mu: of the Asimov ones.
+        need_signal: whether some bin must depend on the parameter of interest.
 
     Raises:
         CardError: an unknown kind of data.
@@ -153,12 +161,14 @@ def loaded_model(spec: Spec, data: DataKind, mu: float) -> Iterator[tuple[pyhf.M
     checked_spec(spec)
     with pyhf_session():
         workspace, model = _read(spec)
-        _require_signal(model)
+        if need_signal:
+            _require_signal(model)
         if data == "observed":
             yield model, workspace.data(model)
             return
         parameters = list(model.config.suggested_init())
-        parameters[model.config.poi_index] = mu
+        if model.config.poi_index is not None:
+            parameters[model.config.poi_index] = mu
         yield model, np.asarray(model.expected_data(parameters)).tolist()
 
 

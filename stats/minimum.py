@@ -84,7 +84,7 @@ def fit_at(
         nothing = np.zeros((point.size, point.size))
         return Minimum(point, np.zeros_like(point), _possible(evaluate(point[None])[0]), nothing)
     low = lower_bounds(model)
-    if lowest_mu is not None:
+    if lowest_mu is not None and config.poi_index is not None:
         low[config.poi_index] = lowest_mu
     sigma = sensitivity(model, point)
     point = np.where(hold, point, np.maximum(point, low + _INSIDE * sigma))
@@ -124,7 +124,8 @@ def lower_bounds(model: pyhf.Model) -> Floats:
         # A Gaussian around zero is a nuisance's; around one a factor's, which stays positive.
         if group.constrained and group.pdf_type == "normal" and not np.any(group.suggested_init):
             low[config.par_slice(name)] = -np.inf
-    low[config.poi_index] = _lowest_mu(model)
+    if config.poi_index is not None:
+        low[config.poi_index] = _lowest_mu(model)
     return low
 
 
@@ -214,7 +215,7 @@ def _attempts(
     for number, (strategy, tolerance) in enumerate(_ATTEMPTS):
         # An attempt that found no minimum, or a bound that the slope leaves, begins elsewhere.
         minuit = Minuit(value, np.where(hold, point, point + number * _INSIDE * sigma), grad=gradient)
-        minuit.errordef = 1.0
+        minuit.errordef, minuit.print_level = 1.0, 0
         minuit.limits = [(bound, np.inf) for bound in low]
         minuit.fixed = hold
         minuit.errors = np.maximum(sigma, 1e-9)

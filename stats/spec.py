@@ -5,7 +5,15 @@ from typing import Any
 
 from znought.errors import DataError
 
-__all__ = ["Spec", "asimov_channels", "checked_spec", "entries", "measurement_name", "refuse_twice"]
+__all__ = [
+    "Spec",
+    "asimov_channels",
+    "checked_spec",
+    "entries",
+    "measurement_name",
+    "poi_name",
+    "refuse_twice",
+]
 
 Spec = dict[str, object]
 
@@ -18,6 +26,18 @@ def asimov_channels(spec: Spec) -> tuple[str, ...]:
     measurements = entries(spec, "measurements")
     name = measurements[0]["name"] if measurements else ""
     return tuple(name.removeprefix(_ASIMOV).split(", ")) if name.startswith(_ASIMOV) else ()
+
+
+def poi_name(spec: Spec) -> str:
+    """Parameter of interest of the first measurement; empty without one.
+
+    Raises:
+        DataError: no measurement.
+    """
+    measurements = entries(spec, "measurements")
+    if not measurements:
+        raise DataError("the workspace has no measurement.")
+    return str(measurements[0]["config"]["poi"])
 
 
 def measurement_name(asimov: Sequence[str]) -> str:

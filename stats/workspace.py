@@ -172,7 +172,7 @@ def prepared_workspace(regions: Sequence[RegionTemplates], config: WorkspaceConf
         "version": "1.0.0",
     }
     remarks = [f"{process} has no positive yield in any region." for process in sorted(absent)]
-    return PreparedWorkspace(spec, tuple(pruned), tuple(remarks))
+    return PreparedWorkspace(checked_spec(spec), tuple(pruned), tuple(remarks))
 
 
 def _check_regions(regions: Sequence[RegionTemplates]) -> None:
