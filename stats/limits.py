@@ -16,7 +16,7 @@ __all__ = ["Limit", "cls_limit"]
 
 Floats = NDArray[np.float64]
 _ALPHA = 0.05
-_BANDS = np.array([-2.0, -1.0, 0.0, 1.0, 2.0])
+BANDS = (-2.0, -1.0, 0.0, 1.0, 2.0)
 _MAX_POINTS = 40
 _RISE = 0.4
 
@@ -27,15 +27,27 @@ class Limit:
 
     observed: float
     expected: tuple[float, float, float, float, float]
-    """At −2, −1, 0, 1, 2 standard deviations of the background-only hypothesis."""
+    """At −2, −1, 0, 1, 2 standard deviations of the background-only hypothesis, unless others were asked."""
 
 
-def cls_limit(spec: Spec, *, data: DataKind = "expected", mu: float = 0.0) -> Limit:
+def cls_limit(
+    spec: Spec,
+    *,
+    data: DataKind = "expected",
+    mu: float = 0.0,
+    sigmas: tuple[float, float, float, float, float] = BANDS,
+) -> Limit:
     """95 % CLs upper limits with the asymptotic distribution of q̃_mu.
 
     mu is scanned upwards so that sqrt(q_A) rises by about 0.4 a step. The expected limits are where
     sqrt(q_A), on the background-only Asimov data, reaches Φ⁻¹(1 − αΦ(N)) + N, eq. (89) with CLs;
     the observed one where CLs falls through α. Two fits per point, interpolated.
+
+    Args:
+        spec: a pyhf workspace.
+        data: what the observed limit is for: Asimov data of ``mu``, or the observations.
+        mu: of these Asimov data.
+        sigmas: standard deviations of the expected limits, rising.
 
     Raises:
         CardError: an unknown kind of data.
@@ -44,7 +56,8 @@ def cls_limit(spec: Spec, *, data: DataKind = "expected", mu: float = 0.0) -> Li
     References:
         Cowan, Cranmer, Gross, Vitells, arXiv:1007.1727; Read, J. Phys. G 28 (2002) 2693.
     """
-    targets = norm.isf(_ALPHA * norm.cdf(_BANDS)) + _BANDS
+    bands = np.array(sigmas)
+    targets = norm.isf(_ALPHA * norm.cdf(bands)) + bands
     with loaded_model(spec, data, mu) as (model, counts):
         poi = model.config.poi_index
         free = fit_at(model, counts, lowest_mu=0.0)

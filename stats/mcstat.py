@@ -28,10 +28,11 @@ def mc_modifiers(
 ) -> dict[str, list[McModifier]]:
     """Modifiers by process: one Gaussian factor per bin, or one Poisson factor per process and bin.
 
-    Where the background of a bin stands on more than ``threshold`` effective events, one factor with a
-    Gaussian constraint moves all processes together (Barlow and Beeston's method, simplified by Conway).
-    Below, a Gaussian is no description of few events: each process has a factor γ of its own, and
-    Poisson(n | γn) with its n effective events as constraint. The signal does not decide, as mu scales it.
+    Where the background of a bin stands on more than ``threshold`` effective events (to the nearest integer,
+    as in Combine), one factor with a Gaussian constraint moves all processes together (Barlow and Beeston's
+    method, simplified by Conway). Below, a Gaussian is no description of few events: each process has a
+    factor γ of its own, and Poisson(n | γn) with its n effective events as constraint. The signal does not
+    decide, as mu scales it.
 
     Args:
         nominal: templates that are not negative, shape (n_processes, n_bins).
@@ -44,7 +45,7 @@ def mc_modifiers(
         that of Combine's autoMCStats.
     """
     background = [process for process in nominal.processes if process not in signal]
-    enough = effective_events(*nominal.total(background)) > threshold
+    enough = np.rint(effective_events(*nominal.total(background))) > threshold
     common = enough | (threshold <= 0)
     found: dict[str, list[McModifier]] = {}
     for i, process in enumerate(nominal.processes):

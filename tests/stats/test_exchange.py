@@ -15,8 +15,8 @@ import yaml
 
 from tests.stats.regions import PROCESSES, config, regions
 from znought.errors import DataError
-from znought.stats.datacard import write_datacard
 from znought.stats.exchange import write_root, write_uhi, write_workspace
+from znought.stats.formats.card_writer import write_datacard
 from znought.stats.tables import latex_yields, write_hepdata
 from znought.stats.workspace import Spec, build_workspace
 
@@ -136,8 +136,10 @@ def test_bad_input_is_one_clear_line(spec: Spec, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="not a pyhf workspace"):
         write_workspace(tmp_path / "bad.json", {"channels": []})
     lumi = {"name": "lumi", "type": "lumi", "data": None}
-    sample = {"name": "VH", "data": [1.0], "modifiers": [lumi]}
-    odd: Spec = {**spec, "channels": [{"name": "SR", "samples": [sample]}]}
-    with pytest.raises(DataError, match="no word for the modifier 'lumi'"):
+    mu = {"name": "mu", "type": "normfactor", "data": None}
+    sample = {"name": "VH", "data": [1.0], "modifiers": [mu, lumi]}
+    observed = [{"name": "SR", "data": [1.0]}]
+    odd: Spec = {**spec, "channels": [{"name": "SR", "samples": [sample]}], "observations": observed}
+    with pytest.raises(DataError, match="no word for 'lumi' on sample 'VH'"):
         write_datacard(tmp_path / "card.txt", odd)
     assert not list(tmp_path.iterdir())

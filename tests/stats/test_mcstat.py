@@ -9,7 +9,7 @@ import pytest
 
 from tests.stats.regions import config, regions
 from tests.stats.test_hs3 import pyhs3_log_density
-from znought.stats.datacard import write_datacard
+from znought.stats.formats.card_writer import write_datacard
 from znought.stats.hs3 import hs3_document, write_hs3
 from znought.stats.inference import fit_workspace, loaded_model
 from znought.stats.mcstat import effective_events, mc_modifiers

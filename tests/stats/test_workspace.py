@@ -12,8 +12,8 @@ import uproot
 
 from tests.stats.regions import config, regions, yields
 from znought.errors import CardError, DataError
-from znought.stats.datacard import write_datacard
 from znought.stats.exchange import write_workspace
+from znought.stats.formats.card_writer import write_datacard
 from znought.stats.hs3 import hs3_document
 from znought.stats.inference import fit_workspace
 from znought.stats.systematics import SystematicConfig

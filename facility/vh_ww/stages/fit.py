@@ -15,8 +15,8 @@ from znought.facility.vh_ww.likelihood import fit_settings, templates
 from znought.facility.vh_ww.results import FitSummary, Results, write_results
 from znought.facility.vh_ww.validation import read_validation, summarised
 from znought.facility.workspace import read_json
-from znought.stats.datacard import write_datacard
 from znought.stats.exchange import replace_file, write_root, write_uhi, write_workspace
+from znought.stats.formats.card_writer import write_datacard
 from znought.stats.hs3 import write_hs3
 from znought.stats.inference import DataKind, fit_workspace, ranking
 from znought.stats.limits import cls_limit

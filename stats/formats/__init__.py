@@ -1,0 +1,1 @@
+"""Likelihoods of other programs, in and out: text cards, pyhf JSON, histograms with a description."""
