@@ -50,6 +50,9 @@ class Dataset(Section):
             does not open has a known share of the luminosity.
         n_responses: detector responses per generated event.
         lumi_ifb: luminosity of data.
+        era: when the detector was as it is here, such as "2017": working points depend on it.
+        identity: of simulation, "file" where independent jobs number their events alike: an event is then
+            told from others by its file and entry, not by its run, block and number.
         sample: what the dataset is a part of, if its process is stitched together from several; the process
             itself unless given.
         generator_range: generator-level variable → (lower, upper) that the dataset was generated in, None
@@ -68,6 +71,8 @@ class Dataset(Section):
     n_events: Annotated[int, Field(ge=0)] = 0
     n_responses: Annotated[int, Field(ge=1)] = 1
     lumi_ifb: Annotated[float, Field(gt=0)] | None = None
+    era: str | None = None
+    identity: Literal["event", "file"] = "event"
     sample: str | None = None
     generator_range: RegionCuts = {}
 

@@ -21,9 +21,13 @@ def metadata(card: Card, dataset: str) -> dict[str, Any]:
     """What travels with every chunk of a dataset."""
     entry = card.datasets[dataset]
     is_data = card.processes[entry.process].kind == "data"
-    kept = {"process": entry.process, "is_data": is_data}
+    kept: dict[str, Any] = {"process": entry.process, "is_data": is_data}
     if entry.lumi_ifb is not None:
         kept["lumi_ifb"] = entry.lumi_ifb
+    if entry.era is not None:
+        kept["era"] = entry.era
+    if entry.identity == "file":
+        kept["identity"] = "file"
     if is_data and entry.n_events:
         kept["n_events"] = entry.n_events
     return kept

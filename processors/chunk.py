@@ -1,6 +1,8 @@
 """One chunk of one file: who it is, how it is read, and that it is still the file that was planned."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import Any
 
 import numpy as np
@@ -8,8 +10,10 @@ from numpy.typing import NDArray
 
 from znought.errors import DataError, unknown_name
 from znought.processors.dialects import DIALECTS, Dialect, dialect_of
+from znought.processors.dialects.base import IDENTITY_OF_FILE
 from znought.processors.dialects.layout import Layout
 from znought.processors.dialects.view import Entries, View
+from znought.processors.dialects.working_points import working_point
 from znought.processors.reading import Tree
 
 __all__ = ["Chunk", "check_layout", "open_chunk"]
@@ -27,6 +31,8 @@ class Chunk:
         is_data: recorded or pseudo-data: no generator weights, b-jets vetoed by the working point.
         dialect: how it is read.
         view: its branches.
+        era: of the dataset; None if the card names none.
+        by_entry: events are told apart by file and entry, not by their numbers.
     """
 
     dataset: str
@@ -37,6 +43,8 @@ class Chunk:
     is_data: bool
     dialect: Dialect
     view: View
+    era: str | None = None
+    by_entry: bool = False
 
     @property
     def name(self) -> str:
@@ -50,18 +58,43 @@ class Chunk:
         return self.dialect.gen_weight(self.view)
 
     def identity(self, events: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
-        """run, luminosityBlock, event and response of events by index; 0 where a format lacks one."""
-        kinds = {
+        """run, luminosityBlock, event and response of events by index; 0 where a format lacks one.
+
+        By entry, run and block are 64 bits of the file's identity, and the event is its entry.
+        """
+        view = self.view.only(events)
+        response = (
+            view.whole("response", np.uint8) if view.has("response") else np.zeros(len(events), np.uint8)
+        )
+        if self.by_entry:
+            first, second = np.frombuffer(blake2b(self.uuid.encode(), digest_size=8).digest(), np.uint32)
+            return {
+                "run": np.full(len(events), first),
+                "luminosityBlock": np.full(len(events), second),
+                "event": (events + self.start).astype(np.uint64),
+                "response": response,
+            }
+        kinds: dict[str, tuple[str, type[np.unsignedinteger[Any]]]] = {
             "run": ("run", np.uint32),
             "luminosityBlock": ("luminosity_block", np.uint32),
             "event": ("event", np.uint64),
-            "response": ("response", np.uint8),
         }
-        view = self.view.only(events)
-        return {
-            column: view.scalar(name).astype(kind) if view.has(name) else np.zeros(len(events), kind)
+        numbers = {
+            column: view.whole(name, kind) if view.has(name) else np.zeros(len(events), kind)
             for column, (name, kind) in kinds.items()
         }
+        return {**numbers, "response": response}
+
+    def working_point(self, given: Mapping[str, float]) -> float:
+        """Smallest discriminant of a b-jet in this file.
+
+        Args:
+            given: working points of the card.
+
+        Raises:
+            DataError: nothing gives one for the file's b-tag and the dataset's era.
+        """
+        return working_point(self.view.layout, era=self.era, given=given, path=self.path)
 
 
 def open_chunk(events: Any, *, refuse_substitutes: bool) -> Chunk:
@@ -91,6 +124,8 @@ def open_chunk(events: Any, *, refuse_substitutes: bool) -> Chunk:
         is_data,
         dialect,
         View(entries, layout),
+        metadata.get("era"),
+        metadata.get("identity") == "file" or IDENTITY_OF_FILE in layout.substitutes,
     )
 
 

@@ -14,6 +14,9 @@ from uproot.interpretation.numerical import AsDtype
 from uproot.models.TBasket import Model_TBasket
 from uproot.source.cursor import Cursor
 
+from znought.errors import DataError, ReadError
+from znought.processors.damage import reading
+
 __all__ = ["Column", "Tree"]
 
 _LIBRARY = NumPy()
@@ -48,6 +51,7 @@ class Tree:
     chunks may end in one: the last one of each branch is kept.
 
     Attributes:
+        path: the file, as it was opened.
         uuid: identity of the file.
         n_entries: entries of the tree.
         branches: names of all branches.
@@ -58,6 +62,7 @@ class Tree:
         self._file = directory.file
         self._known: dict[str, _Branch] = {}
         self._last: dict[str, tuple[int, Column]] = {}
+        self.path = str(directory.file.file_path)
         self.uuid = str(directory.file.uuid)
         self.n_entries = int(self._tree.num_entries)
         self.branches: Collection[str] = frozenset(self._tree.keys())
@@ -66,8 +71,15 @@ class Tree:
         """Several branches between two entries, in one request.
 
         Raises:
-            OSError: the bytes cannot be had, or are not what the file promised.
+            ReadError: the bytes cannot be had, or are not what the file promised.
+            DataError: a branch holds something else than numbers or lists of numbers.
         """
+        names = tuple(names)
+        with reading(self.path, f"branch {' or '.join(names)}" if len(names) < 3 else "a branch"):
+            return self._read(names, start, stop)
+
+    def _read(self, names: tuple[str, ...], start: int, stop: int) -> dict[str, Column]:
+        """Several branches between two entries; damage ends in whatever uproot raises."""
         branches = {name: self._branch(name) for name in names}
         wanted = {name: branch.overlapping(start, stop) for name, branch in branches.items()}
         baskets = self._baskets(branches, wanted)
@@ -79,7 +91,15 @@ class Tree:
                 self._keep(name, branch, wanted[name], mine, stop)
             else:
                 columns[name] = branch.interpreted(start, stop)
+            self._check_entries(name, columns[name], stop - start)
         return columns
+
+    def _check_entries(self, name: str, column: Column, n_entries: int) -> None:
+        """Refuse a branch that does not hold as many entries as were asked for."""
+        found = len(column.content) if column.offsets is None else len(column.offsets) - 1
+        if found != n_entries:
+            message = f"{self.path}: branch {name} holds {found} of {n_entries} entries asked for."
+            raise ReadError(message)
 
     def forget(self) -> None:
         """Drop the baskets that were kept."""
@@ -87,7 +107,7 @@ class Tree:
 
     def _branch(self, name: str) -> "_Branch":
         if name not in self._known:
-            self._known[name] = _Branch(self._tree[name])
+            self._known[name] = _Branch(self._tree[name], self.path, self.n_entries)
         return self._known[name]
 
     def _keep(self, name: str, branch: "_Branch", numbers: range, baskets: list[Column], stop: int) -> None:
@@ -125,11 +145,17 @@ class Tree:
 class _Branch:
     """One branch, with what is asked of it in every chunk worked out once."""
 
-    def __init__(self, branch: Any) -> None:
+    def __init__(self, branch: Any, path: str, n_entries: int) -> None:
         self.branch = branch
+        self.path = path
         self.is_plain = _is_plain(getattr(branch, "interpretation", None))
         self.edges = np.asarray(branch.entry_offsets if self.is_plain else (0,), np.int64)
         self._n_free = branch.num_baskets - len(branch.embedded_baskets) if self.is_plain else 0
+        if self.is_plain and not _covers(self.edges, n_entries):
+            message = (
+                f"{path}: the baskets of branch {branch.name} do not hold the tree's {n_entries} entries."
+            )
+            raise ReadError(message)
 
     def overlapping(self, start: int, stop: int) -> range:
         """Numbers of the baskets that hold entries between start and stop."""
@@ -150,7 +176,12 @@ class _Branch:
     def basket(self, chunk: Any, number: int, file: Any) -> Column:
         """A basket from its bytes."""
         context = {"basket_num": number}
-        return self.decoded(Model_TBasket.read(chunk, Cursor(chunk.start), context, file, file, self.branch))
+        basket = Model_TBasket.read(chunk, Cursor(chunk.start), context, file, file, self.branch)
+        promised = int(self.edges[number + 1] - self.edges[number])
+        if basket.num_entries != promised:
+            message = f"branch {self.branch.name}: {basket.num_entries} entries in place of {promised}"
+            raise OSError(message)
+        return self.decoded(basket)
 
     def decoded(self, basket: Any) -> Column:
         """Content and offsets of a basket."""
@@ -167,8 +198,16 @@ class _Branch:
         if len(array) != basket.num_entries:
             message = f"branch {self.branch.name}: {len(array)} entries in place of {basket.num_entries}"
             raise OSError(message)
-        jagged = isinstance(self.branch.interpretation, AsJagged)
-        return Column(array.content, array.offsets) if jagged else Column(array, None)
+        if not isinstance(self.branch.interpretation, AsJagged):
+            return Column(array, None)
+        if (
+            array.offsets[0] < 0
+            or (np.diff(array.offsets) < 0).any()
+            or array.offsets[-1] > len(array.content)
+        ):
+            message = f"branch {self.branch.name}: lists that begin before they end"
+            raise OSError(message)
+        return Column(array.content, array.offsets)
 
     def joined(self, baskets: list[Column], numbers: range, start: int, stop: int) -> Column:
         """Entries from start to stop out of the baskets that hold them."""
@@ -191,11 +230,23 @@ class _Branch:
     def interpreted(self, start: int, stop: int) -> Column:
         """Entries as uproot reads them: for nested branches and RNTuple fields."""
         layout = self.branch.array(entry_start=start, entry_stop=stop, library="ak").layout
-        if not isinstance(layout, ak.contents.ListOffsetArray):
+        if isinstance(layout, ak.contents.NumpyArray) and layout.data.ndim == 1:
             return Column(np.asarray(layout.data), None)
-        layout = layout.to_ListOffsetArray64(True)  # positional in awkward
-        offsets = np.asarray(layout.offsets.data)
-        return Column(np.asarray(layout.content.data)[: offsets[-1]], offsets)
+        if layout.is_list and layout.parameter("__array__") is None:
+            layout = layout.to_ListOffsetArray64(True)  # positional in awkward
+            if isinstance(layout.content, ak.contents.NumpyArray) and layout.content.data.ndim == 1:
+                offsets = np.asarray(layout.offsets.data)
+                return Column(np.asarray(layout.content.data)[: offsets[-1]], offsets)
+        message = (
+            f"{self.path}: branch {self.branch.name} holds {layout.form.type} an event, expected a number "
+            "or a list of numbers."
+        )
+        raise DataError(message)
+
+
+def _covers(edges: NDArray[np.int64], n_entries: int) -> bool:
+    """Whether baskets with these first entries hold every entry of the tree, one after the other."""
+    return bool(edges[0] == 0 and edges[-1] == n_entries and (np.diff(edges) >= 0).all())
 
 
 def _is_plain(interpretation: Any) -> bool:

@@ -175,8 +175,7 @@ def b_veto(
     """Which of the events with index `rows` survive the b-veto, and with which weight."""
     if jets.btag_is_probability:
         return np.ones(len(rows), np.bool_), veto_weight(jets, selection)[rows]
-    name = chunk.dialect.name
-    working_point = selection.btag_working_points.get(name, chunk.dialect.btag_working_point)
+    working_point = chunk.working_point(selection.btag_working_points)
     keep = ~tagged(jets, selection, working_point=working_point)[rows]
     return keep, np.ones(len(rows))
 

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from znought.errors import CardError
+from znought.processors.dialects.working_points import check_working_points
 from znought.processors.kinematics import Momentum, delta_phi, invariant_mass
 from znought.processors.objects import Jets, Leptons
 
@@ -61,7 +62,8 @@ class VHWWSelection:
             probability of a jet to be b-tagged; "veto" cuts on the working point, as data always do.
         pt_btag_min_gev: jets that can be b-tagged.
         abs_eta_btag_max: acceptance of b-tagging.
-        btag_working_points: dialect → smallest discriminant of a b-jet, where it is not the dialect's own.
+        btag_working_points: branch of the b-tag, or dialect that has only one → smallest discriminant of a
+            b-jet, where it is not the one of the branch and the dataset's era.
         substitutes: "declare" uses and reports stand-ins for missing inputs; "refuse" stops instead.
     """
 
@@ -83,6 +85,7 @@ class VHWWSelection:
     substitutes: Literal["declare", "refuse"] = "declare"
 
     def __post_init__(self) -> None:
+        check_working_points(self.btag_working_points)
         if self.n_jets_min < 2:
             message = (
                 f"selection.n_jets_min must be at least 2, for the dijet inputs; received {self.n_jets_min}."

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import uproot
-from uproot.deserialization import DeserializationError
 from uproot.source.file import MultithreadedFileSource
 
+from znought.processors.damage import READ_ERRORS, reading
 from znought.processors.reading import Tree
 
 __all__ = ["READ_ERRORS", "by_health", "forget", "is_local", "kept_tree", "note_failure", "open_options"]
@@ -22,9 +22,6 @@ _N_KEPT = 16
 # memory: pages of big files would count as memory of the worker, and a file that shrinks would kill it.
 _LOCAL: dict[str, Any] = {"handler": MultithreadedFileSource, "use_threads": False, "num_workers": 1}
 _REMOTE: dict[str, Any] = {"timeout": 30}  # seconds, of each request
-
-READ_ERRORS = (OSError, EOFError, DeserializationError)
-"""What says that a file, or one replica of it, cannot be read."""
 
 State = tuple[int, int, int] | None
 
@@ -54,7 +51,8 @@ def kept_tree(path: str, name: str) -> Tree:
     """A tree of a file, opened unless this worker holds it open; a replaced file is opened anew.
 
     Raises:
-        OSError: the file does not open.
+        OSError: the file is not there.
+        ReadError: it does not open.
     """
     trees, state = _KEPT.trees, _state(path)
     if (path, name) in trees:
@@ -65,8 +63,9 @@ def kept_tree(path: str, name: str) -> Tree:
         forget(path)
     for _, other in trees.values():
         other.forget()
-    directory = uproot.open(path, **open_options(path))
-    tree = Tree(directory, name)
+    with reading(path):
+        directory = uproot.open(path, **open_options(path))
+        tree = Tree(directory, name)
     weakref.finalize(tree, directory.file.close)
     trees[path, name] = state, tree
     if len(trees) > _N_KEPT:

@@ -116,8 +116,7 @@ class VHBBProcessor(ProcessorABC):  # type: ignore[misc]  # coffea has no type i
         jets = chunk.dialect.jets(view, chunk.dialect.btag(view))
         check_units(jets.pt, what="jets", dialect=chunk.dialect.name, path=chunk.path)
         mine = LeptonTable(**{name: values[found] for name, values in vars(leptons).items()})
-        name = chunk.dialect.name
-        working_point = self.selection.btag_working_points.get(name, chunk.dialect.btag_working_point)
+        working_point = chunk.working_point(self.selection.btag_working_points)
         b_jets = select_b_jets(jets, mine, self.selection, working_point=working_point)
         selected = tuple(_momentum(mine, i) for i in range(CHANNELS.index(self.channel)))
         b1, b2 = (

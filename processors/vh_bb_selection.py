@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from znought.errors import CardError
+from znought.processors.dialects.working_points import check_working_points
 from znought.processors.kinematics import delta_r
 from znought.processors.objects import Jets, Leptons, event_of
 
@@ -50,7 +51,8 @@ class VHBBSelection:
         pt_v_min_gev: least transverse momentum of the vector boson, by channel.
         dphi_met_h_min: least azimuth between missing momentum and Higgs candidate in 0L.
         dphi_met_jet_min: least azimuth between missing momentum and any jet in 0L.
-        btag_working_points: dialect → smallest discriminant of a b-jet.
+        btag_working_points: branch of the b-tag, or dialect that has only one → smallest discriminant of a
+            b-jet, where it is not the one of the branch and the dataset's era.
         substitutes: "declare" uses and reports stand-ins for missing inputs; "refuse" stops instead.
     """
 
@@ -75,6 +77,7 @@ class VHBBSelection:
     substitutes: Literal["declare", "refuse"] = "declare"
 
     def __post_init__(self) -> None:
+        check_working_points(self.btag_working_points)
         for name in ("n_jets_max", "met_min_gev", "pt_v_min_gev"):
             unknown = set(getattr(self, name)) - set(CHANNELS)
             if unknown:

@@ -1,7 +1,7 @@
 """A dialect: one experiment's way to write the same physics objects."""
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -11,7 +11,12 @@ from znought.processors.dialects.layout import Field, Layout, resolve
 from znought.processors.dialects.view import View
 from znought.processors.objects import Floats, Jets, Leptons, Missing
 
-__all__ = ["Dialect", "Flavour", "SumsKind"]
+__all__ = ["IDENTITY_OF_FILE", "Dialect", "Flavour", "SumsKind"]
+
+IDENTITY_OF_FILE = "identity"
+"""The substitute that is declared where a tree numbers no events."""
+
+_BY_ENTRY = "file and entry: the tree holds none of {}"
 
 Flavour = Literal["electron", "muon"]
 SumsKind = Literal["runs", "bookkeepers", "total", "none"]
@@ -33,7 +38,7 @@ class Dialect:
         missing: missing transverse momentum of the events in view.
         gen_weight: generator weight per event.
         sums: where the sums over all generated events stand.
-        btag_working_point: discriminant at the working point nearest to 85 %.
+        identity: fields that tell one event from another; file and entry do where none of them is there.
         electron_gap: |η| limits of the transition region of the electromagnetic calorimeter.
     """
 
@@ -48,12 +53,18 @@ class Dialect:
     missing: Callable[[View], Missing]
     gen_weight: Callable[[View], NDArray[np.float64]]
     sums: SumsKind
-    btag_working_point: float
+    identity: tuple[str, ...]
     electron_gap: tuple[float, float]
 
     def layout(self, present: Collection[str]) -> Layout:
         """Which of the branches `present` supplies which field."""
-        return resolve(self.name, self.fields, present)
+        found = resolve(self.name, self.fields, present)
+        if not set(self.identity) <= found.missing.keys():
+            return found
+        branches = ", ".join(branch for name in self.identity for branch in found.missing[name])
+        missing = {name: tried for name, tried in found.missing.items() if name not in self.identity}
+        declared = {**found.substitutes, IDENTITY_OF_FILE: _BY_ENTRY.format(branches)}
+        return replace(found, substitutes=declared, missing=missing)
 
     def branches(self) -> tuple[str, ...]:
         """Every branch that the dialect may read."""

@@ -30,17 +30,21 @@ class Field:
         sources: branches that supply it, the best first.
         fallback: declared substitute that needs no branch; empty if there is none.
         optional: the processor does without it and nothing needs to be declared.
+        beside: field that it goes with: where that one is absent, nobody asks for this one.
     """
 
     name: str
     sources: tuple[Source, ...]
     fallback: str = ""
     optional: bool = False
+    beside: str = ""
 
     @classmethod
-    def of(cls, name: str, *branches: str, fallback: str = "", optional: bool = False) -> "Field":
+    def of(
+        cls, name: str, *branches: str, fallback: str = "", optional: bool = False, beside: str = ""
+    ) -> "Field":
         """A field supplied by any of several equivalent branches."""
-        return cls(name, tuple(Source(branch) for branch in branches), fallback, optional)
+        return cls(name, tuple(Source(branch) for branch in branches), fallback, optional, beside)
 
 
 @dataclass(frozen=True)
@@ -88,6 +92,8 @@ def resolve(dialect: str, fields: tuple[Field, ...], present: Collection[str]) -
             branches[field.name] = source.branch
             if source.note:
                 substitutes[field.name] = source.note
+        elif field.beside and field.beside not in branches:
+            continue
         elif field.fallback:
             substitutes[field.name] = field.fallback
         elif not field.optional:

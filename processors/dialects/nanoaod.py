@@ -19,6 +19,9 @@ _HARD_ONLY = "H_T of leptons and jets only: the ntuple has no soft activity"
 _SOFT_JETS = "soft term from SoftActivityJetHT, the H_T of soft track jets"
 _ROOT_SIGNIFICANCE = "square root of the χ²-like MET_significance"
 _MET_OVER_ROOT_HT = "E_T^miss / √H_T: the ntuple has no object-based significance"
+_ANY_ELECTRON = "every electron counts as identified: the ntuple holds no cut-based identification"
+_ANY_MUON = "every muon counts as identified: the ntuple holds no tight identification"
+_ANY_JET = "every jet counts as identified: the ntuple holds no jet identification"
 _PUPPI_TRACK = "PuppiMET in place of the track-based one, which this version lacks"
 
 
@@ -28,9 +31,9 @@ def _leptons(view: View, flavour: Flavour) -> Leptons:
     if not view.has(f"{flavour}_id"):
         identified = np.ones(len(pt), np.bool_)
     elif flavour == "electron":
-        identified = view.flat("electron_id") >= _ELECTRON_MEDIUM
+        identified = view.bits("electron_id") >= _ELECTRON_MEDIUM
     else:
-        identified = view.flat("muon_id").astype(np.bool_)
+        identified = view.bits("muon_id").astype(np.bool_)
     return Leptons(
         view.counts(f"{flavour}_pt"),
         pt,
@@ -45,7 +48,7 @@ def _leptons(view: View, flavour: Flavour) -> Leptons:
 def _jets(view: View, btag: Floats) -> Jets:
     """Jets, with tight identification where the version has one."""
     pt = view.flat("jet_pt")
-    usable = (view.flat("jet_id") & _JET_TIGHT) > 0 if view.has("jet_id") else np.ones(len(pt), np.bool_)
+    usable = (view.bits("jet_id") & _JET_TIGHT) > 0 if view.has("jet_id") else np.ones(len(pt), np.bool_)
     eta, phi, mass = (view.flat(f"jet_{x}") for x in ("eta", "phi", "mass"))
     return Jets(view.counts("jet_pt"), pt, eta, phi, mass, usable, btag, view.objects("jet_pt"))
 
@@ -99,16 +102,16 @@ _COMMON = (
     *(Field.of(f"electron_{x}", f"Electron_{x}") for x in ("pt", "eta", "phi", "charge")),
     *(Field.of(f"muon_{x}", f"Muon_{x}") for x in ("pt", "eta", "phi", "charge")),
     Field.of("electron_isolation", "Electron_pfRelIso03_all"),
-    Field.of("electron_id", "Electron_cutBased", optional=True),
-    Field.of("muon_id", "Muon_tightId", optional=True),
     *(Field.of(f"jet_{x}", f"Jet_{x}") for x in ("pt", "eta", "phi", "mass")),
     Field.of("jet_flavour", "Jet_hadronFlavour", optional=True),
-    Field.of("jet_id", "Jet_jetId", optional=True),
     Field.of("jet_btag_probability", "Jet_btagProb85", optional=True),
 )
 _CMS = (
     *_COMMON,
     Field.of("muon_isolation", "Muon_pfRelIso04_all"),
+    Field.of("electron_id", "Electron_cutBased", fallback=_ANY_ELECTRON),
+    Field.of("muon_id", "Muon_tightId", fallback=_ANY_MUON),
+    Field.of("jet_id", "Jet_jetId", fallback=_ANY_JET),
     Field("soft_ht", (Source("SoftActivityJetHT", _SOFT_JETS),), _HARD_ONLY),
 )
 _TO_V12 = (
@@ -133,7 +136,7 @@ NANOAOD_V12 = Dialect(
     missing=_missing,
     gen_weight=_gen_weight,
     sums="runs",
-    btag_working_point=0.047,  # ParticleNet, loose
+    identity=("run", "luminosity_block", "event"),
     electron_gap=(1.4442, 1.566),
 )
 
@@ -147,7 +150,6 @@ NANOAOD_V9 = replace(
         Field.of("jet_btag", "Jet_btagDeepFlavB"),
         *_transverse("met_track", "TkMET"),
     ),
-    btag_working_point=0.0490,  # DeepJet, loose
 )
 
 NANOAOD_V15 = replace(
@@ -162,7 +164,6 @@ NANOAOD_V15 = replace(
         *_transverse("met_track", "TrkMET", instead="PuppiMET", note=_PUPPI_TRACK),
         Field("met_significance", (Source("PFMET_significance", _ROOT_SIGNIFICANCE),), _MET_OVER_ROOT_HT),
     ),
-    btag_working_point=0.0246,  # UParT, loose
 )
 
 SIMULATION = replace(
@@ -171,6 +172,7 @@ SIMULATION = replace(
     description="ntuples of the simulation of this package (NanoAOD-like)",
     markers=("Jet_btagDiscriminant", "SoftActivity_ht"),
     fields=(
+        # Leptons and jets of the simulation are identified: what fails is not written.
         *_COMMON,
         Field.of("muon_isolation", "Muon_pfRelIso03_all"),
         Field.of("jet_btag", "Jet_btagDiscriminant"),
@@ -181,6 +183,5 @@ SIMULATION = replace(
         # Quadratic form of the SMEFT weight, in samples that carry it.
         *(Field.of(f"smeft_{i}", f"SMEFTWeight_{i}", optional=True) for i in range(6)),
     ),
-    btag_working_point=0.15,  # 85 %
     electron_gap=(1.37, 1.52),
 )

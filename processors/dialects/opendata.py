@@ -23,7 +23,7 @@ _HARD_ONLY = "H_T of leptons and jets only: the ntuple has no soft activity"
 def _leptons(view: View, flavour: Flavour, *, gev: float) -> Leptons:
     """Tight leptons of one flavour out of the common list; isolation is the track cone over pT."""
     counts = view.counts("lepton_pt")
-    mine = view.flat("lepton_type") == _PDG_ID[flavour]
+    mine = view.bits("lepton_type") == _PDG_ID[flavour]
     event = np.repeat(np.arange(len(counts)), counts)[mine]
     pt = view.flat("lepton_pt")[mine]
     cone = view.flat("lepton_cone")[mine]
@@ -34,7 +34,7 @@ def _leptons(view: View, flavour: Flavour, *, gev: float) -> Leptons:
         view.flat("lepton_phi")[mine],
         np.rint(view.flat("lepton_charge")[mine]).astype(np.int32),
         np.divide(cone, pt, out=np.full(len(pt), np.inf, np.float32), where=pt > 0.0),
-        view.flat("lepton_tight")[mine].astype(np.bool_),
+        view.bits("lepton_tight")[mine].astype(np.bool_),
     )
 
 
@@ -86,10 +86,21 @@ _COMMON = (
     Field.of("run", "runNumber"),
     Field.of("event", "eventNumber"),
     Field.of("gen_weight", "mcWeight", optional=True),
-    Field.of("sf_pileup", "scaleFactor_PILEUP", "ScaleFactor_PILEUP", optional=True),
-    Field.of("sf_electron", "scaleFactor_ELE", "ScaleFactor_ELE", optional=True),
-    Field.of("sf_muon", "scaleFactor_MUON", "ScaleFactor_MUON", optional=True),
-    Field.of("sf_trigger", "scaleFactor_LepTRIGGER", "ScaleFactor_LepTRIGGER", optional=True),
+    *(
+        Field.of(
+            f"sf_{name}",
+            f"scaleFactor_{branch}",
+            f"ScaleFactor_{branch}",
+            fallback=f"1: the ntuple holds no scale factor {branch}",
+            beside="gen_weight",
+        )
+        for name, branch in (
+            ("pileup", "PILEUP"),
+            ("electron", "ELE"),
+            ("muon", "MUON"),
+            ("trigger", "LepTRIGGER"),
+        )
+    ),
     *(Field.of(f"lepton_{x}", f"lep_{x}") for x in ("pt", "eta", "phi", "charge", "type")),
     Field.of("lepton_tight", "lep_isTightID"),
     *(Field.of(f"jet_{x}", f"jet_{x}") for x in ("pt", "eta", "phi", "jvt")),
@@ -119,7 +130,7 @@ OPENDATA_2020 = Dialect(
     missing=partial(_missing, gev=1e-3),
     gen_weight=_gen_weight,
     sums="total",
-    btag_working_point=0.1758,  # MV2c10, 85 %
+    identity=("run", "event"),
     electron_gap=(1.37, 1.52),
 )
 
@@ -143,6 +154,6 @@ OPENDATA_2025 = Dialect(
     missing=partial(_missing, gev=1.0),
     gen_weight=_gen_weight,
     sums="total",
-    btag_working_point=1.5,  # quantiles 1 to 5 stand for 100, 85, 77, 70, 60 %
+    identity=("run", "event"),
     electron_gap=(1.37, 1.52),
 )

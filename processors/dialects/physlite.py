@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from znought.errors import DataError
 from znought.processors.dialects.base import Dialect, Flavour
 from znought.processors.dialects.layout import Field
 from znought.processors.dialects.view import View
@@ -17,6 +18,11 @@ _JVT_BELOW_MEV = 60e3
 _MUON_QUALITY_BITS = 7  # xAOD::Muon::Quality: 0 tight, 1 medium, 2 loose, 3 very loose
 _MUON_MEDIUM = 1
 
+_TRACKER_ETA = 2.5
+_TAGGING_KEY = (
+    582299515  # of BTagging_AntiKt4EMPFlow in links: a hash of type and name, the same in all files
+)
+
 _TRACK_MET = "E_T^miss with the soft track term: PHYSLITE holds no purely track-based one"
 _SIGNIFICANCE = "E_T^miss / √H_T: PHYSLITE holds no resolution of the objects"
 
@@ -25,9 +31,9 @@ def _leptons(view: View, flavour: Flavour) -> Leptons:
     """Tight electrons or medium muons; isolation is ptvarcone30 over pT."""
     pt = view.flat(f"{flavour}_pt")
     if flavour == "electron":
-        identified = view.flat("electron_id") != 0
+        identified = view.bits("electron_id") != 0
     else:
-        identified = (view.flat("muon_id") & _MUON_QUALITY_BITS) <= _MUON_MEDIUM
+        identified = (view.bits("muon_id") & _MUON_QUALITY_BITS) <= _MUON_MEDIUM
     isolation = np.divide(view.flat(f"{flavour}_ptvarcone"), pt, out=np.full(len(pt), np.inf), where=pt > 0.0)
     return Leptons(
         view.counts(f"{flavour}_pt"),
@@ -49,29 +55,54 @@ def _jets(view: View, btag: Floats) -> Jets:
         view.flat("jet_eta"),
         view.flat("jet_phi"),
         view.flat("jet_mass") * np.float32(_GEV),
-        (view.flat("jet_jvt") != 0) | (pt > _JVT_BELOW_MEV),
+        (view.bits("jet_jvt") != 0) | (pt > _JVT_BELOW_MEV),
         btag,
         view.objects("jet_pt"),
     )
 
 
 def _dl1d(view: View) -> Floats:
-    """DL1d = ln(p_b / (f_c p_c + (1 − f_c) p_u)) of every jet, through the link to its tagging."""
+    """DL1d = ln(p_b / (f_c p_c + (1 − f_c) p_u)) of every jet, through the link to its tagging.
+
+    A jet beyond the tracker without a tagging cannot be b-tagged: −∞.
+    """
     p_b, p_c, p_u = (view.flat(f"btag_{name}").astype(np.float64) for name in ("pb", "pc", "pu"))
-    counts = view.counts("btag_pb")
-    first = np.cumsum(counts) - counts
-    position = np.repeat(first, view.counts("jet_pt")) + view.flat("jet_btag_index").astype(np.int64)
+    linked, position = _linked(view)
     other = _CHARM_FRACTION * p_c + (1.0 - _CHARM_FRACTION) * p_u
     tagged = (p_b > 0.0) & (other > 0.0)
     discriminant = np.log(np.divide(p_b, other, out=np.full(len(p_b), 1e-30), where=tagged))
-    return np.asarray(discriminant[position])
+    of_jets = np.full(len(linked), -np.inf)
+    of_jets[linked] = discriminant[position]
+    return of_jets
+
+
+def _linked(view: View) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
+    """Which jets have a tagging, and its place among all, shape (n_linked,).
+
+    Raises:
+        DataError: a jet in the tracker's acceptance has no tagging of its own event and collection.
+    """
+    index, key = view.bits("jet_btag_index").astype(np.int64), view.bits("jet_btag_key")
+    jets, taggings = view.counts("jet_pt"), view.counts("btag_pb")
+    event = np.repeat(np.arange(len(jets)), jets)
+    linked = (key == _TAGGING_KEY) & (index >= 0) & (index < taggings[event])
+    lost = np.flatnonzero(~linked & (np.abs(view.flat("jet_eta")) < _TRACKER_ETA))
+    if lost.size:
+        message = (
+            f"{view.entries.metadata['filename']}: branch {view.layout.branches['jet_btag_index']} links "
+            f"{lost.size} of {len(linked)} jets to no b-tagging of their event (the first: index "
+            f"{index[lost[0]]}, key {key[lost[0]]}); their b-tags are unknown."
+        )
+        raise DataError(message)
+    first = np.cumsum(taggings) - taggings
+    return linked, first[event[linked]] + index[linked]
 
 
 def _missing(view: View) -> Missing:
     """The soft track term; leptons and jets are added once they are selected."""
     n_events = len(view)
     event = np.repeat(np.arange(n_events), view.counts("met_source"))
-    is_track = (view.flat("met_source") & _TRACK_BIT) != 0
+    is_track = (view.bits("met_source").astype(np.uint64) & _TRACK_BIT) != 0
 
     def total(name: str, keep: NDArray[np.bool_] | slice) -> NDArray[np.float64]:
         values = view.flat(name)[keep].astype(np.float64) * _GEV
@@ -91,6 +122,10 @@ def _missing(view: View) -> Missing:
 def _gen_weight(view: View) -> NDArray[np.float64]:
     """The nominal generator weight: the first of the event's weights."""
     counts = view.counts("gen_weight")
+    if len(counts) and counts.min() < 1:
+        branch, path = view.layout.branches["gen_weight"], view.entries.metadata["filename"]
+        message = f"{path}: branch {branch} holds no weight in {int((counts < 1).sum())} events."
+        raise DataError(message)
     return np.asarray(view.flat("gen_weight")[np.cumsum(counts) - counts], np.float64)
 
 
@@ -123,6 +158,7 @@ PHYSLITE = Dialect(
         Field.of("jet_flavour", _aux("AnalysisJets", "HadronConeExclTruthLabelID"), optional=True),
         Field.of("jet_jvt", _aux("AnalysisJets", "NNJvtPass")),
         Field.of("jet_btag_index", f"{_LINK}/{_LINK}.m_persIndex"),
+        Field.of("jet_btag_key", f"{_LINK}/{_LINK}.m_persKey"),
         *(Field.of(f"btag_{x}", _aux("BTagging_AntiKt4EMPFlow", f"DL1dv01_{x}")) for x in ("pb", "pc", "pu")),
         Field.of("met_mpx", _aux("MET_Core_AnalysisMET", "mpx")),
         Field.of("met_mpy", _aux("MET_Core_AnalysisMET", "mpy")),
@@ -137,6 +173,6 @@ PHYSLITE = Dialect(
     missing=_missing,
     gen_weight=_gen_weight,
     sums="bookkeepers",
-    btag_working_point=0.948,  # DL1dv01, 85 %
+    identity=("run", "luminosity_block", "event"),
     electron_gap=(1.37, 1.52),
 )

@@ -48,6 +48,7 @@ class View:
     rows: NDArray[np.int64] | None = None
     _columns: dict[str, Column] = field(default_factory=dict, repr=False, compare=False)
     _objects: dict[str, NDArray[np.int64]] = field(default_factory=dict, repr=False, compare=False)
+    _lists: dict[str, list[str]] = field(default_factory=dict, repr=False, compare=False)
 
     def __len__(self) -> int:
         return len(self.entries) if self.rows is None else len(self.rows)
@@ -67,9 +68,16 @@ class View:
             self._columns.update(self.entries.tree.read(branches, self.entries.start, self.entries.stop))
 
     def scalar(self, name: str) -> NDArray[Any]:
-        """One number per event, shape (n_events,)."""
-        content = self._column(name).content
-        return _native(content if self.rows is None else content[self.rows])
+        """One finite number per event, shape (n_events,).
+
+        Raises:
+            DataError: the branch holds a list per event, or something that is not a finite number.
+        """
+        column = self._column(name)
+        if column.offsets is not None:
+            raise DataError(f"{self._branch(name)} holds a list of numbers per event, expected one number.")
+        content = column.content
+        return self._finite(name, _native(content if self.rows is None else content[self.rows]))
 
     def counts(self, name: str) -> NDArray[np.int64]:
         """Objects per event in the field's collection, shape (n_events,)."""
@@ -79,9 +87,43 @@ class View:
         return (offsets[self.rows + 1] - offsets[self.rows]).astype(np.int64)
 
     def flat(self, name: str) -> NDArray[Any]:
-        """The field of all objects, event by event, shape (n_objects,)."""
+        """The field of all objects, finite numbers, event by event, shape (n_objects,).
+
+        Raises:
+            DataError: the branch holds one number per event, not as many as others of its collection, or
+                something that is not a finite number.
+        """
+        self._offsets(name)
         content = self._column(name).content
-        return _native(content if self.rows is None else content[self.objects(name)])
+        return self._finite(name, _native(content if self.rows is None else content[self.objects(name)]))
+
+    def bits(self, name: str) -> NDArray[Any]:
+        """The field of all objects where it must be of integers or truth values, shape (n_objects,).
+
+        Raises:
+            DataError: as `flat`, or the branch holds floating-point numbers.
+        """
+        values = self.flat(name)
+        if values.dtype.kind not in "iub":
+            raise DataError(f"{self._branch(name)} holds {values.dtype} numbers, expected integers.")
+        return values
+
+    def whole(self, name: str, kind: type[np.unsignedinteger[Any]]) -> NDArray[Any]:
+        """One whole number per event in an integer type that can hold it, shape (n_events,).
+
+        Raises:
+            DataError: as `scalar`, or a number is negative, fractional or too large for the type.
+        """
+        values = self.scalar(name)
+        if values.dtype.kind not in "iub":
+            raise DataError(f"{self._branch(name)} holds {values.dtype} numbers, expected integers.")
+        limits = np.iinfo(kind)
+        if values.size and (values.min() < 0 or values.max() > limits.max):
+            raise DataError(
+                f"{self._branch(name)} holds numbers from {values.min()} to {values.max()}, expected 0 to "
+                f"{limits.max}."
+            )
+        return values.astype(kind)
 
     def objects(self, name: str) -> NDArray[np.int64]:
         """Place of each object among all of the chunk in the field's collection, shape (n_objects,)."""
@@ -96,12 +138,51 @@ class View:
         return self._objects[collection]
 
     def _offsets(self, name: str) -> NDArray[np.integer]:
+        """Where the objects of each event begin; the same for all fields of a collection, or refused."""
         offsets = self._column(name).offsets
         if offsets is None:
-            path = self.entries.metadata["filename"]
-            message = f"{path}: branch {self.layout.branches[name]} holds one number per event, not a list."
-            raise DataError(message)
+            raise DataError(f"{self._branch(name)} holds one number per event, not a list.")
+        collection, branch = name.split("_")[0], self.layout.branches[name]
+        agreeing = self._lists.setdefault(collection, [branch])
+        if branch not in agreeing:
+            self._check_counts(name, offsets, agreeing[0])
+            agreeing.append(branch)
         return offsets
+
+    def _check_counts(self, name: str, offsets: NDArray[np.integer], other: str) -> None:
+        """Refuse a branch with other numbers of objects than another of its collection."""
+        counts = np.diff(offsets), np.diff(np.asarray(self._columns[other].offsets))
+        if np.array_equal(*counts):
+            return
+        event = int(np.argmax(counts[0] != counts[1]))
+        raise DataError(
+            f"{self._branch(name)} holds {counts[0][event]} values in entry {self.entries.start + event} "
+            f"where {other} holds {counts[1][event]}, expected one for each of the same objects."
+        )
+
+    def _branch(self, name: str) -> str:
+        """File and branch of a field, as messages begin."""
+        return f"{self.entries.metadata['filename']}: branch {self.layout.branches[name]}"
+
+    def _finite(self, name: str, values: NDArray[Any]) -> NDArray[Any]:
+        """The values, or a refusal with the number of those that are not finite and the first's entry."""
+        if values.dtype.kind in "iub":
+            return values
+        if values.dtype.kind != "f":
+            raise DataError(f"{self._branch(name)} holds {values.dtype} values, expected numbers.")
+        finite = np.isfinite(values)
+        if finite.all():
+            return values
+        bad = ~finite
+        row = int(np.argmax(bad))
+        if self._columns[self.layout.branches[name]].offsets is not None:
+            row = int(np.searchsorted(np.cumsum(self.counts(name)), row, side="right"))
+        entry = self.entries.start + (row if self.rows is None else int(self.rows[row]))
+        raise DataError(
+            f"{self._branch(name)} holds {values[bad][0]} in {int(bad.sum())} of {len(values)} values, the "
+            f"first in entry {entry}: no number can be made of it. Mend the branch, or write the file anew "
+            "without these events."
+        )
 
     def _column(self, name: str) -> Column:
         branch = self.layout.branches[name]

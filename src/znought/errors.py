@@ -3,7 +3,15 @@
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-__all__ = ["CardError", "DataError", "LedgerError", "SiteError", "ZnoughtError", "unknown_name"]
+__all__ = [
+    "CardError",
+    "DataError",
+    "LedgerError",
+    "ReadError",
+    "SiteError",
+    "ZnoughtError",
+    "unknown_name",
+]
 
 
 class ZnoughtError(Exception):
@@ -16,6 +24,10 @@ class CardError(ZnoughtError):
 
 class DataError(ZnoughtError):
     """An input (file, branch, column, weight, yield) is missing, damaged or out of range."""
+
+
+class ReadError(DataError):
+    """A file cannot be opened or decoded: the only error for which a file may be left out."""
 
 
 class LedgerError(ZnoughtError):

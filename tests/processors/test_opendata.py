@@ -13,13 +13,18 @@ from tests.processors.fixtures import events, write_nanoaod, write_tree
 from znought.errors import DataError
 from znought.facility.runner import RunResult, process_fileset
 from znought.processors.dialects.files import inspect_file
+from znought.processors.dialects.working_points import WORKING_POINTS
 from znought.processors.selection import VHWWSelection
 from znought.processors.vh_ww import NOMINAL, VHWWProcessor
 
+# Branches without a working point in a public file.
+UNKNOWN = {branch: 0.5 for branch, values in WORKING_POINTS.items() if not values}
 
-def _run(*paths: str, **options: Any) -> RunResult:
-    processor = VHWWProcessor(selection=VHWWSelection(**options))
-    return process_fileset(None, {"x": {"files": list(paths)}}, processor, chunk_size=150)
+
+def _run(*paths: str, era: str | None = None, **options: Any) -> RunResult:
+    processor = VHWWProcessor(selection=VHWWSelection(**{"btag_working_points": UNKNOWN, **options}))
+    fileset = {"x": {"files": list(paths), "metadata": {"era": era}}}
+    return process_fileset(None, fileset, processor, chunk_size=150)
 
 
 def _nanoaod_v15(n_events: int) -> dict[str, Any]:
@@ -94,7 +99,7 @@ def test_flat_ntuples_select_the_same_events(release: str, tmp_path: Path) -> No
     flat = tmp_path / "flat.root"
     with uproot.recreate(flat) as file:
         write_tree(file, "mini" if mev else "analysis", _flat(columns, mev=mev))
-    selection = {
+    selection: dict[str, Any] = {
         "btag_mode": "veto",
         "btag_working_points": {"simulation": 0.15, "atlas_opendata_2020": 0.15},
     }
@@ -105,7 +110,8 @@ def test_flat_ntuples_select_the_same_events(release: str, tmp_path: Path) -> No
     assert flow.counts == nano.counts
     assert flow.counts[-1] > 10
     assert float(flow.sumw[0]) == pytest.approx(1.5 * float(nano.sumw[0]))
-    assert set(result.results["x"].substitutes) == {"met_track", "met_significance", "soft_ht"}
+    factors = {"sf_electron", "sf_muon", "sf_trigger"}
+    assert set(result.results["x"].substitutes) == {"met_track", "met_significance", "soft_ht", *factors}
 
 
 def test_totals_are_not_added_over_files(tmp_path: Path) -> None:
@@ -138,18 +144,24 @@ def test_mev_under_a_gev_dialect_stops(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "n_events", "n_two_leptons", "substituted"),
+    ("name", "era", "n_events", "n_two_leptons", "substituted"),
     [
-        ("nano_tt_v12.root", 200, 3, {"met_track_pt", "met_track_phi", "met_significance", "soft_ht"}),
-        ("nano_dy.root", 40, 5, {"met_significance", "soft_ht"}),
-        ("PHYSLITE_example.root", 100, 23, {"met_track", "met_significance"}),
+        (
+            "nano_tt_v12.root",
+            "2022",
+            200,
+            3,
+            {"met_track_pt", "met_track_phi", "met_significance", "soft_ht"},
+        ),
+        ("nano_dy.root", "2018", 40, 5, {"met_significance", "soft_ht"}),
+        ("PHYSLITE_example.root", None, 100, 23, {"met_track", "met_significance"}),
     ],
 )
 def test_files_of_the_experiments_pass(
-    open_data: Path, name: str, n_events: int, n_two_leptons: int, substituted: set[str]
+    open_data: Path, name: str, era: str | None, n_events: int, n_two_leptons: int, substituted: set[str]
 ) -> None:
     path = str(open_data / name)
-    result = _run(path)
+    result = _run(path, era=era)
     flow = result.results["x"].cutflows[NOMINAL]
     assert flow.counts[:2] == (n_events, n_two_leptons)
     assert set(result.results["x"].substitutes) == substituted

@@ -1,0 +1,99 @@
+"""Smallest b-tag discriminant of a b-jet: one value per branch and era, from the experiments' own files."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from znought.errors import CardError, DataError, unknown_name
+from znought.processors.dialects.layout import Layout
+
+__all__ = ["ANY_ERA", "ERAS", "WORKING_POINTS", "check_working_points", "working_point"]
+
+ANY_ERA = "any"
+"""Era of a branch whose working point does not depend on when data were taken."""
+
+# CMS: `deepJet_wp_values` and `particleNet_wp_values`, working point L (10 % light mistag), of the b-tagging
+# files of correctionlib for 2016preVFP_UL, 2016postVFP_UL, 2017_UL, 2018_UL and 2022_Summer22.
+# ATLAS Open Data 2020: MV2c10 at 85 %, as in atlas-outreach-data-tools' analysis of 13 TeV data; 2025: the
+# quantiles 1 to 5 stand for 100, 85, 77, 70 and 60 %. The simulation's own discriminant: 85 %.
+WORKING_POINTS: Mapping[str, Mapping[str, float]] = MappingProxyType(
+    {
+        "Jet_btagDeepFlavB": {
+            "2016preVFP": 0.0508,
+            "2016postVFP": 0.0480,
+            "2017": 0.0532,
+            "2018": 0.0490,
+            "2022": 0.0583,
+        },
+        "Jet_btagPNetB": {"2022": 0.0470},
+        "Jet_btagUParTAK4B": {},
+        "Jet_btagDiscriminant": {ANY_ERA: 0.15},
+        "BTagging_AntiKt4EMPFlowAuxDyn.DL1dv01_pb": {},
+        "jet_MV2c10": {ANY_ERA: 0.1758475},
+        "jet_btag_quantile": {ANY_ERA: 1.5},
+    }
+)
+"""Branch of the b-tag → era → working point; an era that is not there has no value from a public file."""
+
+ERAS = tuple(dict.fromkeys(era for values in WORKING_POINTS.values() for era in values if era != ANY_ERA))
+"""Eras that some branch has a working point for."""
+
+# Branch of the b-tag → dialects in which no other stands for it: only these may stand in a card by name.
+_DIALECT_BRANCH: Mapping[str, str] = MappingProxyType(
+    {
+        "nanoaod_v9": "Jet_btagDeepFlavB",
+        "nanoaod_v12": "Jet_btagPNetB",
+        "simulation": "Jet_btagDiscriminant",
+        "physlite": "BTagging_AntiKt4EMPFlowAuxDyn.DL1dv01_pb",
+        "atlas_opendata_2020": "jet_MV2c10",
+        "atlas_opendata_2025": "jet_btag_quantile",
+    }
+)
+_BTAG_FIELDS = ("jet_btag", "btag_pb")
+
+
+def check_working_points(given: Mapping[str, float]) -> None:
+    """Refuses working points of a card that no file could take.
+
+    Raises:
+        CardError: a key is neither a branch nor a dialect with one b-tag, or names a branch twice.
+    """
+    named: dict[str, str] = {}
+    for key in given:
+        branch = _DIALECT_BRANCH.get(key, key)
+        if branch not in WORKING_POINTS:
+            expected = [*WORKING_POINTS, *_DIALECT_BRANCH]
+            raise CardError(f"selection.btag_working_points: {unknown_name('b-tag', key, expected)}")
+        if named.setdefault(branch, key) != key:
+            raise CardError(f"selection.btag_working_points: {named[branch]} and {key} are the same b-tag.")
+
+
+def working_point(layout: Layout, *, era: str | None, given: Mapping[str, float], path: str) -> float:
+    """Smallest discriminant of a b-jet in a file.
+
+    Args:
+        layout: which branch holds its b-tags.
+        era: of its dataset; None if the card names none.
+        given: working points of the card by branch, or by dialect where that has one b-tag: they win.
+        path: the file, for messages.
+
+    Raises:
+        DataError: the branch has none for the era, or several and the dataset names no era.
+    """
+    branch = next(layout.branches[name] for name in _BTAG_FIELDS if name in layout.branches)
+    for key, value in given.items():
+        if _DIALECT_BRANCH.get(key, key) == branch:
+            return float(value)
+    known = WORKING_POINTS.get(branch, {})
+    if ANY_ERA in known:
+        return known[ANY_ERA]
+    cure = f"give selection.btag_working_points: {{{branch}: …}}"
+    if not known:
+        raise DataError(f"{path}: no public file gives a working point of {branch}: {cure}.")
+    if era is None:
+        raise DataError(
+            f"{path}: the working point of {branch} depends on the era, which the dataset does not name: "
+            f"give it `era` (one of {', '.join(known)}), or {cure}."
+        )
+    if era not in known:
+        raise DataError(f"{path}: {unknown_name(f'era of {branch}', era, known)} Or {cure}.")
+    return known[era]
