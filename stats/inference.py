@@ -1,6 +1,6 @@
 """The full fit of a pyhf workspace: mu, its interval, pulls, ranking and significance."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Literal, get_args
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy.optimize import brentq
 
 from znought.errors import CardError, DataError, unknown_name
+from znought.stats.diagnostics import fit_warnings
 from znought.stats.fit import empty_backgrounds, pyhf_session, z0_of
 from znought.stats.minimum import Minimum, fit_at, lower_bounds, sensitivity
 from znought.stats.workspace import Spec, checked_spec
@@ -22,6 +23,7 @@ __all__ = [
     "Parameter",
     "fit_workspace",
     "loaded_model",
+    "profile_interval",
     "ranking",
 ]
 
@@ -89,6 +91,9 @@ class Impact:
     name: str
     down: float
     up: float
+    prior_down: float | None = None
+    prior_up: float | None = None
+    """The same with the width of its constraint, as before the fit."""
 
 
 def fit_workspace(spec: Spec, *, data: DataKind = "expected", mu: float = 1.0) -> FitResult:
@@ -103,7 +108,7 @@ def fit_workspace(spec: Spec, *, data: DataKind = "expected", mu: float = 1.0) -
     """
     with loaded_model(spec, data, mu) as (model, counts):
         best = fit_at(model, counts)
-        low, high = (_crossing(model, counts, best, sign) for sign in (-1, 1))
+        low, high = profile_interval(model, counts, best)
         parameters = tuple(_parameters(model, best))
         poi = model.config.poi_index
         at_bound = (*best.at_bound, *(["mu_low"] if low == lower_bounds(model)[poi] else []))
@@ -111,11 +116,12 @@ def fit_workspace(spec: Spec, *, data: DataKind = "expected", mu: float = 1.0) -
         z0 = None if empty else z0_of(model, counts)
         remarks = [f"{name} is at its lower bound." for name in at_bound]
         remarks += [f"{where} expects no background: no significance exists." for where in empty]
+        remarks += fit_warnings(model, best)
         return FitResult(data, float(best.values[poi]), low, high, z0, parameters, at_bound, tuple(remarks))
 
 
 def ranking(spec: Spec, *, data: DataKind = "expected", mu: float = 1.0) -> tuple[Impact, ...]:
-    """Post-fit impact of every constrained systematic on mu, the largest first; MC statistics left out.
+    """Impact of every constrained systematic on mu, the largest first; MC statistics left out.
 
     Raises:
         DataError: a fit did not converge.
@@ -124,19 +130,16 @@ def ranking(spec: Spec, *, data: DataKind = "expected", mu: float = 1.0) -> tupl
     with loaded_model(spec, data, mu) as (model, counts):
         best = fit_at(model, counts)
         poi = model.config.poi_index
+
+        def shift(index: int, change: float) -> float:
+            held = {index: float(best.values[index]) + change}
+            moved = fit_at(model, counts, fixed=held, start=best.values, errors=False)
+            return float(moved.values[poi] - best.values[poi])
+
         for name, i in _systematics(model):
-            down, up = (
-                fit_at(
-                    model,
-                    counts,
-                    fixed={i: best.values[i] + sign * best.errors[i]},
-                    start=best.values,
-                    errors=False,
-                )
-                for sign in (-1, 1)
-            )
-            shifts = (float(shifted.values[poi] - best.values[poi]) for shifted in (down, up))
-            impacts.append(Impact(name, *shifts))
+            width = float(model.config.param_set(name).width()[0])
+            error = float(best.errors[i])
+            impacts.append(Impact(name, shift(i, -error), shift(i, error), shift(i, -width), shift(i, width)))
     return tuple(sorted(impacts, key=lambda impact: -max(abs(impact.down), abs(impact.up))))
 
 
@@ -192,8 +195,27 @@ def _require_signal(model: pyhf.Model) -> None:
         raise DataError(f"the signal has no yield: no bin changes with {model.config.poi_name}.")
 
 
-def _crossing(model: pyhf.Model, counts: list[float], best: Minimum, sign: int) -> float:
-    """Where −2 ln L has risen by 1, seen from the best mu in one direction; its bound where it never does."""
+def profile_interval(
+    model: pyhf.Model, counts: list[float], best: Minimum, held: Mapping[int, float] | None = None
+) -> tuple[float, float]:
+    """Where −2 ln L has risen by 1 to either side of the best mu; its bound where it never does.
+
+    Args:
+        model: within `pyhf_session`.
+        counts: main and auxiliary data.
+        best: the minimum, with errors.
+        held: parameter index → value of parameters that were held there, too.
+
+    Raises:
+        DataError: a fit that did not converge, or a likelihood that does not rise.
+    """
+    low, high = (_crossing(model, counts, best, sign, dict(held or {})) for sign in (-1, 1))
+    return low, high
+
+
+def _crossing(
+    model: pyhf.Model, counts: list[float], best: Minimum, sign: int, held: dict[int, float]
+) -> float:
     poi = model.config.poi_index
     centre = float(best.values[poi])
     step = float(best.errors[poi]) or float(sensitivity(model, best.values)[poi])
@@ -204,8 +226,8 @@ def _crossing(model: pyhf.Model, counts: list[float], best: Minimum, sign: int) 
 
     def rise(mu: float) -> float:
         if mu not in known:
-            held = fit_at(model, counts, fixed={poi: mu}, start=best.values, errors=False)
-            known[mu] = held.nll - best.nll - 1.0
+            found = fit_at(model, counts, fixed=held | {poi: mu}, start=best.values, errors=False)
+            known[mu] = found.nll - best.nll - 1.0
         return known[mu]
 
     near = centre

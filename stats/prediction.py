@@ -8,6 +8,7 @@ import pyhf
 from numpy.typing import NDArray
 
 from znought.errors import DataError, unknown_name
+from znought.stats.goodness import held_parameters
 from znought.stats.inference import DataKind, loaded_model
 from znought.stats.masks import only_channels
 from znought.stats.minimum import fit_at
@@ -16,6 +17,7 @@ from znought.stats.spec import Spec, asimov_channels, poi_name
 __all__ = [
     "FittedParameters",
     "RegionPrediction",
+    "all_bins",
     "control_prediction",
     "fitted_parameters",
     "predicted",
@@ -98,11 +100,7 @@ def fitted_parameters(
         DataError: an unknown parameter, or a fit that did not converge.
     """
     with loaded_model(spec, data, mu, need_signal=False) as (model, counts):
-        fixed = {}
-        for name, value in (held or {}).items():
-            if name not in model.config.par_names:
-                raise DataError(unknown_name("parameter", name, model.config.par_names))
-            fixed[model.config.par_names.index(name)] = value
+        fixed = held_parameters(model, held or {})
         best = fit_at(model, counts, fixed=fixed)
         return FittedParameters(tuple(model.config.par_names), best.values, best.covariance)
 
@@ -138,16 +136,12 @@ def predicted(
     """
     known = parameters if same_bins else _without_bins(parameters)
     with loaded_model(spec, "expected", 1.0, need_signal=False) as (model, _):
-        workspace = pyhf.Workspace(spec)
-        values, covariance = _taken_over(model, known)
-        poi = model.config.poi_index
-        if mu is not None and poi is not None:
-            values[poi], covariance[poi], covariance[:, poi] = mu, 0.0, 0.0
-        central, changes, correlation = _changes(model, values, covariance)
+        observations = pyhf.Workspace(spec).observations
+        central, changes, correlation = _changes(model, *_taken_over(model, known, mu))
         blinded = asimov_channels(spec)
         found = []
         for name in model.config.channels:
-            observed = None if name in blinded else np.asarray(workspace.observations[name], np.float64)
+            observed = None if name in blinded else np.asarray(observations[name], np.float64)
             part = model.config.channel_slices[name]
             rows = [i for i, sample in enumerate(model.config.samples) if central[i, part].any()]
             processes = tuple(model.config.samples[i] for i in rows)
@@ -155,6 +149,24 @@ def predicted(
                 _region(name, processes, central[rows, part], changes[:, rows, part], correlation, observed)
             )
     return tuple(found)
+
+
+def all_bins(
+    spec: Spec, parameters: FittedParameters, *, mu: float | None = None
+) -> tuple[dict[str, slice], Floats, Floats]:
+    """Total expectation of all regions in one array, with the covariance between all bins.
+
+    Args:
+        spec, parameters, mu: as of `predicted`.
+
+    Returns:
+        Where each region stands, the expectation (n_bins,) and its covariance (n_bins, n_bins).
+    """
+    with loaded_model(spec, "expected", 1.0, need_signal=False) as (model, _):
+        central, changes, correlation = _changes(model, *_taken_over(model, parameters, mu))
+        total = changes.sum(axis=1)
+        where = {name: model.config.channel_slices[name] for name in model.config.channels}
+        return where, central.sum(axis=0), np.asarray(total.T @ correlation @ total, dtype=np.float64)
 
 
 def control_prediction(
@@ -184,7 +196,7 @@ def _without_bins(parameters: FittedParameters) -> FittedParameters:
     return FittedParameters(names, parameters.values[left], parameters.covariance[np.ix_(left, left)])
 
 
-def _taken_over(model: pyhf.Model, parameters: FittedParameters) -> tuple[Floats, Floats]:
+def _taken_over(model: pyhf.Model, parameters: FittedParameters, mu: float | None) -> tuple[Floats, Floats]:
     """Values and covariance for the model, known parameters by name and the others from their constraints."""
     values, widths = _priors(model)
     covariance = np.diag(widths**2)
@@ -193,6 +205,9 @@ def _taken_over(model: pyhf.Model, parameters: FittedParameters) -> tuple[Floats
     there = [parameters.names.index(names[i]) for i in here]
     values[here] = parameters.values[there]
     covariance[np.ix_(here, here)] = parameters.covariance[np.ix_(there, there)]
+    poi = model.config.poi_index
+    if mu is not None and poi is not None:
+        values[poi], covariance[poi], covariance[:, poi] = mu, 0.0, 0.0
     return values, covariance
 
 
