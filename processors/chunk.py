@@ -1,7 +1,7 @@
 """One chunk of one file: who it is, how it is read, and that it is still the file that was planned."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any
 
@@ -33,6 +33,7 @@ class Chunk:
         view: its branches.
         era: of the dataset; None if the card names none.
         by_entry: events are told apart by file and entry, not by their numbers.
+        declared: what stood in for what the file lacks; where fields are asked for one by one, so far.
     """
 
     dataset: str
@@ -45,6 +46,7 @@ class Chunk:
     view: View
     era: str | None = None
     by_entry: bool = False
+    declared: dict[str, str] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -97,8 +99,14 @@ class Chunk:
         return working_point(self.view.layout, era=self.era, given=given, path=self.path)
 
 
-def open_chunk(events: Any, *, refuse_substitutes: bool) -> Chunk:
+def open_chunk(events: Any, *, refuse_substitutes: bool, complete: bool = True) -> Chunk:
     """The chunk behind the events that a processor is given: the facility's entries, or coffea's NanoEvents.
+
+    Args:
+        events: of one chunk.
+        refuse_substitutes: refuse a file in place of using stand-ins.
+        complete: refuse a file that lacks a field of its dialect; an analysis that asks for fields one by
+            one finds out when it asks.
 
     Raises:
         DataError: the file changed after it was planned, lacks a needed branch, or needs a substitute that
@@ -114,7 +122,8 @@ def open_chunk(events: Any, *, refuse_substitutes: bool) -> Chunk:
     dialect = DIALECTS[wanted] if wanted else dialect_of(entries.tree.branches, path=path)
     layout = dialect.layout(entries.tree.branches)
     is_data = bool(metadata.get("is_data", False))
-    check_layout(layout, path=path, is_data=is_data, refuse_substitutes=refuse_substitutes)
+    check_layout(layout, path=path, is_data=is_data, refuse_substitutes=refuse_substitutes, complete=complete)
+    declared = layout.substitutes if complete else _identity_of_file(layout)
     return Chunk(
         str(metadata["dataset"]),
         path,
@@ -126,7 +135,13 @@ def open_chunk(events: Any, *, refuse_substitutes: bool) -> Chunk:
         View(entries, layout),
         metadata.get("era"),
         metadata.get("identity") == "file" or IDENTITY_OF_FILE in layout.substitutes,
+        dict(declared),
     )
+
+
+def _identity_of_file(layout: Layout) -> dict[str, str]:
+    """The declaration that events are told apart by file and entry, where they are."""
+    return {name: note for name, note in layout.substitutes.items() if name == IDENTITY_OF_FILE}
 
 
 def _entries(events: Any) -> Entries:
@@ -136,14 +151,16 @@ def _entries(events: Any) -> Entries:
     return Entries(tree, int(metadata["entrystart"]), int(metadata["entrystop"]), metadata)
 
 
-def check_layout(layout: Layout, *, path: str, is_data: bool, refuse_substitutes: bool) -> None:
-    """Refuse a file that lacks what the analysis needs.
+def check_layout(
+    layout: Layout, *, path: str, is_data: bool, refuse_substitutes: bool, complete: bool = True
+) -> None:
+    """Refuse a file that lacks what the analysis needs: identity and generator weight if nothing else.
 
     Raises:
         DataError: a needed branch is missing, simulation has no generator weights, or a substitute would be
             used that the card refuses.
     """
-    layout.require(path=path)
+    layout.require(path=path, only=None if complete else DIALECTS[layout.dialect].identity)
     if not is_data and "gen_weight" not in layout.branches:
         field = next(field for field in DIALECTS[layout.dialect].fields if field.name == "gen_weight")
         message = (
@@ -151,8 +168,9 @@ def check_layout(layout: Layout, *, path: str, is_data: bool, refuse_substitutes
             "Set is_data: true if these are data."
         )
         raise DataError(message)
-    if refuse_substitutes and layout.substitutes:
-        name, note = next(iter(layout.substitutes.items()))
+    substitutes = layout.substitutes if complete else _identity_of_file(layout)
+    if refuse_substitutes and substitutes:
+        name, note = next(iter(substitutes.items()))
         message = (
             f"{path} (dialect {layout.dialect}) lacks {name}, and the card refuses the substitute: {note}."
         )

@@ -27,13 +27,17 @@ class Request:
         cuts: the section `selection`.
         variations: quantities that are shifted, each giving columns and a cutflow of its own.
         weights: scale factors by name; each with up and down gives two weight columns.
-        channels: names of the channels wanted, in order.
+        channels: names of the channels wanted, in order; the one without a name stands for all there are.
+        refuse_substitutes: stop where a format lacks an input, instead of declaring what stands for it.
+        btag_working_points: era or dialect → smallest discriminant of a b-jet, where it is not the format's.
     """
 
     cuts: Cuts
     variations: VariationsConfig = field(default_factory=VariationsConfig)
     weights: Mapping[str, ScaleFactor] = field(default_factory=dict)
     channels: tuple[str, ...] = (WHOLE,)
+    refuse_substitutes: bool = False
+    btag_working_points: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Branches of one tree between two entries, as the plain buffers that the file holds."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from queue import Queue
 from typing import Any
@@ -104,6 +104,29 @@ class Tree:
     def forget(self) -> None:
         """Drop the baskets that were kept."""
         self._last.clear()
+
+    def is_plain(self, name: str) -> bool:
+        """Whether a branch holds plain numbers, one or a list of them per event."""
+        return self._branch(name).is_plain
+
+    def whole(self, name: str, start: int, stop: int) -> ak.Array:
+        """A branch of any type between two entries, as uproot reads it."""
+        with reading(self.path, f"branch {name}"):
+            return self._tree[name].array(entry_start=start, entry_stop=stop, library="ak")
+
+    def forms(self, extract: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
+        """Forms of the branches, by a function of uproot's tree."""
+        with reading(self.path, "the list of branches"):
+            return extract(self._tree)
+
+    def plain_type(self, name: str) -> tuple[np.dtype[Any], bool] | None:
+        """Type of the numbers of a branch, and whether each event has a list of them; None for others."""
+        interpretation: Any = getattr(self._tree[name], "interpretation", None)
+        if not _is_plain(interpretation):
+            return None
+        jagged = isinstance(interpretation, AsJagged)
+        numbers = interpretation.content if jagged else interpretation
+        return np.dtype(numbers.to_dtype), jagged
 
     def _branch(self, name: str) -> "_Branch":
         if name not in self._known:

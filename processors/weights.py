@@ -99,6 +99,21 @@ class Factors:
     nominal: Floats
     varied: dict[str, Floats]
 
+    @classmethod
+    def of(cls, values: Mapping[str, Mapping[Direction, Floats]], n_events: int) -> "Factors":
+        """Products of the factors by name, each given in its directions."""
+        ones = np.ones(n_events)
+        nominal = _product([value["nominal"] for value in values.values()], ones)
+        varied = {
+            f"{name}_{way}": _product(
+                [value[way if other == name else "nominal"] for other, value in values.items()], ones
+            )
+            for name in values
+            for way in values[name]
+            if way != "nominal"
+        }
+        return cls(nominal, varied)
+
 
 def check_scale_factors(wanted: Mapping[str, ScaleFactor]) -> None:
     """Refuses, before any event is read, what could not be evaluated.

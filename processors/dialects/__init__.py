@@ -4,7 +4,14 @@ from collections.abc import Collection, Mapping
 
 from znought.errors import DataError
 from znought.processors.dialects.base import Dialect
-from znought.processors.dialects.nanoaod import NANOAOD_V9, NANOAOD_V12, NANOAOD_V15, SIMULATION
+from znought.processors.dialects.nanoaod import (
+    NANOAOD_OTHER,
+    NANOAOD_V9,
+    NANOAOD_V12,
+    NANOAOD_V15,
+    SIMULATION,
+    is_like_nanoaod,
+)
 from znought.processors.dialects.opendata import OPENDATA_2020, OPENDATA_2025
 from znought.processors.dialects.physlite import PHYSLITE
 
@@ -21,21 +28,25 @@ DIALECTS: Mapping[str, Dialect] = {
         PHYSLITE,
         OPENDATA_2025,
         OPENDATA_2020,
+        NANOAOD_OTHER,
     )
 }
 
 
 def dialect_of(branches: Collection[str], *, path: str) -> Dialect:
-    """The first dialect whose markers are all among the branches, else the one with the fewest missing.
+    """The first dialect whose markers are all among the branches, else that of any NanoAOD-like tree.
 
     Raises:
-        DataError: no marker of any dialect is there.
+        DataError: no dialect reads them; the one with the fewest missing markers is named.
     """
     present = frozenset(branches)
-    for dialect in DIALECTS.values():
+    marked = {name: dialect for name, dialect in DIALECTS.items() if dialect.markers}
+    for dialect in marked.values():
         if present.issuperset(dialect.markers):
             return dialect
-    missing = {name: set(dialect.markers) - present for name, dialect in DIALECTS.items()}
+    if is_like_nanoaod(present):
+        return NANOAOD_OTHER
+    missing = {name: set(dialect.markers) - present for name, dialect in marked.items()}
     nearest = min(missing, key=lambda name: len(missing[name]) / len(DIALECTS[name].markers))
     message = (
         f"{path}: no dialect reads this tree. Nearest is {nearest}, which lacks branch "

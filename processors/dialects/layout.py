@@ -63,15 +63,20 @@ class Layout:
     substitutes: Mapping[str, str]
     missing: Mapping[str, tuple[str, ...]]
 
-    def require(self, *, path: str) -> "Layout":
+    def require(self, *, path: str, only: Collection[str] | None = None) -> "Layout":
         """This layout, or an error that names file, field and branches.
+
+        Args:
+            path: the file.
+            only: names of the fields that are needed; None for all.
 
         Raises:
             DataError: a needed field has neither branch nor substitute.
         """
-        if not self.missing:
+        missing = {name: tried for name, tried in self.missing.items() if only is None or name in only}
+        if not missing:
             return self
-        wanted = "; ".join(f"{name} (branch {' or '.join(tried)})" for name, tried in self.missing.items())
+        wanted = "; ".join(f"{name} (branch {' or '.join(tried)})" for name, tried in missing.items())
         message = f"{path} lacks what dialect {self.dialect} needs: {wanted}."
         raise DataError(message)
 

@@ -1,5 +1,6 @@
 """The NanoAOD family: CMS versions 9, 12 and 15, and the ntuples of the simulation."""
 
+from collections.abc import Collection
 from dataclasses import replace
 
 import numpy as np
@@ -10,7 +11,14 @@ from znought.processors.dialects.layout import Field, Source
 from znought.processors.dialects.view import View
 from znought.processors.objects import Floats, Jets, Leptons, Missing
 
-__all__ = ["NANOAOD_V9", "NANOAOD_V12", "NANOAOD_V15", "SIMULATION"]
+__all__ = [
+    "NANOAOD_OTHER",
+    "NANOAOD_V9",
+    "NANOAOD_V12",
+    "NANOAOD_V15",
+    "SIMULATION",
+    "is_like_nanoaod",
+]
 
 _ELECTRON_MEDIUM = 3  # Electron_cutBased: 0 fail, 1 veto, 2 loose, 3 medium, 4 tight
 _JET_TIGHT = 2  # bit of Jet_jetId
@@ -185,3 +193,27 @@ SIMULATION = replace(
     ),
     electron_gap=(1.37, 1.52),
 )
+
+NANOAOD_OTHER = replace(
+    NANOAOD_V9,
+    name="nanoaod",
+    description="NanoAOD-like trees with some of the collections only, such as skims and scouting",
+    markers=(),
+    fields=(
+        *_CMS,
+        Field.of("jet_btag", "Jet_btagUParTAK4B", "Jet_btagPNetB", "Jet_btagDeepFlavB"),
+        *_transverse("met", "MET", instead="PFMET", note="PFMET"),
+        *_transverse("met_track", "TkMET", instead="TrkMET", note="TrkMET"),
+        Field("met_significance", (Source("MET_significance", _ROOT_SIGNIFICANCE),), _MET_OVER_ROOT_HT),
+    ),
+)
+
+
+def is_like_nanoaod(present: Collection[str]) -> bool:
+    """Whether some collection is written as NanoAOD does: `nJet` beside `Jet_pt`.
+
+    >>> is_like_nanoaod({"nMuon", "Muon_pt"}), is_like_nanoaod({"lep_n", "lep_pt"})
+    (True, False)
+    """
+    names = (branch.removesuffix("_pt") for branch in present if branch.endswith("_pt"))
+    return any(f"n{name}" in present for name in names)

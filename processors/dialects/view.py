@@ -185,10 +185,13 @@ class View:
         )
 
     def _column(self, name: str) -> Column:
-        branch = self.layout.branches[name]
-        if branch not in self._columns:
-            self.read_ahead(name)
-        return self._columns[branch]
+        return self.branch(self.layout.branches[name])
+
+    def branch(self, name: str) -> Column:
+        """A branch by its own name, of all events of the chunk."""
+        if name not in self._columns:
+            self._columns.update(self.entries.tree.read([name], self.entries.start, self.entries.stop))
+        return self._columns[name]
 
 
 def _native(values: NDArray[Any]) -> NDArray[Any]:

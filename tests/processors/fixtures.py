@@ -8,7 +8,11 @@ import awkward as ak
 import numpy as np
 import uproot
 
-__all__ = ["events", "write_nanoaod", "write_tree"]
+from znought.processors.chunk import Chunk, open_chunk
+from znought.processors.dialects.view import Entries
+from znought.processors.source import kept_tree
+
+__all__ = ["events", "whole_chunk", "write_nanoaod", "write_tree"]
 
 
 def _jagged(values: np.ndarray[Any, Any], counts: np.ndarray[Any, Any]) -> ak.Array:
@@ -94,3 +98,11 @@ def write_nanoaod(
             row[name] = np.array([value], kind)
         write_tree(file, "Runs", row)
     return str(path)
+
+
+def whole_chunk(path: str, *, tree: str = "Events", **metadata: Any) -> Chunk:
+    """All events of a file as one chunk, fields to be asked for one by one."""
+    opened = kept_tree(path, tree)
+    known = {"dataset": "toy", "filename": path, "treename": tree, "fileuuid": opened.uuid}
+    entries = Entries(opened, 0, opened.n_entries, {**known, **metadata})
+    return open_chunk(entries, refuse_substitutes=False, complete=False)

@@ -1,0 +1,155 @@
+"""Canonical events of ATLAS DAOD_PHYSLITE: momenta from MeV, missing transverse momentum from objects."""
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from znought.processors.canonical.assembly import (
+    Fields,
+    Maker,
+    assembled,
+    branch_offsets,
+    branch_values,
+    integers,
+    scaled,
+)
+from znought.processors.canonical.identification import (
+    MASS_ELECTRON_GEV,
+    MASS_MUON_GEV,
+    constant,
+    is_btagged,
+)
+from znought.processors.canonical.momenta import LEPTON_SUM, jet_sum
+from znought.processors.canonical.source import Catalogue, Source, data
+from znought.processors.reading import Tree
+
+__all__ = ["physlite_catalogue"]
+
+Typed = tuple[str, Maker]
+
+_GEV = 1e-3
+_COLLECTIONS: Mapping[str, str] = {
+    "Electron": "AnalysisElectrons",
+    "Muon": "AnalysisMuons",
+    "Tau": "AnalysisTauJets",
+    "Photon": "AnalysisPhotons",
+    "Jet": "AnalysisJets",
+    "FatJet": "AnalysisLargeRJets",
+}
+_MASSES = {"Electron": MASS_ELECTRON_GEV, "Muon": MASS_MUON_GEV, "Photon": 0.0}
+_CHARGED = ("Electron", "Muon", "Tau")
+_SCALARS: Mapping[str, str] = {
+    "run": "EventInfoAuxDyn.runNumber",
+    "luminosityBlock": "EventInfoAuxDyn.lumiBlock",
+    "event": "EventInfoAuxDyn.eventNumber",
+}
+_MUON_QUALITY_BITS = 7  # xAOD::Muon::Quality: 0 tight, 1 medium, 2 loose, 3 very loose
+_JVT_BELOW_GEV = 60.0
+_PT_MET_JET_MIN_GEV = 20.0
+_MET_NOTE = (
+    "negative vector sum of tight leptons above 10 GeV, good jets above 20 GeV and the soft track term: "
+    "PHYSLITE leaves the sum to the analysis"
+)
+
+
+def physlite_catalogue(tree: Tree) -> Catalogue:
+    """Collections of a PHYSLITE tree; besides the canonical fields, every whole number and flag."""
+    collections = {
+        name: _collection(name, container, tree)
+        for name, container in _COLLECTIONS.items()
+        if f"{container}AuxDyn.pt" in tree.branches
+    }
+    if "MET_Core_AnalysisMETAuxDyn.mpx" in tree.branches:
+        collections["MET"] = Fields(
+            {"pt": ("float64", partial(_met, place=0)), "phi": ("float64", partial(_met, place=1))}
+        )
+    scalars = {name: branch for name, branch in _SCALARS.items() if branch in tree.branches}
+    return assembled(collections, scalars, tree)
+
+
+def _collection(name: str, container: str, tree: Tree) -> Fields:
+    """Fields of one container."""
+    prefix = f"{container}AuxDyn."
+    makers: dict[str, Typed] = {
+        "pt": scaled(f"{prefix}pt", _GEV),
+        "eta": scaled(f"{prefix}eta"),
+        "phi": scaled(f"{prefix}phi"),
+        "charge": ("int32", constant(name, 0)),
+    }
+    if f"{prefix}m" in tree.branches:
+        makers["mass"] = scaled(f"{prefix}m", _GEV)
+    elif name in _MASSES:
+        makers["mass"] = "float64", constant(name, _MASSES[name])
+    if name in _CHARGED:
+        makers["charge"] = "int32", partial(_rounded, branch=f"{prefix}charge")
+    makers |= _IDENTIFICATION.get(name, {})
+    makers |= integers(tree, prefix, makers)
+    return Fields(makers, partial(branch_offsets, branch=f"{prefix}pt"))
+
+
+def _rounded(source: Source, *, branch: str) -> NDArray[np.int32]:
+    return np.asarray(np.rint(branch_values(source, branch=branch)), np.int32)
+
+
+def _electron_tight(source: Source) -> NDArray[np.bool_]:
+    return np.asarray(source.chunk.view.flat("electron_id") != 0)
+
+
+def _muon_tight(source: Source) -> NDArray[np.bool_]:
+    return np.asarray((source.chunk.view.flat("muon_id") & _MUON_QUALITY_BITS) == 0)
+
+
+def _isolation(source: Source, *, flavour: str) -> NDArray[np.float64]:
+    """ptvarcone30 over pT."""
+    view = source.chunk.view
+    cone, pt = (view.flat(f"{flavour}_{name}").astype(np.float64) for name in ("ptvarcone", "pt"))
+    return np.asarray(np.divide(cone, pt, out=np.full(len(pt), np.inf), where=pt > 0.0))
+
+
+def _jet_good(source: Source) -> NDArray[np.bool_]:
+    """NNJvt below 60 GeV."""
+    return np.asarray(
+        (source.chunk.view.flat("jet_jvt") != 0) | (source.array(data("Jet", "pt")) > _JVT_BELOW_GEV)
+    )
+
+
+def _btag(source: Source) -> NDArray[np.float64]:
+    return source.chunk.dialect.btag(source.chunk.view).astype(np.float64)
+
+
+def _flavour(source: Source) -> NDArray[np.int32]:
+    """Hadron flavour 0, 4 or 5, as NanoAOD has it: jets from τ leptons are light ones there."""
+    values = source.chunk.view.flat("jet_flavour")
+    return np.where((values == 4) | (values == 5), values, 0).astype(np.int32)
+
+
+_IDENTIFICATION: Mapping[str, Mapping[str, Typed]] = {
+    "Electron": {
+        "is_tight": ("bool", _electron_tight),
+        "isolation": ("float64", partial(_isolation, flavour="electron")),
+    },
+    "Muon": {
+        "is_tight": ("bool", _muon_tight),
+        "isolation": ("float64", partial(_isolation, flavour="muon")),
+    },
+    "Jet": {
+        "is_good": ("bool", _jet_good),
+        "btag": ("float64", _btag),
+        "is_btagged": ("bool", is_btagged),
+        "hadronFlavour": ("int32", _flavour),
+    },
+}
+
+
+def _met(source: Source, *, place: int) -> NDArray[np.float64]:
+    """pT or φ of the missing transverse momentum."""
+    source.declare("MET", _MET_NOTE)
+    soft = source.chunk.dialect.missing(source.chunk.view)
+    pt = source.array(data("Jet", "pt"))
+    use = source.array(data("Jet", "is_good")) & (pt > _PT_MET_JET_MIN_GEV)
+    hard: NDArray[Any] = jet_sum(source, use.astype(np.float64)) + source.array(LEPTON_SUM)
+    px, py = soft.px - hard[0], soft.py - hard[1]
+    return np.asarray(np.hypot(px, py) if place == 0 else np.arctan2(py, px))

@@ -1,0 +1,150 @@
+"""Buffers of one chunk's canonical events, each made when it is first asked for."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import awkward as ak
+import numpy as np
+from numpy.typing import NDArray
+
+from znought.errors import DataError
+from znought.processors.chunk import Chunk
+
+__all__ = ["Catalogue", "Settings", "Source", "data", "offsets"]
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the card says about reading.
+
+    Attributes:
+        btag_working_points: era or dialect → smallest discriminant of a b-jet, where it is not the format's.
+        refuse_substitutes: stop where a format lacks an input, instead of declaring what stands for it.
+    """
+
+    btag_working_points: Mapping[str, float] = field(default_factory=dict)
+    refuse_substitutes: bool = False
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """What the canonical events of one tree consist of.
+
+    Attributes:
+        contents: collection or scalar → its form; each node has a key of its own.
+        makers: key of a buffer → how it is made.
+    """
+
+    contents: Mapping[str, ak.forms.Form]
+    makers: Mapping[str, Callable[["Source"], Array]]
+
+    @classmethod
+    def of(
+        cls, contents: Mapping[str, dict[str, Any]], makers: Mapping[str, Callable[["Source"], Array]]
+    ) -> "Catalogue":
+        """Catalogue from forms as dictionaries."""
+        return cls({name: ak.forms.from_dict(form) for name, form in contents.items()}, makers)
+
+
+def data(collection: str, name: str) -> str:
+    """Key of the numbers of one field.
+
+    >>> data("Jet", "pt")
+    'data/Jet.pt'
+    """
+    return f"data/{collection}.{name}"
+
+
+def offsets(collection: str) -> str:
+    """Key of where the objects of each event begin and end."""
+    return f"offsets/{collection}"
+
+
+class Source:
+    """Makes buffers by key and keeps them; a shifted one asks its nominal one for all that did not move."""
+
+    def __init__(
+        self,
+        chunk: Chunk,
+        catalogue: Catalogue,
+        settings: Settings,
+        *,
+        nominal: "Source | None" = None,
+        moved: Mapping[str, Callable[["Source"], Array]] | None = None,
+    ) -> None:
+        """Buffers of a chunk, or those of `nominal` with some of them `moved`."""
+        self.chunk = chunk
+        self.catalogue = catalogue
+        self.settings = settings
+        self.nominal = nominal
+        # Libraries between here and the user's function may wrap what is raised here.
+        self.failures: list[BaseException] = [] if nominal is None else nominal.failures
+        self._moved = moved or {}
+        self._made: dict[str, Array] = {}
+
+    @property
+    def made(self) -> frozenset[str]:
+        """Keys of the buffers that were asked for."""
+        return frozenset(self._made)
+
+    def shifted(self, moved: Mapping[str, Callable[["Source"], Array]]) -> "Source":
+        """The same events with some buffers moved."""
+        return Source(self.chunk, self.catalogue, self.settings, nominal=self, moved=moved)
+
+    def has(self, collection: str, name: str) -> bool:
+        """Whether the events have a collection with this field."""
+        return data(collection, name) in self.catalogue.makers
+
+    def array(self, key: str) -> Array:
+        """The buffer of a key.
+
+        Raises:
+            DataError: the file cannot supply it.
+            OSError: it cannot be read.
+        """
+        if key in self._made:
+            return self._made[key]
+        try:
+            made = self._make(key)
+            self._check_length(key, len(made))
+        except BaseException as error:
+            self.failures.append(error)
+            raise
+        self._made[key] = made
+        return made
+
+    def counts(self, collection: str) -> NDArray[np.int64]:
+        """Objects per event, shape (n_events,)."""
+        return np.diff(self.array(offsets(collection))).astype(np.int64)
+
+    def declare(self, name: str, note: str) -> None:
+        """Note what stands in for something that the file lacks.
+
+        Raises:
+            DataError: the card refuses substitutes.
+        """
+        if self.settings.refuse_substitutes:
+            chunk = self.chunk
+            message = f"{chunk.path} (dialect {chunk.dialect.name}) lacks {name}"
+            raise DataError(f"{message}, and the card refuses the substitute: {note}.")
+        self.chunk.declared[name] = note
+
+    def _check_length(self, key: str, found: int) -> None:
+        """Refuse a field that does not hold one value for each object."""
+        kind, _, name = key.partition("/")
+        collection = name.split(".")[0]
+        if kind != "data" or offsets(collection) not in self.catalogue.makers:
+            return
+        expected = int(self.array(offsets(collection))[-1])
+        if found != expected:
+            raise DataError(f"{self.chunk.path}: {name} has {found} values for {expected} objects.")
+
+    def _make(self, key: str) -> Array:
+        if key in self._moved:
+            return self._moved[key](self)
+        if self.nominal is not None:
+            return self.nominal.array(key)
+        return self.catalogue.makers[key](self)

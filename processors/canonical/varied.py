@@ -1,0 +1,173 @@
+"""Canonical events with one quantity moved: lazily, sharing with the nominal ones all that stays."""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from znought.processors.canonical.events import CanonicalEvents
+from znought.processors.canonical.identification import is_btagged
+from znought.processors.canonical.momenta import (
+    JET_NOISE,
+    LEPTON_SUM,
+    MET_VECTOR,
+    direction,
+    jet_sum,
+)
+from znought.processors.canonical.source import Source, data
+from znought.processors.dialects.nanoaod import SIMULATION
+from znought.processors.variations import Variation
+
+__all__ = ["moved_collections", "varied_events"]
+
+Floats = NDArray[np.float64]
+Maker = Callable[[Source], NDArray[Any]]
+
+_SMALLEST_SMEARING = 0.1  # a jet keeps at least this share of its momentum
+_FACTOR = "helper/jet_factor"
+_TRACK_MET = ("TkMET", "TrkMET")
+_MOVED: Mapping[str, tuple[str, ...]] = {
+    "jes": ("Jet", "MET"),
+    "jer": ("Jet", "MET"),
+    "lepton_scale": ("Electron", "Muon", "MET", *_TRACK_MET),
+    "met_soft": ("MET",),
+    "btag": ("Jet",),
+}
+
+
+def moved_collections(variation: Variation) -> tuple[str, ...]:
+    """Collections in which a variation moves something."""
+    return _MOVED[variation.quantity]
+
+
+def varied_events(nominal: CanonicalEvents, variation: Variation) -> CanonicalEvents:
+    """The events with a quantity moved; missing transverse momentum follows what it was built from.
+
+    Jets within ΔR = 0.4 of a tight lepton are not counted again in the missing transverse momentum. Cross
+    references lead to moved objects.
+
+    Args:
+        nominal: events of a simulated dataset.
+        variation: what to move.
+    """
+    makers = {
+        key: maker
+        for key, maker in _MAKERS[variation.quantity](variation).items()
+        if not key.startswith("data/") or key in nominal.source.catalogue.makers
+    }
+    return nominal.with_moved(moved_collections(variation), nominal.source.shifted(makers))
+
+
+def _before(source: Source, key: str) -> NDArray[Any]:
+    """A nominal buffer."""
+    assert source.nominal is not None, "only shifted sources are asked"
+    return source.nominal.array(key)
+
+
+def _scaled(source: Source, *, key: str, factor: float) -> NDArray[Any]:
+    return _before(source, key) * factor
+
+
+def _jet_scale(variation: Variation) -> dict[str, Maker]:
+    """Momenta and masses of all jets times a factor."""
+    factor = 1.0 + variation.shift
+    return _jets(lambda source: np.full(int(source.counts("Jet").sum()), factor))
+
+
+def _jet_resolution(variation: Variation) -> dict[str, Maker]:
+    """Jets smeared by their nominal Gaussian numbers: up and down mirror one another."""
+    return _jets(
+        lambda source: np.maximum(1.0 + variation.shift * _before(source, JET_NOISE), _SMALLEST_SMEARING)
+    )
+
+
+def _jets(factor: Maker) -> dict[str, Maker]:
+    return {
+        _FACTOR: factor,
+        data("Jet", "pt"): partial(_smeared, key=data("Jet", "pt")),
+        data("Jet", "mass"): partial(_smeared, key=data("Jet", "mass")),
+        **_met(_after_jets),
+    }
+
+
+def _smeared(source: Source, *, key: str) -> Floats:
+    return np.asarray(_before(source, key) * source.array(_FACTOR))
+
+
+def _lepton_scale(variation: Variation) -> dict[str, Maker]:
+    """Momenta of electrons and muons times a factor; both missing transverse momenta see tight ones."""
+    factor = 1.0 + variation.shift
+    makers: dict[str, Maker] = {
+        data(name, "pt"): partial(_scaled, key=data(name, "pt"), factor=factor)
+        for name in ("Electron", "Muon")
+    }
+    makers |= _met(lambda source: -variation.shift * _before(source, LEPTON_SUM))
+    for name in _TRACK_MET:
+        makers[data(name, "pt")] = partial(_track_met, name=name, shift=variation.shift, place=0)
+        makers[data(name, "phi")] = partial(_track_met, name=name, shift=variation.shift, place=1)
+    return makers
+
+
+def _soft_term(variation: Variation) -> dict[str, Maker]:
+    """What is left of the missing transverse momentum without leptons and jets, times a factor."""
+    return _met(lambda source: variation.shift * _soft(source))
+
+
+def _soft(source: Source) -> Floats:
+    ones = np.ones(len(_before(source, data("Jet", "pt")))) if source.has("Jet", "pt") else None
+    jets = jet_sum(_nominal(source), ones) if ones is not None else 0.0
+    return np.asarray(_before(source, MET_VECTOR) + jets + _before(source, LEPTON_SUM))
+
+
+def _tagging(variation: Variation) -> dict[str, Maker]:
+    """The discriminant times a factor; the working point stays."""
+    factor = 1.0 + variation.shift
+    return {
+        data("Jet", "btag"): partial(_scaled, key=data("Jet", "btag"), factor=factor),
+        data("Jet", "is_btagged"): is_btagged,
+    }
+
+
+_MAKERS: Mapping[str, Callable[[Variation], dict[str, Maker]]] = {
+    "jes": _jet_scale,
+    "jer": _jet_resolution,
+    "lepton_scale": _lepton_scale,
+    "met_soft": _soft_term,
+    "btag": _tagging,
+}
+
+
+def _nominal(source: Source) -> Source:
+    assert source.nominal is not None, "only shifted sources are asked"
+    return source.nominal
+
+
+def _after_jets(source: Source) -> Floats:
+    """Shift of the missing transverse momentum when jets moved."""
+    return -jet_sum(_nominal(source), source.array(_FACTOR) - 1.0)
+
+
+def _met(shift: Maker) -> dict[str, Maker]:
+    """Missing transverse momentum moved by a vector, GeV, shape (2, n_events); its significance follows."""
+    return {
+        MET_VECTOR: lambda source: _before(source, MET_VECTOR) + shift(source),
+        data("MET", "pt"): lambda source: np.hypot(*source.array(MET_VECTOR)),
+        data("MET", "phi"): lambda source: np.arctan2(*source.array(MET_VECTOR)[::-1]),
+        data("MET", "significance"): _significance,
+    }
+
+
+def _significance(source: Source) -> Floats:
+    """Significance in proportion to the missing transverse momentum; CMS writes its square."""
+    before, after = (np.hypot(*vector) for vector in (_before(source, MET_VECTOR), source.array(MET_VECTOR)))
+    ratio = np.divide(after, before, out=np.ones(len(before)), where=before > 0.0)
+    power = 1 if source.chunk.dialect.name == SIMULATION.name else 2
+    return np.asarray(_before(source, data("MET", "significance")) * ratio**power)
+
+
+def _track_met(source: Source, *, name: str, shift: float, place: int) -> Floats:
+    pt, phi = (_before(source, data(name, field)) for field in ("pt", "phi"))
+    px, py = pt * direction(phi) - shift * _before(source, LEPTON_SUM)
+    return np.asarray(np.hypot(px, py) if place == 0 else np.arctan2(py, px))
