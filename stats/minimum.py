@@ -15,6 +15,7 @@ from iminuit import Minuit
 from numpy.typing import NDArray
 
 from znought.errors import DataError
+from znought.stats.descent import descend, measurements
 
 __all__ = ["Minimum", "fit_at", "lower_bounds", "sensitivity", "twice_nll"]
 
@@ -87,6 +88,15 @@ def fit_at(
     if lowest_mu is not None and config.poi_index is not None:
         low[config.poi_index] = lowest_mu
     sigma = sensitivity(model, point)
+    point = descend(
+        np.where(hold, point, np.maximum(point, low)),
+        ~hold,
+        np.where(hold, -np.inf, low),
+        sigma,
+        data=measurements(model, counts),
+        expected=lambda points: _expectations(model, points, auxiliary=True),
+        nll=evaluate,
+    )
     point = np.where(hold, point, np.maximum(point, low + _INSIDE * sigma))
     for minuit in _attempts(evaluate, point, hold, low, sigma):
         bound = _bound(minuit, hold, low, sigma)
@@ -147,13 +157,13 @@ def sensitivity(model: pyhf.Model, point: Floats) -> Floats:
     return np.asarray(1 / np.sqrt(np.maximum(information, 1e-24)), dtype=np.float64)
 
 
-def _expectations(model: pyhf.Model, points: Floats) -> Floats:
-    """Expected main data, shape (n_points, n_bins)."""
+def _expectations(model: pyhf.Model, points: Floats, *, auxiliary: bool = False) -> Floats:
+    """Expected main data, and auxiliary data on request, shape (n_points, n_data)."""
     size = _batch_size(model)
     padded = np.resize(points, (-(-len(points) // size) * size, points.shape[1]))
     batched = _batched(model, size)
     parts = [
-        batched.expected_data(padded[i : i + size], include_auxdata=False)
+        batched.expected_data(padded[i : i + size], include_auxdata=auxiliary)
         for i in range(0, len(padded), size)
     ]
     return np.asarray(np.concatenate(parts)[: len(points)], dtype=np.float64)
