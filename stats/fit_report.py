@@ -1,0 +1,102 @@
+"""Everything that a publication says about one fit, in one call."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass
+
+from znought.errors import DataError
+from znought.stats.goodness import GoodnessOfFit, LikelihoodScan, goodness_of_fit, likelihood_scan
+from znought.stats.impacts import GroupImpact, grouped_impacts
+from znought.stats.inference import DataKind, FitResult, Impact, fit_workspace, ranking
+from znought.stats.limits import Limit, cls_limit
+from znought.stats.prediction import RegionPrediction, fitted_parameters, predicted, prior_parameters
+from znought.stats.pseudo_experiments import ToyPValue, goodness_by_toys
+from znought.stats.spec import Spec, asimov_channels
+
+__all__ = ["FitReport", "full_fit"]
+
+
+@dataclass(frozen=True)
+class FitReport:
+    """Signal strength with all that stands around it."""
+
+    result: FitResult
+    impacts: tuple[Impact, ...]
+    groups: tuple[GroupImpact, ...]
+    limit: Limit | None
+    """None where CLs never falls far enough, as ``remarks`` then say."""
+    before: tuple[RegionPrediction, ...]
+    after: tuple[RegionPrediction, ...]
+    scan: LikelihoodScan
+    goodness: GoodnessOfFit | None
+    """None for Asimov data, which fit perfectly."""
+    goodness_toys: ToyPValue | None
+    asimov: tuple[str, ...]
+    """Regions whose data are Asimov."""
+    remarks: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, object]:
+        """Plain values, ready for JSON."""
+        return {
+            "result": self.result.to_dict(),
+            "impacts": [asdict(impact) for impact in self.impacts],
+            "groups": [asdict(group) for group in self.groups],
+            "limit": None if self.limit is None else asdict(self.limit),
+            "before": [region.to_dict() for region in self.before],
+            "after": [region.to_dict() for region in self.after],
+            "scan": self.scan.to_dict(),
+            "goodness": None if self.goodness is None else self.goodness.to_dict(),
+            "goodness_toys": None if self.goodness_toys is None else asdict(self.goodness_toys),
+            "asimov": list(self.asimov),
+            "remarks": list(self.remarks),
+        }
+
+
+def full_fit(
+    spec: Spec,
+    *,
+    data: DataKind = "expected",
+    groups: Mapping[str, Collection[str]] | None = None,
+    n_toys: int = 0,
+    seed: int = 1,
+) -> FitReport:
+    """Signal strength, significance, limit, impacts, yields before and after, scan and goodness of fit.
+
+    Args:
+        spec: a workspace.
+        data: Asimov data at mu = 1 (the limit without signal), or what the workspace holds as observations.
+        groups: parameters whose common impact is wanted, by name; by default MC statistics, free
+            normalisations and systematics.
+        n_toys: pseudo-experiments for the goodness of fit of observed data; 0 for none.
+        seed: of the pseudo-experiments.
+
+    Raises:
+        CardError: an unknown kind of data.
+        DataError: no signal, or a fit that did not converge.
+    """
+    result = fit_workspace(spec, data=data)
+    asimov = asimov_channels(spec)
+    # Asimov data in some regions would flatter the fit of the others.
+    judged = data == "observed" and not asimov
+    limit, remarks = _limit(spec, data)
+    if data == "observed" and asimov:
+        remarks.append(f"Data are Asimov in {', '.join(asimov)}: no goodness of fit is quoted.")
+    return FitReport(
+        result,
+        ranking(spec, data=data),
+        grouped_impacts(spec, groups, data=data),
+        limit,
+        predicted(spec, prior_parameters(spec)),
+        predicted(spec, fitted_parameters(spec, data=data)),
+        likelihood_scan(spec, data=data),
+        goodness_of_fit(spec, data=data) if judged else None,
+        goodness_by_toys(spec, n_toys, data=data, seed=seed) if judged and n_toys else None,
+        asimov,
+        tuple(remarks),
+    )
+
+
+def _limit(spec: Spec, data: DataKind) -> tuple[Limit | None, list[str]]:
+    try:
+        return cls_limit(spec, data=data), []
+    except DataError as error:
+        return None, [f"No upper limit: {error}"]
