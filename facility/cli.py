@@ -16,6 +16,7 @@ from rich.table import Table
 
 from znought import __version__
 from znought.errors import ZnoughtError
+from znought.facility.cli_likelihood import serving_likelihoods
 
 # `znought --help` answers at once: what is slow to import is imported by the command that needs it.
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ STAGE_HELP = {
     "train": "Columns → K networks, one fold per task.",
     "score": "Columns → network outputs, out of fold where trained.",
     "optimise": "Scores → bin edges and significances, tuned and held out (vh_ww).",
-    "fit": "Binned yields → profile-likelihood significance and results.json (vh_ww).",
+    "fit": "Binned yields → profile-likelihood significance and results.json (vh_ww); or a likelihood file.",
     "measure": "Scores → areas and Z_A by both definitions of signal, with projections (vh_bb_smeft).",
     "limits": "Scores → expected intervals, coverage, contour and results.json (vh_bb_smeft).",
     "plot": "Everything → figures and report.html.",
@@ -140,7 +141,8 @@ def _stage_command(name: str) -> Callable[..., None]:
 
 
 for _name, _help in STAGE_HELP.items():
-    app.command(_name, help=_help)(_stage_command(_name))
+    _command = _stage_command(_name)
+    app.command(_name, help=_help)(serving_likelihoods(_command, console) if _name == "fit" else _command)
 
 
 @app.command()
