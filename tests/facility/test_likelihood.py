@@ -1,6 +1,7 @@
 """Weights reach the templates without a second pass, and observed templates stand at the luminosity read."""
 
 import json
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,6 +13,7 @@ from tests.facility.test_process import CORRECTIONS, MUON
 from znought.facility.context import Context
 from znought.facility.vh_ww.learning import learning_plan
 from znought.facility.vh_ww.likelihood import fit_settings, templates
+from znought.facility.vh_ww.stages import fit as stage
 from znought.facility.vh_ww.stages.process import process
 from znought.facility.vh_ww.stages.score import _score_file
 from znought.processors.features import FEATURES
@@ -90,3 +92,40 @@ def test_templates_of_a_fit_to_data_stand_at_the_luminosity_that_was_read(scored
     scored.workspace.ledger.write_text(json.dumps(ledger | {"data_lumi_ifb": 1.0}))
     halved = _by_name(templates(scored.card, scored.workspace, EDGES, with_data=True))
     np.testing.assert_allclose(halved["SR"].nominal.sumw, 0.5 * observed["SR"].nominal.sumw)
+
+
+def test_templates_without_a_likelihood_still_give_yields_and_a_reason(
+    scored: Context[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = templates(scored.card, scored.workspace, EDGES, with_data=False)
+    empty = [replace(r, nominal=replace(r.nominal, sumw=_without(r, scored.card.signal))) for r in found]
+    monkeypatch.setattr(stage, "templates", lambda *_, **__: empty)
+    scored.workspace.fit.mkdir(exist_ok=True)
+    (scored.workspace.fit / "workspace.json").write_text("of an earlier run")
+    summary, notes, written = stage._likelihood(scored, EDGES)
+    assert summary is None
+    assert notes == [f"No likelihood: no signal: {scored.card.signal} has no positive yield in any region."]
+    assert {path.name for path in written} >= {"templates.root", "yields.tex"}
+    assert not (scored.workspace.fit / "workspace.json").exists()
+
+
+def test_a_variation_that_empties_a_process_is_a_remark(
+    scored: Context[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = templates(scored.card, scored.workspace, EDGES, with_data=False)
+    process = next(p for p in found[0].nominal.processes if p != scored.card.signal)
+    changed = []
+    for region in found:
+        down = region.variation("muon_id_down")
+        gone = {"muon_id_down": replace(down, sumw=_without(region, process))}
+        changed.append(replace(region, variations=region.variations | gone))
+    monkeypatch.setattr(stage, "templates", lambda *_, **__: changed)
+    _, notes, written = stage._likelihood(scored, EDGES)
+    assert any(note.startswith(f"muon_id is left out for {process} in SR:") for note in notes)
+    assert "workspace.json" in {path.name for path in written}
+
+
+def _without(region: RegionTemplates, process: str) -> Any:
+    """Yields of the region with one process emptied."""
+    rows = np.array([[name != process] for name in region.nominal.processes])
+    return region.nominal.sumw * rows
