@@ -68,6 +68,8 @@ class WorkspaceConfig:
     """Effective background events of a bin above which its MC statistics are Gaussian; see `mc_modifiers`."""
     pruning: Pruning = field(default_factory=Pruning)
     mu_max: float = 20.0
+    """Upper bound of mu for programs that read the workspace, raised where data or sensitivity need more;
+    fits of this package have none."""
 
     def __post_init__(self) -> None:
         if not self.signal:
@@ -168,7 +170,7 @@ def prepared_workspace(regions: Sequence[RegionTemplates], config: WorkspaceConf
     spec: Spec = {
         "channels": channels,
         "observations": observations,
-        "measurements": [_measurement(regions, floating, config.mu_max)],
+        "measurements": [_measurement(regions, floating, config)],
         "version": "1.0.0",
     }
     remarks = [f"{process} has no positive yield in any region." for process in sorted(absent)]
@@ -219,12 +221,26 @@ def _absent(regions: Sequence[RegionTemplates], processes: Sequence[str]) -> set
     return set(processes) - present
 
 
-def _measurement(regions: Sequence[RegionTemplates], floating: Sequence[str], mu_max: float) -> Spec:
+def _measurement(
+    regions: Sequence[RegionTemplates], floating: Sequence[str], config: WorkspaceConfig
+) -> Spec:
     """The parameter of interest and free normalisations, under a name that says which data are Asimov."""
-    parameters = [{"name": "mu", "bounds": [[0.0, mu_max]], "inits": [1.0]}]
+    parameters = [{"name": "mu", "bounds": [[0.0, _mu_bound(regions, config)]], "inits": [1.0]}]
     parameters += [{"name": f"norm_{p}", "bounds": [[0.0, 10.0]], "inits": [1.0]} for p in floating]
     blinded = [region.name for region in regions if region.observed is None]
     return {"name": measurement_name(blinded), "config": {"poi": "mu", "parameters": parameters}}
+
+
+def _mu_bound(regions: Sequence[RegionTemplates], config: WorkspaceConfig) -> float:
+    """Twice the signal strength that the counts suggest and ten of its statistical errors, or ``mu_max``."""
+    information = score = 0.0
+    for region in regions:
+        signal, _ = region.nominal.total([p for p in region.nominal.processes if p in config.signal])
+        expected = region.nominal.sumw.sum(axis=0)
+        weight = np.divide(signal, expected, out=np.zeros_like(expected), where=expected > 0)
+        information += float(weight @ signal)
+        score += float(weight @ (_data(region) - expected + signal))
+    return max(config.mu_max, 2 * score / information + 10 / float(np.sqrt(information)))
 
 
 def _samples(region: RegionTemplates, config: WorkspaceConfig, pruned: list[Pruned]) -> list[Spec]:

@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyhf
 import pytest
 import uproot
 
-from tests.stats.regions import config, regions, yields
+from tests.stats.regions import PROCESSES, config, regions, yields
 from znought.errors import CardError, DataError
 from znought.stats.exchange import write_workspace
+from znought.stats.fit import pyhf_session
 from znought.stats.formats.card_writer import write_datacard
 from znought.stats.hs3 import hs3_document
 from znought.stats.inference import fit_workspace
@@ -26,6 +28,7 @@ from znought.stats.workspace import (
     build_workspace,
     prepared_workspace,
 )
+from znought.stats.yields import Yields
 
 pytestmark = pytest.mark.filterwarnings(
     # pyhf validates with a class that jsonschema has since deprecated.
@@ -104,6 +107,24 @@ def test_a_process_without_yield_is_left_out_with_its_parameter() -> None:
         )
     with pytest.raises(DataError, match="at least one region"):
         build_workspace([], config())
+
+
+def test_the_exported_bound_lets_other_programs_find_the_minimum() -> None:
+    sumw = np.array([[0.5], [50.0], [0.0]])
+    excess = RegionTemplates(
+        "SR",
+        Yields(PROCESSES, np.array([0.0, 1.0]), sumw, 1e-6 * sumw, np.full((3, 1), 100)),
+        observed=np.array([80.0]),
+    )
+    spec = build_workspace([excess], WorkspaceConfig(luminosity_rel=0.0))
+    with pyhf_session():
+        workspace = pyhf.Workspace(spec)
+        model = workspace.model()
+        theirs = pyhf.infer.mle.fit(workspace.data(model), model)
+        found = float(theirs[model.config.poi_index])
+    assert found == pytest.approx(60.0, rel=1e-2)
+    measurement: Any = build_workspace(regions(), config())["measurements"]
+    assert measurement[0]["config"]["parameters"][0]["bounds"] == [[0.0, 20.0]]
 
 
 def test_exports_say_that_their_data_are_asimov(tmp_path: Path) -> None:
