@@ -27,14 +27,14 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.processors.fixtures import events, write_tree
+from znought.analyses.vh_ww.columns import NOMINAL, VHWWProcessor
+from znought.analyses.vh_ww.features import FEATURES
 from znought.facility.runner import RunResult, process_fileset
 from znought.processors.dialects import DIALECTS
-from znought.processors.features import FEATURES
 from znought.processors.hists import AXES
 from znought.processors.reading import Tree
 from znought.processors.source import open_options
 from znought.processors.variations import VariationsConfig
-from znought.processors.vh_ww import NOMINAL, VHWWProcessor
 
 BATCH = 100_000
 FIVE = VariationsConfig(enabled=("jes", "jer", "lepton_scale", "met_soft", "btag"))

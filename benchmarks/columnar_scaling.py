@@ -22,8 +22,8 @@ from distributed import Client, LocalCluster
 from rich.console import Console
 
 from benchmarks.columnar import generate
+from znought.analyses.vh_ww.columns import VHWWProcessor
 from znought.facility.runner import process_fileset
-from znought.processors.vh_ww import VHWWProcessor
 
 CHUNK = 100_000
 SMALL = 100

@@ -25,8 +25,8 @@ from znought.models.network import NetworkConfig, build_network, build_optimiser
 from znought.models.scaling import RobustScaler
 from znought.models.search import Job, Search, SearchConfig
 from znought.models.space import SpaceConfig
-from znought.stats.smeft import cut_scan
-from znought.stats.smeft_channel import hypothesis
+from znought.stats.eft.channel import hypothesis
+from znought.stats.eft.counting import cut_scan
 
 CONSOLE = Console(width=200, highlight=False, markup=False, soft_wrap=True)
 VALUE = 0.03

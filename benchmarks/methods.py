@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
+from znought.analyses.vh_ww.features import FEATURES
 from znought.facility.card import load_card
-from znought.facility.vh_ww.card import VHWWCard
-from znought.facility.vh_ww.sample import ScoredSample, read_sample
+from znought.facility.card_standard import VHWWCard
+from znought.facility.sample import ScoredSample, read_sample
 from znought.facility.workspace import Workspace
-from znought.processors.features import FEATURES
 from znought.stats.binning import PLAIN, Method, tune
 from znought.stats.crossfit import cross_fitted
 

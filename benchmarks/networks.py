@@ -21,14 +21,15 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
+from znought.analyses.vh_ww.features import FEATURES
 from znought.facility.card import load_card
+from znought.facility.card_standard import VHWWCard
+from znought.facility.learning import LearningPlan, learning_plan, other_events, training_data
 from znought.facility.progress import Terminal
 from znought.facility.sites import connect
+from znought.facility.stages.train import boost_trees, train_networks
+from znought.facility.stages.tune import Task, drive
 from znought.facility.store import EventTable, read_events
-from znought.facility.vh_ww.card import VHWWCard
-from znought.facility.vh_ww.learning import LearningPlan, learning_plan, other_events, training_data
-from znought.facility.vh_ww.stages.train import boost_trees, train_networks
-from znought.facility.vh_ww.stages.tune import Task, drive
 from znought.facility.workspace import Workspace
 from znought.models.boosting import combine
 from znought.models.evaluation import auc_estimates
@@ -39,7 +40,6 @@ from znought.models.scoring import scores_of
 from znought.models.search import Search, SearchConfig
 from znought.models.space import SpaceConfig
 from znought.models.training import TrainedFold
-from znought.processors.features import FEATURES
 from znought.processors.regions import regions_from_card
 from znought.stats.crossfit import cross_fitted
 

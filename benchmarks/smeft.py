@@ -33,11 +33,11 @@ from znought.models.observables import (
     vh_probability,
 )
 from znought.models.parametrised import excess_density, parametrised_network_scores
+from znought.stats.eft.channel import hypothesis
+from znought.stats.eft.counting import CutScan, SignalDefinition, cut_scan
+from znought.stats.eft.likelihood import Systematics
+from znought.stats.eft.measurement import ScoredChannel, SmeftConfig, projections, significance
 from znought.stats.significance import asimov_z0
-from znought.stats.smeft import CutScan, SignalDefinition, cut_scan
-from znought.stats.smeft_analysis import ScoredChannel, SmeftConfig, projections, significance
-from znought.stats.smeft_channel import hypothesis
-from znought.stats.smeft_likelihood import Systematics
 
 VALUES = (0.03, 0.01, 0.001)
 TALK = {0.03: (0.75, 31.5), 0.001: (0.52, 1.76)}

@@ -11,8 +11,11 @@ from benchmarks.smeft_sample import Floats
 from benchmarks.tables import header, row
 from znought.plots.limits import ContourGrid, LimitEntry, contours, likelihood_scan, limit_bars
 from znought.plots.style import FigureLabel
-from znought.stats.limits_smeft import Interval, delta_2lnl, interval
-from znought.stats.smeft_analysis import (
+from znought.stats.eft.calibration import Calibration, calibrations
+from znought.stats.eft.channel import doubling_edges
+from znought.stats.eft.intervals import Interval, delta_2lnl, interval
+from znought.stats.eft.likelihood import Systematics
+from znought.stats.eft.measurement import (
     COMBINED,
     ScoredChannel,
     SmeftConfig,
@@ -22,9 +25,6 @@ from znought.stats.smeft_analysis import (
     truncated_limits,
     two_coefficients,
 )
-from znought.stats.smeft_calibration import Calibration, calibrations
-from znought.stats.smeft_channel import doubling_edges
-from znought.stats.smeft_likelihood import Systematics
 
 LUMI_IFB = 80.0
 QUOTED = "network"

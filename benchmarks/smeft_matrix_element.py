@@ -10,9 +10,9 @@ effective sample sizes. Markdown tables; takes about a minute.
 import numpy as np
 
 from benchmarks.tables import CONSOLE, row
-from tests.simulation.test_smeft import hard_process, mapped, random_rotation
-from tests.simulation.test_smeft_record import chi2_per_bin, generate, square
-from znought.simulation import smeft
+from tests.analyses.vh_bb.test_hard_process import chi2_per_bin, generate, square
+from tests.analyses.vh_bb.test_matrix_element import hard_process, mapped, random_rotation
+from znought.analyses.vh_bb import matrix_element as smeft
 
 VALUES = (0.001, 0.01, 0.03)
 REFERENCE = {100.0: (1.043, 1.57, 3.62), 160.0: (1.083, 2.19, 6.98), 200.0: (1.118, 2.81, 10.7)}

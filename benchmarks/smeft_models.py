@@ -16,7 +16,7 @@ from benchmarks.smeft_sample import N_FOLDS, Floats, Sample
 from znought.models.network import LossConfig, NetworkConfig
 from znought.models.observables import Predict, out_of_fold
 from znought.models.training import TrainingConfig, TrainingData, train_fold
-from znought.stats.smeft_channel import hypothesis
+from znought.stats.eft.channel import hypothesis
 
 LossKind = Literal["cross_entropy", "asimov"]
 TRAINING = TrainingConfig(batch_size=4096, max_epochs=100, patience=15, monitor="loss")

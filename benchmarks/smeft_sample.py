@@ -11,16 +11,16 @@ import yaml
 from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
+from znought.analyses.vh_bb.columns import VHBBProcessor, smeft_columns
+from znought.analyses.vh_bb.features import FEATURES
+from znought.analyses.vh_bb.selection import VHBBSelection
 from znought.facility.runner import process_fileset
 from znought.identity import event_identity
 from znought.models.folds import assign_folds
 from znought.models.observables import ObservableData
 from znought.processors.normalisation import normalise
 from znought.processors.regions import regions_from_card
-from znought.processors.vh_bb import VHBBProcessor, smeft_columns
-from znought.processors.vh_bb_features import FEATURES
-from znought.processors.vh_bb_selection import VHBBSelection
-from znought.stats.smeft_channel import ChannelEvents, MorphingConfig
+from znought.stats.eft.channel import ChannelEvents, MorphingConfig
 
 Floats = NDArray[np.float64]
 N_FOLDS = 5

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 from uuid import UUID
 
 from znought.facility.ledger import PlannedChunk
@@ -14,20 +14,12 @@ from znought.processors.source import READ_ERRORS, by_health, kept_tree, note_fa
 __all__ = ["Outcome", "Processor", "Task", "attempt"]
 
 
-class Substitution(Protocol):
-    """A preselection that says whether stand-ins for missing inputs are welcome."""
-
-    @property
-    def substitutes(self) -> Literal["declare", "refuse"]:
-        """Use and report them, or stop."""
-
-
 class Processor(Protocol):
     """What the runner asks of a processor."""
 
     @property
-    def selection(self) -> Substitution:
-        """Its preselection."""
+    def refuse_substitutes(self) -> bool:
+        """Stop where a format lacks an input, instead of declaring what stands for it."""
 
     def process(self, events: Any) -> dict[str, DatasetResult]:
         """Result of one chunk, under the name of its dataset."""

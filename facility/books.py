@@ -74,14 +74,14 @@ def column_files(directory: Path, found: RunResult) -> list[Path]:
     """The column files of a run below `directory`; those that an earlier run left are removed."""
     kept = {Path(file.path) for result in found.results.values() for file in result.columns}
     root = directory.resolve()
-    for file in set(root.glob("*/*/*.parquet")) - kept:
+    for file in set(root.rglob("*.parquet")) - kept:
         file.unlink()
     return [directory / path.relative_to(root) for path in sorted(kept)]
 
 
-def cutflow_by_process(card: Card, found: RunResult, scales: Scales) -> dict[str, Any]:
+def cutflow_by_process(card: Card, found: RunResult, scales: Scales, channel: str) -> dict[str, Any]:
     """Raw and expected events after each cut with efficiencies, per process, as `cutflow.json` holds them."""
-    flows = _by_process(card, found, scales)
+    flows = _by_process(card, found, scales, channel)
     cuts = next(iter(flows.values())).names if flows else ()
     processes: dict[str, dict[str, Any]] = {}
     for process, flow in flows.items():
@@ -105,10 +105,10 @@ def flow_entry(flow: Cutflow) -> FlowEntry:
     }
 
 
-def cutflow_tables(card: Card, path: Path, found: RunResult, scales: Scales) -> list[Path]:
+def cutflow_tables(card: Card, path: Path, found: RunResult, scales: Scales, channel: str) -> list[Path]:
     """Writes the cutflow beside its JSON file: CSV per process and per dataset, LaTeX per process."""
-    processes = _by_process(card, found, scales)
-    datasets = {name: _flow(found, name, scales) for name in found.results}
+    processes = _by_process(card, found, scales, channel)
+    datasets = {name: _flow(found, name, scales, channel) for name in found.results}
     texts = {
         path.with_suffix(".csv"): table_csv(processes),
         path.with_name(f"{path.stem}_datasets.csv"): table_csv(datasets, what="dataset"),
@@ -119,18 +119,18 @@ def cutflow_tables(card: Card, path: Path, found: RunResult, scales: Scales) -> 
     return list(texts)
 
 
-def _flow(found: RunResult, dataset: str, scales: Scales) -> Cutflow:
+def _flow(found: RunResult, dataset: str, scales: Scales, channel: str) -> Cutflow:
     """Cutflow of one dataset in expected events."""
-    flow = found.results[dataset].cutflows.get(NOMINAL, Cutflow())
+    flow = found.results[dataset].of(channel).cutflows.get(NOMINAL, Cutflow())
     return flow.scaled(scale_entry(scales[dataset])["scale"])
 
 
-def _by_process(card: Card, found: RunResult, scales: Scales) -> dict[str, Cutflow]:
+def _by_process(card: Card, found: RunResult, scales: Scales, channel: str) -> dict[str, Cutflow]:
     """Cutflow of each process in expected events; exact sums, so their order does not matter."""
     flows: dict[str, Cutflow] = {}
     for name in found.results:
         process = card.datasets[name].process
-        flows[process] = flows.get(process, Cutflow()) + _flow(found, name, scales)
+        flows[process] = flows.get(process, Cutflow()) + _flow(found, name, scales, channel)
     return flows
 
 

@@ -1,7 +1,7 @@
 """The analysis card: everything a user decides about an analysis, in one YAML file.
 
-Sections are the configuration dataclasses of the rooms, so that a default stands in one place. The key
-`analysis` chooses the card's class; this module reads, checks and names mistakes, and knows no physics.
+The key `analysis` names the analysis, and that decides the card's class; this module reads, checks and names
+mistakes, and knows no physics.
 """
 
 import dataclasses
@@ -12,17 +12,18 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ValidationError, create_model
 
+from znought.analysis import Analysis
 from znought.errors import CardError, unknown_name
 from znought.facility.card_base import Card
-from znought.facility.vh_bb.card import VHBBCard
-from znought.facility.vh_ww.card import VHWWCard
+from znought.facility.card_standard import StandardCard
+from znought.facility.finding import Found, find_analysis, given_analysis
 
-__all__ = ["CARDS", "Card", "VHBBCard", "VHWWCard", "load_card"]
+__all__ = ["Card", "StandardCard", "card_class", "load_card", "load_with_analysis"]
 
-CARDS: Mapping[str, type[Card]] = types.MappingProxyType({"vh_ww": VHWWCard, "vh_bb_smeft": VHBBCard})
-"""Value of the key `analysis` → class of the card."""
+MOVED: Mapping[str, str] = types.MappingProxyType({})
+"""Keys of earlier versions → the key that took their place."""
 
 
 class _Loader(yaml.SafeLoader):
@@ -38,12 +39,41 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-def load_card(path: Path) -> Card:
+def load_card(path: Path, analysis: Analysis | None = None) -> Card:
     """Reads and checks a card; its class is that of its analysis.
+
+    Args:
+        path: of the YAML file.
+        analysis: instead of the one that the card names, as a notebook has it.
 
     Raises:
         CardError: missing file, bad YAML, an unknown key (with the nearest valid one) or a bad value.
     """
+    return load_with_analysis(path, analysis)[0]
+
+
+def load_with_analysis(path: Path, analysis: Analysis | None = None) -> tuple[Card, Found]:
+    """A card, and its analysis with the source that it came from."""
+    content = _content(path)
+    try:
+        found = find_analysis(_name(content), path.parent) if analysis is None else given_analysis(analysis)
+        return _validated(content, found.analysis).of(found.analysis).placed(path.parent), found
+    except CardError as error:
+        raise CardError(f"{path}: {error}") from error
+
+
+def card_class(analysis: Analysis) -> type[Card]:
+    """The card of an analysis: the standard one with its selection and its own sections."""
+    if analysis.card is not None:
+        return typing.cast(type[Card], analysis.card)
+    fields: dict[str, Any] = {"selection": (analysis.selection, analysis.selection())}
+    for name, section in analysis.sections.items():
+        model, default = section if isinstance(section, tuple) else (section, section())
+        fields[name] = (model, default)
+    return create_model("AnalysisCard", __base__=StandardCard, __module__=__name__, **fields)
+
+
+def _content(path: Path) -> dict[str, Any]:
     try:
         content = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
     except FileNotFoundError as error:
@@ -54,18 +84,17 @@ def load_card(path: Path) -> Card:
         raise CardError(f"{path}: {error}") from error
     if not isinstance(content, dict):
         raise CardError(f"{path}: expected a mapping of keys, received {type(content).__name__}.")
-    try:
-        return _validated(content).placed(path.parent)
-    except CardError as error:
-        raise CardError(f"{path}: {error}") from error
+    return content
 
 
-def _validated(content: Mapping[Any, Any]) -> Card:
+def _name(content: Mapping[str, Any]) -> str:
     if "analysis" not in content:
-        raise CardError(f"analysis: this key is missing. Expected one of: {', '.join(CARDS)}.")
-    kind = CARDS.get(str(content["analysis"]))
-    if kind is None:
-        raise CardError(f"analysis: {unknown_name('analysis', content['analysis'], CARDS)}")
+        raise CardError("analysis: this key is missing; name a shipped analysis or a file beside the card.")
+    return str(content["analysis"])
+
+
+def _validated(content: Mapping[Any, Any], analysis: Analysis) -> Card:
+    kind = card_class(analysis)
     try:
         return kind.model_validate(content)
     except ValidationError as error:

@@ -1,98 +1,48 @@
-"""What every analysis card holds: datasets, their processes, how they are read and how they are simulated."""
+"""What every card holds: datasets and their processes, selection, regions, systematics and training."""
 
-from collections.abc import Iterable, Mapping
-from itertools import combinations
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, PrivateAttr, SerializeAsAny, field_validator, model_validator
 
-from znought.errors import unknown_name
+from znought.analysis import Analysis, Cuts, Variable
+from znought.errors import CardError, unknown_name
+from znought.facility.card_sections import (
+    Dataset,
+    Process,
+    Processing,
+    RegionCuts,
+    Section,
+    check_known,
+    refuse_overlaps,
+)
+from znought.models.training import TrainingConfig
 from znought.processors.regions import regions_from_card
+from znought.processors.variations import VariationsConfig
+from znought.processors.weights import ScaleFactor
 from znought.simulation.config import SimulationConfig
+from znought.stats.validation import ValidationConfig
 
-__all__ = ["Card", "Dataset", "Process", "Processing", "RegionCuts", "Section", "check_known"]
+__all__ = ["Card"]
 
-RegionCuts = dict[str, tuple[float | None, float | None]]
-"""Variable → (lower, upper), None for an open side."""
-
-
-class Section(BaseModel):
-    """Part of a card: unknown keys are refused, values never change."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
-
-
-class Process(Section):
-    """One physics process.
-
-    Attributes:
-        kind: "data" for recorded or pseudo-data.
-    """
-
-    kind: Literal["simulation", "data"] = "simulation"
-
-
-class Dataset(Section):
-    """One dataset: files that share a cross section.
-
-    Attributes:
-        process: name in `processes`.
-        xsec_pb: cross section in pb; required for simulation.
-        branching_ratio, k_factor: factors on the cross section.
-        filter_efficiency: of the generator filter; None takes it from the files' own counters.
-        generated_sumw: signed sum of weights over all generated events, for files that do not keep it.
-        files: paths or globs, local, `root://` or `https://`; a list of them is one file in several places,
-            of which the first that can be read is.
-        tree: name of the tree of events; None finds it by the format.
-        recipe: what `znought simulate` generates for it.
-        n_events: generated events at scale 1; of data with files, the events of all files, so that one that
-            does not open has a known share of the luminosity.
-        n_responses: detector responses per generated event.
-        lumi_ifb: luminosity of data.
-        era: when the detector was as it is here, such as "2017": working points depend on it.
-        identity: of simulation, "file" where independent jobs number their events alike: an event is then
-            told from others by its file and entry, not by its run, block and number.
-        sample: what the dataset is a part of, if its process is stitched together from several; the process
-            itself unless given.
-        generator_range: generator-level variable → (lower, upper) that the dataset was generated in, None
-            for an open side. Datasets of one sample must not overlap: where one declares a range, all must.
-    """
-
-    process: str
-    xsec_pb: Annotated[float, Field(gt=0)] | None = None
-    branching_ratio: Annotated[float, Field(gt=0, le=1)] = 1.0
-    k_factor: Annotated[float, Field(gt=0)] = 1.0
-    filter_efficiency: Annotated[float, Field(gt=0, le=1)] | None = None
-    generated_sumw: Annotated[float, Field(gt=0)] | None = None
-    files: tuple[str | tuple[str, ...], ...] = ()
-    tree: str | None = None
-    recipe: str | None = None
-    n_events: Annotated[int, Field(ge=0)] = 0
-    n_responses: Annotated[int, Field(ge=1)] = 1
-    lumi_ifb: Annotated[float, Field(gt=0)] | None = None
-    era: str | None = None
-    identity: Literal["event", "file"] = "event"
-    sample: str | None = None
-    generator_range: RegionCuts = {}
-
-
-class Processing(Section):
-    """How ntuples are read: chunk size in events, and what a lost chunk means."""
-
-    chunk_size: Annotated[int, Field(ge=1000)] = 100_000
-    max_rounds: Annotated[int, Field(ge=1)] = 3
-    allow_skip: bool = False
+Kind = Literal["simulation", "data"]
 
 
 class Card(Section):
     """What all analyses have in common.
 
     Attributes:
-        analysis: which one; decides the card's further sections and the stages.
+        analysis: which one: a name, a file beside the card, or `package.module:NAME`.
         label: stands on every figure.
         lumi_ifb: integrated luminosity that yields are given at.
-        regions: name → cuts on the processor's columns.
+        selection: numbers of the selection, by the analysis's own class.
+        channels: which of the analysis's channels, in the order of the tables; all of them unless given.
+        regions: name → cuts on variables.
+        features: inputs of the network, in order; every binned variable unless given.
+        variations: object systematics, carried through the whole chain.
+        weights: scale factors by name, out of correctionlib files.
     """
 
     analysis: str
@@ -101,9 +51,26 @@ class Card(Section):
     lumi_ifb: Annotated[float, Field(gt=0)]
     processes: Mapping[str, Process]
     datasets: dict[str, Dataset]
-    regions: dict[str, RegionCuts] = {}
+    selection: SerializeAsAny[Cuts] = Cuts()
+    channels: tuple[str, ...] = ()
+    regions: dict[str, RegionCuts] = Field(default_factory=dict)
+    features: tuple[str, ...] = ()
     processing: Processing = Processing()
     simulation: SimulationConfig | None = None
+    variations: VariationsConfig = VariationsConfig()
+    weights: dict[str, ScaleFactor] = Field(default_factory=dict)
+    validation: ValidationConfig = ValidationConfig()
+    training: TrainingConfig = TrainingConfig()
+
+    _analysis: Analysis = PrivateAttr(default_factory=lambda: Analysis("none", columns=len))
+    _folder: Path = PrivateAttr(default_factory=Path)
+
+    @field_validator("channels")
+    @classmethod
+    def _channels_differ(cls, channels: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(channels)) < len(channels):
+            raise ValueError(f"expected each channel once, received {', '.join(channels)}")
+        return channels
 
     @model_validator(mode="after")
     def _datasets_agree(self) -> "Card":
@@ -116,11 +83,94 @@ class Card(Section):
         regions_from_card(self.regions)
         return self
 
-    def placed(self, folder: Path) -> "Card":
-        """This card with the files that it names looked for in its folder."""
+    @model_validator(mode="after")
+    def _weights_and_validation_agree(self) -> "Card":
+        if self.validation.region is not None:
+            check_known("validation.region", "region", self.validation.region, self.regions)
+        if self.validation.action == "refuse" and not self.of_kind("data"):
+            raise ValueError("validation.action: refuse needs data to compare with; the card has none.")
+        both = set(self.weights) & {"jes", "jer", "lepton_scale", "met_soft", "btag"}
+        if both:
+            raise ValueError(f"weights.{min(both)}: this name is that of a variation; choose another.")
         return self
 
-    def of_kind(self, kind: Literal["simulation", "data"]) -> tuple[str, ...]:
+    @property
+    def variables(self) -> dict[str, Variable]:
+        """The analysis's variables by name."""
+        return {variable.name: variable for variable in self._analysis.variables}
+
+    @property
+    def binned(self) -> dict[str, Variable]:
+        """The variables that have bins: what is compared with data and drawn."""
+        return {name: variable for name, variable in self.variables.items() if variable.is_binned}
+
+    @property
+    def folder(self) -> Path:
+        """Where the card stands, and an analysis beside it."""
+        return self._folder
+
+    @property
+    def varied(self) -> tuple[str, ...]:
+        """What is varied up and down through the whole chain: objects, then weights."""
+        weights = (name for name, factor in self.weights.items() if factor.has_variations)
+        return (*self.variations.enabled, *weights)
+
+    def of(self, analysis: Analysis) -> "Card":
+        """This card as a card of an analysis, with its channels and inputs filled in.
+
+        Raises:
+            CardError: a channel, a variable of a region, an input or a recipe that the analysis lacks.
+        """
+        problems = [*self.problems(analysis)]
+        if problems:
+            raise CardError(problems[0])
+        binned = tuple(v.name for v in analysis.variables if v.is_binned)
+        undefined = {v.name: v.undefined for v in analysis.variables if v.undefined is not None}
+        card = self.model_copy(
+            update={
+                "channels": self.channels or tuple(analysis.channels),
+                "features": self.features or binned,
+                "training": replace(self.training, undefined=undefined | self.training.undefined),
+            }
+        )
+        card._analysis = analysis
+        return card
+
+    def problems(self, analysis: Analysis) -> list[str]:
+        """Everything in the card that the analysis does not know, one line each."""
+        names = analysis.variable_names
+        found = [
+            f"channels: {unknown_name('channel', name, analysis.channels)}"
+            for name in self.channels
+            if name not in analysis.channels
+        ]
+        found += [
+            f"features: {unknown_name('variable', name, names)}"
+            for name in self.features
+            if name not in names
+        ]
+        for region, cuts in self.regions.items():
+            found += [
+                f"regions.{region}: {unknown_name('variable', name, names)}"
+                for name in cuts
+                if name not in names
+            ]
+        for name, dataset in self.datasets.items():
+            if dataset.recipe is not None and dataset.recipe not in analysis.recipes:
+                found.append(f"datasets.{name}: {unknown_name('recipe', dataset.recipe, analysis.recipes)}")
+        return found
+
+    def placed(self, folder: Path) -> "Card":
+        """This card with the files of its scale factors looked for in its folder."""
+        weights = {
+            name: replace(factor, file=str((folder / factor.file).resolve()))
+            for name, factor in self.weights.items()
+        }
+        card = self.model_copy(update={"weights": weights})
+        card._folder = folder
+        return card
+
+    def of_kind(self, kind: Kind) -> tuple[str, ...]:
         """Datasets of one kind, in the card's order."""
         return tuple(
             name for name, entry in self.datasets.items() if self.processes[entry.process].kind == kind
@@ -129,51 +179,3 @@ class Card(Section):
     def section(self, *names: str) -> dict[str, Any]:
         """Some sections as plain values, for a fingerprint."""
         return self.model_dump(mode="json", include=set(names), by_alias=True)
-
-
-def refuse_overlaps(datasets: Mapping[str, Dataset]) -> None:
-    """Raises if two datasets of one sample were generated in ranges that overlap.
-
-    Raises:
-        ValueError: with both names; pydantic turns it into a card error.
-    """
-    samples: dict[tuple[str, str], list[str]] = {}
-    for name, dataset in datasets.items():
-        samples.setdefault((dataset.process, dataset.sample or dataset.process), []).append(name)
-    for (_, sample), names in samples.items():
-        if any(datasets[name].generator_range for name in names):
-            for one, two in combinations(names, 2):
-                ranges = datasets[one].generator_range, datasets[two].generator_range
-                if not _are_disjoint(*ranges):
-                    both = f"{_shown(ranges[1])} and {_shown(ranges[0])}"
-                    raise ValueError(
-                        f"datasets.{two}: overlaps with datasets.{one} of the same sample {sample!r} "
-                        f"({both}), so events would count twice; give both a generator_range, disjoint "
-                        "in one variable, or another `sample` if they were generated apart."
-                    )
-
-
-def _are_disjoint(one: RegionCuts, two: RegionCuts) -> bool:
-    """Whether a variable that both name separates them; lower ends are inside, upper ones are not."""
-    for name in set(one) & set(two):
-        (low, high), (other_low, other_high) = one[name], two[name]
-        for end, begin in ((high, other_low), (other_high, low)):
-            if end is not None and begin is not None and end <= begin:
-                return True
-    return False
-
-
-def _shown(ranges: RegionCuts) -> str:
-    """Ranges for a message."""
-    texts = (f"{name} {low} to {high}".replace("None", "∞") for name, (low, high) in ranges.items())
-    return ", ".join(texts) or "no range"
-
-
-def check_known(where: str, kind: str, name: str, expected: Iterable[str]) -> None:
-    """Raises unless a name that stands somewhere in the card is one that the card defines.
-
-    Raises:
-        ValueError: with the nearest valid name; pydantic turns it into a card error.
-    """
-    if name not in expected:
-        raise ValueError(f"{where}: {unknown_name(kind, name, expected)}")

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -22,7 +22,7 @@ from znought.facility.cli_likelihood import serving_likelihoods
 if TYPE_CHECKING:
     from distributed import Client
 
-    from znought.facility.context import RunOptions
+    from znought.facility.context import Context, RunOptions
     from znought.facility.pipeline import Plan
 
 __all__ = ["app", "main"]
@@ -96,8 +96,8 @@ def run(
     from znought.facility.pipeline import whole
 
     options = RunOptions(events_scale, fileset, unblind, force, start)
-    _execute(card, output, _Place(site, workers, address), options, whole)
-    _show_results(card, output, as_json)
+    context = _execute(card, output, _Place(site, workers, address), options, whole)
+    _show_results(context, as_json)
 
 
 @app.command()
@@ -184,9 +184,9 @@ def _version(
         raise typer.Exit
 
 
-def _execute(card: Path, output: Path, place: _Place, options: "RunOptions", plan: "Plan") -> None:
+def _execute(card: Path, output: Path, place: _Place, options: "RunOptions", plan: "Plan") -> "Context[Any]":
     """Runs stages with a reporter and a cluster that opens at its first use."""
-    from znought.facility.card import load_card
+    from znought.facility.card import load_with_analysis
     from znought.facility.context import Context
     from znought.facility.pipeline import run_stages
     from znought.facility.progress import Terminal
@@ -200,8 +200,10 @@ def _execute(card: Path, output: Path, place: _Place, options: "RunOptions", pla
             def cluster() -> "Client":
                 return stack.enter_context(connect(place.site, workers=place.workers, address=place.address))
 
-            context = Context(load_card(card), Workspace(output), options, Terminal(console), cluster)
+            read, found = load_with_analysis(card)
+            context = Context(read, Workspace(output), options, Terminal(console), cluster, found)
             run_stages(context, plan(context))
+            return context
     except KeyboardInterrupt:
         # The cluster is closed; a late signal must not break into the interpreter's own farewell.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -209,13 +211,11 @@ def _execute(card: Path, output: Path, place: _Place, options: "RunOptions", pla
         raise typer.Exit(INTERRUPTED) from None
 
 
-def _show_results(card: Path, output: Path, as_json: bool) -> None:
-    from znought.facility.card import load_card
+def _show_results(context: "Context[Any]", as_json: bool) -> None:
     from znought.facility.pipeline import flow_of
     from znought.facility.tables import terminal_table
-    from znought.facility.workspace import Workspace
 
-    workspace, flow = Workspace(output), flow_of(load_card(card))
+    workspace, flow = context.workspace, flow_of(context)
     printer = Console(width=None if sys.stdout.isatty() else LOG_WIDTH)
     for table in flow.tables(flow.read_results(workspace.results)):
         printer.print(terminal_table(table))

@@ -7,7 +7,9 @@ from typing import Generic, TypeVar
 
 from distributed import Client
 
+from znought.analysis import Analysis
 from znought.facility.card_base import Card
+from znought.facility.finding import Found
 from znought.facility.progress import Reporter
 from znought.facility.workspace import Workspace
 
@@ -41,6 +43,7 @@ class Context(Generic[CardT_co]):
     """One run of one analysis, whose card's class says which.
 
     Attributes:
+        found: the analysis, with the source that it came from.
         cluster: opens the cluster at its first call; a run whose stages all hold never does.
     """
 
@@ -49,6 +52,12 @@ class Context(Generic[CardT_co]):
     options: RunOptions
     reporter: Reporter
     cluster: Callable[[], Client]
+    found: Found
+
+    @property
+    def analysis(self) -> Analysis:
+        """What the card is a card of."""
+        return self.found.analysis
 
     @property
     def fileset_path(self) -> Path:

@@ -19,22 +19,24 @@ def _nothing(context: Context[Any]) -> object:
 
 @dataclass(frozen=True)
 class Stage:
-    """One step of a flow.
+    """One step of a flow, which sees what it declares and nothing else.
 
     Attributes:
-        work: does it and returns the files it wrote.
+        work: does it and returns the files it wrote; its module and all that it imports decide what it makes.
         sections: of the card, that it reads.
-        code: modules whose source decides what it makes.
-        after: stages whose result it reads.
+        reads: names of the workspace's files and folders that earlier stages wrote.
+        writes: names of those that it writes.
         inputs: anything else that decides the result (files, options).
+        is_of_analysis: the source of the analysis decides what it makes, too.
     """
 
     name: str
     work: Callable[[Context[Any]], Iterable[Path]]
-    sections: tuple[str, ...]
-    code: tuple[str, ...]
-    after: tuple[str, ...] = ()
+    sections: tuple[str, ...] = ()
+    reads: tuple[str, ...] = ()
+    writes: tuple[str, ...] = ()
     inputs: Callable[[Context[Any]], object] = _nothing
+    is_of_analysis: bool = False
 
 
 @dataclass(frozen=True)
@@ -57,3 +59,14 @@ class Flow:
     def names(self) -> tuple[str, ...]:
         """Names of the stages of a whole run."""
         return tuple(stage.name for stage in self.stages)
+
+    def before(self, stage: Stage) -> tuple[Stage, ...]:
+        """Every stage that one builds on, directly or not, in order."""
+        earlier = self.stages if stage in self.aside else self.stages[: self.stages.index(stage)]
+        wanted = set(stage.reads)
+        found: list[Stage] = []
+        for other in reversed(earlier):
+            if wanted & set(other.writes):
+                found.insert(0, other)
+                wanted |= set(other.reads)
+        return tuple(found)

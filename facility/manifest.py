@@ -1,33 +1,36 @@
 """What each stage made, and from what: the reason a stage may be skipped, or must run again.
 
-A stage is valid while three things hold: its fingerprint (card sections, upstream fingerprints,
-code and versions) is the recorded one, its output files are there, and they are unchanged.
+A stage is valid while three things hold: its fingerprint (card sections, content of what it reads, code)
+is the recorded one, its output files are there, and their content is unchanged.
 """
 
 import ast
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
+from functools import cache
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import znought
+from znought.errors import StageError
 from znought.facility.workspace import read_json, write_json
 
 __all__ = ["FileRecord", "Manifest", "StageRecord", "fingerprint", "source_digest"]
 
-ROOT = Path(znought.__file__).parent
 VERSIONS_OF = ("coffea", "awkward", "uproot", "keras", "tensorflow", "scikit-learn", "hist", "numpy")
 
 
 @dataclass(frozen=True)
 class FileRecord:
-    """Size in bytes and modification time in ns of one output file."""
+    """Size in bytes, modification time in ns and SHA-256 of one output file."""
 
     size: int
     mtime_ns: int
+    sha256: str
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,25 @@ class Manifest:
         if record is None or record.fingerprint != expected:
             return False
         return all(_matches(self.path.parent / name, file) for name, file in record.outputs.items())
+
+    def damaged(self, stage: str) -> list[str]:
+        """Files of a finished stage that are gone or no longer what it wrote."""
+        record = self.get(stage)
+        files = {} if record is None else record.outputs
+        return [name for name, file in files.items() if not _matches(self.path.parent / name, file)]
+
+    def contents(self, stages: Iterable[str], places: Iterable[Path]) -> dict[str, str]:
+        """SHA-256 of every file that the stages wrote at or below some places, by its path."""
+        root = self.path.parent
+        wanted = [place.relative_to(root) for place in places]
+        finished = self._stages()
+        return {
+            name: file.sha256
+            for stage in stages
+            if stage in finished
+            for name, file in finished[stage].outputs.items()
+            if any(Path(name).is_relative_to(place) for place in wanted)
+        }
 
     def drop(self, stage: str) -> None:
         """Forgets a stage: called before it runs, so that an interrupted one is never taken as done."""
@@ -104,46 +126,66 @@ def fingerprint(*parts: object) -> str:
 
 
 def source_digest(*modules: str) -> str:
-    """SHA-256 of the source of some modules of this package and of all that they import from it.
+    """SHA-256 of the source of some modules and of all that they import from this package.
 
     Edited cuts must never reuse old columns, and an edited figure must never train a network again:
     so it follows the imports, wherever they stand in the file.
+
+    Raises:
+        StageError: a module that has no source.
     """
     digest = hashlib.sha256()
-    for file in sorted(_imported_files(modules)):
-        digest.update(str(file.relative_to(ROOT)).encode() + b"\0" + file.read_bytes())
+    for name, file in sorted(_imported_files(modules).items()):
+        digest.update(name.encode() + b"\0" + file.read_bytes())
     return digest.hexdigest()
 
 
-def _imported_files(modules: Iterable[str]) -> set[Path]:
-    waiting, seen = list(modules), set[Path]()
+def _imported_files(modules: Iterable[str]) -> dict[str, Path]:
+    waiting, seen = [], dict[str, Path]()
+    for module in modules:
+        if _module_file(module) is None:
+            raise StageError(f"{module} is named as the code of a stage, and has no source.")
+        waiting.append(module)
     while waiting:
-        file = _module_file(waiting.pop())
-        if file is None or file in seen:
+        module = waiting.pop()
+        file = _module_file(module)
+        if file is None or module in seen:
             continue
-        seen.add(file)
-        waiting.extend(_imports(ast.parse(file.read_text(encoding="utf-8"))))
+        seen[module] = file
+        waiting.extend(
+            name
+            for name in _imports(file, file.stat().st_mtime_ns)
+            if name.split(".")[0] == module.split(".")[0]
+        )
     return seen
 
 
-def _imports(tree: ast.AST) -> Iterator[str]:
-    for node in ast.walk(tree):
+@cache
+def _imports(file: Path, mtime_ns: int) -> tuple[str, ...]:
+    """Modules that a file imports, and names that may be modules; parsed anew where it changed."""
+    found = []
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            found += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module is not None:
-            yield node.module
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+            found.append(node.module)
+            found += [f"{node.module}.{alias.name}" for alias in node.names]
+    return tuple(found)
 
 
+@cache
 def _module_file(module: str) -> Path | None:
+    """The file of a module, without importing it; None for what is no module."""
     head, *tail = module.split(".")
-    if head != "znought" or not tail:
-        return None
-    path = ROOT.joinpath(*tail)
-    if path.is_dir():
-        return path / "__init__.py"
-    file = path.with_suffix(".py")
-    return file if file.is_file() else None
+    spec = find_spec(head)
+    if spec is None or not spec.submodule_search_locations:
+        return None if spec is None or spec.origin is None or tail else _source(Path(spec.origin))
+    path = Path(spec.submodule_search_locations[0]).joinpath(*tail)
+    return _source(path / "__init__.py") or _source(path.with_suffix(".py"))
+
+
+def _source(file: Path) -> Path | None:
+    return file if file.suffix == ".py" and file.is_file() else None
 
 
 def _record(content: Mapping[str, Any]) -> StageRecord:
@@ -153,8 +195,19 @@ def _record(content: Mapping[str, Any]) -> StageRecord:
 
 def _file_record(path: Path) -> FileRecord:
     status = path.stat()
-    return FileRecord(status.st_size, status.st_mtime_ns)
+    return FileRecord(status.st_size, status.st_mtime_ns, _sha256(path))
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _matches(path: Path, expected: FileRecord) -> bool:
-    return path.is_file() and _file_record(path) == expected
+    """Whether a file is as it was: by size and time, or else by content, as in a copied directory."""
+    if not path.is_file():
+        return False
+    status = path.stat()
+    if status.st_size != expected.size:
+        return False
+    return status.st_mtime_ns == expected.mtime_ns or _sha256(path) == expected.sha256

@@ -1,40 +1,43 @@
 """The flow, from ntuples to Z0: each stage reads files and writes files, and is skipped while it holds."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any
+from typing import Any, cast
 
 from distributed import Client
 
-from znought.errors import CardError, unknown_name
+from znought.analysis import Analysis
+from znought.errors import CardError, DataError, unknown_name
 from znought.facility.card_base import Card
 from znought.facility.context import Context, RunOptions
+from znought.facility.finding import Found, find_analysis, given_analysis
 from znought.facility.flow import Flow, Stage
 from znought.facility.manifest import Manifest, fingerprint, source_digest
 from znought.facility.progress import Silent
-from znought.facility.vh_bb.flow import VH_BB
-from znought.facility.vh_ww.flow import VH_WW
+from znought.facility.shipping import bring_modules
+from znought.facility.standard import standard_flow
+from znought.facility.window import CardWindow, WorkspaceWindow
 from znought.facility.workspace import Workspace
+from znought.plots.labels import drawn_as
 
-__all__ = ["FLOWS", "flow_of", "run", "run_stages", "single", "whole"]
-
-FLOWS: Mapping[str, Flow] = MappingProxyType({"vh_ww": VH_WW, "vh_bb_smeft": VH_BB})
-"""Analysis → its stages."""
+__all__ = ["flow_of", "run", "run_stages", "single", "whole"]
 
 Plan = Callable[[Context[Any]], Sequence[Stage]]
 """Which stages a command runs, decided when the card is known."""
 
 
-def flow_of(card: Card) -> Flow:
-    """The flow of a card's analysis."""
-    return FLOWS[card.analysis]
+def flow_of(context: Context[Any]) -> Flow:
+    """The flow of a card's analysis: its own, or the standard one."""
+    if context.analysis.flow is not None:
+        return context.analysis.flow  # type: ignore[no-any-return]  # a Flow, which the leaf cannot name
+    return standard_flow(context.card, context.analysis.stages)
 
 
 def whole(context: Context[Any]) -> Sequence[Stage]:
     """The stages of a whole run: simulation only where neither the card nor the user names files."""
-    card, stages = context.card, flow_of(context.card).stages
+    card, stages = context.card, flow_of(context).stages
     has_files = any(dataset.files for dataset in card.datasets.values())
     simulated = card.simulation is not None and context.options.fileset is None and not has_files
     return stages if simulated else stages[1:]
@@ -45,23 +48,24 @@ def single(name: str) -> Plan:
 
     Raises:
         CardError: the plan, for an analysis that has no stage of that name, or for another card's files.
+        DataError: the plan, where a file that an earlier stage wrote is gone or changed.
     """
 
     def plan(context: Context[Any]) -> Sequence[Stage]:
-        flow = flow_of(context.card)
+        flow = flow_of(context)
         stages = {stage.name: stage for stage in (*flow.stages, *flow.aside)}
         if name not in stages:
             raise CardError(f"{context.card.analysis}: {unknown_name('stage', name, stages)}")
-        _refuse_another_card(context, stages, name)
+        _refuse_other_files(context, flow, stages[name])
         return (stages[name],)
 
     return plan
 
 
-def _refuse_another_card(context: Context[Any], stages: Mapping[str, Stage], name: str) -> None:
-    """Raises unless all that a stage builds on was made with the sections that the card has now."""
-    flow, manifest = flow_of(context.card), Manifest(context.workspace.manifest)
-    for earlier in (stages[other] for other in flow.names if other in _before(stages, name)):
+def _refuse_other_files(context: Context[Any], flow: Flow, stage: Stage) -> None:
+    """Raises unless all that a stage builds on is there, made with the sections that the card has now."""
+    manifest = Manifest(context.workspace.manifest)
+    for earlier in flow.before(stage):
         record = manifest.get(earlier.name)
         generated = earlier is flow.stages[0]
         if record is None or (generated and context.options.fileset is not None):
@@ -70,31 +74,37 @@ def _refuse_another_card(context: Context[Any], stages: Mapping[str, Stage], nam
         changed = [key for key in {**now, **then} if now.get(key) != then.get(key)]
         if changed:
             raise CardError(
-                f"{name} builds on what {earlier.name} made with another card: {', '.join(changed)} changed "
-                f"since. Run {earlier.name} again, or `znought run`, which redoes what a change touches."
+                f"{stage.name} builds on what {earlier.name} made with another card: {', '.join(changed)} "
+                f"changed since. Run {earlier.name} again, or `znought run`, which redoes what changed."
+            )
+        damaged = manifest.damaged(earlier.name)
+        if damaged:
+            more = f", and {len(damaged) - 1} files more" if len(damaged) > 1 else ""
+            raise DataError(
+                f"{damaged[0]}{more}: gone or no longer what {earlier.name} wrote; run {earlier.name} again."
             )
 
 
-def _before(stages: Mapping[str, Stage], name: str) -> set[str]:
-    """Every stage that one builds on, directly or not."""
-    direct = set(stages[name].after)
-    return direct.union(*(_before(stages, other) for other in direct))
-
-
-def run(card: Card, client: Client, *, output: Path = Path("output")) -> Any:
+def run(
+    card: Card, client: Client, *, output: Path = Path("output"), analysis: Analysis | None = None
+) -> Any:
     """The whole flow on a client that is already there, as a notebook wants it.
 
     Args:
         card: from `load_card`.
         client: from `connect`, or any `distributed.Client`.
         output: directory for everything that is made.
+        analysis: instead of the one that the card names.
 
     Returns:
         The results record of the card's analysis, as `results.json` holds it.
     """
-    context = Context(card, Workspace(output), RunOptions(), Silent(), lambda: client)
+    found = find_analysis(card.analysis, card.folder) if analysis is None else given_analysis(analysis)
+    context = Context(
+        card.of(found.analysis), Workspace(output), RunOptions(), Silent(), lambda: client, found
+    )
     run_stages(context, whole(context))
-    return flow_of(card).read_results(context.workspace.results)
+    return flow_of(context).read_results(context.workspace.results)
 
 
 def run_stages(context: Context[Any], stages: Sequence[Stage]) -> None:
@@ -113,7 +123,7 @@ def run_stages(context: Context[Any], stages: Sequence[Stage]) -> None:
 
 
 def _redone(context: Context[Any], stages: Sequence[Stage]) -> frozenset[str]:
-    options, names = context.options, flow_of(context.card).names
+    options, names = context.options, flow_of(context).names
     if options.force:
         return frozenset(stage.name for stage in stages)
     if options.start is None:
@@ -127,20 +137,46 @@ def _perform(context: Context[Any], stage: Stage, manifest: Manifest, mark: str)
     manifest.drop(stage.name)
     context.reporter.stage(stage.name, "…")
     begin = time.perf_counter()
-    outputs = tuple(stage.work(context))
+    with drawn_as(context.analysis, context.card.processes):
+        outputs = tuple(stage.work(_seen_by(context, stage)))
     seconds = time.perf_counter() - begin
     section = context.card.section(*stage.sections)
     manifest.record(stage.name, mark, outputs, seconds=seconds, section=section)
     context.reporter.stage(stage.name, f"done in {seconds:.0f} s")
 
 
+def _seen_by(context: Context[Any], stage: Stage) -> Context[Any]:
+    """The context with nothing in it but what the stage declares."""
+    names = {*stage.reads, *stage.writes}
+
+    def cluster() -> Client:
+        client = context.cluster()
+        bring_modules(client, context.found.modules)
+        return client
+
+    return replace(
+        context,
+        card=CardWindow(context.card, stage.sections, stage.name),
+        workspace=cast(Workspace, WorkspaceWindow(context.workspace, names, stage.name)),
+        cluster=cluster,
+    )
+
+
 def _mark(context: Context[Any], stage: Stage, manifest: Manifest) -> str:
     """Fingerprint of all that decides what a stage makes."""
-    upstream = {name: manifest.get(name) for name in stage.after}
+    earlier = [other.name for other in flow_of(context).before(stage)]
+    places = [getattr(context.workspace, name) for name in stage.reads]
     return fingerprint(
         stage.name,
         context.card.section(*stage.sections),
-        source_digest(*stage.code),
-        {name: record.fingerprint if record else None for name, record in upstream.items()},
+        source_digest(stage.work.__module__),
+        _analysis_digest(context.found) if stage.is_of_analysis else None,
+        manifest.contents(earlier, places),
         stage.inputs(context),
     )
+
+
+def _analysis_digest(found: Found) -> object:
+    """The source of an analysis: of its modules, its files or its functions."""
+    files = {name: fingerprint(path.read_text(encoding="utf-8")) for name, path in found.modules.items()}
+    return [source_digest(*found.roots), files, found.digest]

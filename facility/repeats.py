@@ -7,27 +7,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from znought.errors import DataError
-from znought.facility.store import IDENTITY, EventTable, read_events
+from znought.facility.store import IDENTITY, EventTable, read_events, stored_columns
 from znought.identity import event_identity
 
 __all__ = ["refuse_repeats"]
 
 # Generators number the events of each dataset from one: only kinematics tell whether two are the same.
-KINEMATICS = ("pt_l0", "m_ll", "m_jj", "ht_soft")
+N_KINEMATICS = 4
 
 
-def refuse_repeats(columns: Path, datasets: Sequence[str]) -> None:
+def refuse_repeats(columns: Path, datasets: Sequence[str], variables: Sequence[str]) -> None:
     """Raises if a selected event is there twice: same run, block, number, response and kinematics.
 
     Args:
         columns: directory of the columns.
         datasets: among which every event may be there once.
+        variables: of the analysis, some of which tell one event from another.
 
     Raises:
         DataError: by the datasets that share events, with the number of these and the first one.
     """
-    table = read_events(columns, datasets, KINEMATICS)
-    first, second = _repeated(table)
+    kinematics = [name for name in variables if name in stored_columns(columns, datasets)][:N_KINEMATICS]
+    table = read_events(columns, datasets, kinematics)
+    first, second = _repeated(table, kinematics)
     if not first.size:
         return
     one, two = (table.datasets[table.dataset[rows[0]]] for rows in (first, second))
@@ -42,28 +44,27 @@ def refuse_repeats(columns: Path, datasets: Sequence[str]) -> None:
     )
 
 
-def _repeated(table: EventTable) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _repeated(table: EventTable, kinematics: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Rows of pairs of equal events, the earlier one first."""
     if not len(table):
         none = np.zeros(0, np.int64)
         return none, none
-    mark = _mark(table)
+    mark = _mark(table, kinematics)
     order = np.argsort(mark, kind="stable")
     same = np.flatnonzero(mark[order][1:] == mark[order][:-1])
     first, second = order[same], order[same + 1]
     # Equal marks of different events are as good as impossible, and must not stop a run all the same.
     equal = np.ones(first.size, np.bool_)
-    for name in (*IDENTITY, *KINEMATICS):
+    for name in (*IDENTITY, *kinematics):
         equal &= table[name][first] == table[name][second]
     return first[equal], second[equal]
 
 
-def _mark(table: EventTable) -> NDArray[np.uint64]:
+def _mark(table: EventTable, kinematics: Sequence[str]) -> NDArray[np.uint64]:
     """One integer from everything that makes an event what it is."""
     run, block, event, response = (table[name] for name in IDENTITY)
-    pt_l0, m_ll, m_jj, ht_soft = (
-        table[name].astype(np.float32).view(np.uint32).astype(np.uint64) for name in KINEMATICS
-    )
-    half = np.uint64(32)
-    kinematics = event_identity(pt_l0 << half | m_ll, m_jj << half | ht_soft, response, salt="kinematics")
-    return event_identity(event_identity(run, block, event, salt="event"), kinematics, 0 * run, salt="both")
+    mark = event_identity(event_identity(run, block, event, salt="event"), response, 0 * run, salt="both")
+    for name in kinematics:
+        bits = table[name].astype(np.float64).view(np.uint64)
+        mark = event_identity(mark, bits, 0 * run, salt=name)
+    return mark

@@ -135,7 +135,7 @@ def _check_file(file: PlannedFile, fileset: Fileset, processor: Processor) -> No
         file.summary.layout,
         path=file.summary.path,
         is_data=bool(metadata.get("is_data", False)),
-        refuse_substitutes=processor.selection.substitutes == "refuse",
+        refuse_substitutes=processor.refuse_substitutes,
     )
 
 

@@ -15,7 +15,7 @@ from znought.errors import DataError, unknown_name
 from znought.facility.workspace import atomic_path
 from znought.identity import event_identity
 
-__all__ = ["IDENTITY", "EventTable", "partition_files", "read_events", "write_parquet"]
+__all__ = ["IDENTITY", "EventTable", "partition_files", "read_events", "stored_columns", "write_parquet"]
 
 IDENTITY = ("run", "luminosityBlock", "event", "response")
 
@@ -80,6 +80,13 @@ class EventTable:
 def partition_files(directory: Path, dataset: str, variation: str = "nominal") -> list[Path]:
     """Parquet files of one dataset and variation, in the order of their names."""
     return sorted((directory / dataset / variation).glob("*.parquet"))
+
+
+def stored_columns(directory: Path, datasets: Iterable[str], variation: str = "nominal") -> list[str]:
+    """Names of the columns that the files of some datasets hold; none where there is no file."""
+    files = (file for dataset in datasets for file in partition_files(directory, dataset, variation))
+    first = next(files, None)
+    return [] if first is None else list(pq.read_schema(first).names)
 
 
 def read_events(

@@ -121,6 +121,11 @@ class Workspace:
         return self.directory / "search"
 
     @property
+    def exported(self) -> Path:
+        """Events in the layout of other programs."""
+        return self.directory / "export"
+
+    @property
     def figures(self) -> Path:
         """Figures as PDF and PNG."""
         return self.directory / "figures"

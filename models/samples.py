@@ -51,7 +51,7 @@ class TrainingConfig:
     monitor: Literal["auc", "loss"] = "auc"
     negative_weights: Literal["absolute", "drop"] = "absolute"
     seed: int = 1
-    undefined: dict[str, float] = field(default_factory=lambda: {"m_tautau": -1.0})
+    undefined: dict[str, float] = field(default_factory=dict)
     max_input_correlation: float | None = None
 
     def __post_init__(self) -> None:

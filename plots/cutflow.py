@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from znought.errors import DataError
 from znought.plots.histograms import headroom
-from znought.plots.labels import FEATURE_LABELS, colours, line_styles, process_label
+from znought.plots.labels import colours, feature_label, is_variable, line_styles, process_label
 from znought.plots.style import FigureLabel, add_label, new_figure, style_context, vector
 
 __all__ = ["cutflow"]
@@ -16,8 +16,8 @@ __all__ = ["cutflow"]
 
 def _words(cut: str) -> str:
     """A cut on an input by the input's symbol, mathtext as it is, any other by its name in words."""
-    if cut in FEATURE_LABELS:
-        return FEATURE_LABELS[cut].symbol
+    if is_variable(cut):
+        return feature_label(cut).symbol
     return cut if "$" in cut else cut.replace("_", " ")
 
 

@@ -1,90 +1,114 @@
-"""Histograms of the inputs after the preselection, one per feature."""
+"""Histograms of the variables after the selection, in one array that is cheap to fill, to send and to add."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import hist
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["AXES", "Tally", "label"]
+from znought.analysis import Variable
+from znought.processors.evaluated import Evaluated
 
-# name → (bins, lower, upper, label); overflow and underflow are kept.
-AXES: Mapping[str, tuple[int, float, float, str]] = {
-    "pt_l0": (50, 20.0, 220.0, r"$p_\mathrm{T}^{\ell_0}$ [GeV]"),
-    "pt_l1": (50, 15.0, 115.0, r"$p_\mathrm{T}^{\ell_1}$ [GeV]"),
-    "dphi_ll": (32, 0.0, np.pi, r"$|\Delta\phi_{\ell\ell}|$"),
-    "dy_ll": (40, 0.0, 4.0, r"$|\Delta y_{\ell\ell}|$"),
-    "m_ll": (60, 0.0, 300.0, r"$m_{\ell\ell}$ [GeV]"),
-    "pt_j0": (50, 30.0, 330.0, r"$p_\mathrm{T}^{j_0}$ [GeV]"),
-    "pt_j1": (50, 30.0, 180.0, r"$p_\mathrm{T}^{j_1}$ [GeV]"),
-    "dphi_jj": (32, 0.0, np.pi, r"$|\Delta\phi_{jj}|$"),
-    "dy_jj": (40, 0.0, 8.0, r"$|\Delta y_{jj}|$"),
-    "m_jj": (60, 0.0, 600.0, r"$m_{jj}$ [GeV]"),
-    "m_tautau": (62, -10.0, 300.0, r"$m_{\tau\tau}$ [GeV]"),
-    "m_t": (60, 0.0, 300.0, r"$m_\mathrm{T}$ [GeV]"),
-    "met_track": (50, 0.0, 250.0, r"$E_\mathrm{T}^\mathrm{miss,track}$ [GeV]"),
-    "ht_soft": (60, 0.0, 1200.0, r"$H_\mathrm{T}^\mathrm{soft}$ [GeV]"),
-    "met_significance": (50, 0.0, 20.0, r"$E_\mathrm{T}^\mathrm{miss}$ significance"),
-    "pt_total_track": (50, 0.0, 250.0, r"$p_\mathrm{T}^\mathrm{tot,track}$ [GeV]"),
-    "sum_m_lj": (60, 0.0, 1500.0, r"$\Sigma\,m_{\ell j}$ [GeV]"),
-}
+__all__ = ["Axis", "Tally", "axes_of"]
 
 
-def label(name: str) -> str:
-    """Axis label of a feature."""
-    return AXES[name][3]
+@dataclass(frozen=True)
+class Axis:
+    """Equal bins of one variable; overflow and underflow are kept.
+
+    Attributes:
+        bins, lower, upper: number of bins and their range.
+        label: axis title.
+    """
+
+    name: str
+    bins: int
+    lower: float
+    upper: float
+    label: str
 
 
-_BINS, _LOWER, _WIDTH = (
-    np.array(values, np.float64)[:, np.newaxis]
-    for values in zip(*((bins, lower, upper - lower) for bins, lower, upper, _ in AXES.values()), strict=True)
-)
-_SIZES = [bins + 2 for bins, _, _, _ in AXES.values()]
-# Column of each feature's first bin, which is its underflow.
-_FIRST = np.cumsum([0, *_SIZES])
+def axes_of(variables: Iterable[Variable]) -> tuple[Axis, ...]:
+    """The axes of the variables that have bins."""
+    return tuple(
+        Axis(
+            variable.name,
+            int(variable.bins[0]),
+            float(variable.bins[1]),
+            float(variable.bins[2]),
+            variable.axis_label,
+        )
+        for variable in variables
+        if isinstance(variable.bins, tuple)
+    )
 
 
 @dataclass(frozen=True)
 class Tally:
-    """Σw and Σw² in every bin of every feature: cheap to fill, to send and to add, chunk by chunk.
+    """Σw and Σw² in every bin of every variable: cheap to fill, to send and to add, chunk by chunk.
 
     Attributes:
-        sums: Σw in the first row and Σw² in the second, features side by side in the order of `AXES`, each
-            with underflow and overflow, shape (2, n_bins).
+        axes: of the variables, in order.
+        sums: Σw in the first row and Σw² in the second, variables side by side, each with underflow and
+            overflow, shape (2, n_bins).
     """
 
+    axes: tuple[Axis, ...]
     sums: NDArray[np.float64]
 
     @classmethod
-    def filled(cls, columns: Mapping[str, NDArray[Any]], weight: NDArray[np.float64]) -> "Tally":
-        """Tally of the events with these features and weights.
-
-        >>> tally = Tally.filled({name: np.array([40.0]) for name in AXES}, np.array([0.5]))
-        >>> float(tally.histograms()["m_ll"][40j].value), tally.sums.sum(axis=1).tolist()
-        (0.5, [8.5, 4.25])
-        """
-        values = np.array([columns[name] for name in AXES], np.float64)
+    def filled(cls, variables: Iterable[Variable], found: Evaluated) -> "Tally":
+        """Tally of the selected events with their nominal weights, of the variables that have a column."""
+        axes = tuple(axis for axis in axes_of(variables) if axis.name in found.columns)
+        weight, layout = found.weights["gen_weight"], _layout(axes)
+        if not axes:
+            return cls(axes, np.zeros((2, 0)))
+        values = np.array([found.columns[axis.name] for axis in axes], np.float64)
         # Bins as boost-histogram has them, to the last digit of the edges; what is no number is overflow.
-        place = np.floor((values - _LOWER) / _WIDTH * _BINS)
-        bins = (np.fmax(np.fmin(place, _BINS), -1.0) + 1.0).astype(np.int64) + _FIRST[:-1, np.newaxis]
+        place = np.floor((values - layout.lower) / layout.width * layout.bins)
+        bins = (np.fmax(np.fmin(place, layout.bins), -1.0) + 1.0).astype(np.int64) + layout.first[
+            :-1, np.newaxis
+        ]
         sums = [
-            np.bincount(bins.ravel(), np.tile(w, len(AXES)), minlength=_FIRST[-1])
+            np.bincount(bins.ravel(), np.tile(w, len(axes)), minlength=layout.first[-1])
             for w in (weight, weight * weight)
         ]
-        return cls(np.array(sums, np.float64))
+        return cls(axes, np.array(sums, np.float64))
 
     def __add__(self, other: "Tally") -> "Tally":
-        return Tally(self.sums + other.sums)
+        return Tally(self.axes, self.sums + other.sums)
 
     def histograms(self) -> dict[str, hist.Hist[Any]]:
-        """One histogram per feature."""
+        """One histogram per variable."""
         found: dict[str, hist.Hist[Any]] = {}
-        for (name, (bins, lower, upper, text)), first, size in zip(
-            AXES.items(), _FIRST[:-1], _SIZES, strict=True
-        ):
-            axis = hist.axis.Regular(bins, lower, upper, name=name, label=text)
-            found[name] = hist.Hist(axis, storage=hist.storage.Weight())
-            found[name].view(flow=True)[...] = self.sums[:, first : first + size].T
+        for axis, first in zip(self.axes, _layout(self.axes).first[:-1], strict=True):
+            regular = hist.axis.Regular(axis.bins, axis.lower, axis.upper, name=axis.name, label=axis.label)
+            found[axis.name] = hist.Hist(regular, storage=hist.storage.Weight())
+            found[axis.name].view(flow=True)[...] = self.sums[:, first : first + axis.bins + 2].T
         return found
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """Bins, lower ends and widths as columns, and the place of each variable's underflow among the sums."""
+
+    bins: NDArray[np.float64]
+    lower: NDArray[np.float64]
+    width: NDArray[np.float64]
+    first: NDArray[np.int64]
+
+
+@cache
+def _layout(axes: tuple[Axis, ...]) -> _Layout:
+    bins, lower, width = (
+        np.array(values, np.float64)[:, np.newaxis]
+        for values in (
+            [axis.bins for axis in axes],
+            [axis.lower for axis in axes],
+            [axis.upper - axis.lower for axis in axes],
+        )
+    )
+    return _Layout(bins, lower, width, np.cumsum([0, *(axis.bins + 2 for axis in axes)]))

@@ -12,34 +12,30 @@ from znought.processors.columns import ColumnFile
 from znought.processors.cutflow import Cutflow
 from znought.processors.hists import Tally
 
-__all__ = ["DatasetResult"]
+__all__ = ["ChannelResult", "DatasetResult"]
 
 
 @dataclass(frozen=True)
-class DatasetResult:
-    """Everything that the chunks of one dataset add up to.
+class ChannelResult:
+    """Everything that the chunks of one dataset add up to in one channel.
 
     Attributes:
         cutflows: variation → cutflow; "nominal" is always there.
         tally: content of the histograms after the preselection, nominal; None if there are none.
         columns: parquet files written, sorted by path.
-        substitutes: input → what stood in for it.
-        dialects: dialects that its files were read with, sorted.
     """
 
     cutflows: Mapping[str, Cutflow] = field(default_factory=dict)
     tally: Tally | None = None
     columns: tuple[ColumnFile, ...] = ()
-    substitutes: Mapping[str, str] = field(default_factory=dict)
-    dialects: tuple[str, ...] = ()
 
     @property
     def hists(self) -> Mapping[str, hist.Hist[Any]]:
-        """Histogram of each feature."""
+        """Histogram of each variable."""
         return {} if self.tally is None else self.tally.histograms()
 
     @classmethod
-    def total(cls, results: Sequence["DatasetResult"]) -> "DatasetResult":
+    def total(cls, results: Sequence["ChannelResult"]) -> "ChannelResult":
         """Sum of many results, in their order; nothing at all is the identity."""
         names = dict.fromkeys(name for result in results for name in result.cutflows)
         flows = {
@@ -48,14 +44,43 @@ class DatasetResult:
         }
         tallies = [result.tally for result in results if result.tally is not None]
         columns = {file for result in results for file in result.columns}
+        ordered = tuple(sorted(columns, key=lambda file: file.path))
+        return cls(flows, reduce(add, tallies) if tallies else None, ordered)
+
+
+@dataclass(frozen=True)
+class DatasetResult:
+    """Everything that the chunks of one dataset add up to.
+
+    Attributes:
+        channels: channel → what it holds.
+        substitutes: input → what stood in for it.
+        dialects: dialects that its files were read with, sorted.
+    """
+
+    channels: Mapping[str, ChannelResult] = field(default_factory=dict)
+    substitutes: Mapping[str, str] = field(default_factory=dict)
+    dialects: tuple[str, ...] = ()
+
+    @property
+    def columns(self) -> tuple[ColumnFile, ...]:
+        """The parquet files of all channels."""
+        return tuple(file for result in self.channels.values() for file in result.columns)
+
+    def of(self, channel: str) -> ChannelResult:
+        """One channel; nothing where no chunk has come to it."""
+        return self.channels.get(channel, ChannelResult())
+
+    @classmethod
+    def total(cls, results: Sequence["DatasetResult"]) -> "DatasetResult":
+        """Sum of many results, in their order; nothing at all is the identity."""
+        names = dict.fromkeys(name for result in results for name in result.channels)
+        channels = {
+            name: ChannelResult.total([r.channels[name] for r in results if name in r.channels])
+            for name in names
+        }
         substitutes = {name: note for result in results for name, note in result.substitutes.items()}
-        return cls(
-            flows,
-            reduce(add, tallies) if tallies else None,
-            tuple(sorted(columns, key=lambda file: file.path)),
-            substitutes,
-            tuple(sorted({name for result in results for name in result.dialects})),
-        )
+        return cls(channels, substitutes, tuple(sorted({d for result in results for d in result.dialects})))
 
     def __add__(self, other: "DatasetResult") -> "DatasetResult":
         return DatasetResult.total([self, other])

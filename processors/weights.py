@@ -7,16 +7,10 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from znought.errors import CardError, DataError, unknown_name
-from znought.processors.chunk import Chunk
+from znought.errors import CardError, unknown_name
 from znought.processors.corrections import correction, variations
-from znought.processors.kinematics import Momentum
-from znought.processors.objects import event_of
-from znought.processors.reconstruction import Selected
-from znought.processors.selection import VHWWSelection, taggable
-from znought.processors.variations import Objects
 
-__all__ = ["Factors", "ScaleFactor", "check_scale_factors", "scale_factors"]
+__all__ = ["Direction", "Factors", "ScaleFactor", "check_scale_factors", "directions", "evaluated"]
 
 Floats = NDArray[np.float64]
 Direction = Literal["nominal", "up", "down"]
@@ -155,39 +149,8 @@ def _check(factor: ScaleFactor, name: str) -> None:
             )
 
 
-def scale_factors(
-    chunk: Chunk,
-    objects: Objects,
-    selected: Selected,
-    wanted: Mapping[str, ScaleFactor],
-    selection: VHWWSelection,
-) -> Factors:
-    """Scale factors of the selected events; 1 for data.
-
-    Raises:
-        CardError: a file, a correction or an input of it does not exist.
-        DataError: the ntuple lacks a variable.
-    """
-    ones = np.ones(len(selected.event))
-    if chunk.is_data or not wanted:
-        return Factors(ones, {})
-    values = {}
-    for name, factor in wanted.items():
-        of_factor = _per_event if factor.applies_to != "jets" else _per_jet
-        values[name] = of_factor(chunk, objects, selected, factor, selection)
-    nominal = _product([value["nominal"] for value in values.values()], ones)
-    varied = {
-        f"{name}_{way}": _product(
-            [value[way if other == name else "nominal"] for other, value in values.items()], ones
-        )
-        for name in values
-        for way in values[name]
-        if way != "nominal"
-    }
-    return Factors(nominal, varied)
-
-
-def _directions(factor: ScaleFactor) -> tuple[Direction, ...]:
+def directions(factor: ScaleFactor) -> tuple[Direction, ...]:
+    """Nominal, and up and down where they are defined."""
     return ("nominal", "up", "down") if factor.has_variations else ("nominal",)
 
 
@@ -195,7 +158,7 @@ def _product(parts: list[Floats], ones: Floats) -> Floats:
     return np.asarray(np.prod([ones, *parts], axis=0))
 
 
-def _evaluated(factor: ScaleFactor, name: str, values: Values, n_values: int, way: Direction) -> Floats:
+def evaluated(factor: ScaleFactor, name: str, values: Values, n_values: int, way: Direction) -> Floats:
     """One correction in one direction, shape (n_values,)."""
     evaluator = correction(factor.file, name)
     arguments: list[Any] = []
@@ -210,80 +173,3 @@ def _evaluated(factor: ScaleFactor, name: str, values: Values, n_values: int, wa
             kind = f"{factor.applies_to} variable"
             raise CardError(unknown_name(kind, factor.variable(item), VARIABLES[factor.applies_to]))
     return np.broadcast_to(np.asarray(evaluator.evaluate(*arguments), np.float64), (n_values,))
-
-
-def _per_event(
-    chunk: Chunk, objects: Objects, selected: Selected, factor: ScaleFactor, selection: VHWWSelection
-) -> dict[Direction, Floats]:
-    """Factor of the event or of its electron or muon in each direction, shape (n_selected,)."""
-    if factor.applies_to == "event":
-        values: Values = {"pileup": _pileup(chunk, selected)}
-    else:
-        flavour: Literal["electron", "muon"] = "muon" if factor.applies_to == "muon" else "electron"
-        lepton = _lepton(objects, selected, flavour)
-        values = {"pt": lepton.pt, "eta": lepton.eta, "abs_eta": np.abs(lepton.eta), "phi": lepton.phi}
-    n_events = len(selected.event)
-    return {way: _evaluated(factor, factor.correction, values, n_events, way) for way in _directions(factor)}
-
-
-def _per_jet(
-    chunk: Chunk, objects: Objects, selected: Selected, factor: ScaleFactor, selection: VHWWSelection
-) -> dict[Direction, Floats]:
-    """Π (1 − f ε)/(1 − ε) over the jets of each selected event in each direction, shape (n_selected,)."""
-    jets = objects.jets
-    flavour = _flavours(chunk)[jets.index]
-    use = taggable(jets, selection) & np.isin(event_of(jets.counts), selected.row)
-    if factor.flavours:
-        use &= np.isin(flavour, factor.flavours)
-    eta = jets.eta[use].astype(np.float64)
-    values: Values = {
-        "pt": jets.pt[use].astype(np.float64),
-        "eta": eta,
-        "abs_eta": np.abs(eta),
-        "flavour": flavour[use].astype(np.int32),
-        "discriminant": chunk.dialect.btag(chunk.view)[jets.index[use]].astype(np.float64),
-    }
-    if factor.efficiency:
-        efficiency = _evaluated(factor, factor.efficiency, values, len(eta), "nominal")
-    elif chunk.view.has("jet_btag_probability"):
-        efficiency = chunk.view.flat("jet_btag_probability")[jets.index[use]].astype(np.float64)
-    else:
-        message = f"{chunk.path} (dialect {chunk.dialect.name}) has no tagging probability of jets"
-        raise DataError(f"{message}: weights on jets need an `efficiency`.")
-    found: dict[Direction, Floats] = {}
-    for way in _directions(factor):
-        scaled = np.clip(efficiency * _evaluated(factor, factor.correction, values, len(eta), way), 0.0, 1.0)
-        # A jet that is always tagged has left no event to correct.
-        ratio = np.divide(1.0 - scaled, 1.0 - efficiency, out=np.ones(len(eta)), where=efficiency < 1.0)
-        product = np.ones(len(jets.counts))
-        np.multiply.at(product, event_of(jets.counts)[use], ratio)
-        found[way] = product[selected.row]
-    return found
-
-
-def _pileup(chunk: Chunk, selected: Selected) -> Floats:
-    """True interactions of each selected event."""
-    if not chunk.view.has("pileup"):
-        message = f"{chunk.path} (dialect {chunk.dialect.name}) has no number of true interactions."
-        raise DataError(message)
-    return chunk.view.scalar("pileup")[selected.event].astype(np.float64)
-
-
-def _flavours(chunk: Chunk) -> NDArray[np.integer]:
-    """Hadron flavour of all jets of the chunk."""
-    if not chunk.view.has("jet_flavour"):
-        message = f"{chunk.path} (dialect {chunk.dialect.name}) has no hadron flavour of jets."
-        raise DataError(message)
-    return chunk.view.flat("jet_flavour")
-
-
-def _lepton(objects: Objects, selected: Selected, flavour: Literal["electron", "muon"]) -> Momentum:
-    """The electron or muon of each selected pair: the lighter or heavier of the two."""
-    first, second = (part.at(selected.row) for part in (objects.pairs.leading, objects.pairs.subleading))
-    use_first = (first.mass < second.mass) == (flavour == "electron")
-    return Momentum(
-        *(
-            np.where(use_first, getattr(first, name), getattr(second, name))
-            for name in ("pt", "eta", "phi", "mass")
-        )
-    )

@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from znought.errors import CardError
 from znought.simulation.config import DetectorConfig, SimulationConfig
 from znought.simulation.recipe import COMMON, Recipe
-from znought.simulation.recipes import recipe as recipe_of
 
 if TYPE_CHECKING:
     from znought.simulation.generator import GeneratedBatch
@@ -50,7 +49,7 @@ class SampleRequest:
     Attributes:
         dataset: name of the dataset, and of its folder.
         process: physics process, by which `pseudo_data.scale` names it.
-        recipe: key in `recipes.RECIPES`.
+        recipe: what is generated.
         n_events: events after the generator filter at events scale 1.
         n_responses: detector responses of each event.
         cross_section_pb: σ · k · BR before the generator filter; used for pseudo-data only.
@@ -59,7 +58,7 @@ class SampleRequest:
 
     dataset: str
     process: str
-    recipe: str
+    recipe: Recipe
     n_events: int
     n_responses: int = 1
     cross_section_pb: float = 0.0
@@ -68,14 +67,14 @@ class SampleRequest:
 
 @dataclass(frozen=True)
 class SimulationJob:
-    """One file to write; plain values only.
+    """One file to write.
 
     Simulation stops after `n_events` events behind the generator filter; pseudo-data after `n_attempts`
     before it.
     """
 
     dataset: str
-    recipe: str
+    recipe: Recipe
     index: int
     n_events: int
     n_responses: int
@@ -125,7 +124,7 @@ def plan(
     """All jobs of a sample, pseudo-data last; depends on its arguments alone.
 
     Raises:
-        CardError: unknown recipe, no events, or too many responses.
+        CardError: no events, or too many responses.
     """
     if not events_scale > 0.0:
         raise CardError(f"The events scale must be positive. Received: {events_scale!r}.")
@@ -150,7 +149,7 @@ def _simulation_jobs(
             f"Received: {request.n_events!r}, {request.n_responses!r}."
         )
     total = max(1, round(request.n_events * events_scale))
-    sizes = _split(total, recipe_of(request.recipe).events_per_job * config.job_size)
+    sizes = _split(total, request.recipe.events_per_job * config.job_size)
     return [
         SimulationJob(
             dataset=request.dataset,
@@ -171,17 +170,17 @@ def _data_jobs(
     data = config.pseudo_data
     detector = DetectorConfig(**{**asdict(config.detector), "jet_energy_scale": data.jet_energy_scale})
     lumi_ipb = 1000.0 * pseudo_data_lumi_ifb(config, events_scale=events_scale)
-    pieces: list[tuple[str, int]] = []
+    pieces: list[tuple[Recipe, int]] = []
     for request in requests:
         if request.in_data:
             mean = lumi_ipb * request.cross_section_pb * data.scale.get(request.process, 1.0)
             rng = np.random.default_rng(_number(config.seed, data.dataset, request.dataset, "yield"))
-            size = recipe_of(request.recipe).attempts_per_job * config.job_size
+            size = request.recipe.attempts_per_job * config.job_size
             pieces += [(request.recipe, n) for n in _split(int(rng.poisson(mean)), size)]
     return [
         SimulationJob(
             dataset=data.dataset,
-            recipe=name,
+            recipe=recipe,
             index=index,
             n_events=0,
             n_responses=1,
@@ -189,7 +188,7 @@ def _data_jobs(
             detector=detector,
             n_attempts=n,
         )
-        for index, (name, n) in enumerate(pieces)
+        for index, (recipe, n) in enumerate(pieces)
     ]
 
 
@@ -219,7 +218,7 @@ def run_job(job: SimulationJob, directory: str) -> JobSummary:
     summary = JobSummary(
         path=str(path),
         dataset=job.dataset,
-        recipe=job.recipe,
+        recipe=job.recipe.name,
         index=job.index,
         n_attempted=production.n_attempted,
         n_events=production.n_events,
@@ -234,12 +233,17 @@ def run_job(job: SimulationJob, directory: str) -> JobSummary:
 
 
 def _fingerprint(job: SimulationJob) -> str:
-    recipe = recipe_of(job.recipe)
+    recipe = job.recipe
     weigher = None if recipe.weigher is None else recipe.weigher.weigh.__qualname__
     settings = {**vars(recipe), "weigher": weigher}
     if recipe.lepton_filter is None:  # as in files from before there was one
         del settings["lepton_filter"]
-    parts = {"generation": GENERATION, "common": COMMON, "job": asdict(job), "recipe": settings}
+    parts = {
+        "generation": GENERATION,
+        "common": COMMON,
+        "job": {**asdict(job), "recipe": recipe.name},
+        "recipe": settings,
+    }
     text = json.dumps(parts, sort_keys=True, default=asdict)
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -251,7 +255,7 @@ class _Production:
         from znought.simulation.generator import EventGenerator, higgs_decays
 
         self.job = job
-        self.recipe: Recipe = recipe_of(job.recipe)
+        self.recipe = job.recipe
         seed = _number(job.seed, job.dataset, job.index)
         self.generator = EventGenerator(self.recipe, seed % 900_000_000 + 1)
         self.rng = np.random.default_rng(seed)

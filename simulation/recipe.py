@@ -130,7 +130,7 @@ class Recipe:
     """One way of generating events.
 
     Attributes:
-        name: key in `RECIPES`.
+        name: by which cards call it.
         description: one line, with what is missing.
         commands: Pythia settings on top of `COMMON`.
         leptons: where the prompt leptons come from.

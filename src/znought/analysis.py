@@ -5,7 +5,7 @@ A value that the engine is given: it holds plain functions and frozen records, a
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any, Literal
 
@@ -89,6 +89,11 @@ class Variable:
         _check_variable(self)
 
     @property
+    def is_binned(self) -> bool:
+        """Whether it has bins of its own."""
+        return self.bins is not None or bool(self.edges)
+
+    @property
     def axis_label(self) -> str:
         """Label with the unit in brackets."""
         return f"{self.label} [{self.unit}]" if self.unit else self.label
@@ -140,11 +145,10 @@ class Analysis:
         weights: function(o) → {name: array, or (nominal, up, down)}, of simulated events.
         channels: name → function(o) → mask; disjoint. None has one channel without a name.
         columns: function(chunk, request) that replaces `objects`, `select` and the functions of variables.
-        sections: name → pydantic model of further sections of the card.
-        check: function(card) that raises ValueError where sections contradict one another.
-        stages: of its own, beside the standard ones.
-        replaces: names of standard stages that it does without.
-        networks: function(context) → what is trained, where one network of classes is not all.
+        sections: name → pydantic model, or (model, default), of further sections of the card.
+        card: class of the whole card, for sections that depend on one another; then `sections` is not used.
+        flow: stages, results and tables of an analysis that does not follow the standard flow.
+        stages: of its own, behind the standard ones.
         figures: functions(context) → pictures, beside the standard ones.
         recipes: name → recipe of simulated events.
         processes: name → how a process or class is drawn.
@@ -159,10 +163,9 @@ class Analysis:
     channels: Mapping[str, Function | None] = field(default_factory=dict)
     columns: Function | None = None
     sections: Mapping[str, Any] = field(default_factory=dict)
-    check: Function | None = None
+    card: Any = None
+    flow: Any = None
     stages: tuple[Any, ...] = ()
-    replaces: tuple[str, ...] = ()
-    networks: Function | None = None
     figures: tuple[Function, ...] = ()
     recipes: Mapping[str, Any] = field(default_factory=dict)
     processes: Mapping[str, ProcessStyle] = field(default_factory=dict)
@@ -182,6 +185,11 @@ class Analysis:
     def variable_names(self) -> tuple[str, ...]:
         """Names of the variables, in order."""
         return tuple(variable.name for variable in self.variables)
+
+    @property
+    def for_workers(self) -> "Analysis":
+        """What makes columns, without what only the client needs."""
+        return replace(self, card=None, flow=None, stages=(), figures=(), recipes={}, sections={})
 
 
 def _check_functions(analysis: Analysis) -> None:

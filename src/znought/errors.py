@@ -9,6 +9,7 @@ __all__ = [
     "LedgerError",
     "ReadError",
     "SiteError",
+    "StageError",
     "ZnoughtError",
     "unknown_name",
 ]
@@ -36,6 +37,10 @@ class LedgerError(ZnoughtError):
 
 class SiteError(ZnoughtError):
     """A cluster cannot be reached, or its workers lack something."""
+
+
+class StageError(ZnoughtError):
+    """A stage reads a part of the card or the output directory that it does not declare."""
 
 
 def unknown_name(kind: str, received: object, expected: Iterable[str]) -> str:

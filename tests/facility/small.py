@@ -8,9 +8,9 @@ import yaml
 
 from tests.processors.fixtures import events, write_nanoaod
 from znought.facility.card import load_card
+from znought.facility.card_standard import VHWWCard
 from znought.facility.context import Context, RunOptions
 from znought.facility.progress import Silent
-from znought.facility.vh_ww.card import VHWWCard
 from znought.facility.workspace import Workspace
 
 __all__ = ["N_EVENTS", "context_of", "small_card", "write_ntuples"]

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.facility.small import context_of, small_card
-from znought.facility.album import CardFigures, write_album
-from znought.facility.picture import Picture
+from znought.facility.figures.picture import Picture
+from znought.facility.figures.writing import CardFigures, write_album
 from znought.plots.style import new_figure
 
 

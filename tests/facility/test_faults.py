@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.processors.fixtures import events, write_nanoaod
+from znought.analyses.vh_ww.columns import VHWWProcessor
 from znought.errors import DataError, LedgerError
 from znought.facility import attempt, runner
 from znought.facility.ledger import PlannedFile, plan_chunks
@@ -23,7 +24,6 @@ from znought.facility.runner import RunResult, process_fileset
 from znought.processors.dialects.files import inspect_file
 from znought.processors.reading import Tree
 from znought.processors.source import kept_tree
-from znought.processors.vh_ww import VHWWProcessor
 
 N_EVENTS = (300, 200, 150)
 

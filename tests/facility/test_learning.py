@@ -14,14 +14,14 @@ import numpy as np
 import pytest
 from distributed import Client, LocalCluster, Worker
 
+from znought.facility.card_standard import CrossFit
+from znought.facility.learning import LearningPlan, training_data
+from znought.facility.merit import StopMerit
 from znought.facility.searching import FULL, Outcome, _restart_if_full, drive
 from znought.facility.sites import WORKER_ENVIRONMENT
+from znought.facility.stages.train import EPOCHS_TOPIC, train_one
+from znought.facility.stages.tune import Task
 from znought.facility.store import write_parquet
-from znought.facility.vh_ww.card import CrossFit
-from znought.facility.vh_ww.learning import LearningPlan, training_data
-from znought.facility.vh_ww.merit import StopMerit
-from znought.facility.vh_ww.stages.train import EPOCHS_TOPIC, train_one
-from znought.facility.vh_ww.stages.tune import Task
 from znought.models.network import NetworkConfig
 from znought.models.samples import stop_rows
 from znought.models.search import Search, SearchConfig

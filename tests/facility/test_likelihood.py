@@ -10,13 +10,13 @@ import pytest
 
 from tests.facility.small import context_of, small_card, write_ntuples
 from tests.facility.test_process import CORRECTIONS, MUON
+from znought.analyses.vh_ww.features import FEATURES
 from znought.facility.context import Context
-from znought.facility.vh_ww.learning import learning_plan
-from znought.facility.vh_ww.likelihood import fit_settings, templates
-from znought.facility.vh_ww.stages import fit as stage
-from znought.facility.vh_ww.stages.process import process
-from znought.facility.vh_ww.stages.score import _score_file
-from znought.processors.features import FEATURES
+from znought.facility.learning import learning_plan
+from znought.facility.likelihood import fit_settings, templates
+from znought.facility.stages.process import process
+from znought.facility.stages.score import _score_file
+from znought.facility.stages import fit as stage
 from znought.stats.templates import RegionTemplates
 from znought.stats.workspace import build_workspace
 

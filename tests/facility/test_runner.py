@@ -12,13 +12,13 @@ import pytest
 from distributed import Client, LocalCluster
 
 from tests.processors.fixtures import events, write_nanoaod
+from znought.analyses.vh_ww.columns import NOMINAL, VHWWProcessor
+from znought.analyses.vh_ww.selection import VHWWSelection
 from znought.errors import DataError, LedgerError
 from znought.facility.ledger import PlannedChunk, PlannedFile, close, due, plan_chunks
 from znought.facility.runner import RunResult, process_fileset
 from znought.processors.dialects.files import inspect_file
 from znought.processors.result import DatasetResult
-from znought.processors.selection import VHWWSelection
-from znought.processors.vh_ww import NOMINAL, VHWWProcessor
 
 
 @pytest.fixture(scope="module")

@@ -17,8 +17,8 @@ from znought.facility.context import Context, RunOptions
 from znought.facility.pipeline import single
 from znought.facility.progress import Silent
 from znought.facility.sites import connect
-from znought.facility.vh_ww.stages.process import process
-from znought.facility.vh_ww.stages.train import train
+from znought.facility.stages.process import process
+from znought.facility.stages.train import train
 from znought.facility.workspace import Workspace
 
 

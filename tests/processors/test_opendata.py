@@ -10,12 +10,12 @@ import pytest
 import uproot
 
 from tests.processors.fixtures import events, write_nanoaod, write_tree
+from znought.analyses.vh_ww.columns import NOMINAL, VHWWProcessor
+from znought.analyses.vh_ww.selection import VHWWSelection
 from znought.errors import DataError
 from znought.facility.runner import RunResult, process_fileset
 from znought.processors.dialects.files import inspect_file
 from znought.processors.dialects.working_points import WORKING_POINTS
-from znought.processors.selection import VHWWSelection
-from znought.processors.vh_ww import NOMINAL, VHWWProcessor
 
 # Branches without a working point in a public file.
 UNKNOWN = {branch: 0.5 for branch, values in WORKING_POINTS.items() if not values}

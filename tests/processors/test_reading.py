@@ -11,12 +11,12 @@ from coffea.nanoevents import BaseSchema
 from coffea.processor import IterativeExecutor, Runner
 
 from tests.processors.fixtures import events, write_nanoaod
+from znought.analyses.vh_ww.columns import VHWWProcessor
 from znought.facility.runner import process_fileset
 from znought.processors.dialects import DIALECTS
 from znought.processors.dialects.view import Entries, View
 from znought.processors.reading import Tree
 from znought.processors.source import forget, kept_tree
-from znought.processors.vh_ww import VHWWProcessor
 
 
 @pytest.fixture(scope="module")

@@ -18,11 +18,11 @@ import uproot
 from XRootD import client
 
 from tests.processors.fixtures import events, write_nanoaod, write_tree
+from znought.analyses.vh_ww.columns import VHWWProcessor
 from znought.errors import DataError
 from znought.facility.runner import process_fileset
 from znought.processors import source
 from znought.processors.dialects.files import inspect_file
-from znought.processors.vh_ww import VHWWProcessor
 
 
 @pytest.fixture(scope="module")

@@ -8,12 +8,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from znought.analyses.vh_ww.columns import VHWWProcessor
+from znought.analyses.vh_ww.features import FEATURES
+from znought.analyses.vh_ww.selection import VHWWSelection
 from znought.errors import CardError
 from znought.facility.runner import RunResult, process_fileset
-from znought.processors.features import FEATURES
-from znought.processors.selection import VHWWSelection
 from znought.processors.variations import VariationsConfig
-from znought.processors.vh_ww import VHWWProcessor
 
 _ALL = VariationsConfig(enabled=("jes", "jer", "lepton_scale", "met_soft", "btag"))
 _LEPTON = ("pt_l0", "pt_l1", "dphi_ll", "dy_ll", "m_ll")

@@ -11,11 +11,11 @@ import uproot
 from numpy.typing import NDArray
 
 from tests.processors.fixtures import events, write_nanoaod
+from znought.analyses.vh_ww.columns import NOMINAL, VHWWProcessor
+from znought.analyses.vh_ww.selection import VHWWSelection
 from znought.errors import CardError, DataError
 from znought.facility.runner import RunResult, process_fileset
-from znought.processors.selection import VHWWSelection
 from znought.processors.variations import VariationsConfig
-from znought.processors.vh_ww import NOMINAL, VHWWProcessor
 from znought.processors.weights import ScaleFactor, check_scale_factors
 
 

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from znought.analyses.vh_ww.recipes import RECIPES
 from znought.errors import CardError
 from znought.simulation import lepton_filter
 from znought.simulation.generator import EventGenerator
 from znought.simulation.lepton_filter import Lepton
 from znought.simulation.recipe import BPairFilter, LeptonFilter, PartonFilter, Recipe, Weigher
-from znought.simulation.recipes import RECIPES
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:pythia8mc")
 

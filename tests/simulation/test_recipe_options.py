@@ -11,11 +11,11 @@ import pytest
 import uproot
 from numpy.typing import NDArray
 
+from znought.analyses.vh_ww.recipes import RECIPES
 from znought.simulation import jobs
 from znought.simulation.config import DetectorConfig
 from znought.simulation.generator import EventGenerator
 from znought.simulation.recipe import BPairFilter, Recipe, Weigher
-from znought.simulation.recipes import RECIPES
 
 
 def _s_hat(process: Any) -> float:

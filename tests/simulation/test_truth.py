@@ -4,10 +4,10 @@ import awkward as ak
 import numpy as np
 import pytest
 
+from znought.analyses.vh_ww.recipes import RECIPES
 from znought.errors import DataError
 from znought.simulation.generator import EventGenerator
 from znought.simulation.recipe import Recipe
-from znought.simulation.recipes import RECIPES
 from znought.simulation.truth import Truth, jets_of, truth_of
 
 

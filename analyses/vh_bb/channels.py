@@ -1,0 +1,175 @@
+"""The events of one VH(bb) channel as arrays: from columns on disk to what networks and statistics take.
+
+The driver and the workers build the same arrays from the same small plan, so that what travels is a few
+paths and numbers.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from znought.analyses.vh_bb.card import VHBBCard
+from znought.analyses.vh_bb.columns import smeft_columns
+from znought.analyses.vh_bb.features import FEATURES
+from znought.errors import DataError
+from znought.facility.store import EventTable, read_events
+from znought.facility.workspace import Workspace, read_json
+from znought.models.folds import UNTRAINED, assign_folds, is_test
+from znought.models.training import TrainingConfig, TrainingData
+from znought.processors.regions import Region, regions_from_card
+from znought.stats.eft.channel import ChannelEvents, MorphingConfig, hypothesis
+
+__all__ = [
+    "CLASSES",
+    "ChannelPlan",
+    "ChannelSample",
+    "channel_plan",
+    "folds_of",
+    "point_of",
+    "read_channel",
+    "training_data",
+]
+
+Floats = NDArray[np.float64]
+CLASSES = ("sm", "bsm")
+"""Classes of every network: the standard model and a value of the coefficient."""
+
+
+@dataclass(frozen=True)
+class ChannelPlan:
+    """Everything that decides the events of one channel; small enough to send with every task.
+
+    Attributes:
+        channel: 0L, 1L or 2L.
+        columns: directory of its columns.
+        process_of: dataset → process.
+        scale: dataset → expected events per unit of generator weight.
+        region: what the networks learn from; all other regions are taken inside it.
+        morphing: how stored weights become yields.
+        training: fold rule.
+    """
+
+    channel: str
+    columns: str
+    process_of: Mapping[str, str]
+    scale: Mapping[str, float]
+    region: Region
+    morphing: MorphingConfig
+    training: TrainingConfig
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """Inputs of the channel, in order."""
+        return FEATURES[self.channel]
+
+
+def channel_plan(card: VHBBCard, workspace: Workspace, channel: str) -> ChannelPlan:
+    """The plan of a channel whose columns have been made.
+
+    Raises:
+        DataError: the columns lack a dataset of the card.
+    """
+    normalisation = read_json(workspace.normalisation)
+    missing = [name for name in card.datasets if name not in normalisation]
+    if missing:
+        raise DataError(f"The columns lack {', '.join(missing)}, which the card has: run `--from process`.")
+    return ChannelPlan(
+        channel=channel,
+        columns=str((workspace.columns / channel).resolve()),
+        process_of={name: dataset.process for name, dataset in card.datasets.items()},
+        scale={name: entry["scale"] for name, entry in normalisation.items()},
+        region=regions_from_card(card.regions)[card.training_region],
+        morphing=card.morphing,
+        training=card.training,
+    )
+
+
+@dataclass(frozen=True)
+class ChannelSample:
+    """One channel's events inside the training region.
+
+    Attributes:
+        plan: where they come from.
+        table: their columns.
+        inside: which rows of the columns on disk they are, shape (n_rows,).
+        events: process, weight, identity and polynomial of each.
+        fold: that each belongs to, −1 for the test part, shape (n_events,).
+    """
+
+    plan: ChannelPlan
+    table: EventTable
+    inside: NDArray[np.bool_]
+    events: ChannelEvents
+    fold: NDArray[np.int8]
+
+    @property
+    def features(self) -> NDArray[np.float32]:
+        """Inputs of the channel, shape (n_events, n_features)."""
+        return self.table.matrix(self.plan.features)
+
+    @property
+    def pt_v(self) -> Floats:
+        """Transverse momentum of the vector boson in GeV, shape (n_events,)."""
+        return self.table["pt_v"].astype(np.float64)
+
+
+def read_channel(plan: ChannelPlan) -> ChannelSample:
+    """The events of a plan.
+
+    Raises:
+        DataError: an empty channel, or VH events without stored SMEFT weights.
+    """
+    names = ["gen_weight", *plan.features, *smeft_columns(), "pt_v", "m_bb", "met", "n_jets"]
+    everything = read_events(Path(plan.columns), tuple(plan.process_of), names)
+    inside = plan.region.mask(everything.columns)
+    table = everything.select(inside)
+    if not len(table):
+        raise DataError(
+            f"Channel {plan.channel}: no event in the region {plan.region.name!r}, {len(everything)} after "
+            "the preselection; simulate more, or leave the channel out of the card."
+        )
+    events = ChannelEvents.of(
+        plan.channel,
+        table.per_dataset(plan.process_of),
+        table["gen_weight"] * table.per_dataset(plan.scale),
+        table.identity,
+        np.column_stack([table[name] for name in smeft_columns()]),
+        pt_v=table["pt_v"],
+        config=plan.morphing,
+    )
+    return ChannelSample(plan, table, inside, events, folds_of(plan.training, table))
+
+
+def folds_of(training: TrainingConfig, table: EventTable) -> NDArray[np.int8]:
+    """The network that may score each event: its fold, or −1 in the test part for the mean over all."""
+    run, lumi, event = (table[name] for name in ("run", "luminosityBlock", "event"))
+    fold = assign_folds(run, lumi, event, n_folds=training.n_folds, salt=training.salt)
+    test = is_test(run, lumi, event, fraction=training.test_fraction, salt=training.salt)
+    return np.where(test, np.int8(UNTRAINED), fold)
+
+
+def point_of(morphing: MorphingConfig, value: float) -> Floats:
+    """The first coefficient at `value`, any other zero."""
+    point = np.zeros(len(morphing.coefficients))
+    point[0] = value
+    return point
+
+
+def training_data(sample: ChannelSample, value: float) -> TrainingData:
+    """VH at a value of the coefficient against VH of the standard model, as in the talk: no backgrounds.
+
+    Every VH event stands in both classes, with its weight in each; both copies share its fold.
+    """
+    point: NDArray[Any] = point_of(sample.plan.morphing, value)
+    rows = hypothesis(sample.events, point, with_backgrounds=False)
+    return TrainingData(
+        features=sample.features[rows.row],
+        class_index=rows.is_signal.astype(np.int64),
+        weights=rows.weight,
+        fold=sample.fold[rows.row],
+        identity=sample.events.identity[rows.row],
+    )

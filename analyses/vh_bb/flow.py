@@ -1,0 +1,68 @@
+"""The flow of VH(bb) in the SMEFT, from ntuples to limits."""
+
+from znought.analyses.vh_bb.results import read_smeft_results
+from znought.analyses.vh_bb.stages import export, limits, measure, plot, score, train, tune
+from znought.analyses.vh_bb.summary import smeft_tables
+from znought.facility.flow import Flow, Stage
+from znought.facility.standard import PROCESS, SIMULATE
+
+__all__ = ["VH_BB"]
+
+_EVENTS = ("channels", "processes", "datasets", "regions", "training_region", "morphing", "training")
+_LEARNING = (*_EVENTS, "network", "trees", "discriminants")
+_COLUMNS = ("columns", "normalisation")
+_SCORES = (*_COLUMNS, "scores", "boosted")
+
+_STAGES = (
+    SIMULATE,
+    PROCESS,
+    Stage(
+        "train",
+        train.train,
+        ("smeft", *_LEARNING),
+        reads=_COLUMNS,
+        writes=("models", "boosted"),
+    ),
+    Stage("score", score.score, ("smeft", *_LEARNING), reads=(*_COLUMNS, "models"), writes=("scores",)),
+    Stage(
+        "measure",
+        measure.measure,
+        ("lumi_ifb", "smeft", *_LEARNING),
+        reads=_SCORES,
+        writes=("significance",),
+    ),
+    Stage(
+        "limits",
+        limits.set_limits,
+        ("label", "title", "lumi_ifb", "systematics", "published", "smeft", *_LEARNING),
+        reads=(*_SCORES, "substitutes", "ledger", "significance"),
+        writes=("results",),
+    ),
+    Stage(
+        "plot",
+        plot.plot,
+        ("label", "title", "lumi_ifb", "published", "systematics", "search", "smeft", *_LEARNING),
+        reads=(*_SCORES, "cutflow", "models", "search", "results"),
+        writes=("figures", "report"),
+        is_of_analysis=True,
+    ),
+)
+
+_EXPORT = Stage(
+    "export",
+    export.export,
+    ("lumi_ifb", "export", *_EVENTS),
+    reads=_COLUMNS,
+    writes=("exported",),
+)
+
+_TUNE = Stage(
+    "tune",
+    tune.tune,
+    ("search", "smeft", *_LEARNING),
+    reads=_COLUMNS,
+    writes=("search",),
+)
+
+# Neither is part of a run: what the search finds is put into the card by a person.
+VH_BB = Flow(stages=_STAGES, aside=(_TUNE, _EXPORT), read_results=read_smeft_results, tables=smeft_tables)

@@ -1,0 +1,100 @@
+"""Discriminants that need no network: which ones a card asks for, and what each is learned from."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from znought.analyses.vh_bb.card import Discriminants, VHBBCard
+from znought.analyses.vh_bb.channels import ChannelPlan, ChannelSample, point_of, read_channel
+from znought.models.observables import (
+    ObservableData,
+    TreesConfig,
+    classifier_scores,
+    linear_scores,
+    parametrised_scores,
+    vh_probability,
+)
+from znought.stats.eft.morphing import monomials
+
+__all__ = ["ObservableTask", "grow", "observable_data", "observable_names", "ratio_at", "tasks_of"]
+
+Floats = NDArray[np.float64]
+
+
+def observable_names(card: VHBBCard) -> tuple[str, ...]:
+    """Columns of the trees' scores: a classifier for each value, and those of `_OTHERS`."""
+    return (*(f"trees_{value:g}" for value in card.smeft.values), *_OTHERS)
+
+
+@dataclass(frozen=True)
+class ObservableTask:
+    """One discriminant of one channel: small, as it travels.
+
+    Attributes:
+        value: of the classifier; None for the other discriminants.
+    """
+
+    plan: ChannelPlan
+    name: str
+    value: float | None
+    settings: Discriminants
+    trees: TreesConfig
+
+
+def tasks_of(card: VHBBCard, plan: ChannelPlan) -> tuple[ObservableTask, ...]:
+    """All discriminants of one channel, in the order of `observable_names`."""
+    values = (*card.smeft.values, *(None for _ in _OTHERS))
+    return tuple(
+        ObservableTask(plan, name, value, card.discriminants, card.trees)
+        for name, value in zip(observable_names(card), values, strict=True)
+    )
+
+
+def grow(task: ObservableTask) -> Floats:
+    """On a worker: out-of-fold scores of every event of the channel's sample, shape (n_events,).
+
+    The trees stay there (scikit-learn could only pickle them): what travels are scores.
+    """
+    sample = read_channel(task.plan)
+    data = observable_data(sample)
+    if task.value is not None:
+        return classifier_scores(data, ratio_at(sample, task.value), task.trees)
+    return _OTHERS[task.name](data, sample, task)
+
+
+def observable_data(sample: ChannelSample) -> ObservableData:
+    """VH and backgrounds of a channel, as observables are learned from them."""
+    return ObservableData(
+        features=sample.features,
+        weight=sample.events.weight,
+        is_vh=sample.events.is_vh,
+        fold=sample.fold,
+    )
+
+
+def ratio_at(sample: ChannelSample, value: float) -> Floats:
+    """Weight at a value over that of the standard model, shape (n_events,)."""
+    point = point_of(sample.plan.morphing, value)
+    return np.asarray(sample.events.polynomial @ monomials(point), dtype=np.float64)
+
+
+def _parametrised(data: ObservableData, sample: ChannelSample, task: ObservableTask) -> Floats:
+    ratios = {value: ratio_at(sample, value) for value in task.settings.parametrised_values}
+    return parametrised_scores(data, ratios, task.trees, at=task.settings.parametrised_at)
+
+
+def _linear(data: ObservableData, sample: ChannelSample, task: ObservableTask) -> Floats:
+    return linear_scores(data, sample.events.polynomial[:, 1], task.trees)
+
+
+def _probability(data: ObservableData, sample: ChannelSample, task: ObservableTask) -> Floats:
+    return vh_probability(data, task.trees)
+
+
+_OTHERS: Mapping[str, Callable[[ObservableData, ChannelSample, ObservableTask], Floats]] = {
+    "parametrised_trees": _parametrised,
+    "linear_score": _linear,
+    "vh_probability": _probability,
+}

@@ -1,0 +1,173 @@
+"""Stage `measure` of VH(bb): scores → areas, Z_A by both definitions of signal, and its projections."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+
+from znought.analyses.vh_bb.card import VHBBCard
+from znought.analyses.vh_bb.channel_scores import MODELS, ChannelScores, read_channel_scores
+from znought.analyses.vh_bb.channels import CLASSES, point_of
+from znought.analyses.vh_bb.results import Area, ProjectionResult, SignificanceEntry, YieldEntry
+from znought.errors import DataError
+from znought.facility.context import Context
+from znought.facility.records import Estimate
+from znought.facility.workspace import write_json
+from znought.models.evaluation import auc_estimates, effective_size
+from znought.stats.eft.channel import hypothesis
+from znought.stats.eft.counting import SignalDefinition
+from znought.stats.eft.measurement import ScoredChannel, Significance, projections, significance
+
+__all__ = ["measure"]
+
+N_BOOTSTRAP = 40
+
+
+@dataclass(frozen=True)
+class _Found:
+    """A significance, where it was found, and the simulated backgrounds behind it."""
+
+    region: str
+    model: str
+    found: Significance
+    generated: int | None
+
+
+def measure(context: Context[VHBBCard]) -> Iterable[Path]:
+    """Writes `significance.json`."""
+    card, workspace = context.card, context.workspace
+    scores = [read_channel_scores(card, workspace, channel) for channel in card.channels]
+    steps = [(one, region) for region in card.regions for one in scores]
+    yields: list[YieldEntry] = []
+    found: list[_Found] = []
+    notes: list[str] = []
+    areas: list[Area] = []
+    with context.reporter.bar("measuring") as advance:
+        for done, (one, region) in enumerate(steps):
+            advance(done, len(steps), f"{one.name} {region}")
+            try:
+                yields += _yields(one, region)
+                found += _significances(one, region)
+            except DataError as error:
+                notes.append(f"{one.name} {region}: no significance. {error}")
+            if region == card.training_region:
+                areas += [_area(one, region, model, value) for model, value in _classifiers(card)]
+        advance(len(steps), len(steps), "")
+    content = {
+        "yields": [entry.model_dump(mode="json") for entry in yields],
+        "auc": [entry.model_dump(mode="json") for entry in areas],
+        "significances": [_entry(one).model_dump(mode="json") for one in found],
+        "projections": [entry.model_dump(mode="json") for entry in _projections(card, found)],
+        "notes": notes,
+    }
+    write_json(workspace.significance, content)
+    return [workspace.significance]
+
+
+def _classifiers(card: VHBBCard) -> list[tuple[str, float]]:
+    return [(model, value) for value in card.smeft.values for model in MODELS]
+
+
+def _yields(one: ChannelScores, region: str) -> list[YieldEntry]:
+    rows = one.in_region(region)
+    events = one.sample.events.taken(rows)
+    entries = []
+    for process in np.unique(events.process):
+        mine = events.process == process
+        at = {
+            f"{value:g}": float(events.weight_at(point_of(events.morphing, value))[mine].sum())
+            for value in one.card.smeft.values
+        }
+        entries.append(
+            YieldEntry(
+                channel=one.name,
+                region=region,
+                process=str(process),
+                events=float(events.weight[mine].sum()),
+                events_at=at,
+                generated=int(np.unique(events.identity[mine]).size),
+                effective=effective_size(events.weight[mine], events.identity[mine]),
+            )
+        )
+    return entries
+
+
+def _significances(one: ChannelScores, region: str) -> Iterator[_Found]:
+    """Every classifier and value, by both definitions, with backgrounds and without."""
+    config = one.card.smeft
+    for model in MODELS:
+        scored = one.scored(region, model)
+        for value in config.values:
+            for definition in get_args(SignalDefinition):
+                for with_backgrounds in (False, True):
+                    found = significance(
+                        scored,
+                        value,
+                        config,
+                        signal_definition=definition,
+                        with_backgrounds=with_backgrounds,
+                    )
+                    yield _Found(region, model, found, _generated(scored, found))
+
+
+def _generated(scored: ScoredChannel, found: Significance) -> int | None:
+    """Simulated events that are not VH above the best cut."""
+    if not found.with_backgrounds:
+        return None
+    events, cut = scored.events, found.scan.cuts[found.scan.best]
+    return int(np.unique(events.identity[~events.is_vh & (scored.scores[found.value] >= cut)]).size)
+
+
+def _entry(one: _Found) -> SignificanceEntry:
+    names = set(SignificanceEntry.model_fields) - {"region", "model", "generated_backgrounds"}
+    values: dict[str, Any] = {name: getattr(one.found, name) for name in names}
+    return SignificanceEntry(
+        region=one.region, model=one.model, generated_backgrounds=one.generated, **values
+    )
+
+
+def _area(one: ChannelScores, region: str, model: str, value: float) -> Area:
+    """Both hypotheses with equal weight; networks without backgrounds, as they were trained."""
+    rows = one.in_region(region)
+    events, with_backgrounds = one.sample.events.taken(rows), model == "trees"
+    tested = hypothesis(events, point_of(events.morphing, value), with_backgrounds=with_backgrounds)
+    index = tested.is_signal.astype(np.int64)
+    output = one.output(model, value)[rows][tested.row]
+    found = auc_estimates(
+        np.column_stack([1.0 - output, output]),
+        index,
+        tested.weight / np.bincount(index, weights=tested.weight)[index],
+        events.identity[tested.row],
+        classes=CLASSES,
+        n_bootstrap=N_BOOTSTRAP,
+    )[CLASSES[1]]
+    return Area(
+        channel=one.name,
+        region=region,
+        model=model,
+        value=value,
+        with_backgrounds=with_backgrounds,
+        area=Estimate(value=found.value, interval=(found.lower, found.upper)),
+    )
+
+
+def _projections(card: VHBBCard, found: list[_Found]) -> Iterator[ProjectionResult]:
+    groups: dict[tuple[str, str, bool], list[Significance]] = {}
+    for one in found:
+        key = (one.region, one.model, one.found.with_backgrounds)
+        groups.setdefault(key, []).append(one.found)
+    for (region, model, with_backgrounds), entries in groups.items():
+        for line in projections(entries, card.smeft, lumi_ifb=card.lumi_ifb):
+            yield ProjectionResult(
+                channel=line.channel,
+                region=region,
+                model=model,
+                value=line.value,
+                signal_definition=line.signal_definition,
+                with_backgrounds=with_backgrounds,
+                scaling=line.scaling,
+                luminosities_ifb=line.luminosities_ifb,
+                z=tuple(line.z.tolist()),
+            )

@@ -1,0 +1,58 @@
+"""Stage `plot` of VH(bb): results and scored events → figures and the report."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from znought.analyses.vh_bb.card import VHBBCard
+from znought.analyses.vh_bb.channel_scores import read_channel_scores
+from znought.analyses.vh_bb.figures import NetworkAlbum
+from znought.analyses.vh_bb.figures_limits import LimitAlbum
+from znought.analyses.vh_bb.results import SmeftResults, read_smeft_results
+from znought.analyses.vh_bb.summary import smeft_tables
+from znought.facility.context import Context
+from znought.facility.figures.picture import Picture
+from znought.facility.figures.writing import write_album
+from znought.facility.searching import trial_values
+from znought.facility.workspace import read_json
+
+__all__ = ["plot"]
+
+# For the length of the bar; the exact number of figures is known at the end.
+ABOUT = 45
+SECTIONS = ("Limits", "Significance", "Networks", "Selection")
+
+
+def plot(context: Context[VHBBCard]) -> Iterable[Path]:
+    """Writes `figures/` and `report.html`."""
+    results = read_smeft_results(context.workspace.results)
+    return write_album(
+        context,
+        _pictures(_networks(context, results)),
+        tables=smeft_tables(results),
+        notes=results.notes,
+        about=ABOUT,
+        sections=SECTIONS,
+    )
+
+
+def _networks(context: Context[VHBBCard], results: SmeftResults) -> NetworkAlbum:
+    card, workspace = context.card, context.workspace
+    flows = read_json(workspace.cutflow)["channels"]
+    return NetworkAlbum(
+        card=card,
+        results=results,
+        channels={channel: read_channel_scores(card, workspace, channel) for channel in card.channels},
+        cutflows={
+            channel: (
+                tuple(flow["cuts"]),
+                {name: tuple(values["sumw"]) for name, values in flow["processes"].items()},
+            )
+            for channel, flow in flows.items()
+        },
+        trials=trial_values(workspace),
+    )
+
+
+def _pictures(album: NetworkAlbum) -> Iterator[Picture]:
+    yield from LimitAlbum(album.card, album.results).pictures()
+    yield from album.pictures()

@@ -1,0 +1,216 @@
+"""From objects to selected events with their inputs: the part of the chain that every variation repeats."""
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from znought.analyses.vh_ww.features import FinalState, inputs, visible
+from znought.analyses.vh_ww.selection import (
+    Dilepton,
+    VHWWSelection,
+    candidates,
+    clean_jets,
+    counted,
+    leading_jets,
+    tagged,
+    veto_weight,
+)
+from znought.analyses.vh_ww.variations import Objects
+from znought.processors.chunk import Chunk
+from znought.processors.dialects.view import View
+from znought.processors.kinematics import Momentum
+from znought.processors.objects import Jets, Leptons, Missing, check_units
+
+__all__ = ["Contents", "Selected", "b_veto", "read_contents", "read_leptons", "reconstruct"]
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Selected:
+    """Events that pass everything.
+
+    Attributes:
+        event: index in the chunk, shape (n_selected,).
+        row: index among the pairs, shape (n_selected,).
+        veto_weight: probability to hold no b-tagged jet, 1 where the veto is a cut, shape (n_selected,).
+        passed: consecutive cuts passed before the b-veto, for every event of the chunk, shape (n_events,).
+        columns: the 17 inputs, then `met` and `n_jets`.
+        hadronic: what the jets determine, for variations that leave them alone.
+    """
+
+    event: NDArray[np.int64]
+    row: NDArray[np.int64]
+    veto_weight: Floats
+    passed: NDArray[np.int8]
+    columns: dict[str, NDArray[np.generic]]
+    hadronic: "Hadronic"
+
+
+@dataclass(frozen=True)
+class Hadronic:
+    """What leptons and jets of the selected events determine, without missing transverse momentum.
+
+    Attributes:
+        objects: leptons and jets.
+        row: index of the selected events among the pairs, shape (n_selected,).
+        veto_weight: as in `Selected`.
+        passed: as in `Selected`.
+        leptons, jets: leading and subleading ones.
+        n_jets, ht, px, py: number of the jets, sum of their pT, and their vector sum, shape (n_selected,).
+    """
+
+    objects: Objects
+    row: NDArray[np.int64]
+    veto_weight: Floats
+    passed: NDArray[np.int8]
+    leptons: tuple[Momentum, Momentum]
+    jets: tuple[Momentum, Momentum]
+    n_jets: NDArray[np.int64]
+    ht: Floats
+    px: Floats
+    py: Floats
+
+    @cached_property
+    def visible(self) -> dict[str, Floats]:
+        """Inputs that need nothing else."""
+        return visible(self.leptons, self.jets)
+
+    def is_of(self, objects: Objects) -> bool:
+        """Whether the leptons and jets are these very ones."""
+        return objects.pairs is self.objects.pairs and objects.jets is self.objects.jets
+
+
+def read_leptons(chunk: Chunk, selection: VHWWSelection) -> tuple[Leptons, Leptons]:
+    """Electrons and muons of the chunk that can make a pair, in GeV or refused."""
+    electrons = chunk.dialect.leptons(chunk.view, "electron")
+    muons = chunk.dialect.leptons(chunk.view, "muon")
+    for name, leptons in (("electrons", electrons), ("muons", muons)):
+        check_units(leptons.pt, what=name, dialect=chunk.dialect.name, path=chunk.path)
+    return candidates(electrons, muons, selection, gap=chunk.dialect.electron_gap)
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What some events of a chunk hold beside leptons.
+
+    Attributes:
+        event: indices in the chunk, in order, shape (n_events,).
+        jets: all of their jets.
+        missing: their missing transverse momentum and soft activity.
+    """
+
+    event: NDArray[np.int64]
+    jets: Jets
+    missing: Missing
+
+    def objects(self, pairs: Dilepton, selection: VHWWSelection) -> Objects:
+        """Objects of the events that hold a pair, without the jets at its leptons."""
+        jets, missing = self.jets, self.missing
+        if len(pairs.event) < len(self.event):
+            rows = np.searchsorted(self.event, pairs.event)
+            jets, missing = jets.of(rows), missing.of(rows)
+        return Objects(pairs, clean_jets(jets, pairs, dr_min=selection.dr_jet_lepton_min), missing)
+
+
+def read_contents(chunk: Chunk, event: NDArray[np.int64], selection: VHWWSelection) -> Contents:
+    """Jets, in GeV or refused, and missing transverse momentum of events by their indices in the chunk."""
+    view = chunk.view.only(event)
+    jets = _read_jets(chunk, view, selection)
+    check_units(jets.pt, what="jets", dialect=chunk.dialect.name, path=chunk.path)
+    return Contents(event, jets, chunk.dialect.missing(view))
+
+
+def _read_jets(chunk: Chunk, view: View, selection: VHWWSelection) -> Jets:
+    """Jets with what the b-veto needs: their probability to be tagged, or else the discriminant."""
+    by_weight = selection.btag_mode == "weight" and not chunk.is_data and view.has("jet_btag_probability")
+    btag = view.flat("jet_btag_probability") if by_weight else chunk.dialect.btag(view)
+    return replace(chunk.dialect.jets(view, btag), btag_is_probability=by_weight)
+
+
+def reconstruct(
+    chunk: Chunk, objects: Objects, selection: VHWWSelection, *, nominal: Selected | None = None
+) -> Selected:
+    """Selected events and their inputs.
+
+    Args:
+        chunk: the chunk.
+        objects: of the events that hold a pair.
+        selection: the cuts.
+        nominal: what nominal objects came to: taken over where leptons and jets are the same.
+    """
+    if nominal is not None and nominal.hadronic.is_of(objects):
+        hadronic = nominal.hadronic
+    else:
+        hadronic = _hadronic(chunk, objects, selection)
+    state = _final_state(objects, hadronic, selection)
+    columns: dict[str, NDArray[np.generic]] = {**inputs(hadronic.visible, state)}
+    columns["met"] = np.hypot(*state.met).astype(np.float32)
+    columns["n_jets"] = hadronic.n_jets.astype(np.uint8)
+    rows = hadronic.row
+    return Selected(objects.pairs.event[rows], rows, hadronic.veto_weight, hadronic.passed, columns, hadronic)
+
+
+def _hadronic(chunk: Chunk, objects: Objects, selection: VHWWSelection) -> Hadronic:
+    """Events with enough jets that survive the b-veto."""
+    pairs, jets = objects.pairs, objects.jets
+    counting = counted(jets, selection)
+    dijet = leading_jets(jets, counting, selection)
+    passed = pairs.passed.copy()
+    passed[pairs.event[dijet.event]] += 1
+    keep, veto = b_veto(chunk, jets, dijet.event, selection)
+    rows, two = dijet.event, (dijet.leading, dijet.subleading)
+    if not keep.all():
+        rows, veto, two = rows[keep], veto[keep], (two[0].at(keep), two[1].at(keep))
+    leptons = (pairs.leading.at(rows), pairs.subleading.at(rows))
+    n_jets, ht, px, py = _jet_sums(jets, counting)
+    return Hadronic(objects, rows, veto, passed, leptons, two, n_jets[rows], ht[rows], px[rows], py[rows])
+
+
+def b_veto(
+    chunk: Chunk, jets: Jets, rows: NDArray[np.int64], selection: VHWWSelection
+) -> tuple[NDArray[np.bool_], Floats]:
+    """Which of the events with index `rows` survive the b-veto, and with which weight."""
+    if jets.btag_is_probability:
+        return np.ones(len(rows), np.bool_), veto_weight(jets, selection)[rows]
+    working_point = chunk.working_point(selection.btag_working_points)
+    keep = ~tagged(jets, selection, working_point=working_point)[rows]
+    return keep, np.ones(len(rows))
+
+
+def _final_state(objects: Objects, hadronic: Hadronic, selection: VHWWSelection) -> FinalState:
+    """Everything the inputs derive from, for the selected events."""
+    pairs, missing, rows = objects.pairs, objects.missing, hadronic.row
+    met_x, met_y = missing.px, missing.py
+    if missing.soft_only:
+        _, _, all_px, all_py = _jet_sums(
+            objects.jets, np.flatnonzero(objects.jets.pt > selection.pt_btag_min_gev)
+        )
+        met_x = met_x - all_px - pairs.leading.px - pairs.subleading.px
+        met_y = met_y - all_py - pairs.leading.py - pairs.subleading.py
+    track_x = met_x if missing.track_px is None else missing.track_px
+    track_y = met_y if missing.track_py is None else missing.track_py
+    significance = None if missing.significance is None else missing.significance[rows]
+    leptons = hadronic.leptons
+    return FinalState(
+        leptons,
+        hadronic.jets,
+        (met_x[rows], met_y[rows]),
+        (track_x[rows], track_y[rows]),
+        leptons[0].pt + leptons[1].pt + hadronic.ht,
+        missing.soft_ht[rows],
+        significance,
+        (hadronic.px, hadronic.py),
+    )
+
+
+def _jet_sums(jets: Jets, which: NDArray[np.int64]) -> tuple[NDArray[np.int64], Floats, Floats, Floats]:
+    """Number, scalar sum of pT, and vector sum of some jets of each event."""
+    n_events, event, pt = len(jets.counts), jets.event[which], jets.pt[which].astype(np.float64)
+    parts = (pt, *(pt * along[which] for along in jets.direction))
+    ht, px, py = (
+        np.bincount(event, weights=part, minlength=n_events).astype(np.float64, copy=False) for part in parts
+    )
+    return np.bincount(event, minlength=n_events), ht, px, py

@@ -1,0 +1,197 @@
+"""Sections of a card: processes, datasets, how ntuples are read, and how significance is counted."""
+
+from collections.abc import Iterable, Mapping
+from itertools import combinations
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from znought.errors import unknown_name
+from znought.stats.workspace import WorkspaceConfig
+
+__all__ = [
+    "CrossFit",
+    "CutBased",
+    "Dataset",
+    "Likelihood",
+    "Process",
+    "Processing",
+    "RegionCuts",
+    "Section",
+    "check_known",
+    "refuse_overlaps",
+]
+
+RegionCuts = dict[str, tuple[float | None, float | None]]
+"""Variable → (lower, upper), None for an open side."""
+
+
+class Section(BaseModel):
+    """Part of a card: unknown keys are refused, values never change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+class Process(Section):
+    """One physics process.
+
+    Attributes:
+        kind: "data" for recorded or pseudo-data.
+        network_class: class of the network (`class` in the card); None means scored, plotted and
+            counted as background, but not trained on.
+        label: how figures write it, in mathtext; by default as the analysis does.
+        colour: how figures draw it; by default as the analysis does.
+    """
+
+    kind: Literal["simulation", "data"] = "simulation"
+    network_class: str | None = Field(default=None, alias="class")
+    label: str | None = None
+    colour: str | None = None
+
+
+class Dataset(Section):
+    """One dataset: files that share a cross section.
+
+    Attributes:
+        process: name in `processes`.
+        xsec_pb: cross section in pb; required for simulation.
+        branching_ratio, k_factor: factors on the cross section.
+        filter_efficiency: of the generator filter; None takes it from the files' own counters.
+        generated_sumw: signed sum of weights over all generated events, for files that do not keep it.
+        files: paths or globs, local, `root://` or `https://`; a list of them is one file in several places,
+            of which the first that can be read is.
+        tree: name of the tree of events; None finds it by the format.
+        recipe: what `znought simulate` generates for it.
+        n_events: generated events at scale 1; of data with files, the events of all files, so that one that
+            does not open has a known share of the luminosity.
+        n_responses: detector responses per generated event.
+        lumi_ifb: luminosity of data.
+        era: when the detector was as it is here, such as "2017": working points depend on it.
+        identity: of simulation, "file" where independent jobs number their events alike: an event is then
+            told from others by its file and entry, not by its run, block and number.
+        sample: what the dataset is a part of, if its process is stitched together from several; the process
+            itself unless given.
+        generator_range: generator-level variable → (lower, upper) that the dataset was generated in, None
+            for an open side. Datasets of one sample must not overlap: where one declares a range, all must.
+    """
+
+    process: str
+    xsec_pb: Annotated[float, Field(gt=0)] | None = None
+    branching_ratio: Annotated[float, Field(gt=0, le=1)] = 1.0
+    k_factor: Annotated[float, Field(gt=0)] = 1.0
+    filter_efficiency: Annotated[float, Field(gt=0, le=1)] | None = None
+    generated_sumw: Annotated[float, Field(gt=0)] | None = None
+    files: tuple[str | tuple[str, ...], ...] = ()
+    tree: str | None = None
+    recipe: str | None = None
+    n_events: Annotated[int, Field(ge=0)] = 0
+    n_responses: Annotated[int, Field(ge=1)] = 1
+    lumi_ifb: Annotated[float, Field(gt=0)] | None = None
+    era: str | None = None
+    identity: Literal["event", "file"] = "event"
+    sample: str | None = None
+    generator_range: RegionCuts = {}
+
+
+class Processing(Section):
+    """How ntuples are read.
+
+    Attributes:
+        chunk_size: most events in a chunk.
+        max_rounds: how often a failing chunk or file is tried.
+        allow_skip: leave out files that keep failing, and say so, instead of stopping.
+        substitutes: "declare" uses and reports stand-ins for missing inputs; "refuse" stops instead.
+    """
+
+    chunk_size: Annotated[int, Field(ge=1000)] = 100_000
+    max_rounds: Annotated[int, Field(ge=1)] = 3
+    allow_skip: bool = False
+    substitutes: Literal["declare", "refuse"] = "declare"
+
+
+class CutBased(Section):
+    """The competitor without a network: a region, and the variable it is binned in.
+
+    Attributes:
+        region: name in `regions`.
+        variable, lower, upper: what the region's events are binned in, and over which range.
+    """
+
+    region: str
+    variable: str
+    lower: float
+    upper: float
+
+
+class Likelihood(Section):
+    """The profile-likelihood fit.
+
+    Attributes:
+        control_regions: classes whose output defines a control region, orthogonal to the signal bins.
+        workspace: floating normalisations and systematics; the enabled variations join it.
+    """
+
+    control_regions: tuple[str, ...] = ()
+    workspace: WorkspaceConfig = WorkspaceConfig()
+
+
+class CrossFit(Section):
+    """How edges are kept from the events that they are quoted on.
+
+    Attributes:
+        n_parts: parts of the events; each is quoted with edges from the others.
+        n_bootstrap: replicates of the interval.
+        seed: of parts and replicates.
+    """
+
+    n_parts: Annotated[int, Field(ge=2)] = 2
+    n_bootstrap: Annotated[int, Field(ge=2)] = 200
+    seed: int = 1
+
+
+def refuse_overlaps(datasets: Mapping[str, Dataset]) -> None:
+    """Raises if two datasets of one sample were generated in ranges that overlap.
+
+    Raises:
+        ValueError: with both names; pydantic turns it into a card error.
+    """
+    samples: dict[tuple[str, str], list[str]] = {}
+    for name, dataset in datasets.items():
+        samples.setdefault((dataset.process, dataset.sample or dataset.process), []).append(name)
+    for (_, sample), names in samples.items():
+        if any(datasets[name].generator_range for name in names):
+            for one, two in combinations(names, 2):
+                ranges = datasets[one].generator_range, datasets[two].generator_range
+                if not _are_disjoint(*ranges):
+                    both = f"{_shown(ranges[1])} and {_shown(ranges[0])}"
+                    raise ValueError(
+                        f"datasets.{two}: overlaps with datasets.{one} of the same sample {sample!r} "
+                        f"({both}), so events would count twice; give both a generator_range, disjoint "
+                        "in one variable, or another `sample` if they were generated apart."
+                    )
+
+
+def _are_disjoint(one: RegionCuts, two: RegionCuts) -> bool:
+    """Whether a variable that both name separates them; lower ends are inside, upper ones are not."""
+    for name in set(one) & set(two):
+        (low, high), (other_low, other_high) = one[name], two[name]
+        for end, begin in ((high, other_low), (other_high, low)):
+            if end is not None and begin is not None and end <= begin:
+                return True
+    return False
+
+
+def _shown(ranges: RegionCuts) -> str:
+    """Ranges for a message."""
+    texts = (f"{name} {low} to {high}".replace("None", "∞") for name, (low, high) in ranges.items())
+    return ", ".join(texts) or "no range"
+
+
+def check_known(where: str, kind: str, name: str, expected: Iterable[str]) -> None:
+    """Raises unless a name that stands somewhere in the card is one that the card defines.
+
+    Raises:
+        ValueError: with the nearest valid name; pydantic turns it into a card error.
+    """
+    if name not in expected:
+        raise ValueError(f"{where}: {unknown_name(kind, name, expected)}")

@@ -1,0 +1,251 @@
+"""From scored events and results to the arguments of the figures: which events, weights and bins."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from znought.facility.card_standard import StandardCard
+from znought.facility.comparison import input_correlations
+from znought.facility.figures.inputs import region_pictures, validation_pictures
+from znought.facility.figures.network import Explained
+from znought.facility.figures.picture import Picture
+from znought.facility.figures.writing import CardFigures
+from znought.facility.region_books import RegionBook
+from znought.facility.results import FitSummary, Results
+from znought.facility.sample import ScoredSample
+from znought.facility.validation import Validation
+from znought.models.artefacts import Manifest
+from znought.models.evaluation import agreement, confusion_matrix, effective_size, roc_curve
+from znought.models.folds import UNTRAINED
+from znought.plots import binning, cutflow, fit, inputs, training
+
+__all__ = ["Album"]
+
+Floats = NDArray[np.float64]
+SCORE_EDGES = np.linspace(0.0, 1.0, 41)
+
+
+@dataclass(frozen=True)
+class Album(CardFigures[StandardCard]):
+    """All figures of an analysis, drawn one by one.
+
+    Attributes:
+        simulation: scored events.
+        cut_names, cut_yields: the cutflow by process, weighted.
+        regions: what the cuts of each region leave and remove.
+        validation: data against simulation; None without data.
+        explained: what the networks have learned.
+    """
+
+    results: Results
+    manifest: Manifest | None
+    simulation: ScoredSample
+    cut_names: tuple[str, ...]
+    cut_yields: Mapping[str, tuple[float, ...]]
+    regions: Mapping[str, RegionBook]
+    validation: Validation | None
+    explained: Explained | None
+
+    @cached_property
+    def _classes(self) -> dict[str, NDArray[np.bool_]]:
+        return {name: self.simulation.class_index == i for i, name in enumerate(self.card.classes)}
+
+    def pictures(self) -> Iterator[Picture]:
+        """Every figure, in the order of the report."""
+        if self.results.z0:
+            yield from self._significance()
+        yield from self._cutflow()
+        if self.manifest is not None and self.explained is not None:
+            yield from self._network(self.manifest)
+            yield from self.explained.pictures()
+        yield from self._inputs()
+        if self.validation is not None:
+            yield from validation_pictures(self.card, self.validation)
+        else:
+            columns, weight = self.simulation.columns, self.simulation.weight
+            matrix = input_correlations(columns, weight, self.card.binned).matrix
+            figure = inputs.correlation_matrix(matrix, features=self._names, kind="MC", label=self.shapes)
+            yield Picture("correlation_mc", "Correlations, simulation", "Inputs", figure)
+
+    def _significance(self) -> Iterator[Picture]:
+        entries = [
+            binning.SignificanceEntry(
+                name,
+                tuned=found.tuned,
+                held_out=found.held_out,
+                interval=found.interval,
+                profile=self.results.z_profile.get(name),
+                talk=self.results.published_z0.get(name),
+            )
+            for name, found in self.results.z0.items()
+        ]
+        note = f"{self.results.sigma_background:.0%} background uncertainty"
+        figure = binning.significance_comparison(entries, label=self.label, note=note)
+        yield Picture("significance", "Expected significance", "Significance", figure)
+        for name, title in self.results.selections.items():
+            if len(self.results.edges[name]) > 2:
+                yield Picture(f"binning_{name}", title, "Significance", self._binning(name))
+
+        if self.results.fit is not None and self.results.fit.impacts:
+            figure = fit.ranking(_impacts(self.results.fit), label=self.label)
+            yield Picture("ranking", "Nuisance parameters by impact", "Significance", figure)
+
+    def _binning(self, name: str) -> Figure:
+        found, cuts = self.results.z0[name], self.card.cut_based
+        low, high = found.interval
+        yields = {
+            process: (np.asarray(y.events), np.square(y.mc_stat_error))
+            for process, y in self.results.yields[name].items()
+        }
+        return binning.optimised_binning(
+            self.results.edges[name],
+            yields,
+            signal=str(self.card.signal),
+            z_per_bin=found.z_per_bin,
+            label=self.label,
+            note=f"held-out {found.held_out:.2f} [{low:.2f}, {high:.2f}]",
+            discriminant=cuts.variable if cuts is not None and name.startswith("cut_based") else None,
+        )
+
+    def _cutflow(self) -> Iterator[Picture]:
+        # Data have another luminosity, and no expected events after each cut to compare with.
+        expected = {name: yields for name, yields in self.cut_yields.items() if name in self.results.events}
+        figure = cutflow.cutflow(self.cut_names, expected, label=self.label)
+        yield Picture("cutflow", "Cutflow", "Selection", figure)
+        yield from region_pictures(self.card, self.regions, signal=self.card.signal)
+
+    def _network(self, manifest: Manifest) -> Iterator[Picture]:
+        yield Picture("roc", "ROC curves", "Network", self._roc())
+        for name in self.card.classes:
+            figure = self._overlay(name)
+            yield Picture(
+                f"discriminant_{name}", f"{name} output, training against test", "Network", figure, OVERLAY
+            )
+        yield Picture("confusion", "Confusion matrix", "Network", self._confusion())
+        histories = [_keras_names(history) for history in manifest.histories]
+        figure = training.history(histories, label=self.shapes, best_epochs=manifest.best_epochs)
+        yield Picture("history", "Training history by fold", "Network", figure)
+
+    @cached_property
+    def _balanced(self) -> Floats:
+        """Event weights with every class carrying the same sum; 0 where no class is trained."""
+        weight = np.zeros(len(self.simulation))
+        for mask in self._classes.values():
+            weight[mask] = self.simulation.weight[mask] / self.simulation.weight[mask].sum()
+        return weight
+
+    def _roc(self) -> Figure:
+        trained = self.simulation.class_index >= 0
+        outputs, weight = self.simulation.outputs()[trained], self._balanced[trained]
+        curves, intervals = {}, {}
+        for i, name in enumerate(self.card.classes):
+            curve = roc_curve(outputs[:, i], self._classes[name][trained], weight)
+            every = max(1, len(curve.signal_efficiency) // 2000)
+            area = self.results.auc[name]
+            curves[name] = (
+                np.append(curve.background_efficiency[::every], 1.0),
+                np.append(curve.signal_efficiency[::every], 1.0),
+                area.value,
+            )
+            intervals[name] = area.interval
+        macro = self.results.auc["macro"].value
+        return training.roc_curves(curves, label=self.shapes, intervals=intervals, macro=macro)
+
+    def _overlay(self, output: str) -> Figure:
+        scores = self.simulation.outputs()[:, self.card.classes.index(output)]
+        test = self.simulation.fold == UNTRAINED
+        densities: tuple[dict[str, training.Density], dict[str, training.Density]] = ({}, {})
+        texts = {}
+        for name, mask in self._classes.items():
+            for part, rows in zip(densities, (mask & ~test, mask & test), strict=True):
+                part[name] = _density(scores[rows], self.simulation.weight[rows])
+            texts[name] = self._agreement(scores, mask & ~test, mask & test)
+        return training.discriminant_overlay(
+            *densities, SCORE_EDGES, discriminant=output, label=self.shapes, agreement=texts
+        )
+
+    def _agreement(self, scores: NDArray[np.float32], one: NDArray[np.bool_], two: NDArray[np.bool_]) -> str:
+        weight, identity = self.simulation.weight, self.simulation.columns.identity
+        sizes = (effective_size(weight[one], identity[one]), effective_size(weight[two], identity[two]))
+        found = agreement(scores[one], weight[one], scores[two], weight[two], edges=SCORE_EDGES, sizes=sizes)
+        return f"KS p = {found.ks_p_value:.2g}, $\\chi^2$ p = {found.chi2_p_value:.2g}"
+
+    def _confusion(self) -> Figure:
+        trained = self.simulation.class_index >= 0
+        matrix = confusion_matrix(
+            self.simulation.outputs()[trained], self.simulation.class_index[trained], self._balanced[trained]
+        )
+        return training.confusion_matrix(matrix, classes=self.card.classes, label=self.shapes)
+
+    @property
+    def _names(self) -> tuple[str, ...]:
+        return tuple(self.card.binned)
+
+    def _inputs(self) -> Iterator[Picture]:
+        shown = self._classes if self.manifest is not None else self._processes
+        values = {
+            name: {variable: self.simulation.columns[variable][mask] for variable in self._names}
+            for name, mask in shown.items()
+        }
+        weights = {name: self.simulation.weight[mask] for name, mask in shown.items()}
+        undefined = {n: v.undefined for n, v in self.card.binned.items() if v.undefined is not None}
+        figure = inputs.input_overview(
+            values, weights, features=self._names, label=self.shapes, undefined=undefined
+        )
+        yield Picture("inputs", "Variables, unit area", "Inputs", figure)
+        if self.manifest is None:
+            return
+        figure = inputs.input_overview(
+            {name: self._scaled(self.manifest, table) for name, table in values.items()},
+            weights,
+            features=self._names,
+            label=self.shapes,
+            scaled=True,
+        )
+        yield Picture("inputs_scaled", "Inputs as the network of fold 0 sees them", "Inputs", figure)
+
+    @property
+    def _processes(self) -> dict[str, NDArray[np.bool_]]:
+        """Rows of every simulated process that has any."""
+        process = self.simulation.process
+        return {name: process == name for name in self.card.processes if np.any(process == name)}
+
+    def _scaled(
+        self, manifest: Manifest, table: Mapping[str, NDArray[np.float32]]
+    ) -> dict[str, NDArray[np.float32]]:
+        """What the scaler of the first fold makes of the inputs."""
+        names = manifest.feature_names
+        scaled = manifest.scalers[0].transform(np.column_stack([table[name] for name in names]))
+        # Variables that are no inputs are shown as they are.
+        return {**table, **{name: scaled[:, i] for i, name in enumerate(names)}}
+
+
+OVERLAY = (
+    "Training events are scored by the one network that did not see them, test events by the mean of all: a "
+    "mean of networks is the steadier estimate, so the tails need not agree even without overtraining."
+)
+
+
+def _impacts(found: FitSummary) -> list[fit.NuisanceImpact]:
+    entries = []
+    for name, impact in found.impacts.items():
+        _, error, pull = found.pulls[name]
+        entries.append(fit.NuisanceImpact(name, pull or 0.0, (error, error), impact))
+    return entries
+
+
+def _density(values: NDArray[np.float32], weight: Floats) -> training.Density:
+    return training.Density(
+        np.histogram(values, SCORE_EDGES, weights=weight)[0],
+        np.histogram(values, SCORE_EDGES, weights=weight**2)[0],
+    )
+
+
+def _keras_names(history: Mapping[str, tuple[float, ...]]) -> dict[str, tuple[float, ...]]:
+    """The stopping part under the name that validation metrics have in Keras histories."""
+    names = {"loss": "loss", "stop_loss": "val_loss", "stop_auc": "val_auc"}
+    return {names[name]: values for name, values in history.items() if name in names}

@@ -1,0 +1,119 @@
+"""Finished numbers about inputs and regions → figures: data over simulation, correlations, n − 1."""
+
+from collections.abc import Collection, Iterator, Mapping
+from typing import Literal
+
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from znought.facility.axes import n_undefined_bins
+from znought.facility.card_base import Card
+from znought.facility.card_standard import StandardCard
+from znought.facility.figures.picture import Picture
+from znought.facility.region_books import RegionBook
+from znought.facility.validation import InputComparison, Validation
+from znought.plots.data_mc import data_mc, n_minus_one
+from znought.plots.inputs import correlation_matrix
+from znought.plots.style import FigureLabel
+
+__all__ = ["region_pictures", "validation_pictures"]
+
+SECTION = "Data and simulation"
+
+
+def validation_pictures(
+    card: StandardCard, found: Validation, *, only: Collection[str] | None = None
+) -> Iterator[Picture]:
+    """Data over simulation of every input, and the correlations of both and their difference.
+
+    Args:
+        card: for labels and names.
+        found: the comparison.
+        only: inputs to draw, without correlations; None draws everything.
+    """
+    if only is None:
+        yield from _correlations(card, found)
+    for name, comparison in found.inputs.items():
+        if only is None or name in only:
+            figure = _data_mc(card, found, name, comparison)
+            yield Picture(f"data_mc_{name}", name, SECTION, figure, _caption(card, found, name))
+
+
+def _correlations(card: StandardCard, found: Validation) -> Iterator[Picture]:
+    label = FigureLabel(label=card.label)
+    simulation, data = (np.array(m) for m in (found.correlations.simulation, found.correlations.data))
+    kinds: tuple[tuple[Literal["MC", "data", "difference"], str, NDArray[np.float64]], ...] = (
+        ("MC", "correlation_mc", simulation),
+        ("data", "correlation_data", data),
+        ("difference", "correlation_difference", simulation - data),
+    )
+    caption = f"Events {found.where}. Values beyond the histograms' ends count as the ends."
+    for kind, name, matrix in kinds:
+        figure = correlation_matrix(
+            matrix,
+            features=found.correlations.inputs,
+            kind=kind,
+            label=label,
+            error=found.correlations.error if kind == "difference" else None,
+        )
+        yield Picture(name, f"Correlations, {kind}", SECTION, figure, caption)
+
+
+def _data_mc(card: StandardCard, found: Validation, name: str, comparison: InputComparison) -> Figure:
+    drawn = _drawn(card, name, comparison.edges)
+    shape = "shape " if found.comparison == "shape" else ""
+    ratio, error = found.ratio
+    note = (
+        rf"{shape}$\chi^2/n$ = {comparison.chi2:.1f}/{comparison.n_dof}, $p$ = {comparison.p_value:.2g}"
+        f"\nKS $p$ = {comparison.ks_p_value:.2g}\ndata/MC = {ratio:.3f} ± {error:.3f}"
+        f"\n{found.where}"
+    )
+    return data_mc(
+        comparison.data[drawn],
+        {process: (sumw[drawn], sumw2[drawn]) for process, (sumw, sumw2) in comparison.processes.items()},
+        comparison.edges[drawn],
+        variable=name,
+        label=FigureLabel(label=card.label, lumi_ifb=found.lumi_ifb),
+        systematic=comparison.systematic[drawn],
+        signal=card.signal,
+        data_name="Pseudo-data" if card.simulation is not None else "Data",
+        note=note,
+    )
+
+
+def _caption(card: StandardCard, found: Validation, name: str) -> str:
+    caption = (
+        f"Events {found.where}. The band holds {', '.join(found.systematics)}; the χ² knows how they and "
+        "repeated detector responses correlate the bins, and counts what lies beyond the frame as one more."
+    )
+    if card.variables[name].undefined is not None:
+        caption += " Events for which it is not defined are not drawn, but are a bin of the χ² too."
+    return caption
+
+
+def _drawn(card: Card, name: str, edges: tuple[float, ...]) -> slice:
+    """Bins and edges to draw: neither events without a value nor those beyond, which would dwarf others."""
+    return slice(n_undefined_bins(card.variables.get(name), edges), -1)
+
+
+def region_pictures(card: Card, books: Mapping[str, RegionBook], *, signal: str | None) -> Iterator[Picture]:
+    """Each variable that a region cuts on, after all its other cuts."""
+    label = FigureLabel(label=card.label, lumi_ifb=card.lumi_ifb)
+    for region, book in books.items():
+        for variable, found in book.n_minus_one.items():
+            drawn = _drawn(card, variable, found.edges)
+            figure = n_minus_one(
+                {name: (sumw[drawn], sumw2[drawn]) for name, (sumw, sumw2) in found.processes.items()},
+                found.edges[drawn],
+                variable=variable,
+                limits=found.limits,
+                label=label,
+                signal=signal,
+                note=f"Region {region}, all other cuts",
+            )
+            caption = "What lies beyond the frame is not drawn."
+            if variable in card.variables and card.variables[variable].undefined is not None:
+                caption += " Nor are events for which it is not defined."
+            title = f"{region}: {variable} after all other cuts"
+            yield Picture(f"n_minus_one_{region}_{variable}", title, "Selection", figure, caption)

@@ -1,0 +1,126 @@
+"""What the networks have learned, as figures: calibration, importance of inputs, predicted classes."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from znought.facility.axes import limits
+from znought.facility.card_standard import StandardCard
+from znought.facility.figures.picture import Picture
+from znought.facility.figures.writing import CardFigures
+from znought.facility.sample import ScoredSample
+from znought.facility.searching import trial_values
+from znought.facility.workspace import Workspace, read_json
+from znought.models import explain
+from znought.models.evaluation import roc_curve
+from znought.plots.attribution import attribution
+from znought.plots.calibration import CalibrationCurve, calibration
+from znought.plots.labels import process_label
+from znought.plots.smeft import predicted_class_inputs
+from znought.plots.training import importance, roc_curves, search_history
+
+__all__ = ["Explained", "read_explained"]
+
+SECTION = "Network"
+BALANCED = "classes of equal weight"
+
+
+@dataclass(frozen=True)
+class Explained(CardFigures[StandardCard]):
+    """Events with their scores, and what `score` and `tune` have written about the networks.
+
+    Attributes:
+        importance: input → mean and stdev of the loss of macro AUC when it is shuffled.
+        attribution: class → input → mean |∂score/∂input|.
+        trials: values of the search's trials, NaN for failed ones; none without a search.
+    """
+
+    simulation: ScoredSample
+    importance: dict[str, tuple[float, float]]
+    attribution: dict[str, dict[str, float]]
+    trials: tuple[float, ...]
+
+    def pictures(self) -> Iterator[Picture]:
+        """Every figure, in the order of the report."""
+        signal = process_label(str(self.card.class_of_signal))
+        title = f"{signal} against each background"
+        yield Picture("roc_signal", title, SECTION, self._signal_against_each())
+        caption = f"Out-of-fold and test events, {BALANCED}."
+        yield Picture("calibration", "Calibration", SECTION, self._calibration(), caption)
+        figure = importance(self.importance, metric="macro AUC", label=self.shapes, title="input shuffled")
+        caption = "Mean and standard deviation of three shuffles, out-of-fold events."
+        yield Picture("importance", "Importance of the inputs", SECTION, figure, caption)
+        figure = attribution(self.attribution, label=self.shapes)
+        caption = "Network of fold 0 on the events of fold 0; inputs as the network sees them."
+        yield Picture("attribution", "Gradient attribution", SECTION, figure, caption)
+        yield Picture("predicted_class", f"{signal} events by predicted class", SECTION, self._predicted())
+        if self.trials:
+            figure = search_history(
+                self.trials, objective=f"Objective ({self.card.search.objective})", label=self.shapes
+            )
+            yield Picture("search", "Search of the network", SECTION, figure)
+
+    def _balanced(self) -> NDArray[np.float64]:
+        """Sizes of the event weights, every class carrying the same sum; 0 where no class is trained."""
+        index = self.simulation.class_index
+        weight = np.where(index >= 0, np.abs(self.simulation.weight), 0.0)
+        sums = np.bincount(index[index >= 0], weights=weight[index >= 0], minlength=len(self.card.classes))
+        return np.asarray(weight / sums[index], dtype=np.float64)
+
+    def _signal_against_each(self) -> Figure:
+        scores, index = self.simulation.signal_score(), self.simulation.class_index
+        signal = self.card.classes.index(str(self.card.class_of_signal))
+        curves = {}
+        for number, name in enumerate(self.card.classes):
+            if number != signal:
+                rows = (index == signal) | (index == number)
+                curve = roc_curve(scores[rows], index[rows] == signal, self.simulation.weight[rows])
+                every = max(1, len(curve.signal_efficiency) // 2000)
+                false_rate = np.append(curve.background_efficiency[::every], 1.0)
+                true_rate = np.append(curve.signal_efficiency[::every], 1.0)
+                curves[name] = (false_rate, true_rate, curve.auc)
+        return roc_curves(curves, label=self.shapes, against="background of that name")
+
+    def _calibration(self) -> Figure:
+        outputs, index, weight = self.simulation.outputs(), self.simulation.class_index, self._balanced()
+        trained = index >= 0
+        curves = {}
+        for number, name in enumerate(self.card.classes):
+            found = explain.calibration(outputs[trained, number], index[trained] == number, weight[trained])
+            filled = np.isfinite(found.mean_score)
+            bins = np.histogram(outputs[trained, number], found.edges, weights=weight[trained])[0]
+            curves[name] = CalibrationCurve(
+                found.mean_score[filled],
+                found.fraction[filled],
+                found.fraction_error[filled],
+                (bins / bins.sum())[filled],
+            )
+        return calibration(curves, label=self.shapes, note=BALANCED)
+
+    def _predicted(self) -> Figure:
+        rows = self.simulation.is_signal
+        predicted = np.argmax(self.simulation.outputs()[rows], axis=1)
+        signal = self.card.classes.index(str(self.card.class_of_signal))
+        values: dict[str, NDArray[Any]] = {}
+        for name, variable in self.card.binned.items():
+            column = self.simulation.columns[name][rows].astype(np.float64)
+            # Events for which it is not defined stand at the lower end.
+            values[name] = column if variable.undefined is None else np.maximum(column, limits(variable)[0])
+        return predicted_class_inputs(
+            values,
+            predicted == signal,
+            self.simulation.weight[rows],
+            label=self.shapes,
+            called=("another class", str(self.card.class_of_signal)),
+        )
+
+
+def read_explained(card: StandardCard, workspace: Workspace, simulation: ScoredSample) -> Explained:
+    """From the files of `score` and, where there was a search, of `tune`."""
+    found = read_json(workspace.explanation)
+    importance = {name: (entry["mean"], entry["stdev"]) for name, entry in found["importance"].items()}
+    return Explained(card, simulation, importance, found["attribution"], trial_values(workspace))

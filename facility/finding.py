@@ -1,0 +1,159 @@
+"""Finding an analysis by what the card calls it: a name, a file beside the card, or `package.module:NAME`."""
+
+import ast
+import hashlib
+import importlib
+import importlib.util
+import inspect
+import sys
+import traceback
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import entry_points
+from pathlib import Path
+from types import ModuleType
+
+from znought.analysis import Analysis
+from znought.errors import CardError, ZnoughtError, unknown_name
+
+__all__ = ["GROUP", "Found", "find_analysis", "given_analysis", "shipped"]
+
+GROUP = "znought.analyses"
+"""Entry points of this group name analyses."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """An analysis with the source that it came from.
+
+    Attributes:
+        analysis: the value.
+        modules: module name → file, of a user's analysis: its own and those beside it that it imports.
+        roots: modules of an installed package whose source decides what it computes.
+        digest: of a notebook's functions, which have no file.
+    """
+
+    analysis: Analysis
+    modules: Mapping[str, Path] = field(default_factory=dict)
+    roots: tuple[str, ...] = ()
+    digest: str = ""
+
+
+def shipped() -> dict[str, str]:
+    """Name → `module:NAME` of every analysis that is installed under the group's entry points."""
+    return {point.name: point.value for point in entry_points(group=GROUP)}
+
+
+def find_analysis(name: str, folder: Path) -> Found:
+    """The analysis that a card names.
+
+    Args:
+        name: an installed name, a file relative to `folder`, or `package.module:NAME`.
+        folder: of the card.
+
+    Raises:
+        CardError: there is none of that name, or it cannot be imported.
+    """
+    if name.endswith(".py"):
+        return _from_file(folder / name)
+    installed = shipped()
+    target = installed.get(name, name)
+    if ":" not in target:
+        hint = "Or name a file beside the card (agc.py) or package.module:NAME."
+        raise CardError(f"analysis: {unknown_name('analysis', name, installed)} {hint}")
+    module, _, attribute = target.partition(":")
+    try:
+        value = getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise CardError(f"analysis: {name!r} cannot be imported: {error}.") from error
+    return Found(_checked(value, name), roots=(module,))
+
+
+def given_analysis(analysis: Analysis) -> Found:
+    """An analysis that a notebook holds, with a digest of the source of its functions."""
+    functions = [analysis.objects, analysis.select, analysis.weights, analysis.columns]
+    functions += [*analysis.channels.values(), *(variable.function for variable in analysis.variables)]
+    digest = hashlib.sha256(repr(analysis.selection.model_json_schema()).encode())
+    for function in functions:
+        if function is not None:
+            digest.update(_source_of(function))
+    return Found(analysis, digest=digest.hexdigest())
+
+
+def _source_of(function: object) -> bytes:
+    try:
+        return inspect.getsource(function).encode()  # type: ignore[arg-type]  # any callable
+    except (OSError, TypeError):
+        code = getattr(function, "__code__", None)
+        return repr(function).encode() if code is None else code.co_code + repr(code.co_consts).encode()
+
+
+def _from_file(path: Path) -> Found:
+    """The `ANALYSIS` of a Python file, imported anew."""
+    if not path.is_file():
+        raise CardError(f"analysis: no such file {path}.")
+    modules = dict(_beside(path))
+    folder = str(path.parent.resolve())
+    for name in modules:
+        sys.modules.pop(name, None)
+    importlib.invalidate_caches()
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
+    try:
+        module = importlib.import_module(path.stem)
+    except ZnoughtError:
+        raise
+    except Exception as error:
+        raise CardError(f"analysis: {_where(error, path)}") from error
+    _check_is(module, path)
+    if not hasattr(module, "ANALYSIS"):
+        raise CardError(f"analysis: {path} defines no ANALYSIS = Analysis(...).")
+    return Found(_checked(module.ANALYSIS, str(path)), modules=modules)
+
+
+def _check_is(module: ModuleType, path: Path) -> None:
+    if module.__file__ is None or Path(module.__file__).resolve() != path.resolve():
+        raise CardError(
+            f"analysis: {path} has the name of another module, {module.__file__ or path.stem}; rename it."
+        )
+
+
+def _where(error: BaseException, path: Path) -> str:
+    """One line that names file, line and what went wrong."""
+    if isinstance(error, SyntaxError):
+        return f"{error.filename}, line {error.lineno}: {error.msg}."
+    frames = [
+        f
+        for f in traceback.extract_tb(error.__traceback__)
+        if Path(f.filename).parent == path.parent.resolve()
+    ]
+    line = f", line {frames[-1].lineno}" if frames else ""
+    return f"{path}{line} cannot be imported: {type(error).__name__}: {' '.join(str(error).split())}."
+
+
+def _checked(value: object, name: str) -> Analysis:
+    if not isinstance(value, Analysis):
+        raise CardError(f"analysis: {name!r} is a {type(value).__name__}, expected an Analysis.")
+    return value
+
+
+def _beside(path: Path) -> Iterator[tuple[str, Path]]:
+    """The file as a module, and every module beside it that it imports, directly or not."""
+    waiting, seen = [path], set[Path]()
+    while waiting:
+        file = waiting.pop()
+        if file in seen:
+            continue
+        seen.add(file)
+        yield file.stem, file.resolve()
+        try:
+            tree = ast.parse(file.read_text(encoding="utf-8"), str(file))
+        except SyntaxError as error:
+            raise CardError(f"analysis: {file}, line {error.lineno}: {error.msg}.") from error
+        for node in ast.walk(tree):
+            names = []
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom) and node.module is not None:
+                names = [node.module]
+            waiting += [other for name in names if (other := file.with_name(f"{name}.py")).is_file()]

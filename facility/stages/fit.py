@@ -1,0 +1,188 @@
+"""Stage `fit`: bins and areas → `results.json`, with what a reader must know beside the numbers."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from znought.errors import DataError
+from znought.facility.account import data_lumi_ifb
+from znought.facility.card_standard import StandardCard
+from znought.facility.context import Context
+from znought.facility.likelihood import fit_settings, templates
+from znought.facility.results import FitSummary, Results, write_results
+from znought.facility.stages.summarise import common_results, input_remarks
+from znought.facility.workspace import read_json
+from znought.stats.exchange import replace_file, write_root, write_uhi, write_workspace
+from znought.stats.formats.card_writer import write_datacard
+from znought.stats.hs3 import write_hs3
+from znought.stats.inference import DataKind, fit_workspace, ranking
+from znought.stats.limits import cls_limit
+from znought.stats.tables import latex_yields, write_hepdata
+from znought.stats.templates import RegionTemplates
+from znought.stats.workspace import Spec, prepared_workspace
+
+__all__ = ["fit", "inputs"]
+
+LIKELIHOOD_FILES = ("workspace.json", "hs3.json", "datacard.txt", "datacard_shapes.root")
+
+
+def inputs(context: Context[StandardCard]) -> object:
+    """Beyond the card: whether data enter the signal bins."""
+    return context.options.unblind
+
+
+def fit(context: Context[StandardCard]) -> Iterable[Path]:
+    """Writes `results.json` and the likelihood in the formats of other programs."""
+    card, workspace = context.card, context.workspace
+    found = read_json(workspace.binning)
+    summary, fit_remarks, written = _likelihood(context, np.asarray(found[card.discriminant]["edges"]))
+    results = Results.model_validate(
+        common_results(context)
+        | read_json(workspace.evaluation)
+        | {
+            "z0": {name: _significance(entry) for name, entry in found.items()},
+            "published_z0": card.published_z0,
+            "z_profile": {name: entry["z_profile"] for name, entry in found.items()},
+            "fit": summary,
+            "yields": {name: _yields(entry) for name, entry in found.items()},
+            "edges": {name: entry["edges"] for name, entry in found.items()},
+            "selections": card.selections,
+            "notes": [*_notes(card, found), *input_remarks(context), *fit_remarks],
+        }
+    )
+    write_results(workspace.results, results)
+    return [workspace.results, *written]
+
+
+def _likelihood(
+    context: Context[StandardCard], edges: NDArray[np.float64]
+) -> tuple[FitSummary | None, list[str], list[Path]]:
+    """The fit of signal bins and control regions with its remarks, and files for other programs.
+
+    Where the templates make no likelihood, the remark says why, and the tables of yields stand alone.
+    """
+    card = context.card
+    regions = templates(card, context.workspace, edges, with_data=context.options.unblind)
+    folder = context.workspace.fit
+    folder.mkdir(parents=True, exist_ok=True)
+    summary: FitSummary | None = None
+    try:
+        prepared = prepared_workspace(regions, fit_settings(card))
+    except DataError as error:
+        notes = [f"No likelihood: {error}"]
+        for name in LIKELIHOOD_FILES:
+            # What an earlier run wrote says nothing about these templates.
+            (folder / name).unlink(missing_ok=True)
+    else:
+        _write_likelihood(folder, prepared.spec)
+        summary, notes = _fitted(context, prepared.spec)
+        notes += [*prepared.remarks, *(pruned.text for pruned in prepared.pruned)]
+    _write_tables(folder, card, regions)
+    return summary, notes, sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+def _write_likelihood(folder: Path, spec: Spec) -> None:
+    write_workspace(folder / "workspace.json", spec)
+    write_hs3(folder / "hs3.json", spec)
+    write_datacard(folder / "datacard.txt", spec)
+
+
+def _write_tables(folder: Path, card: StandardCard, regions: Sequence[RegionTemplates]) -> None:
+    write_root(folder / "templates.root", regions)
+    write_uhi(folder / "templates.json", regions)
+    table = latex_yields(regions[0].nominal, signal=(str(card.signal),))
+    replace_file(folder / "yields.tex", lambda path: path.write_text(table, encoding="utf-8"))
+    tables = {region.name: (f"Expected events, {region.name}", region.nominal) for region in regions}
+    write_hepdata(folder / "hepdata", tables, discriminant=_discriminant(card))
+
+
+def _fitted(context: Context[StandardCard], spec: Spec) -> tuple[FitSummary | None, list[str]]:
+    """The fit, or the reason why these templates allow none: few simulated events make poor likelihoods."""
+    kind: DataKind = "observed" if context.options.unblind else "expected"
+    with context.reporter.bar("fitting") as advance:
+        advance(0, 3, "signal strength")
+        try:
+            fitted = fit_workspace(spec, data=kind)
+            advance(1, 3, "impacts")
+            impacts = ranking(spec, data=kind)
+            advance(2, 3, "limit")
+            limit = cls_limit(spec, data=kind)
+        except DataError as error:
+            return None, [f"No profile-likelihood fit with control regions: {error}"]
+        advance(3, 3, "")
+    summary = FitSummary(
+        data=kind,
+        z0=fitted.z0,
+        mu=fitted.mu,
+        mu_interval=(fitted.mu_low, fitted.mu_high),
+        mu_limit=limit.expected,
+        mu_limit_observed=limit.observed if kind == "observed" else None,
+        warnings=fitted.warnings,
+        impacts={impact.name: (impact.down, impact.up) for impact in impacts},
+        pulls={p.name: (p.value, p.error, p.pull) for p in fitted.parameters},
+    )
+    lumi = data_lumi_ifb(context.workspace) if kind == "observed" else context.card.lumi_ifb
+    return summary, [_sentence(context.card, summary, lumi_ifb=lumi)]
+
+
+def _sentence(card: StandardCard, summary: FitSummary, *, lumi_ifb: float | None) -> str:
+    low, high = summary.mu_interval
+    z0 = "not defined" if summary.z0 is None else f"{summary.z0:.2f}"
+    observed = summary.mu_limit_observed
+    limit = "" if observed is None else f"observed {observed:.1f}, "
+    warnings = "".join(f" {warning}" for warning in summary.warnings)
+    floating = ", ".join(card.likelihood.workspace.floating) or "no"
+    return (
+        f"Profile likelihood of the greedy bins with control regions, {floating} normalisation floating, MC "
+        f"statistics and {', '.join(card.varied) or 'no'} variations: {summary.data} Z = "
+        f"{z0} at {lumi_ifb or card.lumi_ifb:.4g} fb⁻¹, mu = {summary.mu:.2f} [{low:.2f}, "
+        f"{high:.2f}], 95 % CLs limit on mu {limit}expected without signal {summary.mu_limit[2]:.1f}. Its "
+        f"edges are tuned on the events that it is quoted on.{warnings}"
+    )
+
+
+def _significance(entry: Mapping[str, Any]) -> dict[str, object]:
+    return {
+        "tuned": entry["tuned"],
+        "held_out": entry["held_out"],
+        "interval": entry["interval"],
+        "auxiliary": entry["auxiliary"],
+        "z_per_bin": entry["whole"]["z_per_bin"],
+        "quadrature": entry["whole"]["z_total"],
+        "statistics_limited": not entry["trustworthy"],
+        "min_background_events": entry["min_background_events"],
+    }
+
+
+def _yields(entry: Mapping[str, Any]) -> dict[str, object]:
+    return {
+        process: {"events": values["yields"], "mc_stat_error": values["mc_errors"]}
+        for process, values in entry["yields"]["processes"].items()
+    }
+
+
+def _discriminant(card: StandardCard) -> str:
+    """What is binned, in words."""
+    if card.network is None and card.cut_based is not None:
+        return card.cut_based.variable
+    return f"Output of class {card.class_of_signal}"
+
+
+def _notes(card: StandardCard, found: Mapping[str, Any]) -> list[str]:
+    constraints = card.binning.constraints
+    notes = [
+        f"Every bin holds at least {constraints.effective_background:.0f} effective background events: "
+        "the simulated sample, not the method, limits how fine the bins may be."
+    ]
+    greedy = found[card.discriminant]["unbounded"]
+    notes.append(
+        f"Without that bound, tuned and quoted on the same events: {greedy['z_total']:.2f}, "
+        f"with down to {greedy['min_background_events']} generated background events in a bin."
+    )
+    limited = [name for name, entry in found.items() if not entry["trustworthy"]]
+    if limited:
+        notes.append(f"* limited by the simulated sample: {', '.join(limited)}.")
+    return notes

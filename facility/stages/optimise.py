@@ -1,0 +1,160 @@
+"""Stage `optimise`: scores → areas under the ROC curves, bin edges, and significances tuned and held out."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from znought.facility.card_standard import StandardCard
+from znought.facility.context import Context
+from znought.facility.sample import ScoredSample, read_sample
+from znought.facility.workspace import write_json
+from znought.models.evaluation import auc_estimates, effective_size
+from znought.stats.binning import PLAIN, BinningConfig, Method, tune
+from znought.stats.crossfit import cross_fitted
+from znought.stats.fit import z_profile
+from znought.stats.yields import Yields, count_yields
+
+__all__ = ["Candidate", "candidates", "optimise"]
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One way of turning events into bins.
+
+    Attributes:
+        name: its key in `results.json`.
+        mask: events that it uses, shape (n_events,).
+        values: what is binned, shape (n_events,).
+        method: how edges are found.
+        config: range and rules.
+    """
+
+    name: str
+    mask: NDArray[np.bool_]
+    values: NDArray[Any]
+    method: Method
+    config: BinningConfig
+
+
+def candidates(card: StandardCard, sample: ScoredSample) -> tuple[Candidate, ...]:
+    """Every selection and binning that is compared, all on the same events, weights and rules."""
+    rules, found = card.binning, list[Candidate]()
+    if card.cut_based is not None:
+        cuts = card.cut_based
+        selected = sample.in_region(cuts.region)
+        variable = sample.columns[cuts.variable]
+        whole = replace(rules, lower=min(cuts.lower, float(variable[selected].min())), upper=cuts.upper)
+        binned = replace(rules, lower=cuts.lower, upper=cuts.upper)
+        found.append(Candidate("cut_based", selected, variable, "single", whole))
+        found.append(Candidate(card.binned_selection, selected, variable, "greedy", binned))
+    if card.network is not None:
+        signal_region = sample.in_region(card.signal_region)
+        network, trees = sample.signal_score(), sample.signal_score("boosting")
+        found.append(Candidate("mva_greedy", signal_region, network, "greedy", rules))
+        found.append(Candidate("mva_optimal", signal_region, network, "optimal", rules))
+        found.append(Candidate("boosting_greedy", signal_region, trees, "greedy", rules))
+    return tuple(found)
+
+
+def optimise(context: Context[StandardCard]) -> Iterable[Path]:
+    """Writes `binning.json` and `evaluation.json`."""
+    card, workspace = context.card, context.workspace
+    sample = read_sample(card, workspace, kind="simulation")
+    found = {}
+    compared = candidates(card, sample)
+    with context.reporter.bar("optimising bins") as advance:
+        for done, candidate in enumerate(compared):
+            advance(done, len(compared) + 2, candidate.name)
+            found[candidate.name] = _significance(card, sample, candidate)
+        evaluation = {
+            "auc": _areas(card, sample, "network"),
+            "auc_boosting": _areas(card, sample, "boosting"),
+            "events": events_of(card, sample),
+        }
+        advance(len(compared) + 2, len(compared) + 2, "")
+    write_json(workspace.binning, found)
+    write_json(workspace.evaluation, evaluation)
+    return [workspace.binning, workspace.evaluation]
+
+
+def _significance(card: StandardCard, sample: ScoredSample, candidate: Candidate) -> dict[str, object]:
+    """Cross-fitted and in-sample significances of one candidate, with its yields."""
+    rows = candidate.mask
+    events = (candidate.values[rows], sample.weight[rows], sample.is_signal[rows])
+    identity = sample.columns.identity[rows]
+    estimate = cross_fitted(
+        *events,
+        identity,
+        method=candidate.method,
+        config=candidate.config,
+        n_parts=card.crossfit.n_parts,
+        n_bootstrap=card.crossfit.n_bootstrap,
+        seed=card.crossfit.seed,
+    )
+    yields = count_yields(
+        candidate.values[rows], sample.weight[rows], sample.process[rows], estimate.edges, identity=identity
+    )
+    profile = [
+        z_profile(_two_processes(part.edges, part), ["signal"], sigma_rel=candidate.config.sigma_rel)
+        for part in estimate.parts
+    ]
+    plain = replace(candidate.config, constraints=PLAIN)
+    talk = tune(*events, method=candidate.method, config=plain, identity=identity)
+    return estimate.to_dict() | {
+        "yields": yields.to_dict(),
+        "z_profile": float(np.mean([part.correlated for part in profile])),
+        "min_background_events": float(estimate.whole.effective_background.min()),
+        "unbounded": {
+            "z_total": talk.z_total,
+            "edges": talk.edges.tolist(),
+            "min_background_events": int(talk.events_background.min()),
+        },
+    }
+
+
+def _two_processes(edges: NDArray[np.float64], part: Any) -> Yields:
+    return Yields(
+        ("signal", "background"),
+        edges,
+        np.stack([part.signal, part.background]),
+        np.stack([part.sumw2_signal, part.sumw2_background]),
+        np.stack([part.events_signal, part.events_background]),
+    )
+
+
+def _areas(card: StandardCard, sample: ScoredSample, model: Any) -> dict[str, object]:
+    """Areas with every class carrying the same weight, as in training; out-of-fold and test events."""
+    if card.network is None:
+        return {}
+    trained = sample.class_index >= 0
+    index, weight = sample.class_index[trained], sample.weight[trained]
+    totals = np.bincount(index, weights=weight, minlength=len(card.classes))
+    found = auc_estimates(
+        sample.outputs(model)[trained],
+        index,
+        weight / totals[index],
+        sample.columns.identity[trained],
+        classes=card.classes,
+    )
+    return {name: {"value": area.value, "interval": [area.lower, area.upper]} for name, area in found.items()}
+
+
+def events_of(card: StandardCard, sample: ScoredSample) -> dict[str, dict[str, float]]:
+    """Raw, generated, effective and expected events of every process after preselection."""
+    rows = {}
+    names = [name for name, process in card.processes.items() if process.kind == "simulation"]
+    for name in names:
+        mask = sample.process == name
+        weight, identity = sample.weight[mask], sample.columns.identity[mask]
+        rows[name] = {
+            "raw": int(mask.sum()),
+            "generated": int(np.unique(identity).size),
+            "effective": effective_size(weight, identity),
+            "weighted": float(weight.sum()),
+            "negative_fraction": float(np.mean(weight < 0)) if mask.any() else 0.0,
+        }
+    return rows

@@ -1,0 +1,51 @@
+"""Stage `plot`: results and scored events → figures and the report."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from znought.facility.card_standard import StandardCard
+from znought.facility.context import Context
+from znought.facility.figures.album import Album
+from znought.facility.figures.network import read_explained
+from znought.facility.figures.writing import write_album
+from znought.facility.region_books import read_region_books
+from znought.facility.results import read_results
+from znought.facility.sample import read_sample
+from znought.facility.summary import report_tables
+from znought.facility.validation import read_validation
+from znought.facility.workspace import read_json
+from znought.models import artefacts
+
+__all__ = ["plot"]
+
+# Figures of an analysis with data, for the length of the bar; their exact number is known at the end.
+ABOUT = 41
+
+
+def plot(context: Context[StandardCard]) -> Iterable[Path]:
+    """Writes `figures/` and `report.html`."""
+    album = _album(context)
+    return write_album(
+        context,
+        album.pictures(),
+        tables=report_tables(album.results),
+        notes=album.results.notes,
+        about=ABOUT,
+    )
+
+
+def _album(context: Context[StandardCard]) -> Album:
+    card, workspace = context.card, context.workspace
+    flow = read_json(workspace.cutflow)
+    simulation = read_sample(card, workspace, kind="simulation")
+    return Album(
+        card=card,
+        results=read_results(workspace.results),
+        manifest=None if card.network is None else artefacts.load(workspace.models),
+        simulation=simulation,
+        cut_names=tuple(flow["cuts"]),
+        cut_yields={name: tuple(values["sumw"]) for name, values in flow["processes"].items()},
+        regions=read_region_books(workspace.regions),
+        validation=read_validation(workspace),
+        explained=None if card.network is None else read_explained(card, workspace, simulation),
+    )

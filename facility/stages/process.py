@@ -1,0 +1,147 @@
+"""Stage `process`: ntuples → parquet columns, histograms and cutflow, normalised once and at the end."""
+
+import hashlib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import uproot
+
+from znought.errors import CardError, DataError
+from znought.facility.account import account
+from znought.facility.books import (
+    Scales,
+    column_files,
+    cutflow_by_process,
+    cutflow_tables,
+    scale_entry,
+    scales_of,
+    substitutes_of,
+)
+from znought.facility.card_base import Card
+from znought.facility.context import Context
+from znought.facility.fileset import Fileset, file_states, read_fileset
+from znought.facility.repeats import refuse_repeats
+from znought.facility.runner import RunResult, process_fileset
+from znought.facility.workspace import Workspace, atomic_path, write_json
+from znought.processors.evaluated import WHOLE, Request
+from znought.processors.processor import AnalysisProcessor
+from znought.processors.weights import check_scale_factors
+
+__all__ = ["inputs", "process"]
+
+
+def inputs(context: Context[Card]) -> object:
+    """Beyond the card: the fileset, size and time of files from elsewhere, and the content of scale factors.
+
+    Files inside the output directory are known by the content that their stage wrote, wherever it stands.
+
+    Raises:
+        CardError: a file of scale factors does not exist.
+    """
+    fileset, root = _fileset(context), context.workspace.directory.resolve()
+    files = {
+        name: {_below(root, path): tree for path, tree in entry["files"].items()}
+        for name, entry in fileset.items()
+    }
+    states = {path: state for path, state in file_states(fileset).items() if _below(root, path) == path}
+    metadata = {name: entry["metadata"] for name, entry in fileset.items()}
+    return {"files": files, "metadata": metadata, "states": states, "weights": _digests(context.card)}
+
+
+def process(context: Context[Card]) -> Iterable[Path]:
+    """Every event of every file once, or a stop that names what failed.
+
+    Raises:
+        DataError: a channel that no event passes into.
+    """
+    card, workspace = context.card, context.workspace
+    check_scale_factors(card.weights)
+    fileset = _fileset(context)
+    request = Request(
+        card.selection,
+        card.variations,
+        card.weights,
+        card.channels or (WHOLE,),
+        refuse_substitutes=card.processing.substitutes == "refuse",
+    )
+    processor = AnalysisProcessor(context.analysis.for_workers, request, str(workspace.columns.resolve()))
+    with context.reporter.bar("processing chunks") as advance:
+        found = process_fileset(
+            context.cluster(),
+            fileset,
+            processor,
+            chunk_size=card.processing.chunk_size,
+            max_rounds=card.processing.max_rounds,
+            allow_skip=card.processing.allow_skip,
+            progress=lambda done, total: advance(done, total, ""),
+        )
+    write_json(workspace.ledger, account(card, fileset, found))
+    scales = scales_of(card, found)
+    columns = column_files(workspace.columns, found)
+    names = [variable.name for variable in context.analysis.variables]
+    for channel in request.channels:
+        if not any(file.n_rows for entry in found.results.values() for file in entry.of(channel).columns):
+            where = f"Channel {channel}: no" if channel else "No"
+            raise DataError(f"{where} event passes the selection; more events or looser cuts are needed.")
+        for kind in ("simulation", "data"):
+            refuse_repeats(workspace.columns / channel, card.of_kind(kind), names)
+    write_json(workspace.normalisation, {name: scale_entry(scale) for name, scale in scales.items()})
+    write_json(workspace.substitutes, substitutes_of(found))
+    written = [workspace.ledger, workspace.normalisation, workspace.substitutes]
+    return [
+        *written,
+        *_cutflows(context, found, scales),
+        _histograms(card, workspace, found, scales),
+        *columns,
+    ]
+
+
+def _cutflows(context: Context[Card], found: RunResult, scales: Scales) -> list[Path]:
+    """The cutflow by process as JSON, and by process and dataset as tables, of each channel."""
+    card, path = context.card, context.workspace.cutflow
+    if not card.channels:
+        write_json(path, cutflow_by_process(card, found, scales, WHOLE))
+        return [path, *cutflow_tables(card, path, found, scales, WHOLE)]
+    flows = {channel: cutflow_by_process(card, found, scales, channel) for channel in card.channels}
+    write_json(path, {"channels": flows})
+    written = [path]
+    for channel in card.channels:
+        written += cutflow_tables(card, path.with_stem(f"{path.stem}_{channel}"), found, scales, channel)
+    return written
+
+
+def _below(root: Path, path: str) -> str:
+    """A path inside the output directory as it is called there; any other as it is."""
+    return str(Path(path).relative_to(root)) if Path(path).is_relative_to(root) else path
+
+
+def _fileset(context: Context[Card]) -> Fileset:
+    return read_fileset(context.fileset_path, context.card)
+
+
+def _digests(card: Card) -> dict[str, str]:
+    """SHA-256 of the file of each scale factor."""
+    found = {}
+    for name, factor in card.weights.items():
+        if not Path(factor.file).is_file():
+            raise CardError(f"weights.{name}: no such file {factor.file}.")
+        found[name] = hashlib.sha256(Path(factor.file).read_bytes()).hexdigest()
+    return found
+
+
+def _histograms(card: Card, workspace: Workspace, found: RunResult, scales: Scales) -> Path:
+    """Variables after the selection as `[<channel>/]<process>/<variable>`, in expected events."""
+    summed: dict[str, Any] = {}
+    for name, result in found.results.items():
+        scale = scale_entry(scales[name])["scale"]
+        for channel, held in result.channels.items():
+            for variable, histogram in held.hists.items():
+                key = "/".join(filter(None, (channel, card.datasets[name].process, variable)))
+                scaled = histogram * scale
+                summed[key] = summed[key] + scaled if key in summed else scaled
+    path = workspace.hists / "inputs.root"
+    with atomic_path(path) as temporary, uproot.recreate(temporary) as file:
+        for key, histogram in summed.items():
+            file[key] = histogram
+    return path

@@ -1,0 +1,84 @@
+"""Stage `simulate`: the card's recipes → NanoAOD-like ROOT files and the fileset that names them."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from distributed import as_completed
+
+from znought.errors import CardError
+from znought.facility.card_base import Card
+from znought.facility.context import Context
+from znought.facility.fileset import write_fileset
+from znought.simulation.config import SimulationConfig
+from znought.simulation.jobs import (
+    JobSummary,
+    SampleRequest,
+    SimulationJob,
+    plan,
+    pseudo_data_lumi_ifb,
+    run_job,
+)
+
+__all__ = ["scale", "simulate"]
+
+
+def scale(context: Context[Card]) -> object:
+    """Beyond the card, the number of events decides what is made."""
+    return context.options.events_scale
+
+
+def simulate(context: Context[Card]) -> Iterable[Path]:
+    """Runs every job whose file is not there yet, and writes the fileset.
+
+    Raises:
+        CardError: the card has no simulation section, or no dataset with a recipe.
+    """
+    config = _config(context.card)
+    events_scale = context.options.events_scale
+    jobs = plan(_requests(context), config, events_scale=events_scale)
+    summaries = _generate(context, jobs)
+    files: dict[str, list[Path]] = {}
+    for summary in summaries:
+        files.setdefault(summary.dataset, []).append(Path(summary.path))
+    pseudo_data = config.pseudo_data.dataset
+    of_data = {
+        "lumi_ifb": pseudo_data_lumi_ifb(config, events_scale=events_scale),
+        "n_events": sum(summary.n_rows for summary in summaries if summary.dataset == pseudo_data),
+    }
+    write_fileset(context.workspace.fileset, context.card, files, of_data={pseudo_data: of_data})
+    return [context.workspace.fileset, *(path for paths in files.values() for path in paths)]
+
+
+def _config(card: Card) -> SimulationConfig:
+    if card.simulation is None:
+        raise CardError("simulation: this card has no such section, so there is nothing to simulate.")
+    return card.simulation
+
+
+def _requests(context: Context[Card]) -> list[SampleRequest]:
+    return [
+        SampleRequest(
+            dataset=name,
+            process=dataset.process,
+            recipe=context.analysis.recipes[dataset.recipe],
+            n_events=dataset.n_events,
+            n_responses=dataset.n_responses,
+            cross_section_pb=(dataset.xsec_pb or 0.0) * dataset.branching_ratio * dataset.k_factor,
+        )
+        for name, dataset in context.card.datasets.items()
+        if dataset.recipe is not None
+    ]
+
+
+def _generate(context: Context[Card], jobs: tuple[SimulationJob, ...]) -> list[JobSummary]:
+    """One task per file; a file that is there, whole and of the same job, costs nothing."""
+    client = context.cluster()
+    directory = str(context.workspace.ntuples.resolve())
+    futures = client.map(run_job, jobs, directory=directory, pure=False, retries=2)
+    summaries = []
+    with context.reporter.bar("generating events") as advance:
+        for _, summary in as_completed(futures, with_results=True):
+            summaries.append(summary)
+            rows = sum(s.n_rows for s in summaries)
+            advance(len(summaries), len(jobs), f"{summary.dataset}: {rows:,} rows in all")
+    return sorted(summaries, key=lambda s: (s.dataset, s.index))

@@ -1,0 +1,56 @@
+"""Stage `summarise`: yields by region and process → `results.json`, for a card without a signal."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from znought.facility.account import remarks
+from znought.facility.card_standard import StandardCard
+from znought.facility.context import Context
+from znought.facility.region_books import read_region_books
+from znought.facility.results import Results, write_results
+from znought.facility.sample import read_sample
+from znought.facility.stages.optimise import events_of
+from znought.facility.validation import read_validation, summarised
+from znought.facility.workspace import read_json
+
+__all__ = ["common_results", "input_remarks", "summarise"]
+
+
+def summarise(context: Context[StandardCard]) -> Iterable[Path]:
+    """Writes `results.json` with what every region holds."""
+    sample = read_sample(context.card, context.workspace, kind="simulation")
+    found = common_results(context) | {
+        "events": events_of(context.card, sample),
+        "notes": input_remarks(context),
+    }
+    write_results(context.workspace.results, Results.model_validate(found))
+    return [context.workspace.results]
+
+
+def common_results(context: Context[StandardCard]) -> dict[str, Any]:
+    """What the results of every card hold."""
+    card, workspace = context.card, context.workspace
+    return {
+        "analysis": context.analysis.name,
+        "title": card.title,
+        "label": card.label,
+        "lumi_ifb": card.lumi_ifb,
+        "signal": card.signal,
+        "sigma_background": card.binning.sigma_rel,
+        "regions": {
+            name: {
+                process: {"events": entry["sumw"][-1:], "mc_stat_error": entry["mc_stat_error"][-1:]}
+                for process, entry in book.processes.items()
+            }
+            for name, book in read_region_books(workspace.regions).items()
+        },
+        "substitutes": read_json(workspace.substitutes),
+    }
+
+
+def input_remarks(context: Context[StandardCard]) -> list[str]:
+    """What was left out of the input, and how well the simulation describes the data."""
+    compared = read_validation(context.workspace)
+    validation = [] if compared is None else [summarised(compared)]
+    return [*remarks(read_json(context.workspace.ledger)), *validation]

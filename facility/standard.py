@@ -1,0 +1,142 @@
+"""The standard flow, from ntuples to Z₀: which stages a card asks for, and what each of them sees."""
+
+from collections.abc import Iterable
+
+from znought.facility.card_standard import StandardCard
+from znought.facility.flow import Flow, Stage
+from znought.facility.results import read_results
+from znought.facility.stages import (
+    fit,
+    optimise,
+    plot,
+    process,
+    score,
+    simulate,
+    summarise,
+    train,
+    tune,
+    validate,
+)
+from znought.facility.summary import report_tables
+
+__all__ = ["PROCESS", "SIMULATE", "VALIDATE", "standard_flow"]
+
+_EVENTS = ("processes", "datasets", "regions")
+_COLUMNS = ("columns", "normalisation")
+_CLASSES = ("signal", "signal_class", "classes", "network", "training")
+_SIGNAL = ("lumi_ifb", "signal_region", "cut_based", "binning", "crossfit", *_CLASSES)
+_NAMES = ("label", "title")
+_COMPARED = (*_EVENTS, *_NAMES, "lumi_ifb", "features", "variations", "weights", "signal", "signal_region")
+
+SIMULATE = Stage(
+    "simulate",
+    simulate.simulate,
+    ("datasets", "processes", "simulation"),
+    writes=("ntuples", "fileset"),
+    inputs=simulate.scale,
+    is_of_analysis=True,
+)
+PROCESS = Stage(
+    "process",
+    process.process,
+    (
+        "lumi_ifb",
+        "processes",
+        "datasets",
+        "channels",
+        "selection",
+        "variations",
+        "weights",
+        "processing",
+    ),
+    reads=("ntuples", "fileset"),
+    writes=(*_COLUMNS, "substitutes", "cutflow", "ledger", "hists"),
+    inputs=process.inputs,
+    is_of_analysis=True,
+)
+VALIDATE = Stage(
+    "validate",
+    validate.validate,
+    (*_COMPARED, "channels", "likelihood", "validation", "simulation"),
+    reads=(*_COLUMNS, "ledger"),
+    writes=("regions", "validation", "figures"),
+    inputs=validate.inputs,
+)
+_TRAIN = Stage(
+    "train",
+    train.train,
+    ("processes", "datasets", "features", "boosting", *_CLASSES),
+    reads=_COLUMNS,
+    writes=("models", "boosted"),
+)
+_SCORE = Stage(
+    "score",
+    score.score,
+    ("processes", "datasets", "features", *_CLASSES),
+    reads=(*_COLUMNS, "models"),
+    writes=("scores", "explanation"),
+)
+_OPTIMISE = Stage(
+    "optimise",
+    optimise.optimise,
+    (*_EVENTS, *_SIGNAL),
+    reads=(*_COLUMNS, "scores", "boosted"),
+    writes=("binning", "evaluation"),
+)
+_FIT = Stage(
+    "fit",
+    fit.fit,
+    (*_EVENTS, *_SIGNAL, *_NAMES, "variations", "weights", "likelihood", "published_z0"),
+    reads=(*_COLUMNS, "substitutes", "ledger", "scores", "binning", "evaluation", "regions", "validation"),
+    writes=("results", "fit"),
+    inputs=fit.inputs,
+)
+_SUMMARISE = Stage(
+    "summarise",
+    summarise.summarise,
+    (*_EVENTS, *_SIGNAL, *_NAMES),
+    reads=(*_COLUMNS, "substitutes", "ledger", "regions", "validation"),
+    writes=("results",),
+)
+_PLOT = Stage(
+    "plot",
+    plot.plot,
+    (*_EVENTS, *_SIGNAL, *_NAMES, "simulation", "search", "features"),
+    reads=(
+        *_COLUMNS,
+        "cutflow",
+        "models",
+        "scores",
+        "boosted",
+        "explanation",
+        "search",
+        "regions",
+        "validation",
+        "results",
+    ),
+    writes=("figures", "report"),
+    is_of_analysis=True,
+)
+_TUNE = Stage(
+    "tune",
+    tune.tune,
+    (*_EVENTS, *_SIGNAL, "features", "search"),
+    reads=_COLUMNS,
+    writes=("search",),
+)
+
+
+def standard_flow(card: StandardCard, extra: Iterable[Stage] = ()) -> Flow:
+    """The stages that a card asks for: training where it has a network, bins and fit where it has a signal.
+
+    Args:
+        card: of an analysis that follows the standard flow.
+        extra: stages of the analysis's own, before the figures.
+    """
+    stages = [SIMULATE, PROCESS, VALIDATE]
+    if card.network is not None:
+        stages += [_TRAIN, _SCORE]
+    stages += [_OPTIMISE, _FIT] if card.signal is not None else [_SUMMARISE]
+    # The search is not part of a run: what it finds is put into the card by a person.
+    aside = (_TUNE,) if card.network is not None else ()
+    return Flow((*stages, *extra, _PLOT), aside, read_results, report_tables)

@@ -1,1 +1,0 @@
-"""VH(bb) in the SMEFT as it runs: its card, its flow of stages, its results, tables and figures."""

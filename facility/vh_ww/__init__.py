@@ -1,1 +1,0 @@
-"""V(qq)H(WW) as it runs: its card, its flow of stages, its results, tables and figures."""

@@ -1,0 +1,47 @@
+"""A view of the card or the output directory that shows a stage what it declares, and raises at the rest."""
+
+from collections.abc import Collection
+from inspect import getattr_static
+from types import FunctionType, MethodType
+from typing import Any
+
+from znought.errors import StageError
+from znought.facility.card_base import Card
+from znought.facility.workspace import Workspace
+
+__all__ = ["CardWindow", "WorkspaceWindow"]
+
+
+class CardWindow:
+    """A card of which only some sections may be read, its properties and methods among them."""
+
+    def __init__(self, card: Card, sections: Collection[str], stage: str) -> None:
+        self._card, self._sections, self._stage = card, sections, stage
+
+    def __getattr__(self, name: str) -> Any:
+        card = self.__dict__["_card"]
+        if name in type(card).model_fields:
+            if name not in self._sections:
+                raise StageError(
+                    f"Stage {self._stage!r} reads the card's section {name!r}, which it does not declare."
+                )
+            return getattr(card, name)
+        found = getattr_static(type(card), name, None)
+        if isinstance(found, property) and found.fget is not None:
+            return found.fget(self)
+        if isinstance(found, FunctionType):
+            return MethodType(found, self)
+        return getattr(card, name)
+
+
+class WorkspaceWindow:
+    """An output directory of which only some files and folders may be named."""
+
+    def __init__(self, workspace: Workspace, names: Collection[str], stage: str) -> None:
+        self._workspace, self._names, self._stage = workspace, names, stage
+
+    def __getattr__(self, name: str) -> Any:
+        value = getattr(self.__dict__["_workspace"], name)
+        if name not in self._names:
+            raise StageError(f"Stage {self._stage!r} names {value}, which it does not declare ({name}).")
+        return value
