@@ -156,6 +156,9 @@ class VHBBCard(Card):
         check_known("training_region", "region", self.training_region, self.regions)
         for name in self.systematics.relative:
             check_known("systematics.relative", "process", name, self.processes)
+        for name, process in self.processes.items():
+            if process.network_class is not None:
+                raise ValueError(f"processes.{name}.class: the networks of this analysis have no classes.")
         if self.of_kind("data") or (self.simulation is not None and self.simulation.pseudo_data.enabled):
             raise ValueError("This analysis expects simulation alone: no data, simulation.pseudo_data off.")
         for name in self.channels:
