@@ -7,8 +7,7 @@ import numpy as np
 import yaml
 
 from tests.processors.fixtures import events, write_nanoaod
-from znought.facility.card import load_card
-from znought.facility.card_standard import VHWWCard
+from znought.facility.card import StandardCard, load_with_analysis
 from znought.facility.context import Context, RunOptions
 from znought.facility.progress import Silent
 from znought.facility.workspace import Workspace
@@ -42,6 +41,7 @@ def small_card(folder: Path, **changes: Any) -> Path:
         "signal_region": "signal",
         "cut_based": {"region": "signal", "variable": "m_t", "lower": 50.0, "upper": 125.0},
         "classes": ["VH", "top"],
+        "network": {},
         "processes": {"VH": {"class": "VH"}, "top": {"class": "top"}, "data": {"kind": "data"}},
         "datasets": {
             "vh": {"process": "VH", "xsec_pb": 0.1, "files": [str(folder / f"{x}.root") for x in "ab"]},
@@ -58,8 +58,9 @@ def small_card(folder: Path, **changes: Any) -> Path:
     return path
 
 
-def context_of(path: Path, output: Path, *, unblind: bool = False) -> Context[VHWWCard]:
+def context_of(path: Path, output: Path, *, unblind: bool = False) -> Context[StandardCard]:
     """A context in which everything is computed here."""
-    card = load_card(path)
-    assert isinstance(card, VHWWCard)
-    return Context(card, Workspace(output), RunOptions(unblind=unblind), Silent(), lambda: None)  # type: ignore[arg-type, return-value]  # no cluster
+    card, found = load_with_analysis(path)
+    assert isinstance(card, StandardCard)
+    options = RunOptions(unblind=unblind)
+    return Context(card, Workspace(output), options, Silent(), lambda: None, found)  # type: ignore[arg-type, return-value]  # no cluster

@@ -15,13 +15,13 @@ from distributed import Client, LocalCluster
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.processors.fixtures import events, write_nanoaod
-from znought.analyses.vh_ww.columns import VHWWProcessor
+from tests.processors.fixtures import events, vh_ww_processor, write_nanoaod
 from znought.errors import DataError, LedgerError
 from znought.facility import attempt, runner
 from znought.facility.ledger import PlannedFile, plan_chunks
 from znought.facility.runner import RunResult, process_fileset
 from znought.processors.dialects.files import inspect_file
+from znought.processors.evaluated import WHOLE
 from znought.processors.reading import Tree
 from znought.processors.source import kept_tree
 
@@ -41,7 +41,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, ...]:
 def calm(files: tuple[str, ...], tmp_path_factory: pytest.TempPathFactory) -> RunResult:
     """The files in one go, without faults."""
     columns = tmp_path_factory.mktemp("calm")
-    return process_fileset(None, _fileset(*files), VHWWProcessor(columns_directory=str(columns)))
+    return process_fileset(None, _fileset(*files), vh_ww_processor(columns))
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +70,7 @@ def _rows(result: RunResult) -> list[tuple[Any, ...]]:
 
 def _assert_same(found: RunResult, calm: RunResult) -> None:
     """Cutflows and sums to the last digit, columns bit by bit, histograms but for rounding."""
-    ours, expected = found.results["ttbar"], calm.results["ttbar"]
+    ours, expected = found.results["ttbar"].of(WHOLE), calm.results["ttbar"].of(WHOLE)
     assert ours.cutflows == expected.cutflows
     assert found.sums == calm.sums
     assert _rows(found) == _rows(calm)
@@ -99,7 +99,7 @@ def test_chunking_order_and_workers_change_nothing(
     n_workers: int,
     n_together: int,
 ) -> None:
-    processor = VHWWProcessor(columns_directory=str(tmp_path_factory.mktemp("any")))
+    processor = vh_ww_processor(tmp_path_factory.mktemp("any"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(runner, "_n_together", lambda *_: n_together)
         fileset = _fileset(*(files[i] for i in order))
@@ -144,7 +144,7 @@ def test_workers_killed_at_random_cost_nothing(
         thread = threading.Thread(target=assassin)
         thread.start()
         try:
-            processor = VHWWProcessor(columns_directory=str(tmp_path))
+            processor = vh_ww_processor(tmp_path)
             found = process_fileset(
                 client, _fileset(*files), processor, chunk_size=3, progress=lambda *_: begun.set()
             )
@@ -168,7 +168,7 @@ def test_first_read_of_every_file_fails(
         return read(tree, *arguments)
 
     monkeypatch.setattr(Tree, "read", flaky)
-    processor = VHWWProcessor(columns_directory=str(tmp_path))
+    processor = vh_ww_processor(tmp_path)
     found = process_fileset(None, _fileset(*files), processor, chunk_size=90)
     assert (len(seen), found.n_rounds) == (3, 2)
     _assert_same(found, calm)
@@ -187,7 +187,7 @@ def test_file_cut_short_after_it_was_planned(files: tuple[str, ...], tmp_path: P
         if done == 1:
             os.truncate(mine[1], 3000)
 
-    processor = VHWWProcessor(columns_directory=str(tmp_path / "columns"))
+    processor = vh_ww_processor(tmp_path / "columns")
     with pytest.raises(LedgerError, match=r"2 of 7 chunks were not processed: .*1\.root \("):
         process_fileset(None, _fileset(*mine), processor, chunk_size=100, progress=truncate)
     # What is left can be processed with an account of the rest.
@@ -195,9 +195,7 @@ def test_file_cut_short_after_it_was_planned(files: tuple[str, ...], tmp_path: P
     found = process_fileset(
         None, _fileset(*mine), processor, chunk_size=100, progress=truncate, allow_skip=True
     )
-    others = process_fileset(
-        None, _fileset(mine[0], mine[2]), VHWWProcessor(columns_directory=str(tmp_path / "others"))
-    )
+    others = process_fileset(None, _fileset(mine[0], mine[2]), vh_ww_processor(tmp_path / "others"))
     assert [skip.path for skip in found.skipped] == [mine[1]]
     assert found.lost_fraction("ttbar") == pytest.approx(200 / 650)
     _assert_same(found, others)
@@ -211,7 +209,7 @@ def test_file_replaced_after_it_was_planned_stops_by_name(files: tuple[str, ...]
             write_nanoaod(Path(mine[2]), events(N_EVENTS[2], seed=99))
 
     with pytest.raises(DataError, match=r"2\.root was replaced after it was planned"):
-        process_fileset(None, _fileset(*mine), VHWWProcessor(), chunk_size=100, progress=exchange)
+        process_fileset(None, _fileset(*mine), vh_ww_processor(), chunk_size=100, progress=exchange)
 
 
 # --- replicas -----------------------------------------------------------------------------------------
@@ -222,13 +220,13 @@ def test_another_replica_is_read_where_one_is_gone(
 ) -> None:
     gone, nowhere = str(tmp_path / "gone.root"), str(tmp_path / "nowhere.root")
     fileset = _fileset(gone, *files[1:], replicas={gone: ["http://127.0.0.1:1/0.root", files[0], nowhere]})
-    processor = VHWWProcessor(columns_directory=str(tmp_path))
+    processor = vh_ww_processor(tmp_path)
     found = process_fileset(None, fileset, processor, chunk_size=100)
     _assert_same(found, calm)
     assert found.read_from == {gone: {files[0]}, **{path: {path} for path in files[1:]}}
     alone = _fileset(gone, replicas={gone: [nowhere]})
     with pytest.raises(DataError, match=r"nowhere\.root: no such file"):
-        process_fileset(None, alone, VHWWProcessor())
+        process_fileset(None, alone, vh_ww_processor())
 
 
 def test_a_replica_that_breaks_off_is_left_for_another(
@@ -241,7 +239,7 @@ def test_a_replica_that_breaks_off_is_left_for_another(
             os.truncate(mine[0], 3000)
 
     fileset = _fileset(*mine, replicas={mine[0]: [files[0]]})
-    processor = VHWWProcessor(columns_directory=str(tmp_path / "columns"))
+    processor = vh_ww_processor(tmp_path / "columns")
     found = process_fileset(None, fileset, processor, chunk_size=100, progress=truncate)
     _assert_same(found, calm)
     assert found.n_rounds == 1
@@ -258,7 +256,7 @@ def test_a_replica_that_is_another_file_is_refused(files: tuple[str, ...], tmp_p
     other = write_nanoaod(tmp_path / "other.root", events(N_EVENTS[0], seed=98))
     fileset = _fileset(*mine, replicas={mine[0]: [other]})
     with pytest.raises(DataError, match=r"other\.root was replaced .*another file stands there"):
-        process_fileset(None, fileset, VHWWProcessor(), chunk_size=100, progress=truncate)
+        process_fileset(None, fileset, vh_ww_processor(), chunk_size=100, progress=truncate)
 
 
 def test_a_worker_tries_a_failed_replica_last(files: tuple[str, ...], tmp_path: Path) -> None:
@@ -272,5 +270,5 @@ def test_a_worker_tries_a_failed_replica_last(files: tuple[str, ...], tmp_path: 
     chunks = plan_chunks([PlannedFile("ttbar", inspect_file(files[0]))], chunk_size=100)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(attempt, "kept_tree", counted)
-        attempt.attempt([attempt.Task(chunk, (gone, files[0])) for chunk in chunks], VHWWProcessor())
+        attempt.attempt([attempt.Task(chunk, (gone, files[0])) for chunk in chunks], vh_ww_processor())
     assert tried == [gone, files[0], files[0], files[0]]

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from distributed import Client, LocalCluster, Worker
 
-from znought.facility.card_standard import CrossFit
+from znought.facility.card_sections import CrossFit
 from znought.facility.learning import LearningPlan, training_data
 from znought.facility.merit import StopMerit
 from znought.facility.searching import FULL, Outcome, _restart_if_full, drive

@@ -51,7 +51,7 @@ def scored(tmp_path_factory: pytest.TempPathFactory) -> Context[Any]:
     context = context_of(small_card(folder, **sections), folder / "out")
     process(context)
     workspace = context.workspace
-    plan = learning_plan(context.card, workspace, FEATURES)
+    plan = learning_plan(context.card, workspace)
     for file in workspace.columns.glob("*/*/*.parquet"):
         target = workspace.scores.joinpath(*file.parts[-3:])
         _score_file(plan, _Scores(), file, target)  # type: ignore[arg-type]  # a stand-in

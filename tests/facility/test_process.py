@@ -127,7 +127,7 @@ def test_scale_factors_stand_beside_the_card_and_in_the_fingerprint(ntuples: Pat
     file = folder / "sf/muon.json"
     file.write_text(json.dumps(CORRECTIONS))
     context = context_of(small_card(folder, weights={"muon_id": MUON}), tmp_path / "out")
-    assert context.card.systematics == ("muon_id",)
+    assert context.card.varied == ("muon_id",)
     before = inputs(context)
     process(context)
     (found,) = (tmp_path / "out/columns/ttbar/nominal").glob("*.parquet")

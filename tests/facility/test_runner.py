@@ -11,13 +11,14 @@ import pyarrow.parquet as pq
 import pytest
 from distributed import Client, LocalCluster
 
-from tests.processors.fixtures import events, write_nanoaod
-from znought.analyses.vh_ww.columns import NOMINAL, VHWWProcessor
+from tests.processors.fixtures import events, vh_ww_processor, write_nanoaod
 from znought.analyses.vh_ww.selection import VHWWSelection
 from znought.errors import DataError, LedgerError
 from znought.facility.ledger import PlannedChunk, PlannedFile, close, due, plan_chunks
 from znought.facility.runner import RunResult, process_fileset
 from znought.processors.dialects.files import inspect_file
+from znought.processors.evaluated import NOMINAL, WHOLE
+from znought.processors.processor import AnalysisProcessor
 from znought.processors.result import DatasetResult
 
 
@@ -52,15 +53,15 @@ def _rows(result: RunResult) -> list[tuple[Any, ...]]:
 
 def test_chunking_and_workers_change_nothing(files: tuple[str, str], tmp_path: Path, client: Client) -> None:
     seen: list[tuple[int, int]] = []
-    whole = process_fileset(None, _fileset(*files), VHWWProcessor(columns_directory=str(tmp_path / "whole")))
+    whole = process_fileset(None, _fileset(*files), vh_ww_processor(tmp_path / "whole"))
     parts = process_fileset(
         client,
         _fileset(*reversed(files)),
-        VHWWProcessor(columns_directory=str(tmp_path / "parts")),
+        vh_ww_processor(tmp_path / "parts"),
         chunk_size=70,
         progress=lambda done, total: seen.append((done, total)),
     )
-    one, other = whole.results["ttbar"], parts.results["ttbar"]
+    one, other = whole.results["ttbar"].of(WHOLE), parts.results["ttbar"].of(WHOLE)
     assert one.cutflows == other.cutflows
     assert whole.sums == parts.sums
     assert one.cutflows[NOMINAL].counts[0] == whole.n_events("ttbar") == 1000
@@ -73,8 +74,8 @@ def test_chunking_and_workers_change_nothing(files: tuple[str, str], tmp_path: P
 
 
 def test_columns_hold_what_the_cutflow_counts(files: tuple[str, str], tmp_path: Path) -> None:
-    result = process_fileset(None, _fileset(*files), VHWWProcessor(columns_directory=str(tmp_path)))
-    flow = result.results["ttbar"].cutflows[NOMINAL]
+    result = process_fileset(None, _fileset(*files), vh_ww_processor(tmp_path))
+    flow = result.results["ttbar"].of(WHOLE).cutflows[NOMINAL]
     tables = [pq.read_table(file.path) for file in result.results["ttbar"].columns]
     assert sum(table.num_rows for table in tables) == flow.counts[-1]
     weights = np.concatenate([table["gen_weight"].to_numpy() for table in tables])
@@ -84,9 +85,9 @@ def test_columns_hold_what_the_cutflow_counts(files: tuple[str, str], tmp_path: 
 
 
 def test_weights_sum_to_the_efficiency_of_the_veto(files: tuple[str, str]) -> None:
-    veto = VHWWProcessor(selection=VHWWSelection(btag_mode="veto"))
-    weighted = process_fileset(None, _fileset(*files), VHWWProcessor()).results["ttbar"]
-    cut = process_fileset(None, _fileset(*files), veto).results["ttbar"]
+    veto = vh_ww_processor(selection=VHWWSelection(btag_mode="veto"))
+    weighted = process_fileset(None, _fileset(*files), vh_ww_processor()).results["ttbar"].of(WHOLE)
+    cut = process_fileset(None, _fileset(*files), veto).results["ttbar"].of(WHOLE)
     counts = [result.cutflows[NOMINAL].counts for result in (weighted, cut)]
     assert counts[0][:-1] == counts[1][:-1]
     assert counts[0][-1] == counts[0][-2]
@@ -95,13 +96,13 @@ def test_weights_sum_to_the_efficiency_of_the_veto(files: tuple[str, str]) -> No
 
 def test_data_have_unit_weights_and_a_hard_veto(tmp_path: Path) -> None:
     path = write_nanoaod(tmp_path / "data.root", events(300, seed=5, is_data=True))
-    result = process_fileset(None, _fileset(path, is_data=True), VHWWProcessor())
-    flow = result.results["ttbar"].cutflows[NOMINAL]
+    result = process_fileset(None, _fileset(path, is_data=True), vh_ww_processor())
+    flow = result.results["ttbar"].of(WHOLE).cutflows[NOMINAL]
     assert [float(total) for total in flow.sumw] == list(flow.counts)
     assert flow.counts[-1] < flow.counts[-2]
     assert result.sums["ttbar"] is None
     with pytest.raises(DataError, match="branch genWeight"):
-        process_fileset(None, _fileset(path), VHWWProcessor())
+        process_fileset(None, _fileset(path), vh_ww_processor())
 
 
 # --- faults -------------------------------------------------------------------------------------------
@@ -109,21 +110,21 @@ def test_data_have_unit_weights_and_a_hard_veto(tmp_path: Path) -> None:
 
 def test_same_file_twice_is_refused_by_name(files: tuple[str, str], tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"a\.root is listed twice"):
-        process_fileset(None, _fileset(files[0], files[0]), VHWWProcessor())
+        process_fileset(None, _fileset(files[0], files[0]), vh_ww_processor())
     copy = tmp_path / "copy.root"
     copy.write_bytes(Path(files[0]).read_bytes())
     with pytest.raises(DataError, match=r"copy\.root .* is the same file as .*a\.root"):
-        process_fileset(None, _fileset(files[0], str(copy)), VHWWProcessor())
+        process_fileset(None, _fileset(files[0], str(copy)), vh_ww_processor())
     overlapping = {name: {"files": [files[0]]} for name in ("ttbar", "ttbar_extension")}
     with pytest.raises(DataError, match=r"'ttbar_extension'.* would be counted twice"):
-        process_fileset(None, overlapping, VHWWProcessor())
+        process_fileset(None, overlapping, vh_ww_processor())
 
 
 def test_missing_branch_stops_before_anything_is_written(files: tuple[str, str], tmp_path: Path) -> None:
     columns = events(50, seed=3)
     del columns["TkMET_pt"]
     bad = write_nanoaod(tmp_path / "bad.root", columns)
-    processor = VHWWProcessor(columns_directory=str(tmp_path / "columns"))
+    processor = vh_ww_processor(tmp_path / "columns")
     with pytest.raises(DataError, match=r"bad\.root lacks .*TkMET_pt"):
         process_fileset(None, _fileset(files[0], bad), processor)
     assert not (tmp_path / "columns").exists()
@@ -134,16 +135,16 @@ def test_a_bad_file_can_be_left_out_with_an_account(files: tuple[str, str], tmp_
     short.write_bytes(Path(files[1]).read_bytes()[:5000])
     fileset = _fileset(files[0], str(short))
     with pytest.raises(DataError, match=r"short\.root"):
-        process_fileset(None, fileset, VHWWProcessor())
-    result = process_fileset(None, fileset, VHWWProcessor(), allow_skip=True)
-    alone = process_fileset(None, _fileset(files[0]), VHWWProcessor())
-    assert result.results["ttbar"].cutflows == alone.results["ttbar"].cutflows
+        process_fileset(None, fileset, vh_ww_processor())
+    result = process_fileset(None, fileset, vh_ww_processor(), allow_skip=True)
+    alone = process_fileset(None, _fileset(files[0]), vh_ww_processor())
+    assert result.results["ttbar"].of(WHOLE).cutflows == alone.results["ttbar"].of(WHOLE).cutflows
     assert result.sums == alone.sums
     assert [skipped.path for skipped in result.skipped] == [str(short)]
     assert result.lost_fraction("ttbar") is None
 
 
-class _Faulty(VHWWProcessor):
+class _Faulty(AnalysisProcessor):
     """Fails in the second half of one file, the first `n_faults` times that it is read."""
 
     def process(self, events: Any) -> dict[str, DatasetResult]:
@@ -163,20 +164,25 @@ class _Hopeless(_Faulty):
     n_faults = 1000
 
 
+def _of_kind(kind: type[_Faulty], directory: Path) -> _Faulty:
+    calm = vh_ww_processor(directory)
+    return kind(calm.analysis, calm.request, calm.columns_directory)
+
+
 def test_transient_error_is_tried_again(files: tuple[str, str], tmp_path: Path) -> None:
-    calm = process_fileset(None, _fileset(*files), VHWWProcessor())
-    result = process_fileset(None, _fileset(*files), _Faulty(columns_directory=str(tmp_path)), chunk_size=200)
+    calm = process_fileset(None, _fileset(*files), vh_ww_processor())
+    result = process_fileset(None, _fileset(*files), _of_kind(_Faulty, tmp_path), chunk_size=200)
     assert result.n_rounds == 2
-    assert result.results["ttbar"].cutflows == calm.results["ttbar"].cutflows
+    assert result.results["ttbar"].of(WHOLE).cutflows == calm.results["ttbar"].of(WHOLE).cutflows
 
 
 def test_lasting_error_stops_with_the_file_or_drops_it_whole(files: tuple[str, str], tmp_path: Path) -> None:
-    processor = _Hopeless(columns_directory=str(tmp_path))
+    processor = _of_kind(_Hopeless, tmp_path)
     with pytest.raises(LedgerError, match=r"1 of 5 chunks .*b\.root \(OSError: connection reset"):
         process_fileset(None, _fileset(*files), processor, chunk_size=200)
     result = process_fileset(None, _fileset(*files), processor, chunk_size=200, allow_skip=True)
-    alone = process_fileset(None, _fileset(files[0]), VHWWProcessor())
-    assert result.results["ttbar"].cutflows == alone.results["ttbar"].cutflows
+    alone = process_fileset(None, _fileset(files[0]), vh_ww_processor())
+    assert result.results["ttbar"].of(WHOLE).cutflows == alone.results["ttbar"].of(WHOLE).cutflows
     assert result.lost_fraction("ttbar") == 0.4
     # What the first half of the lost file had written is gone with it.
     assert len(list(tmp_path.rglob("*.parquet"))) == len(result.results["ttbar"].columns) == 3
@@ -188,11 +194,11 @@ def test_replaced_file_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     write_nanoaod(tmp_path / "a.root", events(100, seed=2))
     monkeypatch.setattr("znought.facility.survey.inspect_file", lambda *_, **__: summary)
     with pytest.raises(DataError, match=r"a\.root was replaced after it was planned"):
-        process_fileset(None, _fileset(path), VHWWProcessor())
+        process_fileset(None, _fileset(path), vh_ww_processor())
 
 
 def test_killed_worker_costs_nothing(files: tuple[str, str], tmp_path: Path) -> None:
-    calm = process_fileset(None, _fileset(*files), VHWWProcessor())
+    calm = process_fileset(None, _fileset(*files), vh_ww_processor())
     with (
         LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster,
         Client(cluster) as client,
@@ -203,9 +209,9 @@ def test_killed_worker_costs_nothing(files: tuple[str, str], tmp_path: Path) -> 
             if done == 5:
                 os.kill(next(victims), signal.SIGKILL)
 
-        processor = VHWWProcessor(columns_directory=str(tmp_path))
+        processor = vh_ww_processor(tmp_path)
         result = process_fileset(client, _fileset(*files), processor, chunk_size=50, progress=kill)
-    assert result.results["ttbar"].cutflows == calm.results["ttbar"].cutflows
+    assert result.results["ttbar"].of(WHOLE).cutflows == calm.results["ttbar"].of(WHOLE).cutflows
 
 
 # --- pure decisions -----------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from distributed import Client
 
 from tests.integration.conftest import Finished, small_card, znought
 from znought.errors import CardError, DataError, ZnoughtError
-from znought.facility.card import VHWWCard, load_card
+from znought.facility.card import StandardCard, load_card, load_with_analysis
 from znought.facility.context import Context, RunOptions
 from znought.facility.pipeline import single
 from znought.facility.progress import Silent
@@ -36,12 +36,12 @@ def ntuples(finished: Finished, tmp_path: Path) -> Path:
     return tmp_path / "ntuples" / "ggf" / "ggf_0000.root"
 
 
-def _context(finished: Finished, client: Client, fileset: Path) -> Context[VHWWCard]:
+def _context(finished: Finished, client: Client, fileset: Path) -> Context[StandardCard]:
     options = RunOptions(fileset=fileset)
     workspace = Workspace(fileset.parent / "output")
-    card = load_card(finished.card)
-    assert isinstance(card, VHWWCard)
-    return Context(card, workspace, options, Silent(), lambda: client)
+    card, found = load_with_analysis(finished.card)
+    assert isinstance(card, StandardCard)
+    return Context(card, workspace, options, Silent(), lambda: client, found)
 
 
 def _truncate(file: Path) -> None:
@@ -116,7 +116,7 @@ def test_a_stage_refuses_what_another_card_made(finished: Finished, client: Clie
     same = replace(same, workspace=Workspace(finished.output))
     assert [stage.name for stage in single("fit")(same)] == ["fit"]
     card = load_card(small_card(tmp_path, network={"hidden_nodes": [8], "learning_rate": 0.01}))
-    assert isinstance(card, VHWWCard)
+    assert isinstance(card, StandardCard)
     other = replace(same, card=card)
     assert [stage.name for stage in single("train")(other)] == ["train"]
     with pytest.raises(CardError, match=r"fit builds on what train made with another card: network changed"):

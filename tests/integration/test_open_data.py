@@ -59,7 +59,7 @@ def test_what_the_format_lacks_is_declared_or_refused(tmp_path: Path) -> None:
     declared = json.loads((tmp_path / "output" / "columns" / "substitutes.json").read_text())
     assert declared["ttbar"]
     refusing = small_card(
-        tmp_path, datasets=datasets, validation=WITHOUT_DATA, selection={"substitutes": "refuse"}
+        tmp_path, datasets=datasets, validation=WITHOUT_DATA, processing={"substitutes": "refuse"}
     )
     done = znought("process", refusing, "--output", tmp_path / "other", "--workers", 1, check=False)
     assert done.returncode == 1

@@ -1,4 +1,6 @@
-"""What stands on a figure, read back from its artists."""
+"""What stands on a figure, read back from its artists; and the analyses that it is drawn for."""
+
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -8,7 +10,18 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle, StepPatch
 from matplotlib.text import Text
 
+from znought.analyses.vh_bb import analysis as vh_bb
+from znought.analyses.vh_ww import analysis as vh_ww
+
 Vector = npt.NDArray[np.float64]
+
+_MINE, _OTHER = vh_ww.ANALYSIS, vh_bb.ANALYSIS
+BOTH = replace(
+    _MINE,
+    variables=(*_MINE.variables, *(v for v in _OTHER.variables if v.name not in _MINE.variable_names)),
+    processes={**_OTHER.processes, **_MINE.processes},
+)
+"""VH(WW), and what VH(bb) has beside it, as tests draw it."""
 
 
 def texts(figure: Figure) -> str:

@@ -6,7 +6,7 @@ from matplotlib.colors import to_hex
 
 from tests.plots.drawn import lines, points, steps, texts
 from znought.errors import DataError
-from znought.plots.labels import CLASS_COLOURS
+from znought.plots.labels import colours
 from znought.plots.style import FigureLabel
 from znought.plots.training import (
     Density,
@@ -57,7 +57,7 @@ def test_roc_curves_carry_class_colour_and_area() -> None:
     by_label = lines(figure.axes[0])
     assert by_label["$VH$  AUC = 0.700 [0.650, 0.750]"][1].tolist() == [0.0, 0.9, 1.0]
     assert "$WW$  AUC = 0.500" in by_label
-    assert to_hex(figure.axes[0].lines[0].get_color()) == CLASS_COLOURS["VH"]
+    assert to_hex(figure.axes[0].lines[0].get_color()) == colours(["VH"])["VH"]
     assert "macro AUC = 0.600" in texts(figure)
 
 

@@ -11,8 +11,33 @@ import uproot
 from znought.processors.chunk import Chunk, open_chunk
 from znought.processors.dialects.view import Entries
 from znought.processors.source import kept_tree
+from znought.analyses.vh_ww.analysis import ANALYSIS
+from znought.analyses.vh_ww.selection import VHWWSelection
+from znought.processors.evaluated import Request
+from znought.processors.processor import AnalysisProcessor
+from znought.processors.variations import VariationsConfig
+from znought.processors.weights import ScaleFactor
 
-__all__ = ["events", "whole_chunk", "write_nanoaod", "write_tree"]
+__all__ = ["events", "vh_ww_processor", "whole_chunk", "write_nanoaod", "write_tree"]
+
+
+def vh_ww_processor(
+    columns_directory: str | Path | None = None,
+    *,
+    selection: VHWWSelection | None = None,
+    variations: VariationsConfig | None = None,
+    weights: Mapping[str, ScaleFactor] | None = None,
+    refuse_substitutes: bool = False,
+) -> AnalysisProcessor:
+    """The processor of VH(WW) as a card asks for it; nothing given means the card's defaults."""
+    request = Request(
+        selection or VHWWSelection(),
+        variations or VariationsConfig(),
+        weights or {},
+        refuse_substitutes=refuse_substitutes,
+    )
+    directory = None if columns_directory is None else str(columns_directory)
+    return AnalysisProcessor(ANALYSIS.for_workers, request, directory)
 
 
 def _jagged(values: np.ndarray[Any, Any], counts: np.ndarray[Any, Any]) -> ak.Array:

@@ -9,20 +9,23 @@ import numpy as np
 import pytest
 import uproot
 
-from tests.processors.fixtures import events, write_nanoaod, write_tree
-from znought.analyses.vh_ww.columns import NOMINAL, VHWWProcessor
+from tests.processors.fixtures import events, vh_ww_processor, write_nanoaod, write_tree
 from znought.analyses.vh_ww.selection import VHWWSelection
 from znought.errors import DataError
 from znought.facility.runner import RunResult, process_fileset
 from znought.processors.dialects.files import inspect_file
 from znought.processors.dialects.working_points import WORKING_POINTS
+from znought.processors.evaluated import NOMINAL, WHOLE
 
 # Branches without a working point in a public file.
 UNKNOWN = {branch: 0.5 for branch, values in WORKING_POINTS.items() if not values}
 
 
-def _run(*paths: str, era: str | None = None, **options: Any) -> RunResult:
-    processor = VHWWProcessor(selection=VHWWSelection(**{"btag_working_points": UNKNOWN, **options}))
+def _run(
+    *paths: str, era: str | None = None, refuse_substitutes: bool = False, **options: Any
+) -> RunResult:
+    selection = VHWWSelection(**{"btag_working_points": UNKNOWN, **options})
+    processor = vh_ww_processor(selection=selection, refuse_substitutes=refuse_substitutes)
     fileset = {"x": {"files": list(paths), "metadata": {"era": era}}}
     return process_fileset(None, fileset, processor, chunk_size=150)
 
@@ -50,9 +53,9 @@ def test_rntuple_and_ttree_give_the_same(tmp_path: Path) -> None:
     with uproot.recreate(rntuple) as file:
         file.mkrntuple("Events", columns)
     first, second = (_run(str(path)).results["x"] for path in (tree, rntuple))
-    assert first.cutflows == second.cutflows
+    assert first.of(WHOLE).cutflows == second.of(WHOLE).cutflows
     assert first.dialects == second.dialects == ("nanoaod_v15",)
-    assert first.cutflows[NOMINAL].counts[-1] > 0
+    assert first.of(WHOLE).cutflows[NOMINAL].counts[-1] > 0
 
 
 def _flat(columns: Mapping[str, Any], *, mev: bool) -> dict[str, Any]:
@@ -103,9 +106,9 @@ def test_flat_ntuples_select_the_same_events(release: str, tmp_path: Path) -> No
         "btag_mode": "veto",
         "btag_working_points": {"simulation": 0.15, "atlas_opendata_2020": 0.15},
     }
-    nano = _run(nano_path, **selection).results["x"].cutflows[NOMINAL]
+    nano = _run(nano_path, **selection).results["x"].of(WHOLE).cutflows[NOMINAL]
     result = _run(str(flat), **selection)
-    flow = result.results["x"].cutflows[NOMINAL]
+    flow = result.results["x"].of(WHOLE).cutflows[NOMINAL]
     assert result.results["x"].dialects == (f"atlas_opendata_{release}",)
     assert flow.counts == nano.counts
     assert flow.counts[-1] > 10
@@ -128,7 +131,7 @@ def test_totals_are_not_added_over_files(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="different total sums"):
         _run(*paths)
     Path(paths[1]).write_bytes(b"gone")
-    partial = process_fileset(None, {"x": {"files": paths[:2]}}, VHWWProcessor(), allow_skip=True)
+    partial = process_fileset(None, {"x": {"files": paths[:2]}}, vh_ww_processor(), allow_skip=True)
     assert partial.sums["x"] is None
 
 
@@ -162,21 +165,21 @@ def test_files_of_the_experiments_pass(
 ) -> None:
     path = str(open_data / name)
     result = _run(path, era=era)
-    flow = result.results["x"].cutflows[NOMINAL]
+    flow = result.results["x"].of(WHOLE).cutflows[NOMINAL]
     assert flow.counts[:2] == (n_events, n_two_leptons)
     assert set(result.results["x"].substitutes) == substituted
     with pytest.raises(DataError, match=f"{name} .* the card refuses the substitute"):
-        _run(path, substitutes="refuse")
+        _run(path, refuse_substitutes=True)
 
 
 def test_events_of_the_experiments_reach_the_end_with_loose_cuts(open_data: Path, tmp_path: Path) -> None:
     loose = VHWWSelection(isolation_max=1e3, pt_lepton_veto_gev=14.0, btag_mode="veto")
     for name in ("nano_tt_v12.root", "PHYSLITE_example.root"):
         dialect = inspect_file(str(open_data / name)).dialect
-        selection = VHWWSelection(**{**vars(loose), "btag_working_points": {dialect: 1e9}})
-        processor = VHWWProcessor(selection=selection, columns_directory=str(tmp_path))
+        selection = loose.model_copy(update={"btag_working_points": {dialect: 1e9}})
+        processor = vh_ww_processor(selection=selection, columns_directory=str(tmp_path))
         result = process_fileset(None, {name: {"files": [str(open_data / name)]}}, processor)
-        n_selected = result.results[name].cutflows[NOMINAL].counts[-1]
+        n_selected = result.results[name].of(WHOLE).cutflows[NOMINAL].counts[-1]
         assert sum(file.n_rows for file in result.results[name].columns) == n_selected
         if name.startswith("nano"):
             assert n_selected >= 1

@@ -10,11 +10,11 @@ import uproot
 from coffea.nanoevents import BaseSchema
 from coffea.processor import IterativeExecutor, Runner
 
-from tests.processors.fixtures import events, write_nanoaod
-from znought.analyses.vh_ww.columns import VHWWProcessor
+from tests.processors.fixtures import events, vh_ww_processor, write_nanoaod
 from znought.facility.runner import process_fileset
 from znought.processors.dialects import DIALECTS
 from znought.processors.dialects.view import Entries, View
+from znought.processors.evaluated import WHOLE
 from znought.processors.reading import Tree
 from znought.processors.source import forget, kept_tree
 
@@ -82,11 +82,11 @@ def test_a_replaced_file_is_opened_anew(tmp_path: Path) -> None:
 
 
 def test_coffea_runs_the_processor_too(simulated: tuple[str, str]) -> None:
-    processor = VHWWProcessor()
+    processor = vh_ww_processor()
     runner = Runner(IterativeExecutor(status=False), schema=BaseSchema, chunksize=250)
     fileset: dict[str, Any] = {"ttbar": {"files": dict.fromkeys(simulated, "Events"), "metadata": {}}}
     theirs = runner(fileset, processor)
     ours = process_fileset(None, fileset, processor, chunk_size=100)
-    assert theirs["ttbar"].cutflows == ours.results["ttbar"].cutflows
-    for name, histogram in ours.results["ttbar"].hists.items():
-        assert theirs["ttbar"].hists[name].values() == pytest.approx(histogram.values(), rel=1e-12)
+    assert theirs["ttbar"].of(WHOLE).cutflows == ours.results["ttbar"].of(WHOLE).cutflows
+    for name, histogram in ours.results["ttbar"].of(WHOLE).hists.items():
+        assert theirs["ttbar"].of(WHOLE).hists[name].values() == pytest.approx(histogram.values(), rel=1e-12)

@@ -17,12 +17,12 @@ import pytest
 import uproot
 from XRootD import client
 
-from tests.processors.fixtures import events, write_nanoaod, write_tree
-from znought.analyses.vh_ww.columns import VHWWProcessor
+from tests.processors.fixtures import events, vh_ww_processor, write_nanoaod, write_tree
 from znought.errors import DataError
 from znought.facility.runner import process_fileset
 from znought.processors import source
 from znought.processors.dialects.files import inspect_file
+from znought.processors.evaluated import WHOLE
 
 
 @pytest.fixture(scope="module")
@@ -124,8 +124,8 @@ class _Ranges(SimpleHTTPRequestHandler):
 
 
 def _cutflows(path: str) -> Any:
-    result = process_fileset(None, {"x": {"files": [path]}}, VHWWProcessor(), chunk_size=100)
-    return result.results["x"].cutflows, result.sums
+    result = process_fileset(None, {"x": {"files": [path]}}, vh_ww_processor(), chunk_size=100)
+    return result.results["x"].of(WHOLE).cutflows, result.sums
 
 
 def test_root_protocol_gives_the_same_as_the_local_file(xrootd: str, served: Path) -> None:
@@ -145,8 +145,8 @@ def test_a_dead_server_is_left_for_another(
     dead = f"root://127.0.0.1:{_free_port()}/{served}/a.root"
     alive = f"{xrootd}{served}/a.root"
     fileset = {"x": {"files": [dead], "replicas": {dead: [alive]}}}
-    result = process_fileset(None, fileset, VHWWProcessor(), chunk_size=100)
-    assert (result.results["x"].cutflows, result.sums) == _cutflows(str(served / "a.root"))
+    result = process_fileset(None, fileset, vh_ww_processor(), chunk_size=100)
+    assert (result.results["x"].of(WHOLE).cutflows, result.sums) == _cutflows(str(served / "a.root"))
     assert result.read_from == {dead: {alive}}
 
 
@@ -163,8 +163,8 @@ def test_a_server_that_dies_between_chunks_is_left_for_another(
                 process.wait(10)
 
         fileset = {"x": {"files": [mortal], "replicas": {mortal: [other]}}}
-        result = process_fileset(None, fileset, VHWWProcessor(), chunk_size=100, progress=kill)
-    assert (result.results["x"].cutflows, result.sums) == _cutflows(str(served / "b.root"))
+        result = process_fileset(None, fileset, vh_ww_processor(), chunk_size=100, progress=kill)
+    assert (result.results["x"].of(WHOLE).cutflows, result.sums) == _cutflows(str(served / "b.root"))
     assert result.read_from == {mortal: {mortal, other}}
 
 

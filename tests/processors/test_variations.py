@@ -8,11 +8,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from znought.analyses.vh_ww.columns import VHWWProcessor
+from tests.processors.fixtures import vh_ww_processor
 from znought.analyses.vh_ww.features import FEATURES
 from znought.analyses.vh_ww.selection import VHWWSelection
 from znought.errors import CardError
 from znought.facility.runner import RunResult, process_fileset
+from znought.processors.evaluated import WHOLE
 from znought.processors.variations import VariationsConfig
 
 _ALL = VariationsConfig(enabled=("jes", "jer", "lepton_scale", "met_soft", "btag"))
@@ -20,7 +21,7 @@ _LEPTON = ("pt_l0", "pt_l1", "dphi_ll", "dy_ll", "m_ll")
 
 
 def _run(paths: tuple[str, str], directory: Path, **options: Any) -> RunResult:
-    processor = VHWWProcessor(columns_directory=str(directory), **options)
+    processor = vh_ww_processor(directory, **options)
     return process_fileset(None, {"x": {"files": list(paths)}}, processor, chunk_size=1500)
 
 
@@ -40,7 +41,9 @@ def test_nominal_is_the_same_with_and_without_variations(
     varied: RunResult, many: tuple[str, str], tmp_path: Path
 ) -> None:
     alone = _run(many, tmp_path)
-    assert alone.results["x"].cutflows["nominal"] == varied.results["x"].cutflows["nominal"]
+    assert (
+        alone.results["x"].of(WHOLE).cutflows["nominal"] == varied.results["x"].of(WHOLE).cutflows["nominal"]
+    )
     nominal = _columns(varied, "nominal")
     for event, row in _columns(alone, "nominal").items():
         assert {name: nominal[event][name] for name in row} == row
@@ -48,7 +51,7 @@ def test_nominal_is_the_same_with_and_without_variations(
 
 def test_every_variation_has_columns_and_a_cutflow(varied: RunResult) -> None:
     names = {f"{name}_{way}" for name in ("jes", "jer", "lepton_scale", "met_soft") for way in ("up", "down")}
-    assert set(varied.results["x"].cutflows) == {"nominal", *names}
+    assert set(varied.results["x"].of(WHOLE).cutflows) == {"nominal", *names}
     assert {file.variation for file in varied.results["x"].columns} == {"nominal", *names}
 
 
@@ -82,7 +85,7 @@ def test_jet_scale_scales_jets_and_moves_events_over_the_threshold(varied: RunRe
     nominal, up = _columns(varied, "nominal"), _columns(varied, "jes_up")
     ratios = [up[e]["pt_j0"] / nominal[e]["pt_j0"] for e in set(nominal) & set(up)]
     assert np.median(ratios) == pytest.approx(1.02, rel=1e-6)
-    flows = varied.results["x"].cutflows
+    flows = varied.results["x"].of(WHOLE).cutflows
     counts = [flows[name].counts[-1] for name in ("jes_down", "nominal", "jes_up")]
     assert counts[0] < counts[1] < counts[2]
 
@@ -112,7 +115,7 @@ def test_btag_variations_of_a_cut_are_partitions(many: tuple[str, str], tmp_path
     result = _run(
         many, tmp_path, selection=selection, variations=VariationsConfig(("btag",), btag_relative=0.3)
     )
-    flows = result.results["x"].cutflows
+    flows = result.results["x"].of(WHOLE).cutflows
     assert set(flows) == {"nominal", "btag_up", "btag_down"}
     assert flows["btag_up"].counts[-1] < flows["nominal"].counts[-1] < flows["btag_down"].counts[-1]
     assert flows["btag_up"].counts[:-1] == flows["nominal"].counts[:-1]

@@ -10,12 +10,11 @@ import pytest
 import uproot
 from numpy.typing import NDArray
 
-from tests.processors.fixtures import events, write_nanoaod
-from znought.analyses.vh_ww.columns import NOMINAL, VHWWProcessor
+from tests.processors.fixtures import events, vh_ww_processor, write_nanoaod
 from znought.analyses.vh_ww.selection import VHWWSelection
 from znought.errors import CardError, DataError
 from znought.facility.runner import RunResult, process_fileset
-from znought.processors.variations import VariationsConfig
+from znought.processors.evaluated import NOMINAL, WHOLE
 from znought.processors.weights import ScaleFactor, check_scale_factors
 
 
@@ -96,7 +95,7 @@ _SYSTEMATICS: dict[Any, str] = {"nominal": "nominal", "up": "sfup", "down": "sfd
 
 
 def _run(path: str, directory: Path, **weights: ScaleFactor) -> RunResult:
-    processor = VHWWProcessor(columns_directory=str(directory), weights=weights)
+    processor = vh_ww_processor(directory, weights=weights)
     return process_fileset(None, {"x": {"files": [path]}}, processor)
 
 
@@ -141,7 +140,7 @@ def test_each_factor_follows_its_lepton_and_varies_alone(path: str, corrections:
     # Both leptons below 30 GeV: the muon is in the lower bin for certain.
     soft = plain["pt_l0"].to_numpy() < 30.0
     assert np.unique(ratio[soft].round(9)).tolist() == pytest.approx([0.36, 0.54, 1.08, 1.62])
-    flow = weighted.results["x"].cutflows[NOMINAL]
+    flow = weighted.results["x"].of(WHOLE).cutflows[NOMINAL]
     assert float(flow.sumw[-1]) == pytest.approx(table["gen_weight"].to_numpy().sum(), rel=1e-12)
 
 
@@ -205,9 +204,7 @@ def test_the_b_tag_factor_is_that_of_events_without_a_tag(
     )
     found = {}
     for name, weights in (("plain", {}), ("weighted", {"btag_sf": btag})):
-        processor = VHWWProcessor(
-            VHWWSelection(btag_mode=mode), VariationsConfig(), str(tmp_path / name), weights
-        )
+        processor = vh_ww_processor(tmp_path / name, selection=VHWWSelection(btag_mode=mode), weights=weights)
         found[name] = _rows(process_fileset(None, {"x": {"files": [path]}}, processor))
     plain, table, jets = found["plain"], found["weighted"], _jets_of(path)
     rows = [i for i, event in enumerate(table["event"].to_pylist()) if event in jets]
@@ -271,7 +268,7 @@ def test_a_wrong_entry_is_refused_before_any_event_is_read(
 def test_data_are_not_corrected(corrections: str, tmp_path: Path) -> None:
     path = write_nanoaod(tmp_path / "data.root", events(300, seed=2, is_data=True))
     muon = ScaleFactor(corrections, "muon_id", "muon", fixed={"variation": "nominal"})
-    processor = VHWWProcessor(columns_directory=str(tmp_path), weights={"muon_id": muon})
+    processor = vh_ww_processor(tmp_path, weights={"muon_id": muon})
     result = process_fileset(None, {"x": {"files": [path], "metadata": {"is_data": True}}}, processor)
     assert set(_rows(result)["gen_weight"].to_pylist()) == {1.0}
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import uproot
 
+from znought.analyses.vh_ww.recipes import RECIPES
 from znought.simulation import ntuple
 from znought.simulation.config import DetectorConfig
 from znought.simulation.generator import EventGenerator, GeneratedBatch
@@ -62,7 +63,7 @@ def test_an_interrupted_job_leaves_nothing(tmp_path: Path, monkeypatch: pytest.M
         return genuine(self, n_events)
 
     monkeypatch.setattr(EventGenerator, "batch", interrupted)
-    job = SimulationJob("top", "ttbar_ll", 0, 300, 1, seed=1, detector=DetectorConfig())
+    job = SimulationJob("top", RECIPES["ttbar_ll"], 0, 300, 1, seed=1, detector=DetectorConfig())
     with pytest.raises(KeyboardInterrupt):
         run_job(job, str(tmp_path))
     assert list(tmp_path.rglob("*")) == []

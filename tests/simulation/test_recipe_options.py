@@ -7,11 +7,10 @@ from typing import Any
 
 import awkward as ak
 import numpy as np
-import pytest
 import uproot
 from numpy.typing import NDArray
 
-from znought.analyses.vh_ww.recipes import RECIPES
+from znought.analyses.vh_bb.recipes import RECIPES
 from znought.simulation import jobs
 from znought.simulation.config import DetectorConfig
 from znought.simulation.generator import EventGenerator
@@ -26,18 +25,15 @@ def _weights(captured: Sequence[Any]) -> dict[str, NDArray[np.float64]]:
     return {"sHat": np.array(captured)}
 
 
-def _run(recipe: Recipe, n_events: int, path: Path, monkeypatch: pytest.MonkeyPatch) -> ak.Array:
-    monkeypatch.setattr(jobs, "recipe_of", lambda name: recipe)
-    job = jobs.SimulationJob(recipe.name, recipe.name, 0, n_events, 2, seed=3, detector=DetectorConfig())
+def _run(recipe: Recipe, n_events: int, path: Path) -> ak.Array:
+    job = jobs.SimulationJob(recipe.name, recipe, 0, n_events, 2, seed=3, detector=DetectorConfig())
     with uproot.open(jobs.run_job(job, str(path)).path) as file:
         return file["Events"].arrays()
 
 
-def test_extra_weights_follow_the_hard_process_and_tagged_skim(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_extra_weights_follow_the_hard_process_and_tagged_skim(tmp_path: Path) -> None:
     recipe = replace(RECIPES["zh_nunubb"], weigher=Weigher(_s_hat, _weights), skim="bb")
-    events = _run(recipe, 60, tmp_path, monkeypatch)
+    events = _run(recipe, 60, tmp_path)
     assert ak.min(events.sHat) > 200.0
     assert ak.all(ak.sum(events.Jet_btagDiscriminant > 0.15, axis=1) >= 2)
     assert ak.all(ak.sum(events.Jet_hadronFlavour == 5, axis=1) >= 1)
@@ -47,7 +43,7 @@ def test_extra_weights_follow_the_hard_process_and_tagged_skim(
     assert set(events.genWeight.tolist()) == {0.5}
 
 
-def test_b_pair_filter_leaves_b_quark_pairs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_b_pair_filter_leaves_b_quark_pairs(tmp_path: Path) -> None:
     recipe = Recipe(
         name="zbb",
         description="Z + bb from gluon splitting",
@@ -61,7 +57,7 @@ def test_b_pair_filter_leaves_b_quark_pairs(tmp_path: Path, monkeypatch: pytest.
         b_pair=BPairFilter(m_min_gev=20.0),
         skim="dijet",
     )
-    events = _run(recipe, 5, tmp_path, monkeypatch)
+    events = _run(recipe, 5, tmp_path)
     assert len(events) > 0
     assert ak.all(ak.sum(events.Jet_hadronFlavour == 5, axis=1) >= 1)
 

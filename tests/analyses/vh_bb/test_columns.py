@@ -1,7 +1,6 @@
 """VH(bb): hand-made events through the processor, channel by channel and cut by cut."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +10,17 @@ import pyarrow.parquet as pq
 import pytest
 import uproot
 
-from znought.analyses.vh_bb.columns import CUTS, VHBBProcessor, smeft_columns
+from znought.analyses.vh_bb.analysis import ANALYSIS
+from znought.analyses.vh_bb.columns import CUTS, smeft_columns
 from znought.analyses.vh_bb.exported import draw_unweighted, write_npz, write_table
 from znought.analyses.vh_bb.features import FEATURES, VHState, features, neutrino_eta
 from znought.analyses.vh_bb.selection import CHANNELS, VHBBSelection
 from znought.errors import CardError, DataError
 from znought.facility.runner import process_fileset
+from znought.processors.evaluated import Request
 from znought.processors.kinematics import Momentum
-from znought.processors.result import DatasetResult
+from znought.processors.processor import AnalysisProcessor
+from znought.processors.result import ChannelResult
 
 Lepton = tuple[float, float, float, int]
 Jet = tuple[float, float, float, float]
@@ -84,9 +86,14 @@ def write(path: Path, events: list[Event], *, weights: bool = True) -> str:
     return str(path)
 
 
-def process(path: str, processor: VHBBProcessor) -> DatasetResult:
+def process(
+    path: str, channel: str, selection: VHBBSelection | None = None, columns_directory: str | None = None
+) -> ChannelResult:
+    """What one channel leaves of a file."""
+    request = Request(selection or VHBBSelection(), channels=(channel,))
+    processor = AnalysisProcessor(ANALYSIS.for_workers, request, columns_directory)
     fileset = {"vh": {"files": [path], "metadata": {"is_data": False}}}
-    return process_fileset(None, fileset, processor).results["vh"]
+    return process_fileset(None, fileset, processor).results["vh"].of(channel)
 
 
 MU: Lepton = (60.0, 0.1, 0.3, -1)
@@ -106,14 +113,14 @@ FAILING = {
 
 def test_every_cut_of_0l_rejects_its_event_and_no_other(tmp_path: Path) -> None:
     events = [Event(), *FAILING.values()]
-    result = process(write(tmp_path / "a.root", events), VHBBProcessor("0L"))
+    result = process(write(tmp_path / "a.root", events), "0L")
     flow = result.cutflows["nominal"]
     assert flow.names == CUTS
     # One event fewer after each of the six cuts; the last, pT(V), is the missing momentum again.
     assert flow.counts == (7, 6, 5, 4, 3, 2, 1, 1)
     assert [float(w) for w in flow.sumw] == [0.5 * n for n in flow.counts]
     for cut, event in FAILING.items():
-        alone = process(write(tmp_path / f"{cut}.root", [event]), VHBBProcessor("0L")).cutflows["nominal"]
+        alone = process(write(tmp_path / f"{cut}.root", [event]), "0L").cutflows["nominal"]
         assert alone.counts[CUTS.index(cut) - 1] == 1
         assert alone.counts[CUTS.index(cut)] == 0
 
@@ -130,17 +137,18 @@ def test_channels_are_told_apart_by_their_leptons(tmp_path: Path) -> None:
         Event(electrons=(electron,), muons=(MU_PLUS,), met=met),  # different flavour
     ]
     path = write(tmp_path / "a.root", events)
-    found = {
-        channel: process(path, VHBBProcessor(channel)).cutflows["nominal"].counts[1] for channel in CHANNELS
-    }
+    found = {channel: process(path, channel).cutflows["nominal"].counts[1] for channel in CHANNELS}
     assert found == {"0L": 1, "1L": 1, "2L": 1}
     soft = VHBBSelection(pt_lepton_veto_gev=30.0, pt_lepton_min_gev=30.0, m_ll_gev=(0.0, 500.0))
-    assert process(path, VHBBProcessor("2L", soft)).cutflows["nominal"].counts[1] == 2
+    assert process(path, "2L", soft).cutflows["nominal"].counts[1] == 2
 
 
 def test_columns_hold_inputs_and_stored_weights(tmp_path: Path) -> None:
-    processor = VHBBProcessor("0L", columns_directory=str(tmp_path / "columns"))
-    result = process(write(tmp_path / "a.root", [FAILING["met"], Event()]), processor)
+    result = process(
+        write(tmp_path / "a.root", [FAILING["met"], Event()]),
+        "0L",
+        columns_directory=str(tmp_path / "columns"),
+    )
     (file,) = result.columns
     table = pq.read_table(file.path)
     expected = ["run", "luminosityBlock", "event", "response", "gen_weight", *FEATURES["0L"]]
@@ -159,8 +167,11 @@ def test_columns_hold_inputs_and_stored_weights(tmp_path: Path) -> None:
 
 
 def test_events_without_stored_weights_say_so(tmp_path: Path) -> None:
-    processor = VHBBProcessor("0L", columns_directory=str(tmp_path / "columns"))
-    result = process(write(tmp_path / "a.root", [Event()], weights=False), processor)
+    result = process(
+        write(tmp_path / "a.root", [Event()], weights=False),
+        "0L",
+        columns_directory=str(tmp_path / "columns"),
+    )
     table = pq.read_table(result.columns[0].path)
     assert all(np.isnan(table[name][0].as_py()) for name in smeft_columns())
 
@@ -259,6 +270,3 @@ def test_the_selection_is_checked() -> None:
         VHBBSelection(pt_lepton_min_gev=5.0)
     with pytest.raises(CardError, match="increasing pair"):
         VHBBSelection(m_ll_gev=(101.0, 81.0))
-    with pytest.raises(CardError, match="Unknown channel"):
-        VHBBProcessor("3L")
-    assert replace(VHBBSelection(), pt_b1_min_gev=30.0).pt_b1_min_gev == 30.0

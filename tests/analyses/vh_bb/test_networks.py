@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from znought.analyses.vh_bb.card import VHBBCard
 from znought.analyses.vh_bb.channels import (
     ChannelPlan,
     ChannelSample,
@@ -28,12 +29,12 @@ from znought.analyses.vh_bb.networks import (
     training_of,
 )
 from znought.errors import DataError
-from znought.facility.card import VHBBCard, load_card
+from znought.facility.card import load_card
 from znought.facility.store import write_parquet
 from znought.facility.workspace import Workspace, write_json
 from znought.processors.regions import regions_from_card
 
-SHIPPED = Path(__file__).parents[2] / "analyses" / "vh_bb_smeft.yaml"
+SHIPPED = Path(__file__).parents[3] / "analyses" / "vh_bb_smeft.yaml"
 N = 400
 POINTS = (0.0, 0.01, -0.01, 0.0, 0.0, 0.01)
 Build = Callable[..., ChannelPlan]

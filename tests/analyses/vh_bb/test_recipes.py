@@ -5,8 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from znought.analyses.vh_bb.recipes import SMEFT_RECIPES, smeft_weights
-from znought.analyses.vh_ww.recipes import RECIPES
+from znought.analyses.vh_bb import matrix_element
+from znought.analyses.vh_bb.analysis import ANALYSIS
+from znought.analyses.vh_bb.recipes import RECIPES, smeft_weights
 
 pytest.importorskip("pythia8mc")
 pytest.importorskip("fastjet")
@@ -15,10 +16,10 @@ uproot = pytest.importorskip("uproot")
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:pythia8mc")
 
 
-def test_every_recipe_is_registered_and_only_signals_carry_weights() -> None:
-    assert RECIPES["ttbar_ll"].leptons == "w_pair"  # another analysis' recipe keeps its name
-    for entry in SMEFT_RECIPES:
-        assert RECIPES[entry.name] is entry
+def test_every_recipe_is_the_analysiss_and_only_signals_carry_weights() -> None:
+    assert ANALYSIS.recipes is RECIPES
+    for name, entry in ANALYSIS.recipes.items():
+        assert entry.name == name
         assert (entry.weigher is not None) == entry.name.startswith(("zh_", "wh_"))
         assert entry.skim == "bb"
 
@@ -28,7 +29,7 @@ def test_weights_stand_in_the_file_beside_the_events(tmp_path: Path) -> None:
     from znought.simulation.jobs import SampleRequest, plan, run_job
 
     config = SimulationConfig(pseudo_data=PseudoDataConfig(enabled=False))
-    (job,) = plan([SampleRequest("zh", "VH", "zh_nunubb_high", 40, 2)], config)
+    (job,) = plan([SampleRequest("zh", "VH", RECIPES["zh_nunubb_high"], 40, 2)], config)
     run_job(job, str(tmp_path))
     with uproot.open(tmp_path / "zh" / "zh_0000.root") as file:
         names = [f"SMEFTWeight_{i}" for i in range(6)]
@@ -43,7 +44,6 @@ def test_weights_stand_in_the_file_beside_the_events(tmp_path: Path) -> None:
 
 def test_weights_are_those_of_the_hard_process() -> None:
     from znought.analyses.vh_bb.hard_process import Legs, stack
-    from znought.simulation import smeft
 
     beam = 300.0
     legs = Legs(
@@ -57,5 +57,5 @@ def test_weights_are_those_of_the_hard_process() -> None:
     )
     made = smeft_weights([legs, legs])
     np.testing.assert_allclose(
-        np.stack(list(made.values()), axis=1), smeft.reference_weights(stack([legs, legs]))
+        np.stack(list(made.values()), axis=1), matrix_element.reference_weights(stack([legs, legs]))
     )

@@ -8,10 +8,10 @@ import pytest
 
 from tests.analyses.vh_bb.test_networks import Build, build, card
 from tests.models.samples import tensorflow_warnings
+from znought.analyses.vh_bb.card import VHBBCard
 from znought.analyses.vh_bb.channels import read_channel
 from znought.analyses.vh_bb.networks import NetworkModel, network_of, training_of
 from znought.analyses.vh_bb.stages.tune import Task, stop_rows, stop_z
-from znought.facility.card import VHBBCard
 from znought.models.folds import UNTRAINED
 from znought.models.samples import stop_rows as stop_rows_of
 from znought.models.search import Search
