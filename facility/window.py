@@ -18,6 +18,9 @@ class CardWindow:
     def __init__(self, card: Card, sections: Collection[str], stage: str) -> None:
         self._card, self._sections, self._stage = card, sections, stage
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return CardWindow, (self._card, self._sections, self._stage)
+
     def __getattr__(self, name: str) -> Any:
         card = self.__dict__["_card"]
         if name in type(card).model_fields:
@@ -39,6 +42,11 @@ class WorkspaceWindow:
 
     def __init__(self, workspace: Workspace, names: Collection[str], stage: str) -> None:
         self._workspace, self._names, self._stage = workspace, names, stage
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Where it travels to, another folder may be the current one.
+        resolved = Workspace(self._workspace.directory.resolve())
+        return WorkspaceWindow, (resolved, self._names, self._stage)
 
     def __getattr__(self, name: str) -> Any:
         value = getattr(self.__dict__["_workspace"], name)

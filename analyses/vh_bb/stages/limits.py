@@ -69,7 +69,7 @@ def set_limits(context: Context[VHBBCard]) -> Iterable[Path]:
     notes = [*measured.pop("notes"), *pieces.pop("notes")]
     results = checked_results(
         {
-            "analysis": card.analysis,
+            "analysis": context.analysis.name,
             "title": card.title,
             "label": card.label,
             "lumi_ifb": card.lumi_ifb,
@@ -149,8 +149,8 @@ def _pieces(context: Context[VHBBCard]) -> dict[str, Any]:
     tasks.append(_Task("truncations", main))
     if len(card.morphing.coefficients) > 1:
         tasks.append(_Task("contour", main))
-    directory = str(context.workspace.directory.resolve())
-    futures = [client.submit(_work, card, directory, task, pure=False, retries=2) for task in tasks]
+    workspace = context.workspace
+    futures = [client.submit(_work, card, workspace, task, pure=False, retries=2) for task in tasks]
     titles = {future.key: task.title for future, task in zip(futures, tasks, strict=True)}
     with context.reporter.bar("setting limits") as advance:
         for done, future in enumerate(as_completed(futures), start=1):
@@ -173,9 +173,8 @@ def _pieces(context: Context[VHBBCard]) -> dict[str, Any]:
     return found
 
 
-def _work(card: VHBBCard, directory: str, task: _Task) -> tuple[list[dict[str, Any]], list[str]]:
+def _work(card: VHBBCard, workspace: Workspace, task: _Task) -> tuple[list[dict[str, Any]], list[str]]:
     """On a worker: one task, and what could not be done."""
-    workspace = Workspace(Path(directory))
     channels, notes = [], []
     for name in card.channels if task.channel is None else (task.channel,):
         one = read_channel_scores(card, workspace, name)
