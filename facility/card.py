@@ -20,9 +20,19 @@ from znought.facility.card_base import Card
 from znought.facility.card_standard import StandardCard
 from znought.facility.finding import Found, find_analysis, given_analysis
 
-__all__ = ["Card", "StandardCard", "card_class", "load_card", "load_with_analysis"]
+__all__ = [
+    "Card",
+    "StandardCard",
+    "bound",
+    "card_class",
+    "explained",
+    "load_card",
+    "load_with_analysis",
+    "named_analysis",
+    "read_content",
+]
 
-MOVED: Mapping[str, str] = types.MappingProxyType({})
+MOVED: Mapping[str, str] = types.MappingProxyType({"selection.substitutes": "processing.substitutes"})
 """Keys of earlier versions → the key that took their place."""
 
 
@@ -54,10 +64,10 @@ def load_card(path: Path, analysis: Analysis | None = None) -> Card:
 
 def load_with_analysis(path: Path, analysis: Analysis | None = None) -> tuple[Card, Found]:
     """A card, and its analysis with the source that it came from."""
-    content = _content(path)
+    content = read_content(path)
     try:
-        found = find_analysis(_name(content), path.parent) if analysis is None else given_analysis(analysis)
-        return _validated(content, found.analysis).of(found.analysis).placed(path.parent), found
+        found = named_analysis(content, path.parent) if analysis is None else given_analysis(analysis)
+        return bound(_validated(content, found.analysis), found.analysis, path.parent), found
     except CardError as error:
         raise CardError(f"{path}: {error}") from error
 
@@ -73,7 +83,21 @@ def card_class(analysis: Analysis) -> type[Card]:
     return create_model("AnalysisCard", __base__=StandardCard, __module__=__name__, **fields)
 
 
-def _content(path: Path) -> dict[str, Any]:
+def bound(card: Card, analysis: Analysis, folder: Path) -> Card:
+    """A card as a card of its analysis, with the files that it names looked for in its folder.
+
+    Raises:
+        CardError: a name that the analysis does not know.
+    """
+    return card.of(analysis).placed(folder)
+
+
+def read_content(path: Path) -> dict[str, Any]:
+    """The keys and values of a card, unchecked.
+
+    Raises:
+        CardError: no such file, no YAML, a key given twice, or one of an earlier version.
+    """
     try:
         content = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
     except FileNotFoundError as error:
@@ -84,13 +108,22 @@ def _content(path: Path) -> dict[str, Any]:
         raise CardError(f"{path}: {error}") from error
     if not isinstance(content, dict):
         raise CardError(f"{path}: expected a mapping of keys, received {type(content).__name__}.")
+    for old, new in MOVED.items():
+        section, _, key = old.partition(".")
+        if isinstance(content.get(section), dict) and key in content[section]:
+            raise CardError(f"{path}: {old} is called {new} now.")
     return content
 
 
-def _name(content: Mapping[str, Any]) -> str:
+def named_analysis(content: Mapping[str, Any], folder: Path) -> Found:
+    """The analysis that a card names.
+
+    Raises:
+        CardError: it names none, or one that is not there.
+    """
     if "analysis" not in content:
         raise CardError("analysis: this key is missing; name a shipped analysis or a file beside the card.")
-    return str(content["analysis"])
+    return find_analysis(str(content["analysis"]), folder)
 
 
 def _validated(content: Mapping[Any, Any], analysis: Analysis) -> Card:
@@ -98,11 +131,11 @@ def _validated(content: Mapping[Any, Any], analysis: Analysis) -> Card:
     try:
         return kind.model_validate(content)
     except ValidationError as error:
-        raise CardError(_explain(error, kind)) from error
+        raise CardError(explained(error.errors()[0], kind)) from error
 
 
-def _explain(error: ValidationError, kind: type[Card]) -> str:
-    first = error.errors()[0]
+def explained(first: Mapping[str, Any], kind: type[Card]) -> str:
+    """One mistake that pydantic found, as key, what was expected and what came."""
     where = [str(part) for part in first["loc"]]
     if first["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
         return unknown_name("key", ".".join(where), _siblings(kind, where))

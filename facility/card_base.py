@@ -19,6 +19,7 @@ from znought.facility.card_sections import (
     refuse_overlaps,
 )
 from znought.models.training import TrainingConfig
+from znought.processors.evaluated import WHOLE, Request
 from znought.processors.regions import regions_from_card
 from znought.processors.variations import VariationsConfig
 from znought.processors.weights import ScaleFactor
@@ -105,6 +106,17 @@ class Card(Section):
         return {name: variable for name, variable in self.variables.items() if variable.is_binned}
 
     @property
+    def request(self) -> Request:
+        """What it asks of every chunk."""
+        return Request(
+            self.selection,
+            self.variations,
+            self.weights,
+            self.channels or (WHOLE,),
+            refuse_substitutes=self.processing.substitutes == "refuse",
+        )
+
+    @property
     def folder(self) -> Path:
         """Where the card stands, and an analysis beside it."""
         return self._folder
@@ -150,11 +162,9 @@ class Card(Section):
             if name not in names
         ]
         for region, cuts in self.regions.items():
-            found += [
-                f"regions.{region}: {unknown_name('variable', name, names)}"
-                for name in cuts
-                if name not in names
-            ]
+            for name in cuts:
+                if name not in names:
+                    found.append(f"regions.{region}.{name}: {unknown_name('variable', name, names)}")
         for name, dataset in self.datasets.items():
             if dataset.recipe is not None and dataset.recipe not in analysis.recipes:
                 found.append(f"datasets.{name}: {unknown_name('recipe', dataset.recipe, analysis.recipes)}")

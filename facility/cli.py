@@ -146,6 +146,22 @@ for _name, _help in STAGE_HELP.items():
 
 
 @app.command()
+def check(
+    card: CardPath,
+    output: Output = DEFAULT_OUTPUT,
+    chunk: Annotated[bool, typer.Option("--chunk", help="Try a whole chunk of each dataset.")] = False,
+    schema: Annotated[bool, typer.Option("--schema", help="Print the JSON schema of the card.")] = False,
+) -> None:
+    """Every mistake of a card at once; its functions tried on a few events of each dataset."""
+    from znought.facility.card_check import printed_check, printed_schema
+
+    lines = printed_schema(card) if schema else printed_check(card, output, whole_chunk=chunk)
+    for line in lines.text:
+        typer.echo(line)
+    raise typer.Exit(lines.status)
+
+
+@app.command()
 def sites(
     check: Annotated[str | None, typer.Option("--check", metavar="SITE", help="Open it and look.")] = None,
     workers: Workers = None,

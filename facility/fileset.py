@@ -8,7 +8,7 @@ from znought.errors import CardError, DataError, unknown_name
 from znought.facility.card_base import Card
 from znought.facility.workspace import read_json, write_json
 
-__all__ = ["Fileset", "file_states", "fileset_of_card", "read_fileset", "write_fileset"]
+__all__ = ["Fileset", "file_states", "fileset_of_card", "fileset_of_dataset", "read_fileset", "write_fileset"]
 
 Fileset = dict[str, dict[str, Any]]
 """coffea's plain form: {dataset: {"files": {path: tree}, "metadata": {...}}}; where files stand in more than
@@ -47,6 +47,16 @@ def fileset_of_card(card: Card) -> Fileset:
             if owner.setdefault(path, name) != name:
                 raise CardError(f"{path} belongs to two datasets, {owner[path]} and {name}.")
     return fileset
+
+
+def fileset_of_dataset(card: Card, name: str) -> Fileset:
+    """The files of one dataset, globs expanded.
+
+    Raises:
+        CardError: no files, or one given twice.
+        DataError: a path or glob that matches nothing.
+    """
+    return {name: _entry(card, name)}
 
 
 def _entry(card: Card, name: str) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from znought.facility.window import CardWindow, WorkspaceWindow
 from znought.facility.workspace import Workspace
 from znought.plots.labels import drawn_as
 
-__all__ = ["flow_of", "run", "run_stages", "single", "whole"]
+__all__ = ["flow_of", "run", "run_stages", "single", "standing", "whole"]
 
 Plan = Callable[[Context[Any]], Sequence[Stage]]
 """Which stages a command runs, decided when the card is known."""
@@ -120,6 +120,19 @@ def run_stages(context: Context[Any], stages: Sequence[Stage]) -> None:
             context.reporter.stage(stage.name, "still valid")
         else:
             _perform(context, stage, manifest, mark)
+
+
+def standing(context: Context[Any], stages: Sequence[Stage]) -> dict[str, bool]:
+    """Stage → whether a run would find it still valid; what follows one that is not, is not either."""
+    manifest, found = Manifest(context.workspace.manifest), dict[str, bool]()
+    redone = set[str]()
+    for stage in stages:
+        builds_on = any(earlier.name in redone for earlier in flow_of(context).before(stage))
+        # The files that it reads may come out as they were: this much is known only once they are made.
+        found[stage.name] = not builds_on and manifest.holds(stage.name, _mark(context, stage, manifest))
+        if not found[stage.name]:
+            redone.add(stage.name)
+    return found
 
 
 def _redone(context: Context[Any], stages: Sequence[Stage]) -> frozenset[str]:

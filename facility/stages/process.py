@@ -24,7 +24,7 @@ from znought.facility.fileset import Fileset, file_states, read_fileset
 from znought.facility.repeats import refuse_repeats
 from znought.facility.runner import RunResult, process_fileset
 from znought.facility.workspace import Workspace, atomic_path, write_json
-from znought.processors.evaluated import WHOLE, Request
+from znought.processors.evaluated import WHOLE
 from znought.processors.processor import AnalysisProcessor
 from znought.processors.weights import check_scale_factors
 
@@ -58,13 +58,7 @@ def process(context: Context[Card]) -> Iterable[Path]:
     card, workspace = context.card, context.workspace
     check_scale_factors(card.weights)
     fileset = _fileset(context)
-    request = Request(
-        card.selection,
-        card.variations,
-        card.weights,
-        card.channels or (WHOLE,),
-        refuse_substitutes=card.processing.substitutes == "refuse",
-    )
+    request = card.request
     processor = AnalysisProcessor(context.analysis.for_workers, request, str(workspace.columns.resolve()))
     with context.reporter.bar("processing chunks") as advance:
         found = process_fileset(
