@@ -1,6 +1,65 @@
 """From ntuples to Z0: columnar analysis, networks on Dask and honest significances."""
 
+from importlib import import_module
 from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from znought.analysis import Analysis, Cuts, ProcessStyle, Variable
+    from znought.facility.card import load_card
+    from znought.facility.notebook import load_results
+    from znought.facility.pipeline import run
+    from znought.facility.sites import connect
+    from znought.models.training import train_fold
+    from znought.stats.binning import greedy, optimal
+    from znought.stats.inference import fit_workspace
+    from znought.stats.significance import asimov_z0
+    from znought.stats.workspace import build_workspace
 
 __version__ = version("znought")
-__all__ = ["__version__"]
+
+_HOME = {
+    "Analysis": "analysis",
+    "Cuts": "analysis",
+    "ProcessStyle": "analysis",
+    "Variable": "analysis",
+    "asimov_z0": "stats.significance",
+    "build_workspace": "stats.workspace",
+    "connect": "facility.sites",
+    "fit_workspace": "stats.inference",
+    "greedy": "stats.binning",
+    "load_card": "facility.card",
+    "load_results": "facility.notebook",
+    "optimal": "stats.binning",
+    "run": "facility.pipeline",
+    "train_fold": "models.training",
+}
+"""Public name → module that defines it: imported when it is first asked for."""
+
+__all__ = [
+    "Analysis",
+    "Cuts",
+    "ProcessStyle",
+    "Variable",
+    "__version__",
+    "asimov_z0",
+    "build_workspace",
+    "connect",
+    "fit_workspace",
+    "greedy",
+    "load_card",
+    "load_results",
+    "optimal",
+    "run",
+    "train_fold",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'znought' has no attribute {name!r}; it has {', '.join(__all__)}")
+    return getattr(import_module(f"znought.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

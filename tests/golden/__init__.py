@@ -1,0 +1,1 @@
+"""Numbers that a redesign must keep: frozen from a small sample of each shipped analysis."""
