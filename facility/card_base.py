@@ -11,6 +11,7 @@ from znought.analysis import Analysis, Cuts, Variable
 from znought.errors import CardError, unknown_name
 from znought.facility.card_sections import (
     Dataset,
+    Plotting,
     Process,
     Processing,
     RegionCuts,
@@ -42,6 +43,7 @@ class Card(Section):
         channels: which of the analysis's channels, in the order of the tables; all of them unless given.
         regions: name → cuts on variables.
         features: inputs of the network, in order; every binned variable unless given.
+        plotting: what is drawn in every region.
         variations: object systematics, carried through the whole chain.
         weights: scale factors by name, out of correctionlib files.
     """
@@ -62,6 +64,7 @@ class Card(Section):
     weights: dict[str, ScaleFactor] = Field(default_factory=dict)
     validation: ValidationConfig = ValidationConfig()
     training: TrainingConfig = TrainingConfig()
+    plotting: Plotting = Plotting()
 
     _analysis: Analysis = PrivateAttr(default_factory=lambda: Analysis("none", columns=len))
     _folder: Path = PrivateAttr(default_factory=Path)
@@ -99,6 +102,11 @@ class Card(Section):
     def variables(self) -> dict[str, Variable]:
         """The analysis's variables by name."""
         return {variable.name: variable for variable in self._analysis.variables}
+
+    @property
+    def blinded_region(self) -> str | None:
+        """The region in which data are not looked at before the end; none here."""
+        return None
 
     @property
     def binned(self) -> dict[str, Variable]:
@@ -159,6 +167,11 @@ class Card(Section):
         found += [
             f"features: {unknown_name('variable', name, names)}"
             for name in self.features
+            if name not in names
+        ]
+        found += [
+            f"plotting.variables: {unknown_name('variable', name, names)}"
+            for name in self.plotting.variables
             if name not in names
         ]
         for region, cuts in self.regions.items():

@@ -14,6 +14,7 @@ __all__ = [
     "CutBased",
     "Dataset",
     "Likelihood",
+    "Plotting",
     "Process",
     "Processing",
     "RegionCuts",
@@ -107,6 +108,17 @@ class Processing(Section):
     max_rounds: Annotated[int, Field(ge=1)] = 3
     allow_skip: bool = False
     substitutes: Literal["declare", "refuse"] = "declare"
+
+
+class Plotting(Section):
+    """Which distributions are drawn in every region.
+
+    Attributes:
+        variables: names; unless given, every binned variable where there are at most eight, and otherwise
+            those that the region cuts on.
+    """
+
+    variables: tuple[str, ...] = ()
 
 
 class CutBased(Section):

@@ -90,6 +90,11 @@ class StandardCard(Card):
         return self
 
     @property
+    def blinded_region(self) -> str | None:
+        """The region in which data are not looked at before the end."""
+        return self.signal_region
+
+    @property
     def class_of_signal(self) -> str | None:
         """The network output that is binned."""
         if self.signal_class is not None or self.signal is None:

@@ -83,7 +83,7 @@ class Manifest:
             for stage in stages
             if stage in finished
             for name, file in finished[stage].outputs.items()
-            if any(Path(name).is_relative_to(place) for place in wanted)
+            if any(_belongs_to(Path(name), place) for place in wanted)
         }
 
     def drop(self, stage: str) -> None:
@@ -186,6 +186,13 @@ def _module_file(module: str) -> Path | None:
 
 def _source(file: Path) -> Path | None:
     return file if file.suffix == ".py" and file.is_file() else None
+
+
+def _belongs_to(path: Path, place: Path) -> bool:
+    """Whether a file is at or below a place, or beside it as another form or channel: regions_0L.csv."""
+    if path.is_relative_to(place):
+        return True
+    return bool(place.suffix) and path.parent == place.parent and path.name.startswith(place.stem)
 
 
 def _record(content: Mapping[str, Any]) -> StageRecord:

@@ -57,7 +57,7 @@ PROCESS = Stage(
 VALIDATE = Stage(
     "validate",
     validate.validate,
-    (*_COMPARED, "channels", "likelihood", "validation", "simulation"),
+    (*_COMPARED, "channels", "likelihood", "validation", "simulation", "plotting"),
     reads=(*_COLUMNS, "ledger"),
     writes=("regions", "validation", "figures"),
     inputs=validate.inputs,
@@ -105,6 +105,7 @@ _PLOT = Stage(
     reads=(
         *_COLUMNS,
         "cutflow",
+        "ledger",
         "models",
         "scores",
         "boosted",

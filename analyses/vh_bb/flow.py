@@ -4,7 +4,7 @@ from znought.analyses.vh_bb.results import read_smeft_results
 from znought.analyses.vh_bb.stages import export, limits, measure, plot, score, train, tune
 from znought.analyses.vh_bb.summary import smeft_tables
 from znought.facility.flow import Flow, Stage
-from znought.facility.standard import PROCESS, SIMULATE
+from znought.facility.standard import PROCESS, SIMULATE, VALIDATE
 
 __all__ = ["VH_BB"]
 
@@ -16,6 +16,7 @@ _SCORES = (*_COLUMNS, "scores", "boosted")
 _STAGES = (
     SIMULATE,
     PROCESS,
+    VALIDATE,
     Stage(
         "train",
         train.train,
@@ -42,7 +43,7 @@ _STAGES = (
         "plot",
         plot.plot,
         ("label", "title", "lumi_ifb", "published", "systematics", "search", "smeft", *_LEARNING),
-        reads=(*_SCORES, "cutflow", "models", "search", "results"),
+        reads=(*_SCORES, "cutflow", "models", "search", "results", "regions"),
         writes=("figures", "report"),
         is_of_analysis=True,
     ),

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from znought.facility.card_standard import StandardCard
 from znought.facility.comparison import input_correlations
-from znought.facility.figures.inputs import region_pictures, validation_pictures
+from znought.facility.figures.inputs import distribution_pictures, region_pictures, validation_pictures
 from znought.facility.figures.network import Explained
 from znought.facility.figures.picture import Picture
 from znought.facility.figures.writing import CardFigures
@@ -37,6 +37,7 @@ class Album(CardFigures[StandardCard]):
         simulation: scored events.
         cut_names, cut_yields: the cutflow by process, weighted.
         regions: what the cuts of each region leave and remove.
+        data_lumi_ifb: luminosity of the data that were read; None without data.
         validation: data against simulation; None without data.
         explained: what the networks have learned.
     """
@@ -47,6 +48,7 @@ class Album(CardFigures[StandardCard]):
     cut_names: tuple[str, ...]
     cut_yields: Mapping[str, tuple[float, ...]]
     regions: Mapping[str, RegionBook]
+    data_lumi_ifb: float | None
     validation: Validation | None
     explained: Explained | None
 
@@ -117,6 +119,9 @@ class Album(CardFigures[StandardCard]):
         figure = cutflow.cutflow(self.cut_names, expected, label=self.label)
         yield Picture("cutflow", "Cutflow", "Selection", figure)
         yield from region_pictures(self.card, self.regions, signal=self.card.signal)
+        yield from distribution_pictures(
+            self.card, self.regions, signal=self.card.signal, lumi_ifb=self.data_lumi_ifb
+        )
 
     def _network(self, manifest: Manifest) -> Iterator[Picture]:
         yield Picture("roc", "ROC curves", "Network", self._roc())

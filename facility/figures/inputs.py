@@ -17,7 +17,7 @@ from znought.plots.data_mc import data_mc, n_minus_one
 from znought.plots.inputs import correlation_matrix
 from znought.plots.style import FigureLabel
 
-__all__ = ["region_pictures", "validation_pictures"]
+__all__ = ["distribution_pictures", "region_pictures", "validation_pictures"]
 
 SECTION = "Data and simulation"
 
@@ -97,8 +97,46 @@ def _drawn(card: Card, name: str, edges: tuple[float, ...]) -> slice:
     return slice(n_undefined_bins(card.variables.get(name), edges), -1)
 
 
-def region_pictures(card: Card, books: Mapping[str, RegionBook], *, signal: str | None) -> Iterator[Picture]:
+def distribution_pictures(
+    card: Card, books: Mapping[str, RegionBook], *, signal: str | None, lumi_ifb: float | None
+) -> Iterator[Picture]:
+    """Each variable in each region, with data where there are some that may be looked at.
+
+    Args:
+        card: for labels and names.
+        books: of the regions.
+        signal: process that is drawn as a line too.
+        lumi_ifb: of the data that were read; expected events are scaled to it where data are drawn.
+    """
+    for region, book in books.items():
+        for variable, found in book.distributions.items():
+            drawn = _drawn(card, variable, found.edges)
+            data = None if found.data is None or lumi_ifb is None else found.data[drawn]
+            lumi = card.lumi_ifb if data is None or lumi_ifb is None else lumi_ifb
+            scale = lumi / card.lumi_ifb
+            figure = data_mc(
+                data,
+                {
+                    name: (np.multiply(sumw[drawn], scale), np.multiply(sumw2[drawn], scale**2))
+                    for name, (sumw, sumw2) in found.processes.items()
+                },
+                found.edges[drawn.start : len(found.edges) - 1],
+                variable=variable,
+                label=FigureLabel(label=card.label, lumi_ifb=lumi),
+                signal=signal,
+                data_name="Pseudo-data" if card.simulation is not None else "Data",
+                note=f"Region {region}",
+            )
+            caption = "After all cuts of the region. What lies beyond the frame is not drawn."
+            title = f"{region}: {variable}"
+            yield Picture(f"region_{region}_{variable}", title, "Regions", figure, caption)
+
+
+def region_pictures(
+    card: Card, books: Mapping[str, RegionBook], *, signal: str | None = None, channel: str = ""
+) -> Iterator[Picture]:
     """Each variable that a region cuts on, after all its other cuts."""
+    where, ending = (f"{channel}, ", f"_{channel}") if channel else ("", "")
     label = FigureLabel(label=card.label, lumi_ifb=card.lumi_ifb)
     for region, book in books.items():
         for variable, found in book.n_minus_one.items():
@@ -110,10 +148,10 @@ def region_pictures(card: Card, books: Mapping[str, RegionBook], *, signal: str 
                 limits=found.limits,
                 label=label,
                 signal=signal,
-                note=f"Region {region}, all other cuts",
+                note=f"{where}Region {region}, all other cuts",
             )
             caption = "What lies beyond the frame is not drawn."
             if variable in card.variables and card.variables[variable].undefined is not None:
                 caption += " Nor are events for which it is not defined."
-            title = f"{region}: {variable} after all other cuts"
-            yield Picture(f"n_minus_one_{region}_{variable}", title, "Selection", figure, caption)
+            title = f"{where}{region}: {variable} after all other cuts"
+            yield Picture(f"n_minus_one_{region}_{variable}{ending}", title, "Selection", figure, caption)

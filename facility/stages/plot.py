@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from pathlib import Path
 
+from znought.facility.account import data_lumi_ifb
 from znought.facility.card_standard import StandardCard
 from znought.facility.context import Context
 from znought.facility.figures.album import Album
@@ -45,6 +46,7 @@ def _album(context: Context[StandardCard]) -> Album:
         simulation=simulation,
         cut_names=tuple(flow["cuts"]),
         cut_yields={name: tuple(values["sumw"]) for name, values in flow["processes"].items()},
+        data_lumi_ifb=data_lumi_ifb(workspace),
         regions=read_region_books(workspace.regions),
         validation=read_validation(workspace),
         explained=None if card.network is None else read_explained(card, workspace, simulation),

@@ -8,10 +8,11 @@ from znought.facility.card_standard import StandardCard
 from znought.facility.comparison import validated
 from znought.facility.context import Context
 from znought.facility.figures.inputs import validation_pictures
-from znought.facility.region_books import region_books, write_region_books
+from znought.facility.region_books import region_books, regions_file, write_region_books
 from znought.facility.validation import Validation
 from znought.facility.workspace import write_json
 from znought.plots.style import save
+from znought.processors.evaluated import WHOLE
 
 __all__ = ["inputs", "validate"]
 
@@ -31,8 +32,11 @@ def validate(context: Context[StandardCard]) -> Iterable[Path]:
         DataError: a limit of the card's section `validation` is broken and its action is "refuse".
     """
     card, workspace = context.card, context.workspace
-    books, tables = region_books(card, workspace)
-    written = write_region_books(workspace.regions, books, tables)
+    blinded = None if context.options.unblind else card.blinded_region
+    written = []
+    for channel in card.channels or (WHOLE,):
+        books, tables = region_books(card, workspace, blinded=blinded, channel=channel)
+        written += write_region_books(regions_file(workspace, channel), books, tables)
     # What an earlier card compared says nothing about this one.
     workspace.validation.unlink(missing_ok=True)
     found = validated(card, workspace, unblind=context.options.unblind) if card.of_kind("data") else None

@@ -10,8 +10,10 @@ from znought.analyses.vh_bb.figures_limits import LimitAlbum
 from znought.analyses.vh_bb.results import SmeftResults, read_smeft_results
 from znought.analyses.vh_bb.summary import smeft_tables
 from znought.facility.context import Context
+from znought.facility.figures.inputs import region_pictures
 from znought.facility.figures.picture import Picture
 from znought.facility.figures.writing import write_album
+from znought.facility.region_books import read_region_books, regions_file
 from znought.facility.searching import trial_values
 from znought.facility.workspace import read_json
 
@@ -27,7 +29,7 @@ def plot(context: Context[VHBBCard]) -> Iterable[Path]:
     results = read_smeft_results(context.workspace.results)
     return write_album(
         context,
-        _pictures(_networks(context, results)),
+        _pictures(context, _networks(context, results)),
         tables=smeft_tables(results),
         notes=results.notes,
         about=ABOUT,
@@ -53,6 +55,9 @@ def _networks(context: Context[VHBBCard], results: SmeftResults) -> NetworkAlbum
     )
 
 
-def _pictures(album: NetworkAlbum) -> Iterator[Picture]:
+def _pictures(context: Context[VHBBCard], album: NetworkAlbum) -> Iterator[Picture]:
     yield from LimitAlbum(album.card, album.results).pictures()
     yield from album.pictures()
+    for channel in context.card.channels:
+        books = read_region_books(regions_file(context.workspace, channel))
+        yield from region_pictures(context.card, books, channel=channel)
