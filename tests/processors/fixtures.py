@@ -8,13 +8,13 @@ import awkward as ak
 import numpy as np
 import uproot
 
-from znought.processors.chunk import Chunk, open_chunk
-from znought.processors.dialects.view import Entries
-from znought.processors.source import kept_tree
 from znought.analyses.vh_ww.analysis import ANALYSIS
 from znought.analyses.vh_ww.selection import VHWWSelection
+from znought.processors.chunk import Chunk, open_chunk
+from znought.processors.dialects.view import Entries
 from znought.processors.evaluated import Request
 from znought.processors.processor import AnalysisProcessor
+from znought.processors.source import kept_tree
 from znought.processors.variations import VariationsConfig
 from znought.processors.weights import ScaleFactor
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import uproot
 
-from tests.processors.fixtures import events, write_nanoaod, write_tree
+from tests.processors.fixtures import events, vh_ww_processor, write_nanoaod, write_tree
 from tests.processors.test_identification import n_selected, nanoaod, run, written
 from znought.errors import DataError, ReadError
 from znought.facility.runner import process_fileset
@@ -17,7 +17,6 @@ from znought.processors.dialects import DIALECTS
 from znought.processors.dialects.physlite import PHYSLITE
 from znought.processors.dialects.view import Entries, View
 from znought.processors.reading import Tree
-from znought.processors.vh_ww import VHWWProcessor
 
 Columns = dict[str, Any]
 VETO: dict[str, Any] = {"metadata": {"era": "2018"}, "btag_mode": "veto"}
@@ -116,7 +115,7 @@ def test_a_number_per_event_is_no_list(tmp_path: Path, branch: str) -> None:
     counts = np.tile([0, 1, 2], len(columns[branch]) // 3)
     lists = ak.unflatten(np.asarray(columns[branch]), counts)
     path = written(tmp_path / "a.root", _with(columns, branch, lists))
-    processor = VHWWProcessor(columns_directory=str(tmp_path))
+    processor = vh_ww_processor(tmp_path)
     with pytest.raises(DataError, match=rf"a\.root: branch {branch} holds a list of numbers per event"):
         process_fileset(None, {"x": {"files": [path], "metadata": {"era": "2018"}}}, processor)
 
@@ -149,7 +148,7 @@ def test_deeper_shapes_and_other_types_are_refused(tmp_path: Path) -> None:
 )
 def test_numbers_of_an_event_are_never_bent(tmp_path: Path, branch: str, values: Any) -> None:
     path = written(tmp_path / "a.root", _with(nanoaod(9), branch, values))
-    processor = VHWWProcessor(columns_directory=str(tmp_path))
+    processor = vh_ww_processor(tmp_path)
     with pytest.raises(DataError, match=rf"a\.root: branch {branch} holds .*, expected"):
         process_fileset(None, {"x": {"files": [path], "metadata": {"era": "2018"}}}, processor)
 

@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 import uproot
 
-from tests.processors.fixtures import events, write_tree
+from tests.processors.fixtures import events, vh_ww_processor, write_tree
+from znought.analyses.vh_bb.selection import VHBBSelection
+from znought.analyses.vh_ww.selection import VHWWSelection
 from znought.errors import CardError, DataError
 from znought.facility.inspection import describe
 from znought.facility.runner import RunResult, process_fileset
 from znought.processors.dialects import DIALECTS
 from znought.processors.dialects.working_points import WORKING_POINTS, check_working_points, working_point
-from znought.processors.selection import VHWWSelection
-from znought.processors.vh_bb_selection import VHBBSelection
-from znought.processors.vh_ww import NOMINAL, VHWWProcessor
+from znought.processors.evaluated import NOMINAL, WHOLE
 
 N_EVENTS = 300
 IDENTIFICATION = ("Electron_cutBased", "Muon_tightId", "Jet_jetId")
@@ -59,13 +59,15 @@ def written(path: Path, columns: dict[str, Any]) -> str:
     return str(path)
 
 
-def run(*paths: str, metadata: dict[str, Any] | None = None, **options: Any) -> RunResult:
-    processor = VHWWProcessor(selection=VHWWSelection(**options))
+def run(
+    *paths: str, metadata: dict[str, Any] | None = None, refuse_substitutes: bool = False, **options: Any
+) -> RunResult:
+    processor = vh_ww_processor(selection=VHWWSelection(**options), refuse_substitutes=refuse_substitutes)
     return process_fileset(None, {"x": {"files": list(paths), "metadata": metadata or {}}}, processor)
 
 
 def n_selected(found: RunResult) -> int:
-    return found.results["x"].cutflows[NOMINAL].counts[-1]
+    return found.results["x"].of(WHOLE).cutflows[NOMINAL].counts[-1]
 
 
 # --- identification -----------------------------------------------------------------------------------
@@ -82,7 +84,7 @@ def test_a_missing_identification_is_declared_refused_and_inspected(tmp_path: Pa
     assert n_selected(found) > n_selected(whole) > 0
     assert any(name in line and "stands in" in line for line in describe(path))
     with pytest.raises(DataError, match=rf"lacks {name}, and the card refuses the substitute"):
-        run(path, metadata={"era": "2018"}, substitutes="refuse", btag_mode="veto")
+        run(path, metadata={"era": "2018"}, refuse_substitutes=True, btag_mode="veto")
 
 
 def test_identifications_are_not_read_from_fractions(tmp_path: Path) -> None:

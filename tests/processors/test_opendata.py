@@ -21,9 +21,7 @@ from znought.processors.evaluated import NOMINAL, WHOLE
 UNKNOWN = {branch: 0.5 for branch, values in WORKING_POINTS.items() if not values}
 
 
-def _run(
-    *paths: str, era: str | None = None, refuse_substitutes: bool = False, **options: Any
-) -> RunResult:
+def _run(*paths: str, era: str | None = None, refuse_substitutes: bool = False, **options: Any) -> RunResult:
     selection = VHWWSelection(**{"btag_working_points": UNKNOWN, **options})
     processor = vh_ww_processor(selection=selection, refuse_substitutes=refuse_substitutes)
     fileset = {"x": {"files": list(paths), "metadata": {"era": era}}}
