@@ -22,7 +22,7 @@ from distributed import Client, LocalCluster
 from rich.console import Console
 
 from benchmarks.columnar import generate
-from znought.analyses.vh_ww.columns import VHWWProcessor
+from tests.processors.fixtures import vh_ww_processor
 from znought.facility.runner import process_fileset
 
 CHUNK = 100_000
@@ -58,7 +58,7 @@ def timed(client: Client | None, files: list[str], directory: str, chunk_size: i
     """Seconds to process the files with columns, from looking at them to the closed ledger."""
     columns = Path(directory, "columns")
     shutil.rmtree(columns, ignore_errors=True)
-    processor = VHWWProcessor(columns_directory=str(columns))
+    processor = vh_ww_processor(columns)
     started = time.perf_counter()
     process_fileset(client, {"toy": {"files": files}}, processor, chunk_size=chunk_size)
     return time.perf_counter() - started

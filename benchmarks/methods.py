@@ -18,9 +18,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from znought.analyses.vh_ww.features import FEATURES
-from znought.facility.card import load_card
-from znought.facility.card_standard import VHWWCard
+from znought.facility.card import StandardCard, load_card
 from znought.facility.sample import ScoredSample, read_sample
 from znought.facility.workspace import Workspace
 from znought.stats.binning import PLAIN, Method, tune
@@ -30,10 +28,10 @@ N_BOOTSTRAP = 200
 
 
 def discriminants(
-    card: VHWWCard, sample: ScoredSample
+    card: StandardCard, sample: ScoredSample
 ) -> Iterator[tuple[str, NDArray[np.bool_], NDArray[np.float64]]]:
     region = sample.in_region(card.signal_region)
-    largest = sample.outputs("network").argmax(axis=1) == card.classes.index(card.signal_class)
+    largest = sample.outputs("network").argmax(axis=1) == card.classes.index(str(card.class_of_signal))
     yield "network", region, sample.signal_score()
     yield "network, argmax", region & largest, sample.signal_score()
     yield "trees", region, sample.signal_score("boosting")
@@ -47,9 +45,9 @@ def main() -> None:
     parser.add_argument("output", type=Path)
     arguments = parser.parse_args()
     card = load_card(arguments.card)
-    if not isinstance(card, VHWWCard):
-        parser.error("expected a card of vh_ww")
-    sample = read_sample(card, Workspace(arguments.output), kind="simulation", features=FEATURES)
+    if not isinstance(card, StandardCard) or card.class_of_signal is None:
+        parser.error("expected a card with a network and a signal")
+    sample = read_sample(card, Workspace(arguments.output), kind="simulation")
     columns = ("discriminant", "bins", "number", "held out", "68 % interval", "tuned", "no bound", "s")
     table = Table(*columns, title=f"{card.label}, {card.lumi_ifb:g}/fb, expected Z0")
     for name, rows, values in discriminants(card, sample):

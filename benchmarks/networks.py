@@ -21,14 +21,13 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from znought.analyses.vh_ww.features import FEATURES
-from znought.facility.card import load_card
-from znought.facility.card_standard import VHWWCard
+from znought.facility.card import StandardCard, load_card
 from znought.facility.learning import LearningPlan, learning_plan, other_events, training_data
 from znought.facility.progress import Terminal
+from znought.facility.searching import drive
 from znought.facility.sites import connect
 from znought.facility.stages.train import boost_trees, train_networks
-from znought.facility.stages.tune import Task, drive
+from znought.facility.stages.tune import Task
 from znought.facility.store import EventTable, read_events
 from znought.facility.workspace import Workspace
 from znought.models.boosting import combine
@@ -40,7 +39,7 @@ from znought.models.scoring import scores_of
 from znought.models.search import Search, SearchConfig
 from znought.models.space import SpaceConfig
 from znought.models.training import TrainedFold
-from znought.processors.regions import regions_from_card
+from znought.processors.regions import Region, regions_from_card
 from znought.stats.crossfit import cross_fitted
 
 Scores = tuple[NDArray[np.float32], NDArray[np.float32]]
@@ -60,21 +59,32 @@ SEARCH = SearchConfig(
 )
 
 
+def signal_region(card: StandardCard) -> Region:
+    """The region that is binned."""
+    return regions_from_card(card.regions)[str(card.signal_region)]
+
+
 @dataclass(frozen=True)
 class Sample:
     """What all competitors are measured on."""
 
-    card: VHWWCard
+    card: StandardCard
     plan: LearningPlan
     data: TrainingData
     learned: EventTable
     others: EventTable
 
+    @property
+    def network(self) -> NetworkConfig:
+        """The network of the card."""
+        assert self.card.network is not None
+        return self.card.network
+
     @classmethod
-    def read(cls, card: VHWWCard, output: Path) -> "Sample":
-        plan = learning_plan(card, Workspace(output), FEATURES)
+    def read(cls, card: StandardCard, output: Path) -> "Sample":
+        plan = learning_plan(card, Workspace(output))
         plan = replace(plan, others=tuple(name for name in plan.others if name in card.of_kind("simulation")))
-        cuts = [cut.variable for cut in regions_from_card(card.regions)[card.signal_region].cuts]
+        cuts = [cut.variable for cut in signal_region(card).cuts]
         names = ["gen_weight", *plan.features, *cuts]
         learned = read_events(Path(plan.columns), tuple(plan.class_of), names)
         return cls(card, plan, training_data(plan), learned, other_events(plan))
@@ -124,7 +134,7 @@ def measure(sample: Sample, name: str, scores: Scores, seconds: float) -> Result
         n_bootstrap=card.crossfit.n_bootstrap,
         seed=card.crossfit.seed,
     )
-    macro, vh = areas["macro"], areas[card.signal_class]
+    macro, vh = areas["macro"], areas[str(card.class_of_signal)]
     return Result(
         name,
         (macro.value, macro.lower, macro.upper),
@@ -139,8 +149,8 @@ def measure(sample: Sample, name: str, scores: Scores, seconds: float) -> Result
 def _binned(sample: Sample, scores: Scores) -> tuple[NDArray[np.generic], ...]:
     """Discriminant, weights, signal and identity of the signal region's events."""
     card, plan = sample.card, sample.plan
-    region = regions_from_card(card.regions)[card.signal_region]
-    column = plan.classes.index(card.signal_class)
+    region = signal_region(card)
+    column = plan.classes.index(str(card.class_of_signal))
     parts = []
     for table, outputs in zip((sample.learned, sample.others), scores, strict=True):
         rows = region.mask(table.columns)
@@ -153,7 +163,7 @@ def _binned(sample: Sample, scores: Scores) -> tuple[NDArray[np.generic], ...]:
 
 def search(client: Client, sample: Sample, work: Path, trials: int, report: Terminal) -> NetworkConfig:
     """The best network of a search on the stop part of fold 0."""
-    base = replace(sample.card.network, normalisation_momentum=0.9)
+    base = replace(sample.network, normalisation_momentum=0.9)
     study = Search(replace(SEARCH, n_trials=trials), base, work / "trials.log")
     with report.bar("searching") as advance:
         drive(client, study, Task(sample.plan, None, str(work)), advance)
@@ -171,9 +181,8 @@ def compete(client: Client, sample: Sample, work: Path, trials: int, report: Ter
         report.stage(name, f"{results[-1].macro[0]:.4f}, Z {results[-1].held_out[0]:.3f}")
 
     def network(config: NetworkConfig, folder: str) -> Scores:
-        card = sample.card.model_copy(update={"network": config})
         with report.bar("training networks") as advance:
-            trained = train_networks(client, card, sample.plan, work / folder, advance)
+            trained = train_networks(client, config, sample.plan, work / folder, advance)
         return network_scores(sample, trained)
 
     def trees() -> Scores:
@@ -181,7 +190,7 @@ def compete(client: Client, sample: Sample, work: Path, trials: int, report: Ter
             return combine(sample.data, boost_trees(client, sample.card.boosting, sample.plan, advance))
 
     timed("boosted trees", trees)
-    timed("network of the talk", lambda: network(sample.card.network, "talk"))
+    timed("network of the talk", lambda: network(sample.network, "talk"))
     begin = time.perf_counter()
     found = search(client, sample, work, trials, report)
     report.stage("search", f"{trials} trials in {time.perf_counter() - begin:.0f} s")
@@ -202,8 +211,8 @@ def main() -> None:
     parser.add_argument("--work", type=Path, help="keeps trials and checkpoints, and continues them")
     options = parser.parse_args()
     card = load_card(options.card)
-    if not isinstance(card, VHWWCard):
-        parser.error("expected a card of the analysis vh_ww.")
+    if not isinstance(card, StandardCard) or None in (card.network, card.class_of_signal, card.signal_region):
+        parser.error("expected a card with a network, a signal and its region.")
     console = Console()
     with tempfile.TemporaryDirectory() as name, connect("local", workers=2) as client:
         work = (options.work or Path(name)).resolve()

@@ -16,6 +16,7 @@ import numpy as np
 import uproot
 from numpy.typing import NDArray
 
+from znought.analyses.vh_ww.recipes import RECIPES
 from znought.simulation.config import SimulationConfig
 from znought.simulation.jobs import JobSummary, SimulationJob, run_job
 
@@ -67,7 +68,7 @@ def measure(
 ) -> tuple[JobSummary, int, int, float]:
     """The job's summary, selected rows, distinct selected events, and their effective number."""
     detector = SimulationConfig().detector
-    job = SimulationJob(recipe, recipe, 0, n_events, n_responses, seed=1, detector=detector)
+    job = SimulationJob(recipe, RECIPES[recipe], 0, n_events, n_responses, seed=1, detector=detector)
     summary = run_job(job, directory)
     with uproot.open(summary.path) as file:
         events = file["Events"].arrays()

@@ -9,16 +9,18 @@ import numpy as np
 import pyarrow.parquet as pq
 import yaml
 from numpy.typing import NDArray
-from pydantic import TypeAdapter
 
-from znought.analyses.vh_bb.columns import VHBBProcessor, smeft_columns
+from znought.analyses.vh_bb.analysis import ANALYSIS
+from znought.analyses.vh_bb.columns import smeft_columns
 from znought.analyses.vh_bb.features import FEATURES
 from znought.analyses.vh_bb.selection import VHBBSelection
 from znought.facility.runner import process_fileset
 from znought.identity import event_identity
 from znought.models.folds import assign_folds
 from znought.models.observables import ObservableData
+from znought.processors.evaluated import Request
 from znought.processors.normalisation import normalise
+from znought.processors.processor import AnalysisProcessor
 from znought.processors.regions import regions_from_card
 from znought.stats.eft.channel import ChannelEvents, MorphingConfig
 
@@ -54,8 +56,8 @@ def _processed(
     fileset = {
         name: {"files": paths, "metadata": {"is_data": False}} for name, paths in files.items() if paths
     }
-    selection = TypeAdapter(VHBBSelection).validate_python(card["selection"])
-    result = process_fileset(None, fileset, VHBBProcessor(channel, selection, str(work / channel)))
+    request = Request(VHBBSelection.model_validate(card["selection"]), channels=(channel,))
+    result = process_fileset(None, fileset, AnalysisProcessor(ANALYSIS.for_workers, request, str(work)))
     tables = {}
     for name, entry in result.results.items():
         given = card["datasets"][name]
