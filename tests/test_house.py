@@ -54,6 +54,8 @@ def test_a_room_imports_no_other_room(room: str) -> None:
 
 def test_the_base_modules_import_no_room() -> None:
     for file in (ROOT / "src/znought").glob("*.py"):
+        if file.name == "__init__.py":
+            continue  # the public face names every room, and imports none until it is asked
         modules = {m.split(".")[1] for m in _imported(file) if m.startswith("znought.")}
         assert not modules & set(ROOMS), f"{file} knows a room"
 
@@ -76,7 +78,7 @@ def test_light_modules_do_not_load_tensorflow() -> None:
 
 
 def _tracked() -> set[str]:
-    git = ["git", "-C", str(ROOT), "ls-files", "-z", "--", *ROOMS, "src"]
+    git = ["git", "-C", str(ROOT), "ls-files", "-z", "--", *ROOMS, "analyses", "src"]
     listing = subprocess.run(git, check=True, capture_output=True, text=True).stdout
     names = {name.removeprefix("src/znought/") for name in listing.split("\0") if name}
     return {f"znought/{name}" for name in names if "." in name}
