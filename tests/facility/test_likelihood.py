@@ -14,9 +14,9 @@ from znought.analyses.vh_ww.features import FEATURES
 from znought.facility.context import Context
 from znought.facility.learning import learning_plan
 from znought.facility.likelihood import fit_settings, templates
+from znought.facility.stages import fit as stage
 from znought.facility.stages.process import process
 from znought.facility.stages.score import _score_file
-from znought.facility.stages import fit as stage
 from znought.stats.templates import RegionTemplates
 from znought.stats.workspace import build_workspace
 
