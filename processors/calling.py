@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from znought.errors import DataError, ZnoughtError
-from znought.processors.canonical.source import Source
+from znought.processors.canonical.source import NotStackedError, Source
 from znought.processors.damage import READ_ERRORS
 
 __all__ = ["Caller", "place"]
@@ -72,7 +72,7 @@ class Caller:
             return function(*arguments)
         except Exception as error:  # a user's function may raise anything
             known = next(iter(self.source.failures), None)
-            if isinstance(known, READ_ERRORS):
+            if isinstance(known, (*READ_ERRORS, NotStackedError)):
                 raise known from error
             reason = known if isinstance(known, ZnoughtError) else error
             raise DataError(self._line(what, function, error, self._said(reason))) from error

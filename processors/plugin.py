@@ -1,43 +1,37 @@
 """An analysis of plain functions on one chunk: cutflow, columns and weights by channel and variation."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from znought.analysis import Analysis
-from znought.errors import CardError, DataError, unknown_name
-from znought.processors.calling import Caller, place
-from znought.processors.canonical import (
-    CanonicalEvents,
-    Settings,
-    canonical_events,
-    moved_collections,
-    varied_events,
-)
+from znought.errors import DataError
+from znought.processors.calling import place
+from znought.processors.canonical import CanonicalEvents, Settings, canonical_events, varied_events
+from znought.processors.canonical.source import NotStackedError, Source
 from znought.processors.chunk import Chunk
 from znought.processors.cutflow import Cutflow
-from znought.processors.evaluated import NOMINAL, WHOLE, Evaluated, Evaluation, Request
-from znought.processors.factors import Weighed
-from znought.processors.namespace import GIVEN, Objects, is_array
-from znought.processors.variations import Variation
-from znought.processors.weights import Direction, Factors
+from znought.processors.evaluated import NOMINAL, Evaluation, Request
+from znought.processors.kept import Kept
+from znought.processors.passes import Pass
 
-__all__ = ["ALL", "WEIGHTS", "evaluate", "refuse_empty"]
-
-ALL = "all"
-"""First row of every cutflow: all events that were read."""
-WEIGHTS = "weights"
-"""Last row of a cutflow where there are weights beyond the generator's: the same events with all of them."""
+__all__ = ["evaluate", "refuse_empty"]
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
 
+_MOST_CHANGED = 0.5  # of the events: beyond, taking them out costs more than it saves
+_MOST_TOGETHER = 400_000  # events: each call of awkward costs as much as some thousand of them
+
 
 def evaluate(analysis: Analysis, chunk: Chunk, request: Request) -> Evaluation:
     """What the functions of an analysis make of a chunk, nominal and for every variation asked for.
+
+    A function sees many events at once, and what it says of one must not depend on the others: under a
+    variation it may be given only those events in which something moved.
 
     Args:
         analysis: with `objects`, `select` and functions of its variables.
@@ -50,29 +44,93 @@ def evaluate(analysis: Analysis, chunk: Chunk, request: Request) -> Evaluation:
     """
     events = canonical_events(chunk, Settings(request.btag_working_points, request.refuse_substitutes))
     generated = chunk.weight()
-    nominal = _Pass(analysis, request, events, generated).evaluated()
-    touched = events.source.made
-    found = {channel: {NOMINAL: evaluated} for channel, evaluated in nominal.items()}
-    for variation in () if chunk.is_data else request.variations.all():
-        if _touches(touched, variation):
-            varied = _Pass(analysis, request, varied_events(events, variation), generated, True).evaluated()
-        else:
-            varied = {channel: _weights_alone(evaluated) for channel, evaluated in nominal.items()}
-        for channel, evaluated in varied.items():
-            found[channel][variation.name] = evaluated
+    nominal = Pass(analysis, request, events, generated).kept()
+    found = {channel: {NOMINAL: kept.evaluated(generated)} for channel, kept in nominal.items()}
+    if not chunk.is_data:
+        moved = _Moved(analysis, request, events, generated, nominal, events.source.asked)
+        for name, varied in moved.kept().items():
+            for channel, kept in varied.items():
+                found[channel][name] = kept.evaluated(generated)
     return found
 
 
-def _touches(made: frozenset[str], variation: Variation) -> bool:
-    """Whether anything was asked for in a collection that the variation moves."""
-    prefixes = tuple(f"data/{name}." for name in moved_collections(variation))
-    return any(key.startswith(prefixes) for key in made)
+@dataclass(frozen=True)
+class _Moved:
+    """All variations of one chunk.
+
+    Attributes:
+        analysis, request, events, generated: as for the nominal evaluation.
+        nominal: channel → what it keeps.
+        asked: buffers that it asked for: what it did not ask for may move as it likes.
+    """
+
+    analysis: Analysis
+    request: Request
+    events: CanonicalEvents
+    generated: Floats
+    nominal: Mapping[str, Kept]
+    asked: frozenset[str]
+
+    def kept(self) -> dict[str, dict[str, Kept]]:
+        """Variation → channel → what it keeps, in the order of the card."""
+        names = [variation.name for variation in self.request.variations.all()]
+        unmoved = {channel: kept.with_one_weight() for channel, kept in self.nominal.items()}
+        found = dict.fromkeys(names, unmoved)
+        for group in self._groups():
+            for (name, _, events), kept in zip(group, self._together(group), strict=True):
+                whole = len(events) == len(self.generated)
+                found[name] = (
+                    kept
+                    if whole
+                    else {channel: unmoved[channel].merged(part, events) for channel, part in kept.items()}
+                )
+        return found
+
+    def _groups(self) -> Iterator[list["_Part"]]:
+        """Variations that are evaluated together: those that move most events, and those that move few."""
+        parts: dict[bool, list[_Part]] = {True: [], False: []}
+        n_events = len(self.generated)
+        for variation in self.request.variations.all():
+            source = varied_events(self.events, variation).source
+            touched = (key for key in source.moved & self.asked if key.startswith("data/"))
+            events = source.changed(touched)
+            whole = len(events) > _MOST_CHANGED * n_events
+            if len(events):
+                parts[whole].append((variation.name, source, np.arange(n_events) if whole else events))
+        size = max(_MOST_TOGETHER // max(n_events, 1), 1)
+        for group in parts.values():
+            yield from (group[first : first + size] for first in range(0, len(group), size))
+
+    def _together(self, group: Sequence["_Part"]) -> list[dict[str, Kept]]:
+        """What each variation of a group keeps of its events."""
+        if len(group) > 1:
+            try:
+                return self._evaluated(group)
+            except NotStackedError:
+                pass
+        return [self._evaluated([part])[0] for part in group]
+
+    def _evaluated(self, group: Sequence["_Part"]) -> list[dict[str, Kept]]:
+        """The same out of one evaluation, the variations one after the other."""
+        n_events = len(self.generated)
+        source = group[0][1]
+        stack = CanonicalEvents.of(
+            Source.stacked(tuple(part[1] for part in group)) if len(group) > 1 else source
+        )
+        rows = np.concatenate([events for _, _, events in group])
+        if len(rows) < stack.source.n_events:
+            places = np.concatenate([place * n_events + part[2] for place, part in enumerate(group)])
+            stack = CanonicalEvents(stack.array[places], stack.source)
+        kept = Pass(self.analysis, self.request, stack, self.generated[rows], rows, is_varied=True).kept()
+        edges = np.cumsum([0, *(len(events) for _, _, events in group)])
+        return [
+            {channel: part.between(start, stop) for channel, part in kept.items()}
+            for start, stop in pairwise(edges)
+        ]
 
 
-def _weights_alone(evaluated: Evaluated) -> Evaluated:
-    """The nominal result without the columns of varied weights."""
-    weights = {"gen_weight": evaluated.weights["gen_weight"]}
-    return Evaluated(evaluated.cutflow, evaluated.event, weights, evaluated.columns)
+_Part = tuple[str, Source, Indices]
+"""A variation's name, what makes its buffers, and the events in which something moved."""
 
 
 def refuse_empty(analysis: Analysis, dataset: str, cutflow: Cutflow) -> None:
@@ -86,164 +144,3 @@ def refuse_empty(analysis: Analysis, dataset: str, cutflow: Cutflow) -> None:
         where = f"{place(analysis.select)}, select, " if analysis.select is not None else ""
         message = f"nothing is left of {cutflow.counts[0]} events after {row!r}"
         raise DataError(f"{where}dataset {dataset!r}: {message}.")
-
-
-@dataclass(frozen=True)
-class _Pass:
-    """One evaluation of all functions, on nominal events or on moved ones."""
-
-    analysis: Analysis
-    request: Request
-    events: CanonicalEvents
-    generated: Floats
-    is_varied: bool = False
-
-    @property
-    def _caller(self) -> Caller:
-        return Caller(self.events.source)
-
-    @property
-    def _n_events(self) -> int:
-        return len(self.generated)
-
-    def evaluated(self) -> dict[str, Evaluated]:
-        """Channel → what is left."""
-        objects = self._objects()
-        names, passed = self._selected(objects)
-        kept = np.flatnonzero(passed == len(names)).astype(np.int64)
-        found: dict[str, Evaluated] = {}
-        for channel, mask in self._channels(objects.only(kept), len(kept)).items():
-            rows, last = names, passed
-            if channel != WHOLE:
-                rows, last = (*names, channel), passed.copy()
-                last[kept[mask]] += 1
-            flow = Cutflow.filled(rows, last, self.generated)
-            found[channel] = self._of_channel(flow, objects, kept[mask])
-        return found
-
-    def _of_channel(self, flow: Cutflow, objects: Objects, event: Indices) -> Evaluated:
-        """Weights and columns of the events of one channel."""
-        some = objects.only(event)
-        weights = self._weights(some, event)
-        if self.analysis.weights is not None or self.request.weights:
-            flow = flow.then(WEIGHTS, weights["gen_weight"])
-        return Evaluated(flow, event, weights, self._columns(some, len(event)))
-
-    def _objects(self) -> Objects:
-        """The namespace `o`."""
-        function, chunk = self.analysis.objects, self.events.source.chunk
-        assert function is not None, "checked when the analysis was made"
-        given = self._caller.call("objects", function, self.events.array, self.request.cuts)
-        if not isinstance(given, Mapping):
-            message = f"expected {{name: objects}}, received {type(given).__name__}."
-            raise self._caller.wrong("objects", function, message)
-        for name, value in given.items():
-            if name in GIVEN:
-                message = f"{name!r} is given already; the objects need another name."
-                raise self._caller.wrong("objects", function, message)
-            if is_array(value) and len(value) != self._n_events:
-                message = f"{name!r} has {len(value)} entries for {self._n_events} events."
-                raise self._caller.wrong("objects", function, message)
-        given_always = (self.request.cuts, self.events.array, chunk.is_data, chunk.dataset, chunk.era)
-        return Objects({**given, **dict(zip(GIVEN, given_always, strict=True))})
-
-    def _selected(self, objects: Objects) -> tuple[tuple[str, ...], NDArray[np.int64]]:
-        """Rows of the cutflow, and how many of them each event passed in order."""
-        function = self.analysis.select
-        assert function is not None, "checked when the analysis was made"
-        rows = self._caller.call("select", function, objects, self.request.cuts)
-        if not isinstance(rows, Mapping):
-            message = f"expected {{row: mask}}, received {type(rows).__name__}."
-            raise self._caller.wrong("select", function, message)
-        if taken := {ALL, WEIGHTS, *self.analysis.channels} & set(rows):
-            message = f"row {sorted(taken)[0]!r} is made by znought; give it another name."
-            raise self._caller.wrong("select", function, message)
-        alive = np.ones(self._n_events, np.bool_)
-        passed = np.ones(self._n_events, np.int64)
-        for name, values in rows.items():
-            alive &= self._caller.mask(f"select, row {name!r}", function, values, self._n_events)
-            passed += alive
-        return (ALL, *rows), passed
-
-    def _channels(self, objects: Objects, n_events: int) -> dict[str, NDArray[np.bool_]]:
-        """Mask of each channel asked for among the events that passed."""
-        channels = self.analysis.channels
-        if not channels:
-            return {WHOLE: np.ones(n_events, np.bool_)}
-        masks: dict[str, NDArray[np.bool_]] = {}
-        taken = np.zeros(n_events, np.bool_)
-        for name, function in channels.items():
-            if function is None:
-                raise CardError(
-                    f"Analysis {self.analysis.name!r}: channel {name!r} needs a function of the objects."
-                )
-            what = f"channel {name!r}"
-            masks[name] = self._caller.mask(
-                what, function, self._caller.call(what, function, objects), n_events
-            )
-            if (both := taken & masks[name]).any():
-                message = f"{int(both.sum())} events are in another channel too; channels are disjoint."
-                raise self._caller.wrong(what, function, message)
-            taken |= masks[name]
-        wanted = tuple(channels) if self.request.channels == (WHOLE,) else self.request.channels
-        for name in wanted:
-            if name not in masks:
-                raise CardError(unknown_name("channel", name, channels))
-        return {name: masks[name] for name in wanted}
-
-    def _columns(self, objects: Objects, n_events: int) -> dict[str, Floats]:
-        """Every variable of the selected events; functions are not bothered with none of them."""
-        columns: dict[str, Floats] = {}
-        for variable in self.analysis.variables:
-            what, function = f"variable {variable.name!r}", variable.function
-            assert function is not None, "checked when the analysis was made"
-            if n_events == 0:
-                columns[variable.name] = np.zeros(0)
-                continue
-            values = self._caller.call(what, function, objects)
-            columns[variable.name] = self._caller.numbers(
-                what, function, values, n_events, undefined=variable.undefined
-            )
-        return columns
-
-    def _weights(self, objects: Objects, event: Indices) -> dict[str, Floats]:
-        """Weight of the selected events, and of nominal ones the same with each factor varied."""
-        generated = self.generated[event]
-        source = self.events.source
-        if source.chunk.is_data:
-            return {"gen_weight": generated}
-        given = self._given_weights(objects, len(event))
-        if twice := sorted(set(given) & set(self.request.weights)):
-            raise CardError(f"weights.{twice[0]}: the analysis has a weight of this name too.")
-        given |= Weighed(objects, source, event).factors(self.request.weights)
-        product = Factors.of(given, len(event))
-        weights = {"gen_weight": generated * product.nominal}
-        if not self.is_varied:
-            weights |= {f"gen_weight_{name}": generated * varied for name, varied in product.varied.items()}
-        return weights
-
-    def _given_weights(self, objects: Objects, n_events: int) -> dict[str, dict[Direction, Floats]]:
-        """What the function `weights` returns, by name and direction."""
-        function = self.analysis.weights
-        if function is None:
-            return {}
-        given = self._caller.call("weights", function, objects)
-        if not isinstance(given, Mapping):
-            message = f"expected {{name: array or (nominal, up, down)}}, received {type(given).__name__}."
-            raise self._caller.wrong("weights", function, message)
-        return {name: self._given_weight(name, values, n_events) for name, values in given.items()}
-
-    def _given_weight(self, name: str, values: Any, n_events: int) -> dict[Direction, Floats]:
-        """One weight in its directions."""
-        function, what = self.analysis.weights, f"weights, {name!r}"
-        assert function is not None, "only asked where there is one"
-        directions: tuple[Direction, ...] = ("nominal", "up", "down")
-        if not isinstance(values, tuple):
-            return {"nominal": self._caller.numbers(what, function, values, n_events, undefined=None)}
-        if len(values) != len(directions):
-            message = f"expected an array or (nominal, up, down), received {len(values)} arrays."
-            raise self._caller.wrong(what, function, message)
-        return {
-            way: self._caller.numbers(what, function, part, n_events, undefined=None)
-            for way, part in zip(directions, values, strict=True)
-        }

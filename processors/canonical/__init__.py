@@ -2,6 +2,6 @@
 
 from znought.processors.canonical.events import CanonicalEvents, canonical_events
 from znought.processors.canonical.source import Settings
-from znought.processors.canonical.varied import moved_collections, varied_events
+from znought.processors.canonical.varied import varied_events
 
-__all__ = ["CanonicalEvents", "Settings", "canonical_events", "moved_collections", "varied_events"]
+__all__ = ["CanonicalEvents", "Settings", "canonical_events", "varied_events"]

@@ -59,6 +59,13 @@ class CanonicalEvents:
     array: ak.Array
     source: Source
 
+    @classmethod
+    def of(cls, source: Source) -> "CanonicalEvents":
+        """All collections out of one source."""
+        n_events, forms = source.n_events, source.catalogue.contents
+        contents = [_built(form, n_events, source) for form in forms.values()]
+        return cls(_highlevel(list(forms), contents, n_events), source)
+
     def with_moved(self, collections: Iterable[str], source: Source) -> "CanonicalEvents":
         """The same events with some collections out of another source; the others are shared."""
         layout = self.array.layout
@@ -81,9 +88,7 @@ def canonical_events(chunk: Chunk, settings: Settings | None = None) -> Canonica
     if tree not in _CATALOGUES:
         _CATALOGUES[tree] = _catalogue(chunk)
     source = Source(chunk, _CATALOGUES[tree], settings or Settings())
-    n_events, forms = len(chunk.view), source.catalogue.contents
-    contents = [_built(form, n_events, source) for form in forms.values()]
-    return CanonicalEvents(_highlevel(list(forms), contents, n_events), source)
+    return CanonicalEvents.of(source)
 
 
 def _catalogue(chunk: Chunk) -> Catalogue:
@@ -134,7 +139,7 @@ class _Container:
         self._source = source
 
     def __getitem__(self, key: str) -> Any:
-        return partial(self._source.array, key)
+        return partial(self._source.ask, key)
 
 
 def _key(form_key: str, attribute: str, form: Any) -> str:

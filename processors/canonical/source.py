@@ -1,6 +1,6 @@
 """Buffers of one chunk's canonical events, each made when it is first asked for."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,10 +10,19 @@ from numpy.typing import NDArray
 
 from znought.errors import DataError
 from znought.processors.chunk import Chunk
+from znought.processors.objects import event_of
 
-__all__ = ["Catalogue", "Settings", "Source", "data", "offsets"]
+__all__ = ["Catalogue", "NotStackedError", "Settings", "Source", "data", "offsets"]
 
 Array = NDArray[Any]
+
+
+# Parts of the keys of buffers that point to objects of the whole chunk: they mean something else in a stack.
+_POINTERS = ("global", "nestedindex", "Parent", "hildren")
+
+
+class NotStackedError(Exception):
+    """A buffer points to objects by their place in the chunk: variations must come one by one."""
 
 
 @dataclass(frozen=True)
@@ -74,8 +83,9 @@ class Source:
         *,
         nominal: "Source | None" = None,
         moved: Mapping[str, Callable[["Source"], Array]] | None = None,
+        parts: tuple["Source", ...] = (),
     ) -> None:
-        """Buffers of a chunk, or those of `nominal` with some of them `moved`."""
+        """Buffers of a chunk, or those of `nominal` with some of them `moved`, or of `parts` on end."""
         self.chunk = chunk
         self.catalogue = catalogue
         self.settings = settings
@@ -83,12 +93,48 @@ class Source:
         # Libraries between here and the user's function may wrap what is raised here.
         self.failures: list[BaseException] = [] if nominal is None else nominal.failures
         self._moved = moved or {}
+        self._parts = parts
         self._made: dict[str, Array] = {}
+        self._asked: set[str] = set()
 
     @property
-    def made(self) -> frozenset[str]:
-        """Keys of the buffers that were asked for."""
-        return frozenset(self._made)
+    def n_events(self) -> int:
+        """Events of the chunk, as often as it is stacked."""
+        return len(self.chunk.view) * max(len(self._parts), 1)
+
+    @classmethod
+    def stacked(cls, parts: tuple["Source", ...]) -> "Source":
+        """Several variations of one chunk one after the other, as if they were one chunk."""
+        first = parts[0]
+        return cls(first.chunk, first.catalogue, first.settings, parts=parts)
+
+    @property
+    def moved(self) -> frozenset[str]:
+        """Keys of the buffers that differ from nominal ones."""
+        return frozenset(self._moved)
+
+    def changed(self, keys: Iterable[str]) -> NDArray[np.int64]:
+        """Indices of the events in which some of these buffers differ from the nominal ones."""
+        changed = np.zeros(len(self.chunk.view), np.bool_)
+        for key in keys:
+            assert self.nominal is not None, "only shifted sources are asked"
+            differs = self.array(key) != self.nominal.array(key)
+            collection = key.partition("/")[2].split(".")[0]
+            if offsets(collection) in self.catalogue.makers:
+                changed[event_of(self.counts(collection))[differs]] = True
+            else:
+                changed |= differs
+        return np.flatnonzero(changed)
+
+    @property
+    def asked(self) -> frozenset[str]:
+        """Keys of the buffers that an analysis asked for, itself or through what it did with the events."""
+        return frozenset(self._asked)
+
+    def ask(self, key: str) -> Array:
+        """The buffer of a key, for an analysis."""
+        self._asked.add(key)
+        return self.array(key)
 
     def shifted(self, moved: Mapping[str, Callable[["Source"], Array]]) -> "Source":
         """The same events with some buffers moved."""
@@ -143,8 +189,21 @@ class Source:
             raise DataError(f"{self.chunk.path}: {name} has {found} values for {expected} objects.")
 
     def _make(self, key: str) -> Array:
+        if self._parts:
+            return self._stacked(key)
         if key in self._moved:
             return self._moved[key](self)
         if self.nominal is not None:
             return self.nominal.array(key)
         return self.catalogue.makers[key](self)
+
+    def _stacked(self, key: str) -> Array:
+        """The buffers of all parts on end."""
+        if any(token in key for token in _POINTERS):
+            raise NotStackedError(key)
+        arrays = [part.array(key) for part in self._parts]
+        if not key.startswith("offsets/"):
+            return np.concatenate(arrays)
+        ends = np.cumsum([0, *(array[-1] for array in arrays)])
+        rest = [array[1:] + end for array, end in zip(arrays, ends[:-1], strict=True)]
+        return np.concatenate([arrays[0][:1], *rest])

@@ -20,7 +20,7 @@ from znought.processors.canonical.source import Source, data
 from znought.processors.dialects.nanoaod import SIMULATION
 from znought.processors.variations import Variation
 
-__all__ = ["moved_collections", "varied_events"]
+__all__ = ["varied_events"]
 
 Floats = NDArray[np.float64]
 Maker = Callable[[Source], NDArray[Any]]
@@ -35,11 +35,6 @@ _MOVED: Mapping[str, tuple[str, ...]] = {
     "met_soft": ("MET",),
     "btag": ("Jet",),
 }
-
-
-def moved_collections(variation: Variation) -> tuple[str, ...]:
-    """Collections in which a variation moves something."""
-    return _MOVED[variation.quantity]
 
 
 def varied_events(nominal: CanonicalEvents, variation: Variation) -> CanonicalEvents:
@@ -57,7 +52,7 @@ def varied_events(nominal: CanonicalEvents, variation: Variation) -> CanonicalEv
         for key, maker in _MAKERS[variation.quantity](variation).items()
         if not key.startswith("data/") or key in nominal.source.catalogue.makers
     }
-    return nominal.with_moved(moved_collections(variation), nominal.source.shifted(makers))
+    return nominal.with_moved(_MOVED[variation.quantity], nominal.source.shifted(makers))
 
 
 def _before(source: Source, key: str) -> NDArray[Any]:

@@ -12,6 +12,7 @@ import uproot
 from tests.processors.fixtures import events, whole_chunk, write_nanoaod
 from znought.analysis import Analysis, Cuts, Variable
 from znought.errors import CardError, DataError
+from znought.processors import plugin
 from znought.processors.evaluated import WHOLE, Evaluated, Evaluation, Request
 from znought.processors.plugin import evaluate, refuse_empty
 from znought.processors.reading import Tree
@@ -115,7 +116,7 @@ def test_what_a_variation_does_not_touch_is_not_computed_again(simulated: tuple[
         variables=[Variable("pt", lambda o: o.muons[:, 0].pt)],
     )
     found = _run(simulated[0], analysis, variations=_FIVE)[WHOLE]
-    assert len(calls) == 3  # nominal, and the leptons up and down
+    assert len(calls) == 2  # nominal, and the leptons up and down together
     assert found["jes_up"].columns is found["nominal"].columns
     ratio = found["lepton_scale_up"].columns["pt"] / found["nominal"].columns["pt"]
     np.testing.assert_allclose(ratio, 1.002, rtol=1e-12)
@@ -296,3 +297,41 @@ def test_names_that_are_always_there(tmp_path: Path) -> None:
     names = sorted(["jets", "muons", "met", "scale", "cuts", "events", "is_data", "dataset", "era"])
     assert seen == [(False, "toy", "2018", 2.0, 2, n_passed, names)]
     assert len(found.columns["number"]) == n_passed
+
+
+@pytest.mark.parametrize(("share", "together"), [(-1.0, 10**9), (2.0, 1), (2.0, 10**9), (0.5, 10_000)])
+def test_how_variations_are_put_together_changes_nothing(
+    many: tuple[str, str], monkeypatch: pytest.MonkeyPatch, share: float, together: int
+) -> None:
+    channels = {"two": lambda o: ak.num(o.jets) == 2, "more": lambda o: ak.num(o.jets) > 2}
+    analysis = _analysis(weights=lambda o: {"a": 1.0 + ak.num(o.jets)}, channels=channels)
+    monkeypatch.setattr(plugin, "_MOST_CHANGED", -1.0)
+    monkeypatch.setattr(plugin, "_MOST_TOGETHER", 1)
+    one_by_one = _run(many[0], analysis, variations=_FIVE)
+    monkeypatch.setattr(plugin, "_MOST_CHANGED", share)
+    monkeypatch.setattr(plugin, "_MOST_TOGETHER", together)
+    other = _run(many[0], analysis, variations=_FIVE)
+    for channel in channels:
+        assert list(other[channel]) == list(one_by_one[channel])
+        for name, expected in one_by_one[channel].items():
+            found = other[channel][name]
+            assert found.cutflow == expected.cutflow
+            assert found.event.tolist() == expected.event.tolist()
+            for column, values in {**expected.columns, **expected.weights}.items():
+                np.testing.assert_allclose({**found.columns, **found.weights}[column], values, rtol=1e-12)
+
+
+def test_cross_references_are_followed_within_each_variation(open_data: Path) -> None:
+    def matched(o: Any) -> Any:
+        jets = o.events.Electron.matched_jet
+        return ak.fill_none(ak.sum(jets.pt, axis=1), 0.0)
+
+    analysis = _analysis(
+        objects=lambda events, cuts: {"electrons": events.Electron},
+        select=lambda o, cuts: {"electron": ak.num(o.electrons) > 0},
+        variables=[Variable("pt", matched)],
+    )
+    found = _run(str(open_data / "nano_tt_v12.root"), analysis, variations=VariationsConfig(("jes",)))[WHOLE]
+    for name, factor in (("jes_up", 1.02), ("jes_down", 0.98)):
+        np.testing.assert_allclose(found[name].columns["pt"], factor * found["nominal"].columns["pt"])
+    assert found["nominal"].columns["pt"].max() > 0.0

@@ -1,0 +1,78 @@
+"""What one evaluation of an analysis's functions keeps of some events in one channel."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from znought.processors.cutflow import Cutflow
+from znought.processors.evaluated import Evaluated
+
+__all__ = ["ALL", "WEIGHTS", "Kept"]
+
+ALL = "all"
+"""First row of every cutflow: all events that were read."""
+WEIGHTS = "weights"
+"""Last row of a cutflow where there are weights beyond the generator's: the same events with all of them."""
+
+Floats = NDArray[np.float64]
+Indices = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What one evaluation keeps in one channel.
+
+    Attributes:
+        rows: of the cutflow.
+        passed: how many of them each event passed in order, shape (n_events,).
+        event: indices of the selected events, in order, shape (n_selected,).
+        weights: weight column → values, shape (n_selected,).
+        columns: variable → values, shape (n_selected,).
+        is_weighed: whether there are weights beyond the generator's.
+    """
+
+    rows: tuple[str, ...]
+    passed: Indices
+    event: Indices
+    weights: Mapping[str, Floats]
+    columns: Mapping[str, Floats]
+    is_weighed: bool
+
+    def evaluated(self, generated: Floats) -> Evaluated:
+        """The same with its cutflow."""
+        flow = Cutflow.filled(self.rows, self.passed, generated)
+        if self.is_weighed:
+            flow = flow.then(WEIGHTS, self.weights["gen_weight"])
+        return Evaluated(flow, self.event, self.weights, self.columns)
+
+    def with_one_weight(self) -> "Kept":
+        """The same without the columns of varied weights."""
+        return replace(self, weights={"gen_weight": self.weights["gen_weight"]})
+
+    def merged(self, part: "Kept", changed: Indices) -> "Kept":
+        """The same with some events, by their indices, as another evaluation of these alone has them."""
+        passed = self.passed.copy()
+        passed[changed] = part.passed
+        stays = np.isin(self.event, changed, invert=True)
+        event = np.concatenate([self.event[stays], changed[part.event]])
+        order = np.argsort(event)
+
+        def both(mine: Mapping[str, Floats], other: Mapping[str, Floats]) -> dict[str, Floats]:
+            return {name: np.concatenate([mine[name][stays], other[name]])[order] for name in mine}
+
+        weights, columns = both(self.weights, part.weights), both(self.columns, part.columns)
+        return Kept(self.rows, passed, event[order], weights, columns, self.is_weighed)
+
+    def between(self, start: int, stop: int) -> "Kept":
+        """That of the events from start to stop, numbered anew."""
+        first, last = np.searchsorted(self.event, [start, stop])
+        return Kept(
+            self.rows,
+            self.passed[start:stop],
+            self.event[first:last] - start,
+            {name: values[first:last] for name, values in self.weights.items()},
+            {name: values[first:last] for name, values in self.columns.items()},
+            self.is_weighed,
+        )
