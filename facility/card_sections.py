@@ -1,10 +1,11 @@
 """Sections of a card: processes, datasets, how ntuples are read, and how significance is counted."""
 
 from collections.abc import Iterable, Mapping
-from itertools import combinations
+from itertools import combinations, pairwise
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from znought.errors import unknown_name
 from znought.stats.workspace import WorkspaceConfig
@@ -13,6 +14,7 @@ __all__ = [
     "CrossFit",
     "CutBased",
     "Dataset",
+    "Discriminant",
     "Likelihood",
     "Plotting",
     "Process",
@@ -133,6 +135,41 @@ class CutBased(Section):
     variable: str
     lower: float
     upper: float
+
+
+class Discriminant(Section):
+    """What is binned in a region.
+
+    Attributes:
+        variable: of the analysis, or
+        output: class of the network whose score it is.
+        bins: (number, lower, upper) of equal bins; or
+        edges: of unequal ones; or
+        method: by which edges are found within the range of `bins`, or of the section `binning`.
+    """
+
+    variable: str | None = None
+    output: str | None = None
+    bins: tuple[int, float, float] | None = None
+    edges: tuple[float, ...] = ()
+    method: Literal["greedy", "optimal"] | None = None
+
+    @model_validator(mode="after")
+    def _says_what_and_how(self) -> "Discriminant":
+        if (self.variable is None) == (self.output is None):
+            raise ValueError("expected either a variable or an output of the network")
+        if self.method is None and (self.bins is None) == (not self.edges):
+            raise ValueError("expected either bins, edges or a method that finds them")
+        if self.edges and any(b <= a for a, b in pairwise(self.edges)):
+            raise ValueError(f"edges must rise, received {list(self.edges)}")
+        return self
+
+    @property
+    def given_edges(self) -> tuple[float, ...]:
+        """Edges that the card gives; none where they are to be found."""
+        if self.method is not None:
+            return ()
+        return self.edges or tuple(np.linspace(self.bins[1], self.bins[2], self.bins[0] + 1).tolist())  # type: ignore[index]  # bins or edges
 
 
 class Likelihood(Section):

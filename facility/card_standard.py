@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 from znought.analysis import Analysis
 from znought.errors import unknown_name
 from znought.facility.card_base import Card
-from znought.facility.card_sections import CrossFit, CutBased, Likelihood, check_known
+from znought.facility.card_sections import CrossFit, CutBased, Discriminant, Likelihood, check_known
 from znought.models.boosting import BoostingConfig
 from znought.models.network import NetworkConfig
 from znought.models.search import SearchConfig
@@ -24,6 +24,8 @@ class StandardCard(Card):
         signal_class: network output that is binned; the signal's class unless given.
         signal_region: name in `regions` of the events whose discriminant is binned.
         cut_based: the competitor without a network.
+        discriminants: region → what is binned and fitted there; without it the signal region's output, with
+            control regions from the other outputs, or the cut-based region's variable.
         classes: classes of the network, in the order of its outputs.
         network: of the classes; without it nothing is trained.
         published_z0: what others found with a selection, quoted beside ours and never used.
@@ -33,6 +35,7 @@ class StandardCard(Card):
     signal_class: str | None = None
     signal_region: str | None = None
     cut_based: CutBased | None = None
+    discriminants: dict[str, Discriminant] = Field(default_factory=dict)
     classes: tuple[str, ...] = ()
     network: NetworkConfig | None = None
     published_z0: dict[str, float] = Field(default_factory=dict)
@@ -53,8 +56,12 @@ class StandardCard(Card):
             check_known("cut_based.region", "region", self.cut_based.region, self.regions)
         if self.signal is not None:
             check_known("signal", "process", self.signal, self.processes)
-            if self.network is None and self.cut_based is None:
-                raise ValueError(f"signal: {self.signal} needs a network or cut_based to be looked for with.")
+            if self.network is None and self.cut_based is None and not self.discriminants:
+                raise ValueError(f"signal: {self.signal} needs a network, discriminants or cut_based.")
+        for region, entry in self.discriminants.items():
+            check_known(f"discriminants.{region}", "region", region, self.regions)
+            if entry.output is not None:
+                check_known(f"discriminants.{region}.output", "class", entry.output, self.classes)
         for name in self.published_z0:
             check_known("published_z0", "selection", name, self.selections)
         return self
@@ -121,7 +128,12 @@ class StandardCard(Card):
             found["mva_greedy"] = "network, greedy bins"
             found["mva_optimal"] = "network, optimal bins"
             found["boosting_greedy"] = "trees, greedy bins"
-        return found
+        return found | {name: f"{name}, {entry.method} bins" for name, entry in self.tuned.items()}
+
+    @property
+    def tuned(self) -> dict[str, Discriminant]:
+        """Regions whose bins are to be found."""
+        return {name: entry for name, entry in self.discriminants.items() if entry.method is not None}
 
     @property
     def discriminant(self) -> str:
@@ -130,13 +142,15 @@ class StandardCard(Card):
 
     def problems(self, analysis: Analysis) -> list[str]:
         """Everything in the card that the analysis does not know, one line each."""
-        found = super().problems(analysis)
-        if self.cut_based is not None and self.cut_based.variable not in analysis.variable_names:
-            found.append(
-                "cut_based.variable: "
-                + unknown_name("variable", self.cut_based.variable, analysis.variable_names)
-            )
-        return found
+        named = {f"discriminants.{region}": entry.variable for region, entry in self.discriminants.items()}
+        if self.cut_based is not None:
+            named["cut_based.variable"] = self.cut_based.variable
+        names = analysis.variable_names
+        unknown = {place: name for place, name in named.items() if name is not None and name not in names}
+        return [
+            *super().problems(analysis),
+            *(f"{place}: {unknown_name('variable', name, names)}" for place, name in unknown.items()),
+        ]
 
 
 def plain_label(label: str) -> str:

@@ -88,6 +88,10 @@ class ScoredSample:
         """All scores of one model, shape (n_events, n_classes)."""
         return self._table(model).matrix([f"score_{name}" for name in self.card.classes])
 
+    def score(self, output: str) -> NDArray[Any]:
+        """The network's score of one class."""
+        return _there(self.scores, "network")[f"score_{output}"]
+
     def signal_score(self, model: Model = "network") -> NDArray[Any]:
         """The discriminant: the score of the signal class."""
         return self._table(model)[f"score_{self.card.class_of_signal}"]
@@ -118,6 +122,7 @@ def read_sample(
     datasets = card.of_kind(kind)
     cuts = [cut.variable for name in card.regions for cut in region(card, name).cuts]
     extra = [] if card.cut_based is None else [card.cut_based.variable]
+    extra += [entry.variable for entry in card.discriminants.values() if entry.variable is not None]
     columns = read_events(workspace.columns, datasets, ["gen_weight", *card.binned, *cuts, *extra])
     if card.network is None:
         scale = read_json(workspace.normalisation)

@@ -24,7 +24,15 @@ __all__ = ["PROCESS", "SIMULATE", "VALIDATE", "standard_flow"]
 _EVENTS = ("processes", "datasets", "regions")
 _COLUMNS = ("columns", "normalisation")
 _CLASSES = ("signal", "signal_class", "classes", "network", "training")
-_SIGNAL = ("lumi_ifb", "signal_region", "cut_based", "binning", "crossfit", *_CLASSES)
+_SIGNAL = (
+    "lumi_ifb",
+    "signal_region",
+    "cut_based",
+    "discriminants",
+    "binning",
+    "crossfit",
+    *_CLASSES,
+)
 _NAMES = ("label", "title")
 _COMPARED = (*_EVENTS, *_NAMES, "lumi_ifb", "features", "variations", "weights", "signal", "signal_region")
 

@@ -1,7 +1,7 @@
 """The closing tables in the terminal: what was found, and how far it may be believed."""
 
 from znought.facility.records import Estimate
-from znought.facility.results import Results
+from znought.facility.results import FitSummary, Results
 from znought.plots.report import ReportTable
 
 __all__ = ["report_tables"]
@@ -10,7 +10,19 @@ __all__ = ["report_tables"]
 def report_tables(results: Results) -> tuple[ReportTable, ...]:
     """Significances and areas under the ROC curves, or yields by region, and the events behind them."""
     found = [_significances(results)] if results.z0 else [_regions(results)]
+    if results.fit is not None and not results.z0:
+        found.insert(0, _measurement(results, results.fit))
     return (*found, *([_areas(results)] if results.auc else []), _events(results))
+
+
+def _measurement(results: Results, found: FitSummary) -> ReportTable:
+    """Signal strength with its interval: what is measured where no significance is looked for."""
+    low, high = found.mu_interval
+    z0 = "–" if found.z0 is None else f"{found.z0:.2f}"
+    row = (str(results.signal), f"{found.mu:.4f}", f"[{low:.4f}, {high:.4f}]", z0)
+    title = f"{results.label}, 13 TeV, {results.lumi_ifb:g} fb⁻¹: {found.data} fit of {results.title}"
+    caption = "Signal strength μ, 1 for the cross section of the card, with its 68 % interval by profile."
+    return ReportTable(title, ("process", "μ", "68 % interval", "Z₀"), (row,), caption)
 
 
 def _regions(results: Results) -> ReportTable:

@@ -4,14 +4,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from znought.errors import DataError
 from znought.facility.account import data_lumi_ifb
 from znought.facility.card_standard import StandardCard
 from znought.facility.context import Context
 from znought.facility.likelihood import fit_settings, templates
+from znought.facility.placement import Bins, likelihood_bins
 from znought.facility.results import FitSummary, Results, write_results
 from znought.facility.stages.summarise import common_results, input_remarks
 from znought.facility.workspace import read_json
@@ -38,7 +36,7 @@ def fit(context: Context[StandardCard]) -> Iterable[Path]:
     """Writes `results.json` and the likelihood in the formats of other programs."""
     card, workspace = context.card, context.workspace
     found = read_json(workspace.binning)
-    summary, fit_remarks, written = _likelihood(context, np.asarray(found[card.discriminant]["edges"]))
+    summary, fit_remarks, written = _likelihood(context, likelihood_bins(card, found))
     results = Results.model_validate(
         common_results(context)
         | read_json(workspace.evaluation)
@@ -58,14 +56,14 @@ def fit(context: Context[StandardCard]) -> Iterable[Path]:
 
 
 def _likelihood(
-    context: Context[StandardCard], edges: NDArray[np.float64]
+    context: Context[StandardCard], bins: Bins
 ) -> tuple[FitSummary | None, list[str], list[Path]]:
     """The fit of signal bins and control regions with its remarks, and files for other programs.
 
     Where the templates make no likelihood, the remark says why, and the tables of yields stand alone.
     """
     card = context.card
-    regions = templates(card, context.workspace, edges, with_data=context.options.unblind)
+    regions = templates(card, context.workspace, bins, with_data=context.options.unblind)
     folder = context.workspace.fit
     folder.mkdir(parents=True, exist_ok=True)
     summary: FitSummary | None = None
@@ -166,6 +164,8 @@ def _yields(entry: Mapping[str, Any]) -> dict[str, object]:
 
 def _discriminant(card: StandardCard) -> str:
     """What is binned, in words."""
+    if card.discriminants:
+        return "Discriminant of the region"
     if card.network is None and card.cut_based is not None:
         return card.cut_based.variable
     return f"Output of class {card.class_of_signal}"
@@ -177,11 +177,12 @@ def _notes(card: StandardCard, found: Mapping[str, Any]) -> list[str]:
         f"Every bin holds at least {constraints.effective_background:.0f} effective background events: "
         "the simulated sample, not the method, limits how fine the bins may be."
     ]
-    greedy = found[card.discriminant]["unbounded"]
-    notes.append(
-        f"Without that bound, tuned and quoted on the same events: {greedy['z_total']:.2f}, "
-        f"with down to {greedy['min_background_events']} generated background events in a bin."
-    )
+    if card.discriminant in found:
+        greedy = found[card.discriminant]["unbounded"]
+        notes.append(
+            f"Without that bound, tuned and quoted on the same events: {greedy['z_total']:.2f}, "
+            f"with down to {greedy['min_background_events']} generated background events in a bin."
+        )
     limited = [name for name, entry in found.items() if not entry["trustworthy"]]
     if limited:
         notes.append(f"* limited by the simulated sample: {', '.join(limited)}.")

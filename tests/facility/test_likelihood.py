@@ -21,6 +21,7 @@ from znought.stats.templates import RegionTemplates
 from znought.stats.workspace import build_workspace
 
 EDGES = np.array([0.2, 0.5, 1.0])
+BINS = {"SR": EDGES, "CR_top": np.array([0.0, 1.0])}
 
 
 class _Scores:
@@ -64,7 +65,7 @@ def _by_name(found: list[RegionTemplates]) -> dict[str, RegionTemplates]:
 
 def test_a_weight_varies_the_templates_without_columns_of_its_own(scored: Context[Any]) -> None:
     assert {path.name for path in scored.workspace.columns.glob("*/*") if path.is_dir()} == {"nominal"}
-    found = templates(scored.card, scored.workspace, EDGES, with_data=False)
+    found = templates(scored.card, scored.workspace, BINS, with_data=False)
     for region in found:
         assert set(region.variations) == {"muon_id_up", "muon_id_down"}
         for way, factor in (("up", 1.2), ("down", 0.8)):
@@ -80,8 +81,8 @@ def test_a_weight_varies_the_templates_without_columns_of_its_own(scored: Contex
 
 
 def test_templates_of_a_fit_to_data_stand_at_the_luminosity_that_was_read(scored: Context[Any]) -> None:
-    expected = _by_name(templates(scored.card, scored.workspace, EDGES, with_data=False))
-    observed = _by_name(templates(scored.card, scored.workspace, EDGES, with_data=True))
+    expected = _by_name(templates(scored.card, scored.workspace, BINS, with_data=False))
+    observed = _by_name(templates(scored.card, scored.workspace, BINS, with_data=True))
     for name, region in observed.items():
         # The data are of 2 fb⁻¹, the card's yields of 10.
         np.testing.assert_allclose(region.nominal.sumw, 0.2 * expected[name].nominal.sumw)
@@ -90,19 +91,19 @@ def test_templates_of_a_fit_to_data_stand_at_the_luminosity_that_was_read(scored
         assert expected[name].observed is None
     ledger = json.loads(scored.workspace.ledger.read_text())
     scored.workspace.ledger.write_text(json.dumps(ledger | {"data_lumi_ifb": 1.0}))
-    halved = _by_name(templates(scored.card, scored.workspace, EDGES, with_data=True))
+    halved = _by_name(templates(scored.card, scored.workspace, BINS, with_data=True))
     np.testing.assert_allclose(halved["SR"].nominal.sumw, 0.5 * observed["SR"].nominal.sumw)
 
 
 def test_templates_without_a_likelihood_still_give_yields_and_a_reason(
     scored: Context[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    found = templates(scored.card, scored.workspace, EDGES, with_data=False)
+    found = templates(scored.card, scored.workspace, BINS, with_data=False)
     empty = [replace(r, nominal=replace(r.nominal, sumw=_without(r, scored.card.signal))) for r in found]
     monkeypatch.setattr(stage, "templates", lambda *_, **__: empty)
     scored.workspace.fit.mkdir(exist_ok=True)
     (scored.workspace.fit / "workspace.json").write_text("of an earlier run")
-    summary, notes, written = stage._likelihood(scored, EDGES)
+    summary, notes, written = stage._likelihood(scored, BINS)
     assert summary is None
     assert notes == [f"No likelihood: no signal: {scored.card.signal} has no positive yield in any region."]
     assert {path.name for path in written} >= {"templates.root", "yields.tex"}
@@ -112,7 +113,7 @@ def test_templates_without_a_likelihood_still_give_yields_and_a_reason(
 def test_a_variation_that_empties_a_process_is_a_remark(
     scored: Context[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    found = templates(scored.card, scored.workspace, EDGES, with_data=False)
+    found = templates(scored.card, scored.workspace, BINS, with_data=False)
     process = next(p for p in found[0].nominal.processes if p != scored.card.signal)
     changed = []
     for region in found:
@@ -120,7 +121,7 @@ def test_a_variation_that_empties_a_process_is_a_remark(
         gone = {"muon_id_down": replace(down, sumw=_without(region, process))}
         changed.append(replace(region, variations=region.variations | gone))
     monkeypatch.setattr(stage, "templates", lambda *_, **__: changed)
-    _, notes, written = stage._likelihood(scored, EDGES)
+    _, notes, written = stage._likelihood(scored, BINS)
     assert any(note.startswith(f"muon_id is left out for {process} in SR:") for note in notes)
     assert "workspace.json" in {path.name for path in written}
 
