@@ -58,8 +58,8 @@ def candidates(card: StandardCard, sample: ScoredSample) -> tuple[Candidate, ...
         found.append(Candidate("mva_optimal", signal_region, network, "optimal", rules))
         found.append(Candidate("boosting_greedy", signal_region, trees, "greedy", rules))
     for name, entry in card.tuned.items():
-        variable, output = entry.variable, str(entry.output)
-        values = sample.score(output) if variable is None else sample.columns[variable]
+        name_of, output = entry.variable, str(entry.output)
+        values = sample.score(output) if name_of is None else sample.columns[name_of]
         lower, upper = (rules.lower, rules.upper) if entry.bins is None else entry.bins[1:]
         config = replace(rules, lower=lower, upper=upper)
         found.append(Candidate(name, sample.in_region(name), values, entry.method or "greedy", config))
