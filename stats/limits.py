@@ -9,7 +9,7 @@ from scipy.stats import norm
 
 from znought.errors import DataError
 from znought.stats.inference import DataKind, loaded_model
-from znought.stats.minimum import fit_at
+from znought.stats.minimum import fit_at, sensitivity
 from znought.stats.workspace import Spec
 
 __all__ = ["Limit", "cls_limit"]
@@ -65,7 +65,9 @@ def cls_limit(
         asimov = np.asarray(model.expected_data(without.values.tolist())).tolist()
         reference = fit_at(model, asimov)
         scan, root_q, root_a = [0.0], [0.0], [0.0]
-        step = _RISE * reference.errors[poi]
+        # At its bound, where a bin expects nothing else, mu has no symmetric error.
+        start = np.array(model.config.suggested_init(), dtype=np.float64)
+        step = _RISE * (reference.errors[poi] or sensitivity(model, start)[poi])
         while root_a[-1] <= targets[-1] or _ln_cls(root_q[-1], root_a[-1]) > np.log(_ALPHA):
             if len(scan) == _MAX_POINTS:
                 raise DataError(f"no 95 % CLs limit on mu below {scan[-1]:.3g}.")

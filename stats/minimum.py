@@ -15,6 +15,7 @@ from iminuit import Minuit
 from numpy.typing import NDArray
 
 from znought.errors import DataError
+from znought.stats.curvature import covariance_at, step_sizes
 from znought.stats.descent import descend, measurements
 
 __all__ = ["Minimum", "fit_at", "lower_bounds", "sensitivity", "twice_nll"]
@@ -42,11 +43,11 @@ class Minimum:
     values: Floats
     """Shape (n_parameters,)."""
     errors: Floats
-    """Zero where parameters were held."""
+    """Zero where parameters were held or ended at a bound."""
     nll: float
     """−2 ln L."""
     covariance: Floats
-    """Shape (n_parameters, n_parameters); zero where parameters were held."""
+    """Shape (n_parameters, n_parameters); zero where parameters were held or ended at a bound."""
     at_bound: tuple[str, ...] = ()
     """Parameters that the likelihood pushes against their bound."""
 
@@ -101,7 +102,13 @@ def fit_at(
     for minuit in _attempts(evaluate, point, hold, low, sigma):
         bound = _bound(minuit, hold, low, sigma)
         if bound is not None:
-            return _minimum(minuit, hold, tuple(config.par_names[i] for i in bound), errors=errors)
+            values = np.array(minuit.values, dtype=np.float64)
+            covariance = np.zeros((values.size, values.size))
+            if errors:
+                moving = np.setdiff1d(np.flatnonzero(~hold), bound)
+                covariance = covariance_at(evaluate, values, moving, step_sizes(values, low, sigma))
+            names = tuple(config.par_names[i] for i in bound)
+            return Minimum(values, np.sqrt(np.diag(covariance)), float(minuit.fval), covariance, names)
     _possible(evaluate(point[None])[0])
     held = ", ".join(f"{config.par_names[i]} = {value:.3g}" for i, value in (fixed or {}).items())
     raise DataError(f"the fit{' with ' + held if held else ''} did not converge.")
@@ -261,14 +268,3 @@ def _bound(minuit: Minuit, hold: NDArray[np.bool_], low: Floats, sigma: Floats) 
     if np.any(slopes[near] * sigma[near] < -_AT_BOUND):
         return None
     return tuple(int(i) for i in near)
-
-
-def _minimum(minuit: Minuit, hold: NDArray[np.bool_], at_bound: tuple[str, ...], *, errors: bool) -> Minimum:
-    values = np.array(minuit.values, dtype=np.float64)
-    covariance = np.zeros((values.size, values.size))
-    if errors:
-        with np.errstate(all="ignore"):
-            minuit.hesse()
-        free = np.flatnonzero(~hold)
-        covariance[np.ix_(free, free)] = np.asarray(minuit.covariance)[np.ix_(free, free)]
-    return Minimum(values, np.sqrt(np.diag(covariance)), float(minuit.fval), covariance, at_bound)
