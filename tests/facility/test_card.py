@@ -95,7 +95,7 @@ def test_yields_before_acceptance(process: str) -> None:
         ),
         (
             lambda c: (c.pop("network"), c.pop("cut_based")),
-            "signal: VH needs a network or cut_based to be looked for with",
+            "signal: VH needs a network, discriminants or cut_based",
         ),
         (lambda c: c.pop("analysis"), "analysis: this key is missing; name a shipped analysis"),
         (lambda c: c.update(analysis="vh_wv"), "analysis: Unknown analysis 'vh_wv', did you mean 'vh_ww'"),
