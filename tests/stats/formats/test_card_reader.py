@@ -179,7 +179,7 @@ def test_mc_statistics_follow_the_threshold(folder: Path) -> None:
 
 def test_everything_at_once_is_written_and_read_again(folder: Path) -> None:
     rows = (
-        "lumi lnN 1.02 - 1.03",
+        "lumi lnN 1.0234567891 - 1.03",
         "jes shape? 1 0.9/1.1 1.05",
         "tilt shape - 1 -",
         "side gmN 7 - - 4.0",
