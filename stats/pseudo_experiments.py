@@ -47,8 +47,9 @@ class ToyStudy:
 
     @property
     def pull_width(self) -> tuple[float, float]:
-        """Standard deviation of (fitted − true)/error, and its error."""
-        pulls = (self.fitted - self.mu) / self.errors
+        """Standard deviation of (fitted − true)/error, and its error; fits at a bound of mu are left out."""
+        inside = self.errors > 0
+        pulls = (self.fitted - self.mu)[inside] / self.errors[inside]
         width = float(pulls.std(ddof=1))
         return width, width / float(np.sqrt(2 * (pulls.size - 1)))
 

@@ -1,6 +1,6 @@
 """Specifications of pyhf: what is in them, what may not be, and which data are Asimov."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from znought.errors import DataError
@@ -52,7 +52,7 @@ def checked_spec(spec: Spec) -> Spec:
     systematic and stay.
 
     Raises:
-        DataError: a modifier, a sample or a channel of one name twice.
+        DataError: a modifier, a sample or a channel of one name twice, or factors of bins shared by others.
     """
     channels = entries(spec, "channels")
     refuse_twice("channel", [channel["name"] for channel in channels], "the workspace")
@@ -62,7 +62,25 @@ def checked_spec(spec: Spec) -> Spec:
         for sample in channel["samples"]:
             names = [f"{modifier['name']} ({modifier['type']})" for modifier in sample["modifiers"]]
             refuse_twice("modifier", names, f"sample {sample['name']!r} of {where}")
+    _refuse_shared_bins(channels)
     return spec
+
+
+def _refuse_shared_bins(channels: Sequence[Mapping[str, Any]]) -> None:
+    """Factors of bins belong to one channel, or to one sample of it, which alone has these bins."""
+    owners: dict[str, str] = {}
+    for channel in channels:
+        for sample in channel["samples"]:
+            for modifier in sample["modifiers"]:
+                name, kind = modifier["name"], modifier["type"]
+                if kind not in {"staterror", "shapesys"}:
+                    continue
+                own = f"channel {channel['name']}"
+                own += f", sample {sample['name']}" if kind == "shapesys" else ""
+                if owners.setdefault(name, own) != own:
+                    raise DataError(
+                        f"factors {name} of MC statistics would serve {owners[name]} and {own}: rename a region."
+                    )
 
 
 def entries(spec: Spec, key: str) -> list[dict[str, Any]]:

@@ -9,6 +9,7 @@ import pytest
 
 from tests.stats.regions import config, regions
 from tests.stats.test_hs3 import pyhs3_log_density
+from znought.errors import DataError
 from znought.stats.formats.card_writer import write_datacard
 from znought.stats.hs3 import hs3_document, write_hs3
 from znought.stats.inference import fit_workspace, loaded_model
@@ -97,3 +98,11 @@ def test_pyhs3_reads_the_same_likelihood(tmp_path: Path) -> None:
     points = hs3_document(spec())["parameter_points"][0]["parameters"]
     constant = {entry["name"] for entry in points if entry.get("const")}
     assert constant == {"mcstat_SR[2]", *(f"mcstat_SR_{p}[{i}]" for p in ("VH", "top", "WW") for i in (0, 1))}
+
+
+def test_a_region_named_like_a_process_of_another_is_refused() -> None:
+    clash = [RegionTemplates("SR", few()), RegionTemplates("SR_top", regions()[1].nominal)]
+    with pytest.raises(
+        DataError, match="factors mcstat_SR_top of MC statistics would serve channel SR, sample top"
+    ):
+        build_workspace(clash, replace(config(), systematics={}))
