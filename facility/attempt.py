@@ -21,6 +21,10 @@ class Processor(Protocol):
     def refuse_substitutes(self) -> bool:
         """Stop where a format lacks an input, instead of declaring what stands for it."""
 
+    @property
+    def needs_complete_layout(self) -> bool:
+        """Refuse, before anything is processed, a file that lacks any field of its dialect."""
+
     def process(self, events: Any) -> dict[str, DatasetResult]:
         """Result of one chunk, under the name of its dataset."""
 

@@ -136,6 +136,7 @@ def _check_file(file: PlannedFile, fileset: Fileset, processor: Processor) -> No
         path=file.summary.path,
         is_data=bool(metadata.get("is_data", False)),
         refuse_substitutes=processor.refuse_substitutes,
+        complete=processor.needs_complete_layout,
     )
 
 

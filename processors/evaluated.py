@@ -29,7 +29,6 @@ class Request:
         weights: scale factors by name; each with up and down gives two weight columns.
         channels: names of the channels wanted, in order; the one without a name stands for all there are.
         refuse_substitutes: stop where a format lacks an input, instead of declaring what stands for it.
-        btag_working_points: era or dialect → smallest discriminant of a b-jet, where it is not the format's.
     """
 
     cuts: Cuts
@@ -37,7 +36,6 @@ class Request:
     weights: Mapping[str, ScaleFactor] = field(default_factory=dict)
     channels: tuple[str, ...] = (WHOLE,)
     refuse_substitutes: bool = False
-    btag_working_points: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

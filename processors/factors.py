@@ -111,7 +111,7 @@ class Weighed:
             if variable == "abs_eta":
                 return np.asarray(np.abs(value("eta")))
             if field not in ak.fields(flat):
-                text = unknown_name("variable", variable, ["abs_eta", *ak.fields(flat)])
+                text = unknown_name("variable", variable, ["abs_eta", *_ALIASES, *ak.fields(flat)])
                 raise CardError(f"weights.{name}: {text}")
             return np.asarray(ak.to_numpy(flat[field]))
 

@@ -15,13 +15,19 @@ from znought.processors.evaluated import Evaluated
 __all__ = ["Axis", "Tally", "axes_of"]
 
 
+_INTEGERS = (-10, 50)  # first whole number that has a bin of its own, and first that has none any more
+
+
 @dataclass(frozen=True)
 class Axis:
-    """Equal bins of one variable; overflow and underflow are kept.
+    """Bins of one variable; underflow and overflow are kept.
 
     Attributes:
+        name: of the variable.
         bins, lower, upper: number of bins and their range.
         label: axis title.
+        edges: of unequal bins; empty for equal ones.
+        is_integer: one bin per whole number, in the middle of it.
     """
 
     name: str
@@ -29,21 +35,41 @@ class Axis:
     lower: float
     upper: float
     label: str
+    edges: tuple[float, ...] = ()
+    is_integer: bool = False
+
+    @classmethod
+    def of(cls, variable: Variable) -> "Axis":
+        """The axis of a variable that has bins.
+
+        >>> Axis.of(Variable("n_b", bins="integer")).histogram().axes[0].index(3)
+        13
+        """
+        name, label = variable.name, variable.axis_label
+        if variable.edges:
+            edges = variable.edges
+            return cls(name, len(edges) - 1, edges[0], edges[-1], label, edges)
+        if isinstance(variable.bins, tuple):
+            bins, lower, upper = variable.bins
+            return cls(name, int(bins), float(lower), float(upper), label)
+        first, beyond = _INTEGERS
+        return cls(name, beyond - first, first - 0.5, beyond - 0.5, label, is_integer=True)
+
+    def histogram(self) -> hist.Hist[Any]:
+        """An empty histogram on this axis."""
+        axis: Any
+        if self.edges:
+            axis = hist.axis.Variable(self.edges, name=self.name, label=self.label)
+        elif self.is_integer:
+            axis = hist.axis.Integer(*_INTEGERS, name=self.name, label=self.label)
+        else:
+            axis = hist.axis.Regular(self.bins, self.lower, self.upper, name=self.name, label=self.label)
+        return hist.Hist(axis, storage=hist.storage.Weight())
 
 
 def axes_of(variables: Iterable[Variable]) -> tuple[Axis, ...]:
     """The axes of the variables that have bins."""
-    return tuple(
-        Axis(
-            variable.name,
-            int(variable.bins[0]),
-            float(variable.bins[1]),
-            float(variable.bins[2]),
-            variable.axis_label,
-        )
-        for variable in variables
-        if isinstance(variable.bins, tuple)
-    )
+    return tuple(Axis.of(variable) for variable in variables if variable.is_binned)
 
 
 @dataclass(frozen=True)
@@ -69,6 +95,9 @@ class Tally:
         values = np.array([found.columns[axis.name] for axis in axes], np.float64)
         # Bins as boost-histogram has them, to the last digit of the edges; what is no number is overflow.
         place = np.floor((values - layout.lower) / layout.width * layout.bins)
+        for row, axis in enumerate(axes):
+            if axis.edges:
+                place[row] = np.searchsorted(axis.edges, values[row], side="right") - 1.0
         bins = (np.fmax(np.fmin(place, layout.bins), -1.0) + 1.0).astype(np.int64) + layout.first[
             :-1, np.newaxis
         ]
@@ -85,8 +114,7 @@ class Tally:
         """One histogram per variable."""
         found: dict[str, hist.Hist[Any]] = {}
         for axis, first in zip(self.axes, _layout(self.axes).first[:-1], strict=True):
-            regular = hist.axis.Regular(axis.bins, axis.lower, axis.upper, name=axis.name, label=axis.label)
-            found[axis.name] = hist.Hist(regular, storage=hist.storage.Weight())
+            found[axis.name] = axis.histogram()
             found[axis.name].view(flow=True)[...] = self.sums[:, first : first + axis.bins + 2].T
         return found
 

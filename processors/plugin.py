@@ -14,6 +14,7 @@ from znought.processors.canonical import CanonicalEvents, Settings, canonical_ev
 from znought.processors.canonical.source import NotStackedError, Source
 from znought.processors.chunk import Chunk
 from znought.processors.cutflow import Cutflow
+from znought.processors.dialects.working_points import check_working_points
 from znought.processors.evaluated import NOMINAL, Evaluation, Request
 from znought.processors.kept import Kept
 from znought.processors.passes import Pass
@@ -42,7 +43,9 @@ def evaluate(analysis: Analysis, chunk: Chunk, request: Request) -> Evaluation:
         DataError: a function failed, or returned something else than it should.
         CardError: the request names a channel, object or input that does not exist.
     """
-    events = canonical_events(chunk, Settings(request.btag_working_points, request.refuse_substitutes))
+    points = request.cuts.btag_working_points
+    check_working_points(points)
+    events = canonical_events(chunk, Settings(points, request.refuse_substitutes))
     generated = chunk.weight()
     nominal = Pass(analysis, request, events, generated).kept()
     found = {channel: {NOMINAL: kept.evaluated(generated)} for channel, kept in nominal.items()}

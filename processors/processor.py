@@ -1,6 +1,6 @@
 """The one processor: ntuples in; cutflows, histograms and parquet columns of any analysis out."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,8 +10,9 @@ from coffea.processor import ProcessorABC
 from znought.analysis import Analysis
 from znought.processors.chunk import Chunk, open_chunk
 from znought.processors.columns import ColumnFile, write_columns
-from znought.processors.evaluated import NOMINAL, Evaluated, Request
+from znought.processors.evaluated import NOMINAL, Evaluated, Evaluation, Request
 from znought.processors.hists import Tally
+from znought.processors.plugin import evaluate
 from znought.processors.result import ChannelResult, DatasetResult
 
 __all__ = ["AnalysisProcessor"]
@@ -36,26 +37,41 @@ class AnalysisProcessor(ProcessorABC):  # type: ignore[misc]  # coffea has no ty
         """Stop where a format lacks an input."""
         return self.request.refuse_substitutes
 
+    @property
+    def needs_complete_layout(self) -> bool:
+        """Refuse a file that lacks any field of its dialect; plain functions ask for fields one by one."""
+        return self.analysis.columns is not None
+
     def process(self, events: Any) -> dict[str, DatasetResult]:
         """Result of one chunk, under the name of its dataset."""
-        chunk = open_chunk(events, refuse_substitutes=self.refuse_substitutes)
-        assert self.analysis.columns is not None
+        chunk = open_chunk(
+            events, refuse_substitutes=self.refuse_substitutes, complete=self.needs_complete_layout
+        )
+        evaluated = self._evaluated(chunk)
         channels = {
             channel: ChannelResult(
                 {name: found.cutflow for name, found in variations.items()},
                 Tally.filled(self.analysis.variables, variations[NOMINAL]),
                 tuple(self._written(chunk, channel, variations)),
             )
-            for channel, variations in self.analysis.columns(chunk, self.request).items()
+            for channel, variations in evaluated.items()
         }
-        substitutes = dict(chunk.view.layout.substitutes)
-        return {chunk.dataset: DatasetResult(channels, substitutes, (chunk.dialect.name,))}
+        return {chunk.dataset: DatasetResult(channels, dict(chunk.declared), (chunk.dialect.name,))}
 
     def postprocess(self, accumulator: Any) -> Any:
         """Nothing: normalisation happens once, when the ledger is closed."""
         return accumulator
 
-    def _written(self, chunk: Chunk, channel: str, variations: dict[str, Evaluated]) -> Iterator[ColumnFile]:
+    def _evaluated(self, chunk: Chunk) -> Evaluation:
+        """What the analysis makes of a chunk, by its own columns or by plain functions."""
+        if self.analysis.columns is None:
+            return evaluate(self.analysis, chunk, self.request)
+        found: Evaluation = self.analysis.columns(chunk, self.request)
+        return found
+
+    def _written(
+        self, chunk: Chunk, channel: str, variations: Mapping[str, Evaluated]
+    ) -> Iterator[ColumnFile]:
         """The chunk's column file of each variation, or nothing if no columns are asked for."""
         if self.columns_directory is None:
             return

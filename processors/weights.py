@@ -36,8 +36,8 @@ class ScaleFactor:
     Attributes:
         file: JSON file, gzipped or not, relative to the card.
         correction: name of the correction or compound correction in it.
-        applies_to: "electron" or "muon" of the selected pair, the "event", or the "jets" that the b-veto
-            looks at.
+        applies_to: "event", or a name of objects: for plain functions any that `objects` returns, else the
+            "electron" or "muon" of the selected pair, or the "jets" that the b-veto looks at.
         inputs: input of the correction → variable, where the names differ. Variables are pt, eta, abs_eta
             and phi of the lepton; pileup (true interactions) of the event; pt, eta, abs_eta, flavour (of
             the hadron: 0, 4, 5) and discriminant of jets.
@@ -52,7 +52,7 @@ class ScaleFactor:
 
     file: str
     correction: str
-    applies_to: Literal["electron", "muon", "event", "jets"]
+    applies_to: str
     inputs: dict[str, str] = field(default_factory=dict)
     fixed: dict[str, str | int | float] = field(default_factory=dict)
     systematic_input: str = ""
@@ -68,7 +68,7 @@ class ScaleFactor:
             raise CardError(f"{where} has systematics but no systematic_input to pass them to.")
         if len({"up", "down"} & set(self.systematics)) == 1:
             raise CardError(f"{where} needs both systematics.up and down, or neither.")
-        if self.applies_to != "jets" and (self.flavours or self.efficiency):
+        if self.applies_to in ("event", "electron", "muon") and (self.flavours or self.efficiency):
             raise CardError(f"{where} applies to the {self.applies_to}; flavours and efficiency are of jets.")
 
     @property
@@ -109,8 +109,12 @@ class Factors:
         return cls(nominal, varied)
 
 
-def check_scale_factors(wanted: Mapping[str, ScaleFactor]) -> None:
+def check_scale_factors(wanted: Mapping[str, ScaleFactor], *, any_object: bool = False) -> None:
     """Refuses, before any event is read, what could not be evaluated.
+
+    Args:
+        wanted: scale factors by name.
+        any_object: objects and their fields are the analysis's own, known when it runs.
 
     Raises:
         CardError: a file, correction, input, variable or variation that does not exist, by its place in
@@ -118,25 +122,32 @@ def check_scale_factors(wanted: Mapping[str, ScaleFactor]) -> None:
     """
     for name, factor in wanted.items():
         try:
-            _check(factor, factor.correction)
+            known = None if any_object else _known(factor)
+            _check(factor, factor.correction, known)
             if factor.efficiency:
-                _check(factor, factor.efficiency)
+                _check(factor, factor.efficiency, known)
         except CardError as error:
             raise CardError(f"weights.{name}: {error}") from error
 
 
-def _check(factor: ScaleFactor, name: str) -> None:
-    """Raises unless every input of one correction has a value in both senses."""
+def _known(factor: ScaleFactor) -> tuple[str, ...]:
+    """Variables of what a factor applies to."""
+    if factor.applies_to not in VARIABLES:
+        raise CardError(f"applies_to: {unknown_name('object', factor.applies_to, VARIABLES)}")
+    return VARIABLES[factor.applies_to]
+
+
+def _check(factor: ScaleFactor, name: str, known: tuple[str, ...] | None) -> None:
+    """Raises unless every input of one correction has a value in both senses; None knows any variable."""
     inputs = [item.name for item in correction(factor.file, name).inputs]
     # An efficiency need not depend on everything that its scale factor depends on.
     if name == factor.correction:
         for given in (*factor.inputs, *factor.fixed, *filter(None, [factor.systematic_input])):
             if given not in inputs:
                 raise CardError(unknown_name(f"input of {name!r}", given, inputs))
-    known = VARIABLES[factor.applies_to]
     for item in inputs:
         supplied = {*factor.fixed, factor.systematic_input}
-        if item not in supplied and factor.variable(item) not in known:
+        if known is not None and item not in supplied and factor.variable(item) not in known:
             where = f"inputs.{item} or fixed.{item} is needed for {name!r}: "
             raise CardError(
                 where + unknown_name(f"{factor.applies_to} variable", factor.variable(item), known)

@@ -56,7 +56,7 @@ def process(context: Context[Card]) -> Iterable[Path]:
         DataError: a channel that no event passes into.
     """
     card, workspace = context.card, context.workspace
-    check_scale_factors(card.weights)
+    check_scale_factors(card.weights, any_object=context.analysis.columns is None)
     fileset = _fileset(context)
     request = card.request
     processor = AnalysisProcessor(context.analysis.for_workers, request, str(workspace.columns.resolve()))

@@ -30,7 +30,8 @@ class Settings:
     """What the card says about reading.
 
     Attributes:
-        btag_working_points: era or dialect → smallest discriminant of a b-jet, where it is not the format's.
+        btag_working_points: branch or dialect → smallest discriminant of a b-jet, where it is not that of
+            the era's public file.
         refuse_substitutes: stop where a format lacks an input, instead of declaring what stands for it.
     """
 

@@ -24,9 +24,16 @@ RESERVED = frozenset({"run", "luminosityBlock", "event", "response", "fold", "ev
 
 
 class Cuts(BaseModel):
-    """Numbers of a selection: the card's section `selection`, with defaults, types and checks."""
+    """Numbers of a selection: the card's section `selection`, with defaults, types and checks.
+
+    Attributes:
+        btag_working_points: branch or dialect → smallest discriminant of a b-jet, where it is not that of
+            the era's public file.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    btag_working_points: dict[str, float] = {}
 
 
 @dataclass(frozen=True, init=False)
