@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, PrivateAttr, SerializeAsAny, field_validator, model_validator
 
@@ -22,6 +22,7 @@ from znought.facility.card_sections import (
 from znought.models.training import TrainingConfig
 from znought.processors.evaluated import WHOLE, Request
 from znought.processors.regions import regions_from_card
+from znought.processors.variations import Name as VariationName
 from znought.processors.variations import VariationsConfig
 from znought.processors.weights import ScaleFactor
 from znought.simulation.config import SimulationConfig
@@ -29,7 +30,7 @@ from znought.stats.validation import ValidationConfig
 
 __all__ = ["Card"]
 
-Kind = Literal["simulation", "data"]
+Kind = Literal["simulation", "data", "alternative"]
 
 
 class Card(Section):
@@ -80,7 +81,7 @@ class Card(Section):
     def _datasets_agree(self) -> "Card":
         for name, dataset in self.datasets.items():
             check_known(f"datasets.{name}", "process", dataset.process, self.processes)
-            if dataset.xsec_pb is None and self.processes[dataset.process].kind == "simulation":
+            if dataset.xsec_pb is None and self.processes[dataset.process].kind != "data":
                 message = "simulation needs a cross section (xsec_pb), none was given"
                 raise ValueError(f"datasets.{name}: {message}.")
         refuse_overlaps(self.datasets)
@@ -93,7 +94,7 @@ class Card(Section):
             check_known("validation.region", "region", self.validation.region, self.regions)
         if self.validation.action == "refuse" and not self.of_kind("data"):
             raise ValueError("validation.action: refuse needs data to compare with; the card has none.")
-        both = set(self.weights) & {"jes", "jer", "lepton_scale", "met_soft", "btag"}
+        both = set(self.weights) & set(get_args(VariationName))
         if both:
             raise ValueError(f"weights.{min(both)}: this name is that of a variation; choose another.")
         return self
@@ -131,7 +132,7 @@ class Card(Section):
 
     @property
     def varied(self) -> tuple[str, ...]:
-        """What is varied up and down through the whole chain: objects, then weights."""
+        """What is varied through the whole chain: objects, then weights."""
         weights = (name for name, factor in self.weights.items() if factor.has_variations)
         return (*self.variations.enabled, *weights)
 

@@ -39,14 +39,15 @@ class Process(Section):
     """One physics process.
 
     Attributes:
-        kind: "data" for recorded or pseudo-data.
+        kind: "data" for recorded or pseudo-data; "alternative" for simulation that stands in the place of
+            some under a two-point systematic, and counts in no yield.
         network_class: class of the network (`class` in the card); None means scored, plotted and
             counted as background, but not trained on.
         label: how figures write it, in mathtext; by default as the analysis does.
         colour: how figures draw it; by default as the analysis does.
     """
 
-    kind: Literal["simulation", "data"] = "simulation"
+    kind: Literal["simulation", "data", "alternative"] = "simulation"
     network_class: str | None = Field(default=None, alias="class")
     label: str | None = None
     colour: str | None = None

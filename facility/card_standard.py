@@ -94,7 +94,24 @@ class StandardCard(Card):
         for norm, entry in settings.norms.items():
             for name in entry.processes:
                 check_known(f"likelihood.workspace.norms.{norm}", "process", name, self.processes)
+        self._alternatives_agree()
         return self
+
+    def _alternatives_agree(self) -> None:
+        """Datasets of two-point systematics stand for nominal ones, and nominal yields are without them."""
+        used = set()
+        for title, systematic in self.likelihood.workspace.systematics.items():
+            where = f"likelihood.workspace.systematics.{title}.datasets"
+            for nominal, alternative in systematic.datasets.items():
+                check_known(where, "simulated dataset", nominal, self.of_kind("simulation"))
+                check_known(where, "dataset of kind alternative", alternative, self.of_kind("alternative"))
+                used.add(alternative)
+        unused = [name for name in self.of_kind("alternative") if name not in used]
+        if unused:
+            raise ValueError(
+                f"datasets.{unused[0]}: its process is of kind alternative, but no systematic of kind "
+                "two_point names the dataset that it stands for."
+            )
 
     @property
     def blinded_region(self) -> str | None:

@@ -11,7 +11,7 @@ from znought.analysis import Variable
 from znought.facility.account import data_lumi_ifb
 from znought.facility.axes import comparison_edges, limits
 from znought.facility.card_standard import StandardCard
-from znought.facility.sample import region
+from znought.facility.sample import directions, region
 from znought.facility.store import EventTable, read_events
 from znought.facility.validation import Correlated, InputComparison, Validation
 from znought.facility.workspace import Workspace, read_json
@@ -170,7 +170,7 @@ def _weight_only(card: StandardCard, workspace: Workspace) -> list[str]:
     return [
         f"{name}_{direction}"
         for name in card.varied
-        for direction in ("up", "down")
+        for direction in directions(workspace, name)
         if not any(workspace.columns.glob(f"*/{name}_{direction}/*.parquet"))
     ]
 
@@ -181,9 +181,11 @@ def _shifts(
     """Input → shift of the expectation per bin by one standard deviation of each systematic."""
     shifts: dict[str, list[Floats]] = {name: [] for name in card.binned}
     in_nominal = set(_weight_only(card, workspace))
+    central = _sums(card, nominal.columns, nominal.weight)
     for systematic in card.varied:
         sums = []
-        for name in (f"{systematic}_up", f"{systematic}_down"):
+        ways = directions(workspace, systematic)
+        for name in (f"{systematic}_{way}" for way in ways):
             if name in in_nominal:
                 weight = nominal.columns[f"gen_weight_{name}"]
                 columns = nominal.columns
@@ -192,7 +194,8 @@ def _shifts(
                 weight = columns["gen_weight"]
             sums.append(_sums(card, columns, weight * _scales(workspace, columns) * scale))
         for name in card.binned:
-            shifts[name].append(0.5 * (sums[0][name] - sums[1][name]))
+            other = sums[1][name] if len(ways) > 1 else 2.0 * central[name] - sums[0][name]
+            shifts[name].append(0.5 * (sums[0][name] - other))
     for relative, weight in _norms(card, nominal):
         for name, total in _sums(card, nominal.columns, weight).items():
             shifts[name].append(relative * total)

@@ -1,6 +1,5 @@
 """From scored events to the templates of a likelihood: signal bins, control regions and variations."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -9,19 +8,20 @@ from numpy.typing import NDArray
 from znought.facility.account import data_lumi_ifb
 from znought.facility.card_standard import StandardCard
 from znought.facility.placement import Bins, placed
+from znought.facility.sample import directions
 from znought.facility.workspace import Workspace
 from znought.stats.systematics import SystematicConfig
-from znought.stats.templates import RegionTemplates, filled_up
+from znought.stats.templates import filled_up
+from znought.stats.treatment import SelectedEvents, TreatedTemplates, treated_templates
 from znought.stats.workspace import WorkspaceConfig
-from znought.stats.yields import Yields, count_yields
 
-__all__ = ["fit_settings", "templates"]
+__all__ = ["fit_settings", "selected_events", "systematics_of", "templates"]
 
 
-def templates(
-    card: StandardCard, workspace: Workspace, bins: Bins, *, with_data: bool
-) -> list[RegionTemplates]:
-    """Templates of every region of the likelihood, nominal and under every variation.
+def templates(card: StandardCard, workspace: Workspace, bins: Bins, *, with_data: bool) -> TreatedTemplates:
+    """Templates of every region of the likelihood, nominal and under every systematic.
+
+    Variations are smoothed by their paired errors.
 
     Args:
         card: with the names of regions, control regions and variations.
@@ -30,56 +30,78 @@ def templates(
         with_data: fill observed counts, and scale the templates to the luminosity of the data that were
             read; only ever for unblinded data.
     """
-    nominal = _yields(card, workspace, bins, "nominal", "event_weight")
-    varied = {
-        f"{name}_{direction}": _varied(card, workspace, bins, f"{name}_{direction}")
-        for name in card.varied
-        for direction in ("up", "down")
-    }
     observed = _observed(card, workspace, bins) if with_data else {}
     lumi = data_lumi_ifb(workspace) if with_data else None
     scale = 1.0 if lumi is None else lumi / card.lumi_ifb
-    found = []
-    for name, yields in nominal.items():
-        variations = {variation: by_region[name].scaled(scale) for variation, by_region in varied.items()}
-        filled, _ = filled_up(RegionTemplates(name, yields.scaled(scale), variations, observed.get(name)))
-        found.append(filled)
-    return found
+    systematics = systematics_of(card, workspace)
+
+    def events(variation: str) -> SelectedEvents:
+        return selected_events(card, workspace, bins, variation, scale=scale)
+
+    found = treated_templates(
+        events("nominal"),
+        events,
+        bins,
+        processes=tuple(name for name, entry in card.processes.items() if entry.kind == "simulation"),
+        systematics=systematics,
+    )
+    filled = [filled_up(replace(one, observed=observed.get(one.name)))[0] for one in found.regions]
+    return replace(found, regions=tuple(filled))
 
 
-def fit_settings(card: StandardCard) -> WorkspaceConfig:
+def fit_settings(card: StandardCard, workspace: Workspace) -> WorkspaceConfig:
     """The card's likelihood, with every variation of objects and weights among its systematics."""
-    named = {name: SystematicConfig() for name in card.varied}
     likelihood = card.likelihood.workspace
-    return replace(likelihood, signal=(str(card.signal),), systematics=named | dict(likelihood.systematics))
+    return replace(likelihood, signal=(str(card.signal),), systematics=systematics_of(card, workspace))
 
 
-def _varied(card: StandardCard, workspace: Workspace, bins: Bins, variation: str) -> Mapping[str, Yields]:
-    """A variation has columns of its own, or a weight of its own beside the nominal columns."""
-    if any(workspace.columns.glob(f"*/{variation}/*.parquet")):
-        return _yields(card, workspace, bins, variation, "event_weight")
-    return _yields(card, workspace, bins, "nominal", f"event_weight_{variation}")
-
-
-def _yields(
-    card: StandardCard, workspace: Workspace, bins: Bins, variation: str, weight: str
-) -> dict[str, Yields]:
-    datasets = card.of_kind("simulation")
-    events = placed(card, workspace, datasets, bins, variation, weight)
-    process = events.columns.per_dataset({name: card.datasets[name].process for name in datasets})
-    processes = tuple(name for name, entry in card.processes.items() if entry.kind == "simulation")
+def systematics_of(card: StandardCard, workspace: Workspace) -> dict[str, SystematicConfig]:
+    """Every systematic of the fit: what is varied through the chain, then those of the card alone."""
+    given = dict(card.likelihood.workspace.systematics)
     found = {}
-    for name, edges in bins.items():
-        rows = events.where == name
-        found[name] = count_yields(
-            events.discriminant[rows],
-            events.weight[rows],
-            process[rows],
-            edges,
-            processes=processes,
-            identity=events.columns.identity[rows],
-        )
-    return found
+    for name in card.varied:
+        ways, config = directions(workspace, name), given.get(name, SystematicConfig())
+        found[name] = config if len(ways) > 1 else replace(config, kind="one_sided", side=ways[0])
+    return found | {name: config for name, config in given.items() if name not in found}
+
+
+def selected_events(
+    card: StandardCard,
+    workspace: Workspace,
+    bins: Bins,
+    variation: str,
+    *,
+    scale: float = 1.0,
+) -> SelectedEvents:
+    """Simulated events under the nominal or one variation, with region, discriminant and weight.
+
+    A variation has columns of its own, or a weight of its own beside the nominal columns, or other datasets
+    in the place of some.
+
+    Args:
+        card: with processes and datasets.
+        workspace: with columns and scores.
+        bins: regions with their edges, from `likelihood_bins`.
+        variation: `nominal`, `jes_up`, the name of a two-point systematic, or of a weight.
+        scale: factor on the weights.
+    """
+    two_point = card.likelihood.workspace.systematics.get(variation, SystematicConfig())
+    process = {
+        two_point.datasets.get(name, name): card.datasets[name].process for name in card.of_kind("simulation")
+    }
+    partition, weight = "nominal", "event_weight"
+    if any(workspace.columns.glob(f"*/{variation}/*.parquet")):
+        partition = variation
+    elif not two_point.datasets:
+        weight = f"event_weight_{two_point.weight or variation}"
+    events = placed(card, workspace, tuple(process), bins, partition, weight)
+    return SelectedEvents(
+        events.columns.identity,
+        events.columns.per_dataset(process),
+        events.where,
+        np.asarray(events.discriminant, np.float64),
+        np.asarray(events.weight, np.float64) * scale,
+    )
 
 
 def _observed(card: StandardCard, workspace: Workspace, bins: Bins) -> dict[str, NDArray[np.float64]]:

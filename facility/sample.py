@@ -13,8 +13,9 @@ from znought.facility.card_standard import StandardCard
 from znought.facility.store import IDENTITY, EventTable, read_events
 from znought.facility.workspace import Workspace, read_json
 from znought.processors.regions import Region, regions_from_card
+from znought.stats.systematics import Side
 
-__all__ = ["ScoredSample", "read_sample", "region"]
+__all__ = ["ScoredSample", "directions", "read_sample", "region"]
 
 Model = Literal["network", "boosting"]
 
@@ -104,6 +105,14 @@ def _there(table: EventTable | None, model: str) -> EventTable:
     if table is None:
         raise DataError(f"The card has no network, so there are no scores ({model}).")
     return table
+
+
+def directions(workspace: Workspace, systematic: str) -> tuple[Side, ...]:
+    """Directions in which a systematic is varied: one alone where its mirror image is the other."""
+    sides: tuple[Side, ...] = ("up", "down")
+    found = tuple(side for side in sides if any(workspace.columns.glob(f"*/{systematic}_{side}/*.parquet")))
+    # Without columns of their own they are weights beside the nominal ones.
+    return found or sides
 
 
 def region(card: Card, name: str) -> Region:

@@ -77,6 +77,8 @@ class Jets:
         btag: b-tag discriminant, higher is more b-like, shape (n_jets,).
         index: place among all jets of the chunk, shape (n_jets,).
         btag_is_probability: `btag` is the probability of passing the b-tag working point instead.
+        tag_weight: under a variation of the tagging, what each jet multiplies a b-veto's weight by if it is
+            tagged, shape (n_jets,); None for nominal jets, with which an event is cut.
     """
 
     counts: NDArray[np.int64]
@@ -88,6 +90,7 @@ class Jets:
     btag: Floats
     index: NDArray[np.int64]
     btag_is_probability: bool = False
+    tag_weight: NDArray[np.float64] | None = None
 
     @cached_property
     def event(self) -> NDArray[np.int64]:
@@ -143,6 +146,7 @@ class Jets:
             usable=self.usable[index],
             btag=self.btag[index],
             index=self.index[index],
+            tag_weight=None if self.tag_weight is None else self.tag_weight[index],
         )
 
 

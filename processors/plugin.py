@@ -76,7 +76,7 @@ class _Moved:
 
     def kept(self) -> dict[str, dict[str, Kept]]:
         """Variation → channel → what it keeps, in the order of the card."""
-        names = [variation.name for variation in self.request.variations.all()]
+        names = [variation.name for variation in self.request.variations.of_events()]
         unmoved = {channel: kept.with_one_weight() for channel, kept in self.nominal.items()}
         found = dict.fromkeys(names, unmoved)
         for group in self._groups():
@@ -93,7 +93,7 @@ class _Moved:
         """Variations that are evaluated together: those that move most events, and those that move few."""
         parts: dict[bool, list[_Part]] = {True: [], False: []}
         n_events = len(self.generated)
-        for variation in self.request.variations.all():
+        for variation in self.request.variations.of_events():
             source = varied_events(self.events, variation).source
             touched = (key for key in source.moved & self.asked if key.startswith("data/"))
             events = source.changed(touched)

@@ -1,8 +1,8 @@
 """Object variations: energies and momenta shifted before the selection, everything after recomputed."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,10 +12,21 @@ from znought.errors import CardError
 from znought.identity import uniform
 from znought.processors.objects import Jets
 
-__all__ = ["Variation", "VariationsConfig", "resolution_noise", "shift_tagging"]
+__all__ = [
+    "Name",
+    "Variation",
+    "VariationsConfig",
+    "jet_numbers",
+    "resolution_noise",
+    "shift_tagging",
+]
 
-Name = Literal["jes", "jer", "lepton_scale", "met_soft", "btag"]
+Name = Literal["jes", "jer", "lepton_scale", "met_soft", "btag", "btag_heavy", "btag_light"]
+Direction = Literal["up", "down"]
 Floats = NDArray[np.float64]
+
+_TAGGING: Mapping[str, tuple[int, ...]] = {"btag": (), "btag_heavy": (4, 5), "btag_light": (0,)}
+"""Hadron flavours of the jets whose tagging is varied; none are named where all are."""
 
 
 @dataclass(frozen=True)
@@ -23,13 +34,14 @@ class VariationsConfig:
     """Which quantities are shifted, and by how much (card section `variations`).
 
     Attributes:
-        enabled: names out of jes, jer, lepton_scale, met_soft, btag.
+        enabled: names out of jes, jer, lepton_scale, met_soft, and btag or btag_heavy, btag_light.
         jes_relative: jet energy scale, share of pT and mass.
-        jer_relative: additional jet energy resolution, share of pT.
+        jer_relative: additional jet energy resolution, share of pT. Of simulation that was never smeared it
+            can only become worse: there is no `jer_down`, and the fit mirrors `jer_up`.
         lepton_scale_relative: lepton momentum scale, share of pT.
         met_soft_relative: soft term of the missing transverse momentum and of the soft activity.
-        btag_relative: b-tagging: share of the tagging probability in mode "weight", of the working point
-            in mode "veto".
+        btag_relative, btag_heavy_relative, btag_light_relative: probability of jets to be b-tagged, of all,
+            of those with b and c hadrons, of the others; with a cut on the working point as well.
     """
 
     enabled: tuple[Name, ...] = ()
@@ -38,12 +50,16 @@ class VariationsConfig:
     lepton_scale_relative: float = 0.002
     met_soft_relative: float = 0.10
     btag_relative: float = 0.05
+    btag_heavy_relative: float = 0.05
+    btag_light_relative: float = 0.05
 
     def __post_init__(self) -> None:
         if len(set(self.enabled)) != len(self.enabled):
             message = f"variations.enabled names a variation twice: {', '.join(self.enabled)}."
             raise CardError(message)
-        for name in ("jes", "jer", "lepton_scale", "met_soft", "btag"):
+        if "btag" in self.enabled and {"btag_heavy", "btag_light"} & set(self.enabled):
+            raise CardError("variations.enabled: btag holds btag_heavy and btag_light; name it or them.")
+        for name in get_args(Name):
             size = getattr(self, f"{name}_relative")
             if not 0.0 < size < 1.0:
                 message = f"variations.{name}_relative must lie between 0 and 1; received {size}."
@@ -54,8 +70,19 @@ class VariationsConfig:
         return tuple(
             Variation(name, direction, getattr(self, f"{name}_relative"))
             for name in self.enabled
-            for direction in _DIRECTIONS
+            for direction in self.directions(name)
         )
+
+    def directions(self, name: str) -> tuple[Direction, ...]:
+        """Directions in which a quantity is varied: `up` alone where down is its mirror image."""
+        return ("up",) if name == "jer" else ("up", "down")
+
+    def of_events(self) -> tuple["Variation", ...]:
+        """The same for functions that see tags and no weights: tagging in the direction `down` alone.
+
+        Jets lose their tag; which ones would gain one, only their efficiency could say. The fit mirrors it.
+        """
+        return tuple(one for one in self.all() if not one.is_tagging or one.direction == "down")
 
 
 @dataclass(frozen=True)
@@ -69,7 +96,7 @@ class Variation:
     """
 
     quantity: Name
-    direction: Literal["up", "down"]
+    direction: Direction
     relative: float
 
     @property
@@ -82,8 +109,15 @@ class Variation:
         """Signed relative shift."""
         return self.relative if self.direction == "up" else -self.relative
 
+    @property
+    def is_tagging(self) -> bool:
+        """Whether it changes how often jets are b-tagged, and nothing else."""
+        return self.quantity in _TAGGING
 
-_DIRECTIONS: tuple[Literal["up", "down"], ...] = ("up", "down")
+    @property
+    def flavours(self) -> tuple[int, ...]:
+        """Hadron flavours of the jets that it changes the tagging of; empty for all."""
+        return _TAGGING.get(self.quantity, ())
 
 
 def resolution_noise(jets: Jets, identity: Mapping[str, NDArray[np.integer]]) -> Floats:
@@ -93,16 +127,42 @@ def resolution_noise(jets: Jets, identity: Mapping[str, NDArray[np.integer]]) ->
         jets: the jets.
         identity: run, luminosityBlock, event and response of their events, each of shape (n_events,).
     """
+    number = jet_numbers(jets, identity, salt="jer")
+    return np.asarray(ndtri(np.maximum(number, 2.0**-53)), np.float64)
+
+
+def jet_numbers(jets: Jets, identity: Mapping[str, NDArray[np.integer]], *, salt: str) -> Floats:
+    """One uniform number in [0, 1) per jet, from its event's identity and its place in the event.
+
+    Args:
+        jets: the jets.
+        identity: run, luminosityBlock, event and response of their events, each of shape (n_events,).
+        salt: names the purpose; other salts are independent.
+    """
     event = jets.event
     place = np.arange(len(event)) - (np.cumsum(jets.counts) - jets.counts)[event]
     label = identity["response"].astype(np.uint64)[event] << np.uint64(8)
     lumi = identity["luminosityBlock"].astype(np.uint64)[event]
     lumi = lumi | ((label + place.astype(np.uint64)) << np.uint64(32))
-    number = uniform(identity["run"][event], lumi, identity["event"][event], salt="jer")
-    return np.asarray(ndtri(np.maximum(number, 2.0**-53)), np.float64)
+    return uniform(identity["run"][event], lumi, identity["event"][event], salt=salt)
 
 
-def shift_tagging(jets: Jets, variation: Variation) -> Jets:
-    """Jets with a shifted discriminant, for the cut, or probability to be b-tagged, for the weight."""
-    btag = jets.btag * (1.0 + variation.shift)
-    return replace(jets, btag=np.clip(btag, 0.0, 1.0) if jets.btag_is_probability else btag)
+def shift_tagging(jets: Jets, variation: Variation, flavour: Callable[[], NDArray[np.integer]]) -> Jets:
+    """Jets that are b-tagged more or less often: by their probability, or by a weight of tagged ones.
+
+    With a cut, an event whose k tagged jets are all of the varied flavours survives the veto with weight
+    (−s)^k instead of 0, s the relative change of the tagging probability. On average over tags that is
+    Π (1 − ε) → Π (1 − (1 + s) ε), exactly, without knowing ε, for any discriminant.
+
+    Args:
+        jets: the jets.
+        variation: of the tagging.
+        flavour: gives the hadron flavour of each jet; asked only if the variation is of some flavours.
+    """
+    varied = np.ones(len(jets.pt), np.bool_)
+    if variation.flavours:
+        varied = np.isin(flavour(), variation.flavours)
+    if jets.btag_is_probability:
+        btag = jets.btag * np.where(varied, 1.0 + variation.shift, 1.0)
+        return replace(jets, btag=np.clip(btag, 0.0, 1.0))
+    return replace(jets, tag_weight=np.where(varied, -variation.shift, 0.0))

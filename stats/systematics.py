@@ -12,10 +12,11 @@ from znought.stats.envelopes import WeightSet
 __all__ = ["Effect", "Pruning", "SystematicConfig", "effect", "smoothed_ratio", "symmetrised"]
 
 Floats = NDArray[np.float64]
-Kind = Literal["up_down", "two_point", "weights"]
+Kind = Literal["up_down", "one_sided", "two_point", "weights"]
 Smoothing = Literal["polynomial", "neighbours", "none"]
 Axis = Literal["process", "region", "era"]
 Part = Literal["both", "norm", "shape"]
+Side = Literal["up", "down"]
 
 
 @dataclass(frozen=True)
@@ -31,9 +32,11 @@ class SystematicConfig:
     """How one systematic is treated."""
 
     kind: Kind = "up_down"
-    """``up_down``: variations <name>_up and <name>_down; ``two_point``: one alternative, <name>, whose
-    full difference from the nominal is one standard deviation, mirrored; ``weights``: an
-    envelope of the set of ``weights``."""
+    """``up_down``: variations <name>_up and <name>_down; ``one_sided``: that of ``side``, mirrored;
+    ``two_point``: one alternative, <name>, whose full difference from the nominal is one standard
+    deviation, mirrored; ``weights``: an envelope of the set of ``weights``."""
+    side: Side = "up"
+    """Of a one-sided systematic: the direction that there is."""
     symmetrise: bool = False
     """Replace both directions by half their difference; a two-point systematic always is symmetric."""
     smoothing: Smoothing = "polynomial"
@@ -63,6 +66,7 @@ class SystematicConfig:
             ("kind of systematic", self.kind, get_args(Kind)),
             ("smoothing", self.smoothing, get_args(Smoothing)),
             ("part", self.part, get_args(Part)),
+            ("side", self.side, get_args(Side)),
             *(("axis of decorrelation", axis, get_args(Axis)) for axis in self.decorrelate),
         ):
             if value not in known:
@@ -78,8 +82,10 @@ class SystematicConfig:
             )
 
     def variations(self, name: str) -> tuple[str, ...]:
-        """Names of its variations: `jes_up` and `jes_down`, or `jes` alone if two-point."""
-        return (name,) if self.kind == "two_point" else (f"{name}_up", f"{name}_down")
+        """Names of its variations: `jes_up` and `jes_down`, `jer_up` if one-sided, `ps` if two-point."""
+        if self.kind == "two_point":
+            return (name,)
+        return (f"{name}_{self.side}",) if self.kind == "one_sided" else (f"{name}_up", f"{name}_down")
 
     def acts_on(self, process: str, region: str) -> bool:
         """Whether a process in a region has this systematic."""

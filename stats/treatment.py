@@ -162,6 +162,22 @@ class TreatedTemplates:
         """All warnings, one line each."""
         return tuple(line for record in self.records for line in record.warnings)
 
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """One line for each systematic that has warnings: how many, of what kind, on which processes."""
+        lines = []
+        for name in dict.fromkeys(record.systematic for record in self.records):
+            of_name = [record for record in self.records if record.systematic == name]
+            kinds = {
+                "kept bin by bin": [record for record in of_name if record.shape.kept_raw],
+                "with a yield that too few events show": [r for r in of_name if r.norm.verdict == "weak"],
+                "moved the same way by up and down": [record for record in of_name if record.one_sided],
+            }
+            found = [f"{len(some)} {kind} ({_where(some)})" for kind, some in kinds.items() if some]
+            if found:
+                lines.append(f"{name}, of {len(of_name)} templates: {'; '.join(found)}.")
+        return tuple(lines)
+
 
 def treated_templates(
     nominal: SelectedEvents,
@@ -303,7 +319,7 @@ def treated_variations(
     nominal: Mapping[str, Yields],
     config: TreatmentConfig | None = None,
 ) -> Iterator[TreatedVariation]:
-    """What becomes of one systematic on every process in every region that it acts on.
+    """What becomes of one systematic on every process with a yield in every region that it acts on.
 
     Args:
         name: of the systematic.
@@ -317,9 +333,9 @@ def treated_variations(
     for region, central in nominal.items():
         expected = float(central.sumw.sum())
         for process in central.processes:
-            if not systematic.acts_on(process, region):
-                continue
             found = differences[region, process]
+            if not systematic.acts_on(process, region) or not found.nominal.sum() > 0:
+                continue
             norm = estimated_norm(
                 found,
                 differences[LOOSER, process] if smooth else None,
@@ -330,6 +346,12 @@ def treated_variations(
             if not smooth:
                 shape = replace(shape, change=found.change, covariance=found.covariance)
             yield TreatedVariation(name, process, region, norm, shape, found.p_value(), _one_sided(found))
+
+
+def _where(records: Sequence[TreatedVariation]) -> str:
+    """Process and region of the first few."""
+    names = [f"{record.process} in {record.region}" for record in records[:3]]
+    return ", ".join(names) + (", …" if len(records) > len(names) else "")
 
 
 def _one_sided(found: PairedDifference) -> bool:

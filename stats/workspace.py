@@ -289,10 +289,11 @@ def _norm_modifiers(process: str, region: str, config: WorkspaceConfig) -> list[
 def _varied(
     region: RegionTemplates, i: int, name: str, systematic: SystematicConfig
 ) -> tuple[Floats, Floats | None]:
-    """Up and down templates of process i; down is None for a two-point systematic."""
-    if systematic.kind == "two_point":
-        return region.variation(name).sumw[i], None
-    return region.variation(f"{name}_up").sumw[i], region.variation(f"{name}_down").sumw[i]
+    """Up and down templates of process i; down is None for a systematic that is mirrored."""
+    up, *down = (region.variation(way).sumw[i] for way in systematic.variations(name))
+    if systematic.kind == "one_sided" and systematic.side == "down":
+        return 2.0 * region.nominal.sumw[i] - up, None
+    return up, down[0] if down else None
 
 
 def _modifiers(names: ParameterNames, found: Effect) -> list[Modifier]:

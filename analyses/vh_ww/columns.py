@@ -1,7 +1,7 @@
 """The columns of VH(→WW→ℓνℓν): what the engine is given for each chunk."""
 
 from collections.abc import Iterator, Mapping
-from functools import cache, reduce
+from functools import cache, partial, reduce
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,7 @@ from znought.analyses.vh_ww.reconstruction import (
     read_leptons,
     reconstruct,
 )
-from znought.analyses.vh_ww.scale_factors import scale_factors
+from znought.analyses.vh_ww.scale_factors import jet_flavours, scale_factors
 from znought.analyses.vh_ww.selection import CUTS, Dilepton, VHWWSelection, select_dilepton
 from znought.analyses.vh_ww.variations import Objects, vary
 from znought.processors.chunk import Chunk
@@ -69,8 +69,8 @@ def _weights(
     if not objects.jets.btag_is_probability:
         return weights
     for variation in request.variations.all():
-        if variation.quantity == "btag":
-            jets = shift_tagging(objects.jets, variation)
+        if variation.is_tagging:
+            jets = shift_tagging(objects.jets, variation, partial(jet_flavours, chunk, objects.jets))
             _, veto = b_veto(chunk, jets, selected.row, cuts)
             weights[f"gen_weight_{variation.name}"] = generated * veto * factors.nominal
     return weights
@@ -98,10 +98,10 @@ def _varied(
 
     for variation in () if chunk.is_data else request.variations.all():
         objects = given
-        if variation.quantity == "btag" and given.jets.btag_is_probability:
+        if variation.is_tagging and given.jets.btag_is_probability:
             continue  # a weight: see `_weights`
         if variation.name in pairs:
             objects = contents.objects(pairs[variation.name], cuts)
-        objects = vary(objects, variation, noise)
+        objects = vary(objects, variation, noise, partial(jet_flavours, chunk, objects.jets))
         selected = reconstruct(chunk, objects, cuts, nominal=nominal)
         yield variation, selected, scale_factors(chunk, objects, selected, request.weights, cuts)

@@ -13,8 +13,8 @@ from znought.analyses.vh_ww.selection import (
     candidates,
     clean_jets,
     counted,
+    cut_weight,
     leading_jets,
-    tagged,
     veto_weight,
 )
 from znought.analyses.vh_ww.variations import Objects
@@ -176,8 +176,8 @@ def b_veto(
     if jets.btag_is_probability:
         return np.ones(len(rows), np.bool_), veto_weight(jets, selection)[rows]
     working_point = chunk.working_point(selection.btag_working_points)
-    keep = ~tagged(jets, selection, working_point=working_point)[rows]
-    return keep, np.ones(len(rows))
+    weight = cut_weight(jets, selection, working_point=working_point)[rows]
+    return weight != 0.0, weight
 
 
 def _final_state(objects: Objects, hadronic: Hadronic, selection: VHWWSelection) -> FinalState:

@@ -12,10 +12,10 @@ from znought.analyses.vh_ww.variations import Objects
 from znought.errors import DataError
 from znought.processors.chunk import Chunk
 from znought.processors.kinematics import Momentum
-from znought.processors.objects import event_of
+from znought.processors.objects import Jets, event_of
 from znought.processors.weights import Direction, Factors, ScaleFactor, directions, evaluated
 
-__all__ = ["scale_factors"]
+__all__ = ["jet_flavours", "scale_factors"]
 
 Floats = NDArray[np.float64]
 Values = Mapping[str, NDArray[Any]]
@@ -62,7 +62,7 @@ def _per_jet(
 ) -> dict[Direction, Floats]:
     """Π (1 − f ε)/(1 − ε) over the jets of each selected event in each direction, shape (n_selected,)."""
     jets = objects.jets
-    flavour = _flavours(chunk)[jets.index]
+    flavour = jet_flavours(chunk, jets)
     use = taggable(jets, selection) & np.isin(event_of(jets.counts), selected.row)
     if factor.flavours:
         use &= np.isin(flavour, factor.flavours)
@@ -100,12 +100,16 @@ def _pileup(chunk: Chunk, selected: Selected) -> Floats:
     return chunk.view.scalar("pileup")[selected.event].astype(np.float64)
 
 
-def _flavours(chunk: Chunk) -> NDArray[np.integer]:
-    """Hadron flavour of all jets of the chunk."""
+def jet_flavours(chunk: Chunk, jets: Jets) -> NDArray[np.integer]:
+    """Hadron flavour of jets of the chunk: 5 with a b hadron, 4 with a c hadron, else 0.
+
+    Raises:
+        DataError: the ntuple does not have it.
+    """
     if not chunk.view.has("jet_flavour"):
         message = f"{chunk.path} (dialect {chunk.dialect.name}) has no hadron flavour of jets."
         raise DataError(message)
-    return chunk.view.flat("jet_flavour")
+    return chunk.view.flat("jet_flavour")[jets.index]
 
 
 def _lepton(objects: Objects, selected: Selected, flavour: Literal["electron", "muon"]) -> Momentum:

@@ -21,10 +21,10 @@ __all__ = [
     "candidates",
     "clean_jets",
     "counted",
+    "cut_weight",
     "leading_jets",
     "select_dilepton",
     "taggable",
-    "tagged",
     "veto_weight",
 ]
 
@@ -295,10 +295,16 @@ def taggable(jets: Jets, selection: VHWWSelection) -> NDArray[np.bool_]:
     return np.asarray((jets.pt > selection.pt_btag_min_gev) & (np.abs(jets.eta) < selection.abs_eta_btag_max))
 
 
-def tagged(jets: Jets, selection: VHWWSelection, *, working_point: float) -> NDArray[np.bool_]:
-    """True for events with a b-tagged jet, shape (n_events,)."""
+def cut_weight(jets: Jets, selection: VHWWSelection, *, working_point: float) -> NDArray[np.float64]:
+    """Weight of events under a veto of b-tagged jets, shape (n_events,).
+
+    1 without a tagged jet, 0 with one; under a variation of the tagging the product of `tag_weight` over
+    the tagged ones.
+    """
     btagged = taggable(jets, selection) & (jets.btag > working_point)
-    return np.bincount(jets.event[btagged], minlength=len(jets.counts)) > 0
+    weight = np.ones(len(jets.counts))
+    np.multiply.at(weight, jets.event[btagged], 0.0 if jets.tag_weight is None else jets.tag_weight[btagged])
+    return weight
 
 
 def veto_weight(jets: Jets, selection: VHWWSelection) -> NDArray[np.float64]:

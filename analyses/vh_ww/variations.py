@@ -9,13 +9,12 @@ from numpy.typing import NDArray
 
 from znought.analyses.vh_ww.selection import Dilepton
 from znought.processors.objects import Jets, Missing
+from znought.processors.resolution import worsened
 from znought.processors.variations import Variation, shift_tagging
 
 __all__ = ["Objects", "vary"]
 
 Floats = NDArray[np.float64]
-
-_SMALLEST_SMEARING = 0.1  # a jet keeps at least this share of its momentum
 
 
 @dataclass(frozen=True)
@@ -38,24 +37,29 @@ class Objects:
         return _sums(self.jets)
 
 
-def vary(objects: Objects, variation: Variation, noise: Callable[[], Floats]) -> Objects:
+def vary(
+    objects: Objects,
+    variation: Variation,
+    noise: Callable[[], Floats],
+    flavour: Callable[[], NDArray[np.integer]],
+) -> Objects:
     """Shifted objects; the missing transverse momentum follows what it was built from.
 
     Args:
         objects: nominal ones; for `lepton_scale` the pairs are the shifted ones already.
         variation: what to shift.
         noise: gives what `resolution_noise` does, to whom asks for it.
+        flavour: gives the hadron flavour of the jets, to whom asks for it.
     """
     if variation.quantity == "lepton_scale":
         return replace(objects, missing=_after_leptons(objects, variation))
     if variation.quantity == "met_soft":
         return replace(objects, missing=_soft(objects, variation))
-    if variation.quantity == "btag":
-        return replace(objects, jets=shift_tagging(objects.jets, variation))
+    if variation.is_tagging:
+        return replace(objects, jets=shift_tagging(objects.jets, variation, flavour))
     factor: Floats = np.full(len(objects.jets.pt), 1.0 + variation.shift)
     if variation.quantity == "jer":
-        smearing = variation.shift * noise()
-        factor = np.maximum(1.0 + smearing, _SMALLEST_SMEARING)
+        factor = worsened(noise(), variation.relative)
     jets = objects.jets.scaled(factor)
     return replace(objects, jets=jets, missing=_after_jets(objects, jets))
 

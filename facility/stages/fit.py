@@ -12,7 +12,7 @@ from znought.facility.likelihood import fit_settings, templates
 from znought.facility.placement import Bins, likelihood_bins
 from znought.facility.results import FitSummary, Results, write_results
 from znought.facility.stages.summarise import common_results, input_remarks
-from znought.facility.workspace import read_json
+from znought.facility.workspace import read_json, write_json
 from znought.stats.exchange import replace_file, write_root, write_uhi, write_workspace
 from znought.stats.formats.card_writer import write_datacard
 from znought.stats.hs3 import write_hs3
@@ -63,12 +63,13 @@ def _likelihood(
     Where the templates make no likelihood, the remark says why, and the tables of yields stand alone.
     """
     card = context.card
-    regions = templates(card, context.workspace, bins, with_data=context.options.unblind)
+    treated = templates(card, context.workspace, bins, with_data=context.options.unblind)
+    regions = treated.regions
     folder = context.workspace.fit
     folder.mkdir(parents=True, exist_ok=True)
     summary: FitSummary | None = None
     try:
-        prepared = prepared_workspace(regions, fit_settings(card))
+        prepared = prepared_workspace(regions, fit_settings(card, context.workspace))
     except DataError as error:
         notes = [f"No likelihood: {error}"]
         for name in LIKELIHOOD_FILES:
@@ -77,8 +78,9 @@ def _likelihood(
     else:
         _write_likelihood(folder, prepared.spec)
         summary, notes = _fitted(context, prepared.spec)
-        notes += [*prepared.remarks, *(pruned.text for pruned in prepared.pruned)]
+        notes += [*treated.remarks, *prepared.remarks, *(pruned.text for pruned in prepared.pruned)]
     _write_tables(folder, card, regions)
+    write_json(folder / "systematics.json", [record.to_dict() for record in treated.records])
     return summary, notes, sorted(path for path in folder.rglob("*") if path.is_file())
 
 

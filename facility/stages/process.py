@@ -78,7 +78,7 @@ def process(context: Context[Card]) -> Iterable[Path]:
         if not any(file.n_rows for entry in found.results.values() for file in entry.of(channel).columns):
             where = f"Channel {channel}: no" if channel else "No"
             raise DataError(f"{where} event passes the selection; more events or looser cuts are needed.")
-        for kind in ("simulation", "data"):
+        for kind in ("simulation", "data", "alternative"):
             refuse_repeats(workspace.columns / channel, card.of_kind(kind), names)
     write_json(workspace.normalisation, {name: scale_entry(scale) for name, scale in scales.items()})
     write_json(workspace.substitutes, substitutes_of(found))

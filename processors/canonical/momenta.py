@@ -9,13 +9,14 @@ from numpy.typing import NDArray
 from znought.processors.canonical.source import Source, data
 from znought.processors.kinematics import delta_phi
 from znought.processors.objects import Jets, event_of
-from znought.processors.variations import resolution_noise
+from znought.processors.variations import jet_numbers, resolution_noise
 
 __all__ = [
     "CLEAN_JET",
     "HELPERS",
     "JET_DIRECTION",
     "JET_NOISE",
+    "JET_NUMBER",
     "LEPTON_SUM",
     "MET_VECTOR",
     "direction",
@@ -31,6 +32,8 @@ JET_DIRECTION = "helper/jet_direction"
 """cos φ and sin φ of the jets, shape (2, n_jets)."""
 JET_NOISE = "helper/jet_noise"
 """A Gaussian number for every jet, shape (n_jets,)."""
+JET_NUMBER = "helper/jet_number"
+"""A uniform number for every jet, shape (n_jets,)."""
 LEPTON_SUM = "helper/lepton_sum"
 """Vector sum of the tight leptons, GeV, shape (2, n_events)."""
 MET_VECTOR = "helper/met_vector"
@@ -105,18 +108,29 @@ def _clean_jet(source: Source) -> NDArray[np.bool_]:
 
 def _jet_noise(source: Source) -> Floats:
     """One Gaussian number per jet, from its event's identity and its place in the event."""
+    return resolution_noise(_plain_jets(source), source.chunk.identity(np.arange(len(source.chunk.view))))
+
+
+def _jet_number(source: Source) -> Floats:
+    """One uniform number per jet for its tag."""
+    identity = source.chunk.identity(np.arange(len(source.chunk.view)))
+    return jet_numbers(_plain_jets(source), identity, salt="btag")
+
+
+def _plain_jets(source: Source) -> Jets:
+    """Momenta of the jets, and nothing else."""
     pt, eta, phi, mass = (source.array(data("Jet", name)) for name in ("pt", "eta", "phi", "mass"))
     nothing = np.zeros(len(pt))
-    jets = Jets(
+    return Jets(
         source.counts("Jet"), pt, eta, phi, mass, nothing.astype(np.bool_), nothing, np.arange(len(pt))
     )
-    return resolution_noise(jets, source.chunk.identity(np.arange(len(source.chunk.view))))
 
 
 HELPERS: Mapping[str, Maker] = {
     CLEAN_JET: _clean_jet,
     JET_DIRECTION: _jet_direction,
     JET_NOISE: _jet_noise,
+    JET_NUMBER: _jet_number,
     LEPTON_SUM: _lepton_sum,
     MET_VECTOR: _met_vector,
 }

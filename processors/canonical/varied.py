@@ -7,10 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from znought.errors import CardError, DataError
 from znought.processors.canonical.events import CanonicalEvents
 from znought.processors.canonical.identification import is_btagged
 from znought.processors.canonical.momenta import (
     JET_NOISE,
+    JET_NUMBER,
     LEPTON_SUM,
     MET_VECTOR,
     direction,
@@ -18,6 +20,7 @@ from znought.processors.canonical.momenta import (
 )
 from znought.processors.canonical.source import Source, data
 from znought.processors.dialects.nanoaod import SIMULATION
+from znought.processors.resolution import worsened
 from znought.processors.variations import Variation
 
 __all__ = ["varied_events"]
@@ -25,7 +28,7 @@ __all__ = ["varied_events"]
 Floats = NDArray[np.float64]
 Maker = Callable[[Source], NDArray[Any]]
 
-_SMALLEST_SMEARING = 0.1  # a jet keeps at least this share of its momentum
+_NO_TAG = -1.0  # below every working point
 _FACTOR = "helper/jet_factor"
 _TRACK_MET = ("TkMET", "TrkMET")
 _MOVED: Mapping[str, tuple[str, ...]] = {
@@ -34,6 +37,8 @@ _MOVED: Mapping[str, tuple[str, ...]] = {
     "lepton_scale": ("Electron", "Muon", "MET", *_TRACK_MET),
     "met_soft": ("MET",),
     "btag": ("Jet",),
+    "btag_heavy": ("Jet",),
+    "btag_light": ("Jet",),
 }
 
 
@@ -72,10 +77,8 @@ def _jet_scale(variation: Variation) -> dict[str, Maker]:
 
 
 def _jet_resolution(variation: Variation) -> dict[str, Maker]:
-    """Jets smeared by their nominal Gaussian numbers: up and down mirror one another."""
-    return _jets(
-        lambda source: np.maximum(1.0 + variation.shift * _before(source, JET_NOISE), _SMALLEST_SMEARING)
-    )
+    """Jets smeared by their nominal Gaussian numbers; only ever to a worse resolution."""
+    return _jets(lambda source: worsened(_before(source, JET_NOISE), variation.relative))
 
 
 def _jets(factor: Maker) -> dict[str, Maker]:
@@ -117,12 +120,35 @@ def _soft(source: Source) -> Floats:
 
 
 def _tagging(variation: Variation) -> dict[str, Maker]:
-    """The discriminant times a factor; the working point stays."""
-    factor = 1.0 + variation.shift
+    """A share of the jets of the varied flavours without discriminant: each loses its tag, if it had one.
+
+    Efficiencies fall by that share at every working point, whatever the discriminant is.
+
+    Raises:
+        CardError: the direction is `up`: which jets would gain a tag, only their efficiency could say.
+    """
+    if variation.direction == "up":
+        raise CardError(f"{variation.name}: tags of events are varied down only, and the fit mirrors it.")
     return {
-        data("Jet", "btag"): partial(_scaled, key=data("Jet", "btag"), factor=factor),
+        data("Jet", "btag"): lambda source: np.where(
+            _lost(source, variation), _NO_TAG, _before(source, data("Jet", "btag"))
+        ),
         data("Jet", "is_btagged"): is_btagged,
     }
+
+
+def _lost(source: Source, variation: Variation) -> NDArray[np.bool_]:
+    """Jets without their discriminant, the same ones for any chunking."""
+    lost = np.asarray(_before(source, JET_NUMBER) < variation.relative)
+    if not variation.flavours:
+        return lost
+    chunk = source.chunk
+    if not chunk.view.has("jet_flavour"):
+        raise DataError(
+            f"{chunk.path} (dialect {chunk.dialect.name}) has no hadron flavour of jets, which "
+            f"{variation.quantity} needs; vary btag instead."
+        )
+    return lost & np.isin(chunk.view.flat("jet_flavour"), variation.flavours)
 
 
 _MAKERS: Mapping[str, Callable[[Variation], dict[str, Maker]]] = {
@@ -131,6 +157,8 @@ _MAKERS: Mapping[str, Callable[[Variation], dict[str, Maker]]] = {
     "lepton_scale": _lepton_scale,
     "met_soft": _soft_term,
     "btag": _tagging,
+    "btag_heavy": _tagging,
+    "btag_light": _tagging,
 }
 
 

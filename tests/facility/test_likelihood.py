@@ -18,6 +18,7 @@ from znought.facility.stages import fit as stage
 from znought.facility.stages.process import process
 from znought.facility.stages.score import _score_file
 from znought.stats.templates import RegionTemplates
+from znought.stats.treatment import TreatedTemplates
 from znought.stats.workspace import build_workspace
 
 EDGES = np.array([0.2, 0.5, 1.0])
@@ -59,20 +60,20 @@ def scored(tmp_path_factory: pytest.TempPathFactory) -> Context[Any]:
     return context
 
 
-def _by_name(found: list[RegionTemplates]) -> dict[str, RegionTemplates]:
-    return {region.name: region for region in found}
+def _by_name(found: TreatedTemplates) -> dict[str, RegionTemplates]:
+    return {region.name: region for region in found.regions}
 
 
 def test_a_weight_varies_the_templates_without_columns_of_its_own(scored: Context[Any]) -> None:
     assert {path.name for path in scored.workspace.columns.glob("*/*") if path.is_dir()} == {"nominal"}
     found = templates(scored.card, scored.workspace, BINS, with_data=False)
-    for region in found:
+    for region in found.regions:
         assert set(region.variations) == {"muon_id_up", "muon_id_down"}
         for way, factor in (("up", 1.2), ("down", 0.8)):
             varied = region.variation(f"muon_id_{way}").sumw
             np.testing.assert_allclose(varied, factor * region.nominal.sumw)
         assert region.nominal.sumw.sum() > 0
-    spec: Any = build_workspace(found, fit_settings(scored.card))
+    spec: Any = build_workspace(found.regions, fit_settings(scored.card, scored.workspace))
     modifiers = [m for channel in spec["channels"] for s in channel["samples"] for m in s["modifiers"]]
     muon = [m for m in modifiers if m["name"] == "muon_id"]
     assert muon
@@ -99,8 +100,10 @@ def test_templates_without_a_likelihood_still_give_yields_and_a_reason(
     scored: Context[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found = templates(scored.card, scored.workspace, BINS, with_data=False)
-    empty = [replace(r, nominal=replace(r.nominal, sumw=_without(r, scored.card.signal))) for r in found]
-    monkeypatch.setattr(stage, "templates", lambda *_, **__: empty)
+    empty = [
+        replace(r, nominal=replace(r.nominal, sumw=_without(r, scored.card.signal))) for r in found.regions
+    ]
+    monkeypatch.setattr(stage, "templates", lambda *_, **__: TreatedTemplates(tuple(empty), ()))
     scored.workspace.fit.mkdir(exist_ok=True)
     (scored.workspace.fit / "workspace.json").write_text("of an earlier run")
     summary, notes, written = stage._likelihood(scored, BINS)
@@ -114,13 +117,13 @@ def test_a_variation_that_empties_a_process_is_a_remark(
     scored: Context[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found = templates(scored.card, scored.workspace, BINS, with_data=False)
-    process = next(p for p in found[0].nominal.processes if p != scored.card.signal)
+    process = next(p for p in found.regions[0].nominal.processes if p != scored.card.signal)
     changed = []
-    for region in found:
+    for region in found.regions:
         down = region.variation("muon_id_down")
         gone = {"muon_id_down": replace(down, sumw=_without(region, process))}
         changed.append(replace(region, variations=region.variations | gone))
-    monkeypatch.setattr(stage, "templates", lambda *_, **__: changed)
+    monkeypatch.setattr(stage, "templates", lambda *_, **__: TreatedTemplates(tuple(changed), ()))
     _, notes, written = stage._likelihood(scored, BINS)
     assert any(note.startswith(f"muon_id is left out for {process} in SR:") for note in notes)
     assert "workspace.json" in {path.name for path in written}

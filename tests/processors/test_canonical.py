@@ -13,11 +13,11 @@ from coffea.nanoevents import NanoAODSchema, NanoEventsFactory
 
 from tests.processors.fixtures import events, whole_chunk, write_nanoaod, write_tree
 from tests.processors.test_opendata import _flat, _nanoaod_v15
-from znought.errors import DataError
+from znought.errors import CardError, DataError
 from znought.processors.canonical import Settings, canonical_events, varied_events
 from znought.processors.variations import Variation, VariationsConfig
 
-_FIVE = VariationsConfig(enabled=("jes", "jer", "lepton_scale", "met_soft", "btag")).all()
+_FIVE = VariationsConfig(enabled=("jes", "jer", "lepton_scale", "met_soft", "btag")).of_events()
 _JES, _LEPTONS = Variation("jes", "up", 0.05), Variation("lepton_scale", "up", 0.05)
 _LOOSE = Settings(
     {"Jet_btagDeepFlavB": 0.0490, "Jet_btagPNetB": 0.047, "Jet_btagUParTAK4B": 0.1, "physlite": 0.948}
@@ -240,12 +240,27 @@ def test_missing_momentum_balances_what_moved(simulated: tuple[str, str]) -> Non
             np.testing.assert_allclose(difference, expected, atol=1e-9)
 
 
-def test_resolution_is_mirrored_and_independent_of_chunks(simulated: tuple[str, str]) -> None:
+def test_resolution_becomes_worse_by_what_is_asked_for(simulated: tuple[str, str]) -> None:
     nominal = canonical_events(whole_chunk(simulated[0]))
-    up, down = (varied_events(nominal, Variation("jer", way, 0.05)).array.Jet.pt for way in ("up", "down"))
-    pt = _values(nominal.array.Jet.pt)
-    np.testing.assert_allclose(_values(up) - pt, pt - _values(down), atol=1e-9)
-    assert 0.045 < np.std(_values(up) / pt) < 0.055
+    up = varied_events(nominal, Variation("jer", "up", 0.05)).array.Jet.pt
+    assert 0.045 < np.std(_values(up) / _values(nominal.array.Jet.pt)) < 0.055
+    assert VariationsConfig(("jer",)).of_events() == (Variation("jer", "up", 0.05),)
+
+
+def test_tags_are_lost_by_flavour_at_every_working_point(many: tuple[str, str]) -> None:
+    nominal = canonical_events(whole_chunk(many[0]))
+    flavour, before = _values(nominal.array.Jet.hadronFlavour), _values(nominal.array.Jet.btag)
+    for name, flavours in (("btag", (0, 4, 5)), ("btag_heavy", (4, 5)), ("btag_light", (0,))):
+        varied = varied_events(nominal, Variation(name, "down", 0.3)).array.Jet  # type: ignore[arg-type]
+        after, of_them = _values(varied.btag), np.isin(flavour, flavours)
+        for working_point in (0.05, 0.15):
+            tagged = of_them & (before > working_point)
+            kept = np.mean(after[tagged] > working_point)
+            assert kept == pytest.approx(0.7, abs=4 * np.sqrt(0.21 / tagged.sum()))
+        assert np.array_equal(after[~of_them], before[~of_them])
+        assert ak.sum(varied.is_btagged) < ak.sum(nominal.array.Jet.is_btagged)
+    with pytest.raises(CardError, match="down only"):
+        varied_events(nominal, Variation("btag", "up", 0.3))
 
 
 def test_cross_references_lead_to_moved_objects(open_data: Path) -> None:

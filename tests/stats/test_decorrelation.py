@@ -136,3 +136,17 @@ def test_a_rate_measured_in_the_control_region_is_extrapolated() -> None:
             regions(),
             WorkspaceConfig(systematics={"shower": SystematicConfig("two_point", regions=("SR2",))}),
         )
+
+
+@pytest.mark.parametrize(("side", "hi"), [("up", 415 / 410), ("down", 2 - 415 / 410)])
+def test_a_one_sided_systematic_is_mirrored(side: str, hi: float) -> None:
+    tables = [
+        RegionTemplates(region.name, region.nominal, {f"jer_{side}": region.variation("shower")})
+        for region in regions()
+    ]
+    config = SystematicConfig("one_sided", side=side)  # type: ignore[arg-type]
+    spec: Any = build_workspace(tables, WorkspaceConfig(systematics={"jer": config}))
+    norm = [m for m in spec["channels"][0]["samples"][1]["modifiers"] if m["type"] == "normsys"]
+    factors = {m["name"]: m["data"] for m in norm}
+    assert factors["jer"]["hi"] == pytest.approx(hi)
+    assert factors["jer"]["lo"] == pytest.approx(2 - hi)

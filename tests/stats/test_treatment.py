@@ -64,6 +64,7 @@ def test_templates_are_treated_by_process_and_region() -> None:
     assert records["top", "SR"].shape.kept_raw
     assert any("jes on top in SR" in line and "bin by bin" in line for line in found.warnings)
     assert control.name == "CR"
+    assert any("1 kept bin by bin (top in SR)" in line for line in found.remarks)
 
 
 def test_an_unseen_change_of_yield_is_that_of_all_events() -> None:

@@ -16,9 +16,9 @@ from znought.analyses.vh_ww.selection import (
     candidates,
     clean_jets,
     counted,
+    cut_weight,
     leading_jets,
     select_dilepton,
-    tagged,
     veto_weight,
 )
 from znought.errors import CardError
@@ -129,8 +129,8 @@ def test_b_veto_as_cut_and_as_weight() -> None:
     jets = _jets([(40, 0, 0), (21, 2.4, 1), (19, 0, 0), (50, 2.6, 2)], [(50, 3, 0)], btag=0.2)
     selection = VHWWSelection()
     assert veto_weight(jets, selection).tolist() == pytest.approx([0.64, 1.0])
-    assert tagged(jets, selection, working_point=0.15).tolist() == [True, False]
-    assert tagged(jets, selection, working_point=0.2).tolist() == [False, False]
+    assert cut_weight(jets, selection, working_point=0.15).tolist() == [0.0, 1.0]
+    assert cut_weight(jets, selection, working_point=0.2).tolist() == [1.0, 1.0]
 
 
 def test_inputs_agree_with_vector() -> None:
