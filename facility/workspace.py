@@ -1,8 +1,7 @@
 """The output directory: where each stage finds what came before and leaves what comes next."""
 
 import json
-import os
-import tempfile
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -145,9 +144,9 @@ class Workspace:
 def atomic_path(path: Path) -> Iterator[Path]:
     """A temporary name beside `path` that becomes `path` when the block ends well, and goes otherwise."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    os.close(handle)
-    temporary = Path(name)
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    # Unlike `mkstemp`, whose files are private whatever the umask says.
+    temporary.touch(exist_ok=False)
     try:
         yield temporary
         temporary.replace(path)

@@ -1,5 +1,6 @@
 """A stage is skipped only while its inputs, its code and its files are what they were."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -90,3 +91,14 @@ def test_nothing_half_written(tmp_path: Path) -> None:
 def test_a_missing_file_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"binning\.json does not exist: run the stage"):
         read_json(tmp_path / "binning.json")
+
+
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o002, 0o664), (0o077, 0o600)])
+def test_files_are_for_whom_the_umask_says(tmp_path: Path, umask: int, mode: int) -> None:
+    before = os.umask(umask)
+    try:
+        write_json(tmp_path / "results.json", {})
+    finally:
+        os.umask(before)
+    assert (tmp_path / "results.json").stat().st_mode & 0o777 == mode
+    assert [path.name for path in tmp_path.iterdir()] == ["results.json"]
