@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from distributed import Client
+from threadpoolctl import threadpool_limits
 
 from znought.analysis import Analysis
 from znought.errors import CardError, DataError, unknown_name
@@ -150,7 +151,8 @@ def _perform(context: Context[Any], stage: Stage, manifest: Manifest, mark: str)
     manifest.drop(stage.name)
     context.reporter.stage(stage.name, "…")
     begin = time.perf_counter()
-    with drawn_as(context.analysis, context.card.processes):
+    # Last digits of the fit and the binning must not depend on how many cores this machine has.
+    with drawn_as(context.analysis, context.card.processes), threadpool_limits(limits=1):
         outputs = tuple(stage.work(_seen_by(context, stage)))
     seconds = time.perf_counter() - begin
     section = context.card.section(*stage.sections)

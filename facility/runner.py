@@ -8,8 +8,6 @@ from operator import add
 from pathlib import Path
 from typing import Any
 
-from distributed import as_completed
-
 from znought.errors import ZnoughtError
 from znought.facility.attempt import Outcome, Processor, Task, attempt
 from znought.facility.ledger import (
@@ -21,7 +19,9 @@ from znought.facility.ledger import (
     plan_chunks,
     refuse_duplicates,
 )
+from znought.facility.preflight import check_workers
 from znought.facility.survey import Fileset, survey
+from znought.facility.tasks import arrivals, spread
 from znought.processors.chunk import check_layout
 from znought.processors.dialects.sums import GeneratedSums
 from znought.processors.result import DatasetResult
@@ -100,9 +100,12 @@ def process_fileset(
         progress: called with (chunks done, chunks planned).
 
     Raises:
+        SiteError: workers lack packages, or none of them works.
         DataError: a file is missing, damaged, listed twice, or lacks what the analysis needs.
         LedgerError: chunks could not be processed in `max_rounds` rounds.
     """
+    if client is not None:
+        check_workers(client, "process")
     files, unopened = survey(client, fileset, max_rounds=max_rounds, allow_skip=allow_skip)
     refuse_duplicates(files)
     for file in files:
@@ -237,15 +240,17 @@ def _on_cluster(
     client: Any, groups: Sequence[Group], function: Callable[[Group], Outcome]
 ) -> Iterator[Attempt]:
     """Groups in the order in which the workers finish them."""
-    futures = client.map(function, groups, pure=False, retries=0)
+    futures = spread(client, function, groups)
     number_of = {future.key: number for number, future in enumerate(futures)}
     try:
-        for future, outcome in as_completed(futures, with_results=True, raise_errors=False):
+        for future in arrivals(client, futures):
             number = number_of[future.key]
             if future.status == "finished":
-                yield number, outcome, None
+                yield number, future.result(), None
+            elif future.status == "error":
+                yield number, None, future.exception()
             else:
-                yield number, None, future.exception() or RuntimeError(f"task {future.status}")
+                yield number, None, RuntimeError(f"task {future.status}")
             future.release()
     finally:
         client.cancel(futures)

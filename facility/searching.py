@@ -10,6 +10,7 @@ import yaml
 from distributed import Client, Future, KilledWorker, as_completed, get_worker
 
 from znought.facility.progress import Advance
+from znought.facility.tasks import arrivals, submit
 from znought.facility.workspace import Workspace, atomic_path, read_json, write_json
 from znought.models.search import Job, Search
 
@@ -51,16 +52,17 @@ def drive(client: Client, search: Search, task: TrialTask, advance: Advance) -> 
     every worker it meets is told as failed. A worker that has grown full is restarted between jobs.
     """
     running = as_completed()
+    finishing = arrivals(client, running)
     jobs: dict[object, Job] = {}
     while True:
         slots = max(1, len(_workers(client)))
         while len(jobs) < slots and (job := search.ask()) is not None:
-            future = client.submit(_trial, task, job, pure=False)
+            future = submit(client, _trial, task, job)
             jobs[future.key] = job
             running.add(future)
         if not jobs:
             return
-        finished = next(running)
+        finished = next(finishing)
         job, outcome = jobs.pop(finished.key), _outcome(finished)
         # A worker is not restarted while somebody still wants a result that it holds.
         finished.release()

@@ -8,6 +8,7 @@ from distributed import KilledWorker
 
 from znought.errors import DataError
 from znought.facility.ledger import PlannedFile, Skipped
+from znought.facility.tasks import arrivals, spread
 from znought.processors.dialects.files import FileSummary, inspect_file
 
 __all__ = ["Fileset", "survey"]
@@ -103,7 +104,10 @@ def _looked_at(client: Any | None, wanted: Sequence[_Wanted], max_rounds: int) -
 
 def _on_workers(client: Any, wanted: Sequence[_Wanted]) -> Iterator[Look]:
     """A look at each file by a worker; what killed its worker may be tried again."""
-    for file, future in zip(wanted, client.map(_look, wanted, pure=False), strict=True):
+    futures = spread(client, _look, wanted)
+    for _ in arrivals(client, futures):
+        pass  # all of them, with somebody who watches
+    for file, future in zip(wanted, futures, strict=True):
         error = future.exception()
         if isinstance(error, KilledWorker):
             yield _UnreadError(f"{file.path}: the worker that looked at it was killed")

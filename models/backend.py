@@ -2,14 +2,18 @@
 
 import contextlib
 import importlib
+import logging
 import os
 import sys
 import tempfile
 from collections.abc import Iterator
 from functools import lru_cache
 from importlib.util import find_spec
+from typing import Any
 
 __all__ = ["start"]
+
+logger = logging.getLogger(__name__)
 
 
 @lru_cache(maxsize=1)
@@ -28,7 +32,22 @@ def start() -> None:
         import keras
         import tensorflow as tf
 
+        _limit_threads(tf)
         keras.ops.convert_to_numpy(tf.zeros(1))
+
+
+def _limit_threads(tf: Any) -> None:
+    """One thread for TensorFlow, whose sums otherwise depend on the machine's cores in their last digits.
+
+    The environment says the same to workers that we start; others come with an environment of their own.
+    """
+    threading = tf.config.threading
+    try:
+        threading.set_intra_op_parallelism_threads(1)
+        threading.set_inter_op_parallelism_threads(1)
+    except RuntimeError:
+        if threading.get_intra_op_parallelism_threads() != 1:
+            logger.warning("TensorFlow ran before us with more threads than one: last digits may differ.")
 
 
 @contextlib.contextmanager

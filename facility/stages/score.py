@@ -5,13 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
-from distributed import as_completed
 
 from znought.facility.card_standard import StandardCard
 from znought.facility.context import Context
 from znought.facility.explanation import explain
 from znought.facility.learning import LearningPlan, folds_of, learning_plan
 from znought.facility.store import IDENTITY, EventTable, write_parquet
+from znought.facility.tasks import arrivals, submit
 from znought.facility.workspace import write_json
 from znought.models.scoring import Scorer
 
@@ -32,27 +32,27 @@ def score(context: Context[StandardCard]) -> Iterable[Path]:
     groups = [files[i : i + FILES_PER_TASK] for i in range(0, len(files), FILES_PER_TASK)]
     client = context.cluster()
     futures = [
-        client.submit(
+        submit(
+            client,
             _score_files,
             plan,
             [str(path.resolve()) for path in group],
             str(workspace.scores.resolve()),
             str(workspace.models.resolve()),
-            pure=False,
             retries=2,
         )
         for group in groups
     ]
-    explained = client.submit(explain, plan, str(workspace.models.resolve()), pure=False, retries=2)
+    explained = submit(client, explain, plan, str(workspace.models.resolve()), retries=2)
     written: list[Path] = []
     with context.reporter.bar("scoring") as advance:
-        for future in as_completed(futures):
+        for future in arrivals(client, futures):
             written.extend(Path(path) for path in future.result())
             advance(len(written), len(files), "files")
     stale = set(workspace.scores.glob("*/*/*.parquet")) - {_below(workspace.scores, path) for path in written}
     for path in stale:
         path.unlink()
-    write_json(workspace.explanation, explained.result())
+    write_json(workspace.explanation, next(arrivals(client, [explained])).result())
     return [*(_below(workspace.scores, path) for path in written), workspace.explanation]
 
 

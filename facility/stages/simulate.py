@@ -1,14 +1,15 @@
 """Stage `simulate`: the card's recipes → NanoAOD-like ROOT files and the fileset that names them."""
 
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
-
-from distributed import as_completed
 
 from znought.errors import CardError
 from znought.facility.card_base import Card
 from znought.facility.context import Context
 from znought.facility.fileset import write_fileset
+from znought.facility.preflight import check_workers
+from znought.facility.tasks import arrivals, spread
 from znought.simulation.config import SimulationConfig
 from znought.simulation.jobs import (
     JobSummary,
@@ -74,10 +75,12 @@ def _generate(context: Context[Card], jobs: tuple[SimulationJob, ...]) -> list[J
     """One task per file; a file that is there, whole and of the same job, costs nothing."""
     client = context.cluster()
     directory = str(context.workspace.ntuples.resolve())
-    futures = client.map(run_job, jobs, directory=directory, pure=False, retries=2)
-    summaries = []
+    check_workers(client, "simulate")
+    futures = spread(client, partial(run_job, directory=directory), jobs, retries=2)
+    summaries: list[JobSummary] = []
     with context.reporter.bar("generating events") as advance:
-        for _, summary in as_completed(futures, with_results=True):
+        for future in arrivals(client, futures):
+            summary = future.result()
             summaries.append(summary)
             rows = sum(s.n_rows for s in summaries)
             advance(len(summaries), len(jobs), f"{summary.dataset}: {rows:,} rows in all")

@@ -3,9 +3,8 @@
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
 
-from distributed import Client, as_completed, get_worker
+from distributed import Client, get_worker
 
 from znought.errors import DataError
 from znought.facility.card_standard import StandardCard
@@ -14,6 +13,7 @@ from znought.facility.learning import LearningPlan, learning_plan, other_events,
 from znought.facility.preflight import check_workers
 from znought.facility.progress import Advance
 from znought.facility.store import IDENTITY, read_events, write_parquet
+from znought.facility.tasks import arrivals, submit
 from znought.facility.workspace import Workspace
 from znought.models import artefacts
 from znought.models.boosting import BoostedFold, BoostingConfig, boost_fold, combine
@@ -65,10 +65,10 @@ def train_networks(
 
     client.subscribe_topic(EPOCHS_TOPIC, heard)
     futures = [
-        client.submit(train_one, plan, fold, network, str(checkpoints.resolve()), pure=False, retries=2)
+        submit(client, train_one, plan, fold, network, str(checkpoints.resolve()), retries=2)
         for fold in range(n_folds)
     ]
-    trained = _gather(futures)
+    trained: list[TrainedFold] = [future.result() for future in arrivals(client, futures)]
     client.unsubscribe_topic(EPOCHS_TOPIC)
     done = sum(len(fold.history["loss"]) for fold in trained)
     advance(done, done, f"{n_folds} folds")
@@ -103,11 +103,9 @@ def boost_trees(
     client: Client, boosting: BoostingConfig, plan: LearningPlan, advance: Advance
 ) -> list[BoostedFold]:
     n_folds = plan.training.n_folds
-    futures = [
-        client.submit(_boost_one, plan, fold, boosting, pure=False, retries=2) for fold in range(n_folds)
-    ]
+    futures = [submit(client, _boost_one, plan, fold, boosting, retries=2) for fold in range(n_folds)]
     boosted: list[BoostedFold] = []
-    for future in as_completed(futures):
+    for future in arrivals(client, futures):
         boosted.append(future.result())
         advance(len(boosted), n_folds, f"{boosted[-1].n_iterations} rounds in fold {boosted[-1].fold}")
     return sorted(boosted, key=lambda fold: fold.fold)
@@ -124,10 +122,6 @@ def _boost_one(plan: LearningPlan, fold: int, boosting: BoostingConfig) -> Boost
         feature_names=plan.features,
         others=other_events(plan).matrix(plan.features),
     )
-
-
-def _gather(futures: list[Any]) -> list[TrainedFold]:
-    return [future.result() for future in as_completed(futures)]
 
 
 def _write_boosted(workspace: Workspace, plan: LearningPlan, boosted: list[BoostedFold]) -> list[Path]:

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
-from distributed import as_completed
 
 from znought.analyses.vh_bb.card import VHBBCard
 from znought.analyses.vh_bb.channel_scores import DISCRIMINANTS, ChannelScores, read_channel_scores
@@ -24,6 +23,7 @@ from znought.analyses.vh_bb.summary import BEST
 from znought.errors import DataError
 from znought.facility.account import remarks
 from znought.facility.context import Context
+from znought.facility.tasks import arrivals, submit
 from znought.facility.workspace import Workspace, read_json, write_json
 from znought.stats.eft.calibration import calibrate
 from znought.stats.eft.counting import smeft_z
@@ -150,10 +150,10 @@ def _pieces(context: Context[VHBBCard]) -> dict[str, Any]:
     if len(card.morphing.coefficients) > 1:
         tasks.append(_Task("contour", main))
     workspace = context.workspace
-    futures = [client.submit(_work, card, workspace, task, pure=False, retries=2) for task in tasks]
+    futures = [submit(client, _work, card, workspace, task, retries=2) for task in tasks]
     titles = {future.key: task.title for future, task in zip(futures, tasks, strict=True)}
     with context.reporter.bar("setting limits") as advance:
-        for done, future in enumerate(as_completed(futures), start=1):
+        for done, future in enumerate(arrivals(client, futures), start=1):
             advance(done, len(tasks), titles[future.key])
     found: dict[str, Any] = {
         "intervals": [],

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
-from distributed import as_completed
 
 from znought.analyses.vh_bb.card import VHBBCard
 from znought.analyses.vh_bb.channels import ChannelPlan, channel_plan, folds_of
 from znought.analyses.vh_bb.networks import NetworkModel, models_of
 from znought.facility.context import Context
 from znought.facility.store import IDENTITY, EventTable, partition_files, write_parquet
+from znought.facility.tasks import arrivals, spread
 from znought.facility.workspace import Workspace
 from znought.models.scoring import Scorer
 
@@ -40,11 +40,11 @@ def score(context: Context[VHBBCard]) -> Iterable[Path]:
     """Scores every event with every network; a training event meets only the fold that never saw it."""
     client, workspace = context.cluster(), context.workspace
     tasks = [task for channel in context.card.channels for task in _tasks(context, channel)]
-    futures = client.map(_score_dataset, tasks, pure=False, retries=2)
+    futures = spread(client, _score_dataset, tasks, retries=2)
     written: set[Path] = set()
     with context.reporter.bar("scoring") as advance:
-        for done, (_, files) in enumerate(as_completed(futures, with_results=True), start=1):
-            written.update(workspace.scores.joinpath(*Path(name).parts[-4:]) for name in files)
+        for done, future in enumerate(arrivals(client, futures), start=1):
+            written.update(workspace.scores.joinpath(*Path(name).parts[-4:]) for name in future.result())
             advance(done, len(tasks), "datasets")
     for stale in set(workspace.scores.glob("*/*/*/*.parquet")) - written:
         stale.unlink()

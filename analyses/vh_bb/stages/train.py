@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from distributed import Client, as_completed
+from distributed import Client
 from numpy.typing import NDArray
 
 from znought.analyses.vh_bb.card import VHBBCard
@@ -24,6 +24,7 @@ from znought.facility.context import Context
 from znought.facility.preflight import check_workers
 from znought.facility.progress import Advance
 from znought.facility.store import IDENTITY, read_events, write_parquet
+from znought.facility.tasks import arrivals, spread, submit
 from znought.facility.workspace import Workspace
 from znought.models import artefacts
 from znought.models.network import NetworkConfig
@@ -118,10 +119,7 @@ def _tasks(context: Context[VHBBCard]) -> list[_Task]:
 def _folds(client: Client, tasks: list[_Task], advance: Advance) -> list[list[TrainedFold]]:
     """The folds of every task, in order."""
     futures = [
-        [
-            client.submit(_train_one, task, fold, pure=False, retries=2)
-            for fold in range(task.training.n_folds)
-        ]
+        [submit(client, _train_one, task, fold, retries=2) for fold in range(task.training.n_folds)]
         for task in tasks
     ]
     titles = {
@@ -129,7 +127,7 @@ def _folds(client: Client, tasks: list[_Task], advance: Advance) -> list[list[Tr
         for task, folds in zip(tasks, futures, strict=True)
         for future in folds
     }
-    for done, future in enumerate(as_completed([one for folds in futures for one in folds]), start=1):
+    for done, future in enumerate(arrivals(client, [one for folds in futures for one in folds]), start=1):
         future.result()
         advance(done, len(titles), titles[future.key])
     return [[future.result() for future in folds] for folds in futures]
@@ -150,11 +148,11 @@ def _train_one(task: _Task, fold: int) -> TrainedFold:
 
 def _trees(client: Client, tasks: list[ObservableTask], advance: Advance) -> list[Floats]:
     """Scores of every discriminant that needs no network, a task each."""
-    futures = client.map(grow, tasks, pure=False, retries=2)
+    futures = spread(client, grow, tasks, retries=2)
     titles = {
         future.key: f"{task.plan.channel} {task.name}" for future, task in zip(futures, tasks, strict=True)
     }
-    for done, future in enumerate(as_completed(futures), start=1):
+    for done, future in enumerate(arrivals(client, futures), start=1):
         future.result()
         advance(done, len(titles), titles[future.key])
     return [future.result() for future in futures]
