@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
 
+import cloudpickle
 from distributed import Client, WorkerPlugin
 
 from znought.facility.manifest import fingerprint
@@ -46,5 +47,10 @@ def bring_modules(client: Client | None, modules: Mapping[str, Path]) -> None:
     sources = {name: path.read_text(encoding="utf-8") for name, path in modules.items()}
     digest = fingerprint(sources)
     if _brought.get(client) != digest:
-        client.register_plugin(ModulesPlugin(sources, digest))
+        # By value: a worker that comes later may be given this plugin before it has our package.
+        cloudpickle.register_pickle_by_value(sys.modules[__name__])
+        try:
+            client.register_plugin(ModulesPlugin(sources, digest))
+        finally:
+            cloudpickle.unregister_pickle_by_value(sys.modules[__name__])
         _brought[client] = digest
