@@ -6,6 +6,7 @@ table; the rest of the facility sees a client.
 
 import logging
 import os
+import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
@@ -13,65 +14,12 @@ from typing import Any
 
 import dask
 from distributed import Client, LocalCluster
-from distributed.security import Security
 
 from znought.errors import SiteError, unknown_name
+from znought.facility.batch import N_JOBS, WORKER_ENVIRONMENT, htcondor, lxplus, slurm
+from znought.facility.site_options import SiteOptions, refuse_plain
 
-__all__ = ["SITES", "Site", "SiteOptions", "connect"]
-
-# One thread per worker everywhere: TensorFlow ignores OMP_NUM_THREADS and would take every core,
-# and two one-thread workers train two folds in less time than one worker with two threads.
-WORKER_ENVIRONMENT = {
-    "OMP_NUM_THREADS": "1",
-    "OPENBLAS_NUM_THREADS": "1",
-    "TF_NUM_INTRAOP_THREADS": "1",
-    "TF_NUM_INTEROP_THREADS": "1",
-    "TF_CPP_MIN_LOG_LEVEL": "2",
-    "XRD_RUNFORKHANDLER": "1",
-    # A failed task is reported once, by the client that asked for it.
-    "DASK_LOGGING__DISTRIBUTED": "critical",
-}
-# Facility workers live two hours: a request for longer jobs would only be refused.
-BATCH_WALLTIME = "02:00:00"
-
-
-@dataclass(frozen=True)
-class SiteOptions:
-    """What a user may say about a site.
-
-    Attributes:
-        workers: number of worker processes; None lets the site decide.
-        memory: memory of one worker, as Dask writes it ("4GiB").
-        address: scheduler address, for sites that hand one out.
-        tls_ca, tls_cert, tls_key: certificate files for a `tls://` address.
-        queue: batch queue or partition.
-    """
-
-    workers: int | None = None
-    memory: str | None = None
-    address: str | None = None
-    tls_ca: str | None = None
-    tls_cert: str | None = None
-    tls_key: str | None = None
-    queue: str | None = None
-
-    def __post_init__(self) -> None:
-        if self.workers is not None and self.workers < 1:
-            raise SiteError(f"workers: expected at least 1, received {self.workers}.")
-        tls = (self.tls_ca, self.tls_cert, self.tls_key)
-        if any(tls) and not all(tls):
-            raise SiteError("TLS needs all of tls_ca, tls_cert and tls_key; only some were given.")
-
-    def security(self) -> Security | None:
-        """TLS settings of the client, or None to leave them to the environment."""
-        if self.tls_ca is None:
-            return None
-        return Security(
-            tls_ca_file=self.tls_ca,
-            tls_client_cert=self.tls_cert,
-            tls_client_key=self.tls_key,
-            require_encryption=True,
-        )
+__all__ = ["SITES", "WORKER_ENVIRONMENT", "Site", "SiteOptions", "connect"]
 
 
 @dataclass(frozen=True)
@@ -81,14 +29,18 @@ class Site:
     Attributes:
         description: one line for `znought sites`.
         open: from options to a context manager of a client.
+        takes: options that mean something here, beside `wait_min`.
         ships_code: workers do not see this installation, so the package is uploaded to them.
-        requires: Python packages that the client side needs beyond the base installation.
+        requires: import name → package on PyPI, of what the client side needs beyond the base installation.
+        commands: programs of the batch system that must be on the PATH.
     """
 
     description: str
     open: Callable[[SiteOptions], AbstractContextManager[Client]]
+    takes: tuple[str, ...]
     ships_code: bool = True
-    requires: tuple[str, ...] = field(default=())
+    requires: Mapping[str, str] = field(default_factory=dict)
+    commands: tuple[str, ...] = ()
 
 
 @contextmanager
@@ -123,10 +75,13 @@ def _address(options: SiteOptions, *, default: str | None = None) -> Iterator[Cl
     address = options.address or default
     if address is None:
         raise SiteError("This site needs --address with the scheduler's address, e.g. tls://host:8786.")
+    refuse_plain(address, insecure=options.insecure)
     try:
         client = Client(address, security=options.security(), timeout="20s")
-    except (OSError, TimeoutError, ValueError) as error:
-        raise SiteError(f"No Dask scheduler answers at {address}: {error}") from error
+    # TypeError: a tls:// address for which neither the options nor the environment have certificates.
+    except (OSError, TimeoutError, ValueError, TypeError) as error:
+        reason = " ".join(str(error).split())
+        raise SiteError(f"No Dask scheduler answers at {address}: {reason}") from error
     with client:
         yield client
 
@@ -136,88 +91,97 @@ def _coffea_casa(options: SiteOptions) -> AbstractContextManager[Client]:
 
 
 @contextmanager
-def _scaled(cluster: Any, options: SiteOptions) -> Iterator[Client]:
-    with cluster, Client(cluster) as client:
-        cluster.scale(options.workers or 4)
-        yield client
-
-
-def _slurm(options: SiteOptions) -> AbstractContextManager[Client]:
-    from dask_jobqueue import SLURMCluster
-
-    return _scaled(SLURMCluster(**_batch_job(options), queue=options.queue), options)
-
-
-def _htcondor(options: SiteOptions) -> AbstractContextManager[Client]:
-    from dask_jobqueue import HTCondorCluster
-
-    return _scaled(HTCondorCluster(**_batch_job(options), disk="2GiB"), options)
-
-
-def _lxplus(options: SiteOptions) -> AbstractContextManager[Client]:
-    from dask_lxplus import CernCluster
-
-    job = {"cores": 1, "memory": options.memory or "4GiB", "disk": "2GiB", "lcg": True}
-    ports = {"worker_extra_args": ["--worker-port 10000:10100"]}  # the open range of the site
-    return _scaled(CernCluster(**job, **ports), options)
-
-
-@contextmanager
 def _gateway(options: SiteOptions) -> Iterator[Client]:
     from dask_gateway import Gateway
 
+    if options.address is not None:
+        refuse_plain(options.address, insecure=options.insecure)
     with Gateway(options.address) as gateway, gateway.new_cluster() as cluster:
-        cluster.scale(options.workers or 4)
+        cluster.scale(options.workers or N_JOBS)
         with cluster.get_client() as client:
             yield client
 
 
-def _batch_job(options: SiteOptions) -> dict[str, Any]:
-    exports = [f"export {name}={value}" for name, value in WORKER_ENVIRONMENT.items()]
-    return {
-        "cores": 1,
-        "processes": 1,
-        "memory": options.memory or "4GiB",
-        "walltime": BATCH_WALLTIME,
-        "job_script_prologue": exports,
-    }
-
+_JOINED = ("address", "tls_ca", "tls_cert", "tls_key", "insecure")
+_BATCH = ("workers", "memory", "interface", "shared_directory")
+_JOBQUEUE = {"dask_jobqueue": "dask-jobqueue", "cryptography": "cryptography"}
+_LXPLUS = {"dask_lxplus": "dask-lxplus", "cryptography": "cryptography"}
+_CONDOR = ("condor_submit", "condor_rm")
 
 SITES: Mapping[str, Site] = {
-    "local": Site("this machine: one-thread worker processes on loopback", _local, ships_code=False),
-    "coffea-casa": Site("coffea-casa: the notebook's own scheduler (tls://localhost:8786)", _coffea_casa),
-    "swan": Site("SWAN: --address from its Dask panel, TLS from the environment", _address),
-    "lxplus": Site("CERN lxplus: HTCondor workers", _lxplus, requires=("dask_lxplus",)),
-    "slurm": Site("a Slurm batch system", _slurm, ships_code=False, requires=("dask_jobqueue",)),
-    "htcondor": Site("an HTCondor pool", _htcondor, requires=("dask_jobqueue",)),
-    "gateway": Site("a Dask Gateway (--address of the gateway)", _gateway, requires=("dask_gateway",)),
-    "address": Site("any running scheduler: --address, with TLS files if it asks for them", _address),
+    "local": Site(
+        "this machine: one-thread worker processes on loopback",
+        _local,
+        ("workers", "memory"),
+        ships_code=False,
+    ),
+    "coffea-casa": Site(
+        "coffea-casa: the notebook's own scheduler (tls://localhost:8786)", _coffea_casa, _JOINED
+    ),
+    "swan": Site("SWAN: --address from its Dask panel, TLS from the environment", _address, _JOINED),
+    "lxplus": Site("CERN lxplus: HTCondor workers", lxplus, _BATCH, requires=_LXPLUS, commands=_CONDOR),
+    "slurm": Site(
+        "a Slurm batch system",
+        slurm,
+        (*_BATCH, "queue"),
+        ships_code=False,
+        requires=_JOBQUEUE,
+        commands=("sbatch", "scancel"),
+    ),
+    "htcondor": Site("an HTCondor pool", htcondor, _BATCH, requires=_JOBQUEUE, commands=_CONDOR),
+    "gateway": Site(
+        "a Dask Gateway (--address of the gateway)",
+        _gateway,
+        ("workers", "address", "insecure"),
+        requires={"dask_gateway": "dask-gateway"},
+    ),
+    "address": Site(
+        "any running scheduler: --address, with TLS files if it asks for them", _address, _JOINED
+    ),
 }
 
 
 @contextmanager
 def connect(site: str = "local", **options: Any) -> Iterator[Client]:
-    """Opens a client on a site and closes all of it afterwards.
+    """Opens a client on a site whose first worker is there, and closes all of it afterwards.
 
     Args:
         site: a name of `SITES`.
         options: fields of `SiteOptions`, e.g. `workers=2`.
 
     Raises:
-        SiteError: unknown site or option, a missing package, no scheduler, or workers unlike us.
+        SiteError: unknown site or option, a missing package, no scheduler, no worker, or workers unlike us.
     """
-    from znought.facility.preflight import missing_packages, prepare_workers
+    from znought.facility.preflight import check_versions, ship_package, wait_for_worker
 
+    chosen = _chosen(site, options)
+    wanted = SiteOptions(**options)
+    wanted.refuse_unused(site, chosen.takes)
+    _refuse_lacking(site, chosen)
+    with dask.config.set({"znought.wait-min": wanted.wait_min}), chosen.open(wanted) as client:
+        wait_for_worker(client)
+        check_versions(client)
+        if chosen.ships_code:
+            ship_package(client)
+        yield client
+
+
+def _chosen(site: str, options: Mapping[str, Any]) -> Site:
     if site not in SITES:
         raise SiteError(unknown_name("site", site, SITES))
     known = SiteOptions.__dataclass_fields__
     for name in options:
         if name not in known:
             raise SiteError(unknown_name("site option", name, known))
-    lacking = missing_packages(SITES[site].requires)
+    return SITES[site]
+
+
+def _refuse_lacking(name: str, site: Site) -> None:
+    from znought.facility.preflight import missing_packages
+
+    lacking = [site.requires[module] for module in missing_packages(site.requires)]
     if lacking:
-        raise SiteError(f"Site {site!r} needs {', '.join(lacking)}: install znought[sites].")
-    with SITES[site].open(SiteOptions(**options)) as client:
-        if SITES[site].ships_code:
-            prepare_workers(client)
-        yield client
+        raise SiteError(f"Site {name!r} needs {', '.join(lacking)}: pip install 'znought[sites]'.")
+    absent = [command for command in site.commands if shutil.which(command) is None]
+    if absent:
+        raise SiteError(f"Site {name!r} needs the command {absent[0]}, which is not on the PATH here.")

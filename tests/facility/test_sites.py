@@ -5,18 +5,31 @@ import os
 import re
 import subprocess
 import sys
-import time
+import tomllib
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from distributed import Client, LocalCluster
 
 from znought.errors import SiteError
-from znought.facility.preflight import check_workers, missing_packages, package_archive, report_workers
+from znought.facility.preflight import (
+    check_versions,
+    check_workers,
+    missing_packages,
+    package_archive,
+    report_workers,
+    wait_for_worker,
+)
+from znought.facility.shipping import bring_modules
+from znought.facility.site_options import refuse_plain
 from znought.facility.sites import SITES, WORKER_ENVIRONMENT, Site, connect
+
+ROOT = Path(__file__).parents[2]
 
 
 def test_local_workers_have_one_thread_and_its_environment() -> None:
@@ -30,31 +43,128 @@ def test_local_workers_have_one_thread_and_its_environment() -> None:
         assert "train: every worker has what it needs" in lines
 
 
+# A process of a facility, which has every library but not this package.
+ABSENT = """
+import os, sys
+sys.path[:] = [entry for entry in sys.path if not os.path.isdir(os.path.join(entry, "znought"))]
+sys.meta_path[:] = [finder for finder in sys.meta_path if "editable" not in repr(finder)]
+sys.path_hooks[:] = [hook for hook in sys.path_hooks if "editable" not in repr(hook)]
+"""
+
+
+@dataclass
+class Facility:
+    """A scheduler and workers in processes of their own that do not know this package."""
+
+    directory: Path
+    stack: ExitStack
+
+    @property
+    def file(self) -> Path:
+        """Where the scheduler says how to reach it."""
+        return self.directory / "scheduler.json"
+
+    @property
+    def address(self) -> str:
+        """Of the scheduler."""
+        return str(json.loads(self.file.read_text())["address"])
+
+    def start(self, *arguments: str) -> None:
+        """Starts one of Dask's commands."""
+        process = subprocess.Popen(
+            [sys.executable, "-m", "dask", *arguments, "--no-dashboard", f"--scheduler-file={self.file}"],
+            cwd=self.directory,
+            env={**os.environ, "PYTHONPATH": str(self.directory)},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        self.stack.enter_context(process)
+        self.stack.callback(process.terminate)
+
+    def add_worker(self) -> None:
+        """One worker more, of one thread."""
+        self.start("worker", "--nthreads=1")
+
+
 @pytest.fixture
-def scheduler(tmp_path: Path) -> Iterator[str]:
-    """A scheduler and a worker in processes of their own, as a facility runs them."""
-    where = tmp_path / "scheduler.json"
-    dask = [sys.executable, "-m", "dask"]
-    quiet = {"cwd": tmp_path, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    commands = (
-        [*dask, "scheduler", "--host=127.0.0.1", "--port=0", "--no-dashboard", f"--scheduler-file={where}"],
-        [*dask, "worker", "--nthreads=1", "--no-dashboard", f"--scheduler-file={where}"],
-    )
+def facility(tmp_path: Path, wait_for_file: Callable[[Path], None]) -> Iterator[Facility]:
+    (tmp_path / "sitecustomize.py").write_text(ABSENT)
     with ExitStack() as stack:
-        for command in commands:
-            process = stack.enter_context(subprocess.Popen(command, **quiet))  # type: ignore[call-overload]
-            stack.callback(process.terminate)
-        deadline = time.monotonic() + 60
-        while not where.exists() and time.monotonic() < deadline:
-            time.sleep(0.1)
-        yield json.loads(where.read_text())["address"]
+        facility = Facility(tmp_path, stack)
+        facility.start("scheduler", "--host=127.0.0.1", "--port=0")
+        wait_for_file(facility.file)
+        facility.add_worker()
+        yield facility
 
 
-def test_an_address_is_joined_and_code_is_sent(scheduler: str) -> None:
-    with connect("address", address=scheduler) as client:
-        # Only builtins: the worker does not know this test.
-        (path,) = client.run(eval, "__import__('sys').path").values()
-        assert any(re.fullmatch(r"znought-[0-9a-f]{16}\.zip", Path(entry).name) for entry in path)
+def test_one_upload_serves_every_worker_that_comes(facility: Facility, tmp_path: Path) -> None:
+    for _ in range(3):
+        with connect("address", address=facility.address) as client:
+            plugins = client.run_on_scheduler(lambda dask_scheduler: list(dask_scheduler.worker_plugins))
+            shipped = [name for name in plugins if "shuffle" not in name]
+            assert len(shipped) == 1
+            assert re.fullmatch(r"znought-[0-9a-f]{16}", shipped[0])
+    (tmp_path / "own_cuts.py").write_text("PT_MIN_GEV = 15.0")
+    with connect("address", address=facility.address) as client:
+        bring_modules(client, {"own_cuts": tmp_path / "own_cuts.py"})
+        for _ in range(2):
+            facility.add_worker()
+        client.wait_for_workers(3, timeout=60)
+        check_workers(client, "process")
+        for worker in client.scheduler_info(n_workers=-1)["workers"]:
+            lacking = client.submit(missing_packages, ["json", "own_cuts"], workers=[worker], pure=False)
+            assert lacking.result(timeout=60) == []
+
+
+def test_new_content_takes_the_place_of_the_old(facility: Facility, monkeypatch: pytest.MonkeyPatch) -> None:
+    with connect("address", address=facility.address):
+        pass
+
+    def changed(directory: Path) -> Path:
+        archive = package_archive(directory)
+        with zipfile.ZipFile(archive, "a") as bundle:
+            bundle.writestr("znought/addition.py", "ANSWER = 42")
+        return archive.rename(directory / "znought-0123456789abcdef.zip")
+
+    monkeypatch.setattr("znought.facility.preflight.package_archive", changed)
+    with connect("address", address=facility.address) as client:
+        plugins = client.run_on_scheduler(lambda dask_scheduler: list(dask_scheduler.worker_plugins))
+        assert [name for name in plugins if "shuffle" not in name] == ["znought-0123456789abcdef"]
+        addition = client.submit(eval, "__import__('znought.addition').addition.ANSWER", pure=False)
+        assert addition.result(timeout=60) == 42
+
+
+def test_workers_without_the_package_are_named(facility: Facility) -> None:
+    with Client(facility.address) as client:
+        wait_for_worker(client)
+        with pytest.raises(SiteError, match=r"1 of 1 workers lack znought, which 'process' needs"):
+            check_workers(client, "process")
+
+
+@dataclass(frozen=True)
+class _Versions:
+    """A client of workers that run something else."""
+
+    workers: dict[str, dict[str, str]]
+
+    def get_versions(self) -> dict[str, Any]:
+        """As distributed answers."""
+        mine = {"packages": {"python": "3.11.7.final.0", "dask": "2026.8.0", "distributed": "2026.8.0"}}
+        others = {
+            name: {"packages": {**mine["packages"], **packages}} for name, packages in self.workers.items()
+        }
+        return {"client": mine, "scheduler": mine, "workers": others}
+
+
+def test_workers_of_other_versions_are_refused() -> None:
+    older = {"python": "3.12.1.final.0", "dask": "2026.7.0"}
+    versions = _Versions({"a": older, "b": {"python": "3.11.9.final.0"}, "c": older})
+    message = (
+        r"python 3\.12 instead of 3\.11 on 2 workers; dask 2026\.7\.0 instead of 2026\.8\.0 on 2 workers"
+    )
+    with pytest.raises(SiteError, match=message):
+        check_versions(cast(Client, versions))
+    check_versions(cast(Client, _Versions({"b": {"python": "3.11.9.final.0"}})))
 
 
 def test_the_archive_is_importable_and_named_by_content(tmp_path: Path) -> None:
@@ -97,6 +207,19 @@ def test_missing_packages_are_those_not_found() -> None:
             {"address": "tls://localhost:1", "tls_ca": "ca.pem"},
             "all of tls_ca, tls_cert and tls_key",
         ),
+        (
+            "address",
+            {"address": "tls://localhost:1", "tls_ca": "ca.pem", "tls_cert": "c.pem", "tls_key": "k.pem"},
+            "tls_ca: expected a file, received 'ca.pem'",
+        ),
+        ("address", {"address": "tls://127.0.0.1:1"}, "No Dask scheduler answers at tls://127.0.0.1:1: TLS"),
+        ("address", {"address": "tcp://192.0.2.7:8786"}, "is another host without encryption"),
+        ("swan", {"address": "dask.example:8786"}, "is another host without encryption"),
+        ("address", {"address": "ws://dask.example:8786"}, "is another host without encryption"),
+        ("gateway", {"address": "http://gateway.example"}, "is another host without encryption"),
+        ("local", {"queue": "short"}, "Site 'local' takes no queue. It takes: workers, memory, wait_min"),
+        ("local", {"insecure": True}, "Site 'local' takes no insecure"),
+        ("local", {"wait_min": 0}, "wait_min: expected at least 1, received 0"),
     ],
 )
 def test_wrong_use_is_one_line(site: str, options: dict[str, object], message: str) -> None:
@@ -114,10 +237,35 @@ def test_no_scheduler_is_one_line() -> None:
 
 
 def test_a_site_without_its_package_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    lacking = Site("nowhere", SITES["lxplus"].open, requires=("no_such_package",))
+    lacking = Site("nowhere", SITES["lxplus"].open, (), requires={"no_such_package": "no-such-package"})
     monkeypatch.setattr("znought.facility.sites.SITES", {"lxplus": lacking})
     with (
-        pytest.raises(SiteError, match=r"needs no_such_package: install znought\[sites\]"),
+        pytest.raises(SiteError, match=r"needs no-such-package: pip install 'znought\[sites\]'"),
         connect("lxplus"),
     ):
         pass
+
+
+def test_the_extra_has_what_sites_require() -> None:
+    extra = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]["sites"]
+    offered = {re.split("[<>=~ ]", requirement)[0] for requirement in extra}
+    for name, site in SITES.items():
+        assert set(site.requires.values()) <= offered, name
+        assert not missing_packages(site.requires), name
+
+
+def test_a_site_without_its_commands_says_which(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(SiteError, match="needs the command condor_submit"), connect("lxplus"):
+        pass
+
+
+def test_a_plain_address_is_taken_when_asked_for() -> None:
+    refuse_plain("tcp://192.0.2.7:9", insecure=True)
+
+
+@pytest.mark.parametrize(
+    "address", ["tcp://localhost:1", "127.0.0.1:1", "tcp://[::1]:1", "tls://far.example:1"]
+)
+def test_loopback_and_encryption_need_no_leave(address: str) -> None:
+    refuse_plain(address, insecure=False)

@@ -1,0 +1,44 @@
+"""Fixtures of the facility's tests."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture
+def wait_for_file() -> Callable[[Path], None]:
+    """A wait for a file that another process writes, whole."""
+
+    def wait(path: Path) -> None:
+        deadline = time.monotonic() + 60
+        while not (path.exists() and path.stat().st_size) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert path.exists(), f"{path} was not written"
+
+    return wait
+
+
+# Fakes of the batch systems' programs: they keep what they are given and answer as the real ones do.
+FAKES = {"sbatch": "Submitted batch job 7", "condor_submit": "1 job(s) submitted to cluster 7."}
+CANCELLING = ("scancel", "condor_rm")
+
+
+@pytest.fixture
+def queue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Directory in which fake programs leave submitted jobs as `job`, and arguments of cancelled ones."""
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    for name, answer in FAKES.items():
+        _program(programs / name, f'for last; do :; done; cp "$last" {tmp_path}/job; echo "{answer}"')
+    for name in CANCELLING:
+        _program(programs / name, f'echo "$@" >> {tmp_path}/cancelled')
+    monkeypatch.setenv("PATH", f"{programs}:/usr/bin:/bin")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    return tmp_path
+
+
+def _program(path: Path, script: str) -> None:
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
