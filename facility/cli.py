@@ -3,9 +3,9 @@
 import json
 import signal
 import sys
-from collections.abc import Callable
-from contextlib import ExitStack
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,6 +17,9 @@ from rich.table import Table
 from znought import __version__
 from znought.errors import ZnoughtError
 from znought.facility.cli_likelihood import serving_likelihoods
+from znought.facility.cli_site import with_site_options
+from znought.facility.interruption import ENDING, Interrupted, interruptible
+from znought.facility.site_options import SiteOptions
 
 # `znought --help` answers at once: what is slow to import is imported by the command that needs it.
 if TYPE_CHECKING:
@@ -39,8 +42,6 @@ console = Console(stderr=True)
 CardPath = Annotated[Path, typer.Argument(metavar="CARD", help="Analysis card (YAML).")]
 Output = Annotated[Path, typer.Option("--output", "-o", help="Directory for everything that is made.")]
 SiteName = Annotated[str, typer.Option("--site", help="Where the workers are: see `znought sites`.")]
-Workers = Annotated[int | None, typer.Option("--workers", min=1, help="Number of workers.")]
-Address = Annotated[str | None, typer.Option("--address", help="Scheduler, for sites that hand one out.")]
 Fileset = Annotated[Path | None, typer.Option("--fileset", help="An existing fileset.json to read.")]
 Scale = Annotated[float, typer.Option("--events-scale", min=1e-6, help="Multiplies all generated events.")]
 Force = Annotated[bool, typer.Option("--force", help="Redo what still holds.")]
@@ -48,8 +49,6 @@ From = Annotated[str | None, typer.Option("--from", metavar="STAGE", help="Redo 
 Unblind = Annotated[bool, typer.Option("--unblind", help="Show data in signal bins too (logged).")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON, last.")]
 DEFAULT_OUTPUT = Path("output")
-# As a shell reports a process that Ctrl-C ended.
-INTERRUPTED = 130
 # A log has no width of its own, and tables would lose their last columns to the usual 80.
 LOG_WIDTH = 120
 
@@ -70,70 +69,72 @@ STAGE_HELP = {
 
 @dataclass(frozen=True)
 class _Place:
-    """Which cluster, and how many workers."""
+    """Which cluster, and what the user says about it."""
 
     site: str
-    workers: int | None
-    address: str | None
+    options: SiteOptions
 
 
 @app.command()
+@with_site_options
 def run(
     card: CardPath,
     output: Output = DEFAULT_OUTPUT,
     site: SiteName = "local",
-    workers: Workers = None,
-    address: Address = None,
     fileset: Fileset = None,
     events_scale: Scale = 1.0,
     force: Force = False,
     start: From = None,
     unblind: Unblind = False,
     as_json: AsJson = False,
+    *,
+    options: SiteOptions,
 ) -> None:
     """The whole flow; stages that still hold are skipped."""
     from znought.facility.context import RunOptions
     from znought.facility.pipeline import whole
 
-    options = RunOptions(events_scale, fileset, unblind, force, start)
-    context = _execute(card, output, _Place(site, workers, address), options, whole)
+    wanted = RunOptions(events_scale, fileset, unblind, force, start)
+    context = _execute(card, output, _Place(site, options), wanted, whole)
     _show_results(context, as_json)
 
 
 @app.command()
+@with_site_options
 def simulate(
     card: CardPath,
     output: Output = DEFAULT_OUTPUT,
     site: SiteName = "local",
-    workers: Workers = None,
-    address: Address = None,
     events_scale: Scale = 1.0,
     force: Force = False,
+    *,
+    options: SiteOptions,
 ) -> None:
     """Generate the card's datasets with Pythia 8 and a parametrised detector."""
     from znought.facility.context import RunOptions
     from znought.facility.pipeline import single
 
-    options = RunOptions(events_scale=events_scale, force=force)
-    _execute(card, output, _Place(site, workers, address), options, single("simulate"))
+    wanted = RunOptions(events_scale=events_scale, force=force)
+    _execute(card, output, _Place(site, options), wanted, single("simulate"))
 
 
 def _stage_command(name: str) -> Callable[..., None]:
+    @with_site_options
     def command(
         card: CardPath,
         output: Output = DEFAULT_OUTPUT,
         site: SiteName = "local",
-        workers: Workers = None,
-        address: Address = None,
         fileset: Fileset = None,
         force: Force = False,
         as_json: AsJson = False,
+        *,
+        options: SiteOptions,
     ) -> None:
         from znought.facility.context import RunOptions
         from znought.facility.pipeline import single
 
-        options = RunOptions(fileset=fileset, force=force)
-        _execute(card, output, _Place(site, workers, address), options, single(name))
+        wanted = RunOptions(fileset=fileset, force=force)
+        _execute(card, output, _Place(site, options), wanted, single(name))
         if as_json:
             typer.echo(json.dumps({"stage": name, "output": str(output)}))
 
@@ -162,10 +163,11 @@ def check(
 
 
 @app.command()
+@with_site_options
 def sites(
     check: Annotated[str | None, typer.Option("--check", metavar="SITE", help="Open it and look.")] = None,
-    workers: Workers = None,
-    address: Address = None,
+    *,
+    options: SiteOptions,
 ) -> None:
     """Which sites are configured, and a pre-flight of one."""
     from znought.facility.preflight import report_workers
@@ -177,7 +179,7 @@ def sites(
             table.add_row(name, site.description)
         Console().print(table)
         return
-    with connect(check, workers=workers, address=address) as client:
+    with _interruptible(), connect(check, **asdict(options)) as client:
         for line in report_workers(client):
             typer.echo(line)
 
@@ -209,22 +211,30 @@ def _execute(card: Path, output: Path, place: _Place, options: "RunOptions", pla
     from znought.facility.sites import connect
     from znought.facility.workspace import Workspace
 
+    with _interruptible(), ExitStack() as stack:
+
+        @cache
+        def cluster() -> "Client":
+            return stack.enter_context(connect(place.site, **asdict(place.options)))
+
+        read, found = load_with_analysis(card)
+        context = Context(read, Workspace(output), options, Terminal(console), cluster, found)
+        run_stages(context, plan(context))
+        return context
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Leaves with the status of the signal, once all clusters are closed."""
     try:
-        with ExitStack() as stack:
-
-            @cache
-            def cluster() -> "Client":
-                return stack.enter_context(connect(place.site, workers=place.workers, address=place.address))
-
-            read, found = load_with_analysis(card)
-            context = Context(read, Workspace(output), options, Terminal(console), cluster, found)
-            run_stages(context, plan(context))
-            return context
-    except KeyboardInterrupt:
-        # The cluster is closed; a late signal must not break into the interpreter's own farewell.
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        with interruptible():
+            yield
+    except Interrupted as signalled:
+        # A late signal must not break into the interpreter's own farewell.
+        for number in ENDING:
+            signal.signal(number, signal.SIG_IGN)
         console.print("\nInterrupted: the same command again resumes.", highlight=False)
-        raise typer.Exit(INTERRUPTED) from None
+        raise typer.Exit(signalled.status) from None
 
 
 def _show_results(context: "Context[Any]", as_json: bool) -> None:
