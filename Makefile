@@ -12,7 +12,7 @@ SAMPLE ?= $(HOME)/.cache/znought/standard
 export OMP_NUM_THREADS ?= 1
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
-.PHONY: demo demo-smeft test sample check setup clean
+.PHONY: demo demo-smeft test test-sites sample check setup clean
 
 setup: $(VENV)/.done
 
@@ -41,6 +41,11 @@ check: setup
 # them, with its fixtures.
 test: check
 	$(BIN)/pytest -q -n 2 --dist loadfile --no-loadscope-reorder
+
+# Against real servers of Debian's packages, which this installs and starts on loopback: as root.
+test-sites: setup
+	tests/sites/slurm.sh start
+	$(BIN)/pytest -q tests/sites
 
 clean:
 	rm -rf $(DEMO) $(DEMO_SMEFT) build dist *.egg-info

@@ -1,0 +1,36 @@
+"""Real servers on loopback, started once for all tests of this folder (as root: `make test-sites`)."""
+
+import contextlib
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+SLURM = Path(__file__).with_name("slurm.sh")
+
+
+@pytest.fixture(scope="session")
+def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A Slurm of one node, with nothing in its queue; jobs leave their logs in a directory of the test."""
+    subprocess.run([SLURM, "start"], check=True, stdout=subprocess.DEVNULL)
+    with contextlib.chdir(tmp_path_factory.mktemp("slurm")):
+        yield
+    subprocess.run([SLURM, "stop"], check=True)
+
+
+def jobs() -> list[str]:
+    """Identifiers of the jobs that wait or run."""
+    listing = subprocess.run(
+        ["squeue", "-h", "-t", "PD,R", "-o", "%i"], check=True, capture_output=True, text=True
+    )
+    return listing.stdout.split()
+
+
+def wait_for_jobs(count: int, *, seconds: float = 60.0) -> list[str]:
+    """Identifiers of the jobs once there are so many, or as many as there are in the end."""
+    deadline = time.monotonic() + seconds
+    while len(jobs()) != count and time.monotonic() < deadline:
+        time.sleep(0.2)
+    return jobs()

@@ -1,0 +1,50 @@
+"""Runs on a real Slurm: a signal leaves nothing in the queue, and the numbers are those of this machine."""
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.integration.conftest import small_card, znought
+from tests.sites.conftest import jobs, wait_for_jobs
+
+pytestmark = pytest.mark.usefixtures("slurm")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_cancels_the_jobs(number: signal.Signals, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "znought.facility.cli", "simulate", str(small_card(tmp_path))]
+    command += ["--output", str(tmp_path / "output"), "--site", "slurm", "--workers", "2", "--memory", "2GiB"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=tmp_path) as process:
+        assert len(wait_for_jobs(2)) == 2
+        process.send_signal(number)
+        _, printed = process.communicate(timeout=60)
+    assert process.returncode == 128 + number, printed
+    assert "Interrupted: the same command again resumes." in printed
+    assert "Traceback" not in printed
+    assert not wait_for_jobs(0, seconds=10)
+
+
+def test_the_numbers_are_those_of_this_machine(tmp_path: Path) -> None:
+    card = small_card(tmp_path)
+    for site in ("local", "slurm"):
+        znought(
+            "run",
+            card,
+            "--output",
+            tmp_path / site,
+            "--site",
+            site,
+            "--workers",
+            2,
+            "--memory",
+            "3GiB",
+            "--json",
+        )
+    for name in ("cutflow.json", "binning.json", "results.json"):
+        here, there = (json.loads((tmp_path / site / name).read_text()) for site in ("local", "slurm"))
+        assert here == there, name
+    assert not jobs()
