@@ -79,7 +79,8 @@ def _refuse_shared_bins(channels: Sequence[Mapping[str, Any]]) -> None:
                 own += f", sample {sample['name']}" if kind == "shapesys" else ""
                 if owners.setdefault(name, own) != own:
                     raise DataError(
-                        f"factors {name} of MC statistics would serve {owners[name]} and {own}: rename a region."
+                        f"factors {name} of MC statistics would serve {owners[name]} and {own}: "
+                        "rename a region."
                     )
 
 
