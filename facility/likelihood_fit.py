@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import Field
+
 from znought.errors import DataError
 from znought.facility.progress import Reporter
 from znought.facility.records import Record
@@ -14,9 +16,12 @@ from znought.stats.formats.card_writer import write_card
 from znought.stats.formats.likelihood import Likelihood
 from znought.stats.formats.pyhf_json import to_spec
 from znought.stats.formats.reading import read_likelihood
+from znought.stats.goodness import goodness_of_fit
 from znought.stats.hs3 import write_hs3
+from znought.stats.impacts import GroupImpact, grouped_impacts
 from znought.stats.inference import DataKind, FitResult, fit_workspace, ranking
 from znought.stats.limits import Limit, cls_limit
+from znought.stats.prediction import fitted_parameters, predicted, prior_parameters
 from znought.stats.spec import Spec, asimov_channels
 
 __all__ = ["FileFit", "LikelihoodResults", "fit_file", "likelihood_tables"]
@@ -40,7 +45,10 @@ class LikelihoodResults(Record):
             signal of more than 5 standard deviations.
         limit_observed: the same for the data, when they are shown.
         impacts: systematic → shift of the parameter of interest for its down and up side, largest first.
+        groups: group of parameters → what it adds to the error, in quadrature; the card's own, if any.
         pulls: parameter → fitted value, error and pull (None for a free one).
+        goodness: −2 ln of the likelihood ratio to the saturated model, degrees of freedom and p-value; None
+            for an expectation, which fits perfectly.
         remarks: what was read, fitted or written in another meaning than its author's.
     """
 
@@ -54,7 +62,9 @@ class LikelihoodResults(Record):
     limit_expected: tuple[float, float, float, float, float] | None = None
     limit_observed: float | None = None
     impacts: dict[str, tuple[float, float]]
+    groups: dict[str, tuple[float, float]] = Field(default_factory=dict)
     pulls: dict[str, tuple[float, float, float | None]]
+    goodness: tuple[float, int, float] | None = None
     remarks: tuple[str, ...] = ()
 
 
@@ -74,7 +84,10 @@ class FileFit:
 
 
 def fit_file(path: Path, workspace: Workspace, reporter: Reporter, options: FileFit) -> LikelihoodResults:
-    """The fit of a file's likelihood, written to `results.json` with the likelihood in other formats.
+    """The fit of a file's likelihood, written to `results.json`.
+
+    Beside it, in `fit/`: the likelihood in other formats, and `yields.json` with every region's expected
+    events before and after the fit, with correlated errors.
 
     Args:
         path: a text card, a pyhf workspace or a description of templates.
@@ -94,8 +107,15 @@ def fit_file(path: Path, workspace: Workspace, reporter: Reporter, options: File
     remarks = [*likelihood.remarks, *_export(workspace.fit, likelihood, spec)]
     results = _fitted(path, likelihood, spec, reporter, options)
     results = results.model_copy(update={"remarks": (*remarks, *results.remarks)})
+    _write_yields(workspace.fit / "yields.json", spec, results.data)
     write_json(workspace.results, results.model_dump(mode="json"))
     return results
+
+
+def _write_yields(path: Path, spec: Spec, kind: DataKind) -> None:
+    stages = {"before": prior_parameters(spec), "after": fitted_parameters(spec, data=kind)}
+    yields = {name: [r.to_dict() for r in predicted(spec, found)] for name, found in stages.items()}
+    write_json(path, yields)
 
 
 def _export(folder: Path, likelihood: Likelihood, spec: Spec) -> Iterator[str]:
@@ -124,6 +144,7 @@ def _fitted(
         found = fit_workspace(spec, data=kind)
         advance(1, 3, "impacts")
         impacts = ranking(spec, data=kind) if options.impacts else ()
+        groups = _groups(likelihood, spec, kind, found) if options.impacts else ()
         advance(2, 3, "limit")
         limit, remarks = _limit(spec, kind, found)
         advance(3, 3, "")
@@ -138,9 +159,25 @@ def _fitted(
         limit_expected=None if limit is None else limit.expected,
         limit_observed=None if limit is None or kind == "expected" else limit.observed,
         impacts={impact.name: (impact.down, impact.up) for impact in impacts},
+        groups={group.group: (group.down, group.up) for group in groups},
         pulls={p.name: (p.value, p.error, p.pull) for p in found.parameters},
+        goodness=_goodness(spec, kind),
         remarks=(*found.warnings, *remarks),
     )
+
+
+def _groups(likelihood: Likelihood, spec: Spec, kind: DataKind, found: FitResult) -> tuple[GroupImpact, ...]:
+    """Impacts of the card's groups, as far as their members act on anything; else of the usual ones."""
+    known = {parameter.name for parameter in found.parameters}
+    members = {name: [m for m in named if m in known] for name, named in likelihood.groups.items()}
+    return grouped_impacts(spec, {name: named for name, named in members.items() if named} or None, data=kind)
+
+
+def _goodness(spec: Spec, kind: DataKind) -> tuple[float, int, float] | None:
+    if kind == "expected":
+        return None
+    found = goodness_of_fit(spec, data=kind)
+    return found.value, found.n_dof, found.p_value
 
 
 def _limit(spec: Spec, kind: DataKind, found: FitResult) -> tuple[Limit | None, tuple[str, ...]]:
@@ -160,6 +197,11 @@ def likelihood_tables(results: LikelihoodResults) -> tuple[ReportTable, ...]:
         (results.poi, f"{results.value:.4g}  [{low:.4g}, {high:.4g}]"),
         ("Z₀", "not defined" if results.z0 is None else f"{results.z0:.3g}"),
     ]
+    if results.goodness is not None:
+        value, n_dof, p_value = results.goodness
+        rows.append(
+            ("goodness of fit (saturated)", f"{value:.1f}, {n_dof} degrees of freedom, p = {p_value:.2g}")
+        )
     if results.limit_observed is not None:
         rows.append(("95 % CLs limit, observed", f"{results.limit_observed:.4g}"))
     if results.limit_expected is not None:

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
@@ -30,6 +31,7 @@ process 0 1
 rate 6 15
 lumi lnN 1.02 -
 norm lnN - 1.1
+theory group = norm
 """
 
 
@@ -52,8 +54,18 @@ def test_a_card_is_fitted_from_the_command_line(card: Path, tmp_path: Path) -> N
         "workspace.json",
         "hs3.json",
         "datacard.txt",
+        "yields.json",
     }
     assert "1.5" in shown.output
+    # One bin and a free signal: the fit is perfect.
+    assert results.goodness is not None
+    assert results.goodness[0] == pytest.approx(0.0, abs=1e-3)
+    assert list(results.groups) == ["total", "theory", "data statistics"]
+    total, theory, statistics = (np.hypot(*results.groups[name]) for name in results.groups)
+    assert statistics < total
+    assert theory == pytest.approx(np.hypot(0.25, 0.25), rel=0.1)
+    after = json.loads((output / "fit/yields.json").read_text())["after"]
+    assert sum(after[0]["total"]) == pytest.approx(24, abs=0.01)
 
 
 def test_the_written_files_give_the_same_fit(card: Path, tmp_path: Path) -> None:
