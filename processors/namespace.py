@@ -8,16 +8,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from znought.errors import unknown_name
+from znought.processors.kinematics import Momentum
 
-__all__ = ["GIVEN", "Objects", "is_array"]
+__all__ = ["GIVEN", "Objects", "n_entries"]
 
 GIVEN = ("cuts", "events", "is_data", "dataset", "era")
 """Names that are always there."""
 
 
-def is_array(value: object) -> bool:
-    """Whether a value has one entry per event, rather than being the same for all of them."""
-    return isinstance(value, ak.Array) or (isinstance(value, np.ndarray) and value.ndim > 0)
+def n_entries(value: object) -> int | None:
+    """Entries of a value that has one per event; None where it is the same for all of them."""
+    if isinstance(value, Momentum):
+        return len(value.pt)
+    if isinstance(value, ak.Array) or (isinstance(value, np.ndarray) and value.ndim > 0):
+        return len(value)
+    return None
 
 
 class Objects:
@@ -38,10 +43,11 @@ class Objects:
         if name not in self._values:
             raise AttributeError(unknown_name("object", name, sorted(self._values)))
         value = self._values[name]
-        if self._index is None or not is_array(value):
+        if self._index is None or n_entries(value) is None:
             return value
         if name not in self._sliced:
-            self._sliced[name] = value[self._index]
+            some = value.at(self._index) if isinstance(value, Momentum) else value[self._index]
+            self._sliced[name] = some
         return self._sliced[name]
 
     def __dir__(self) -> list[str]:

@@ -14,7 +14,7 @@ from znought.processors.canonical import CanonicalEvents
 from znought.processors.evaluated import WHOLE, Request
 from znought.processors.factors import Weighed
 from znought.processors.kept import ALL, WEIGHTS, Kept
-from znought.processors.namespace import GIVEN, Objects, is_array
+from znought.processors.namespace import GIVEN, Objects, n_entries
 from znought.processors.weights import Direction, Factors
 
 __all__ = ["Pass"]
@@ -80,8 +80,8 @@ class Pass:
             if name in GIVEN:
                 message = f"{name!r} is given already; the objects need another name."
                 raise self._caller.wrong("objects", function, message)
-            if is_array(value) and len(value) != self._n_events:
-                message = f"{name!r} has {len(value)} entries for {self._n_events} events."
+            if (found := n_entries(value)) is not None and found != self._n_events:
+                message = f"{name!r} has {found} entries for {self._n_events} events."
                 raise self._caller.wrong("objects", function, message)
         given_always = (self.request.cuts, self.events.array, chunk.is_data, chunk.dataset, chunk.era)
         return Objects({**given, **dict(zip(GIVEN, given_always, strict=True))})
