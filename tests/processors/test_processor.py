@@ -77,7 +77,7 @@ def test_columns_and_histograms_are_the_same_for_any_chunks(
         for size in (70, 10_000)
     ]
     assert runs[0].results["toy"].of(WHOLE).cutflows == runs[1].results["toy"].of(WHOLE).cutflows
-    for variation in (NOMINAL, "jer_down"):
+    for variation in (NOMINAL, "jer_up"):
         first, second = (_columns(run, variation) for run in runs)
         assert list(first)[:4] == ["run", "luminosityBlock", "event", "response"]
         for name, values in first.items():
