@@ -150,7 +150,9 @@ def _with_threshold(
     }
     rebuilt = Channel(channel, observed, _plain(entries, errors, poi))
     alone = sum((data for _, data in own.values()), zero) > 0
-    threshold = _effective(rebuilt, poi, with_signal=with_signal)[alone].max(initial=0.0)
+    # Bins without background have no effective event, and a threshold of zero makes every bin Gaussian.
+    lowest = 0.5 if alone.any() else 0.0
+    threshold = _effective(rebuilt, poi, with_signal=with_signal)[alone].max(initial=lowest)
     if not np.isfinite(threshold):
         return None
     mc_stat = McStat(name, float(threshold), with_signal)

@@ -95,6 +95,17 @@ def test_bins_of_few_effective_events_are_read_as_a_threshold() -> None:
     assert twice_nll(to_spec(likelihood), points) == pytest.approx(twice_nll(spec, points), abs=1e-12)
 
 
+def test_a_bin_without_background_is_read_as_a_threshold() -> None:
+    own = {"name": "mcstat_SR_signal", "type": "shapesys", "data": [0.0, 0.2]}
+    signal = [{"name": "mcstat_SR", "type": "staterror", "data": [0.1, 0.0]}, own]
+    spec: Json = workspace([{"name": "mcstat_SR", "type": "staterror", "data": [3.0, 0.0]}], signal)
+    spec["channels"][0]["samples"][1]["data"] = [50.0, 0.0]
+    likelihood = from_spec(spec)
+    assert likelihood.channels[0].mc_stat == McStat("mcstat_SR", 0.5)
+    points = random_points(likelihood, 3)
+    assert twice_nll(to_spec(likelihood), points) == pytest.approx(twice_nll(spec, points), abs=1e-12)
+
+
 def test_a_sideband_is_a_channel_of_one_count() -> None:
     likelihood = from_spec(workspace([{"name": "k", "type": "normfactor", "data": None}]))
     with_band = likelihood.__class__(likelihood.channels, sidebands=(Sideband("k", 4),))
