@@ -54,13 +54,12 @@ EOF
 }
 
 stop() {
-    for daemon in slurmd slurmctld; do
-        [ -s "$DIRECTORY/$daemon.pid" ] && kill "$(cat "$DIRECTORY/$daemon.pid")" 2>/dev/null || true
-    done
-    [ -s /run/munge/munged.pid ] && kill "$(cat /run/munge/munged.pid)" 2>/dev/null || true
-    for _ in $(seq 20); do
-        ss -Hxl | grep -q /run/munge/munge.socket || break
-        sleep 0.2
+    for file in "$DIRECTORY/slurmd.pid" "$DIRECTORY/slurmctld.pid" /run/munge/munged.pid; do
+        [ -s "$file" ] || continue
+        pid=$(cat "$file")
+        kill "$pid" 2>/dev/null || continue
+        # A daemon that still leaves would take the socket, or the file of its successor, with it.
+        for _ in $(seq 50); do kill -0 "$pid" 2>/dev/null || break; sleep 0.2; done
     done
 }
 
