@@ -144,6 +144,6 @@ def refuse_empty(analysis: Analysis, dataset: str, cutflow: Cutflow) -> None:
     """
     if cutflow.counts and cutflow.counts[0] > 0 and cutflow.counts[-1] == 0:
         row = cutflow.names[cutflow.counts.index(0)]
-        where = f"{place(analysis.select)}, select, " if analysis.select is not None else ""
+        where = "" if analysis.select is None else f"{place(analysis.select)}, select, "
         message = f"nothing is left of {cutflow.counts[0]} events after {row!r}"
         raise DataError(f"{where}dataset {dataset!r}: {message}.")

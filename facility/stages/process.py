@@ -24,7 +24,8 @@ from znought.facility.fileset import Fileset, file_states, read_fileset
 from znought.facility.repeats import refuse_repeats
 from znought.facility.runner import RunResult, process_fileset
 from znought.facility.workspace import Workspace, atomic_path, write_json
-from znought.processors.evaluated import WHOLE
+from znought.processors.evaluated import NOMINAL, WHOLE
+from znought.processors.plugin import refuse_empty
 from znought.processors.processor import AnalysisProcessor
 from znought.processors.weights import check_scale_factors
 
@@ -76,6 +77,8 @@ def process(context: Context[Card]) -> Iterable[Path]:
     names = [variable.name for variable in context.analysis.variables]
     for channel in request.channels:
         if not any(file.n_rows for entry in found.results.values() for file in entry.of(channel).columns):
+            for name, entry in found.results.items() if context.analysis.select is not None else ():
+                refuse_empty(context.analysis, name, entry.of(channel).cutflows[NOMINAL])
             where = f"Channel {channel}: no" if channel else "No"
             raise DataError(f"{where} event passes the selection; more events or looser cuts are needed.")
         for kind in ("simulation", "data", "alternative"):
