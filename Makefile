@@ -12,7 +12,7 @@ SAMPLE ?= $(HOME)/.cache/znought/standard
 export OMP_NUM_THREADS ?= 1
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
-.PHONY: demo demo-smeft test test-sites sample check setup clean
+.PHONY: demo demo-smeft test test-fuzz test-sites sample check setup clean
 
 setup: $(VENV)/.done
 
@@ -46,6 +46,10 @@ test: check
 test-sites: setup
 	tests/sites/slurm.sh start
 	$(BIN)/pytest -q tests/sites
+
+# Spoiled files and cards by the hundred, in two processes.
+test-fuzz: setup
+	$(BIN)/pytest -q -m fuzz tests/fuzz
 
 clean:
 	rm -rf $(DEMO) $(DEMO_SMEFT) build dist *.egg-info

@@ -9,7 +9,7 @@ from znought.facility.fileset import Fileset
 from znought.facility.runner import RunResult
 from znought.facility.workspace import Workspace, read_json
 
-__all__ = ["account", "data_lumi_ifb", "remarks"]
+__all__ = ["account", "data_lumi_ifb", "remarks", "stand_ins"]
 
 
 def account(card: Card, fileset: Fileset, found: RunResult) -> dict[str, Any]:
@@ -50,6 +50,15 @@ def remarks(ledger: Mapping[str, Any]) -> list[str]:
     return found
 
 
+def stand_ins(ledger: Mapping[str, Any]) -> list[str]:
+    """One sentence for every input that something stands in for, with the datasets that it is of."""
+    owners: dict[tuple[str, str], list[str]] = {}
+    for name, entry in ledger["datasets"].items():
+        for item in entry["substitutes"].items():
+            owners.setdefault(item, []).append(name)
+    return [f"{name}: {note} ({', '.join(of)})." for (name, note), of in owners.items()]
+
+
 def _consequence(entry: Mapping[str, Any]) -> str:
     if not entry["is_data"]:
         return "its normalisation follows from the files that remain"
@@ -70,6 +79,7 @@ def _entry(fileset: Fileset, found: RunResult, name: str) -> dict[str, Any]:
         "files_lost": [
             {"path": skip.path, "events": skip.n_events, "reason": skip.reason} for skip in skipped
         ],
+        "substitutes": _substitutes(found, name, metadata),
         "replicas": {
             path: sorted(found.read_from[path])
             for path in fileset[name]["files"]
@@ -84,6 +94,14 @@ def _entry(fileset: Fileset, found: RunResult, name: str) -> dict[str, Any]:
         entry |= {"events_lost": lost, "lost_fraction": fraction, "lumi_ifb": lumi}
         entry["analysed_lumi_ifb"] = None if lumi is None else lumi * (1.0 - fraction)
     return entry
+
+
+def _substitutes(found: RunResult, name: str, metadata: Mapping[str, Any]) -> dict[str, str]:
+    """Input → what stands in for it, by the format or by the card."""
+    declared = dict(found.results[name].substitutes) if name in found.results else {}
+    if metadata.get("identity") == "file":
+        declared["identity"] = "file and entry, as the card declares"
+    return declared
 
 
 def _events_lost(name: str, entry: Mapping[str, Any], *, declared: int | None) -> int:

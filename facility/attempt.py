@@ -5,11 +5,12 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 from uuid import UUID
 
+from znought.errors import ReadError
 from znought.facility.ledger import PlannedChunk
 from znought.facility.memory import keep_freed_memory
 from znought.processors.dialects.view import Entries
 from znought.processors.result import DatasetResult
-from znought.processors.source import READ_ERRORS, by_health, kept_tree, note_failure
+from znought.processors.source import by_health, kept_tree, note_failure
 
 __all__ = ["Outcome", "Processor", "Task", "attempt"]
 
@@ -78,11 +79,11 @@ def _processed(task: Task, processor: Processor) -> tuple[str, DatasetResult]:
     for replica in others:
         try:
             return replica, _read_and_processed(task, replica, processor)
-        except READ_ERRORS:
+        except ReadError:
             note_failure(replica)
     try:
         return last, _read_and_processed(task, last, processor)
-    except READ_ERRORS:
+    except ReadError:
         note_failure(last)
         raise
 

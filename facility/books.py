@@ -1,13 +1,17 @@
 """From what a processor found to expected events: scales, cutflow and column files of any analysis."""
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from functools import reduce
+from operator import add
 from pathlib import Path
 from typing import Any
 
 from znought.errors import DataError
 from znought.facility.card_base import Card
+from znought.facility.generated import refuse_partial_total
 from znought.facility.runner import RunResult
+from znought.facility.samples import extensions
 from znought.facility.workspace import write_text
 from znought.processors.cutflow import Cutflow, table_csv, table_latex
 from znought.processors.dialects.sums import GeneratedSums
@@ -34,10 +38,11 @@ FlowEntry = dict[str, list[float]]
 
 
 def scales_of(card: Card, found: RunResult) -> dict[str, Normalisation | None]:
-    """Scale of every dataset of a run at the card's luminosity.
+    """Scale of every dataset of a run at the card's luminosity; extensions of one sample share theirs.
 
     Raises:
-        DataError: a simulated dataset without a cross section or without its sum of weights.
+        DataError: a simulated dataset without a cross section or without its sum of weights, or with a sum
+            that counts files which were left out.
     """
     return {name: _scale(card, name, found) for name in found.results}
 
@@ -48,15 +53,40 @@ def _scale(card: Card, name: str, found: RunResult) -> Normalisation | None:
         return None
     if dataset.xsec_pb is None:
         raise DataError(f"Dataset {name!r} has no cross section (xsec_pb).")
-    given = dataset.generated_sumw
-    return normalise(
-        found.sums[name] if given is None else GeneratedSums(sumw=ExactSum.of(given), n_attempted=None),
+    parts = {other: _sums(card, other, found) for other in extensions(card.datasets, name)}
+    known = [sums for sums in parts.values() if sums is not None]
+    # Totals of extensions are sums over different events, unlike those that files of one dataset repeat.
+    together = reduce(add, (replace(sums, is_total=False) for sums in known), GeneratedSums())
+    scale = normalise(
+        together if len(known) == len(parts) else None,
         dataset=name,
         lumi_ifb=card.lumi_ifb,
         xsec_pb=dataset.xsec_pb * dataset.branching_ratio,
         k_factor=dataset.k_factor,
         filter_efficiency=dataset.filter_efficiency,
     )
+    return scale if len(parts) == 1 else _share(scale, parts[name])
+
+
+def _share(scale: Normalisation, mine: GeneratedSums | None) -> Normalisation:
+    """The scale of a sample, with the sums of the one dataset of it."""
+    if mine is None:
+        return scale
+    sumw, sumw2 = float(mine.sumw), float(mine.sumw2)
+    effective = sumw**2 / sumw2 if sumw2 > 0.0 else float(mine.n_events)
+    return replace(scale, sumw=sumw, sumw2=sumw2, n_generated=mine.n_events, effective_events=effective)
+
+
+def _sums(card: Card, name: str, found: RunResult) -> GeneratedSums | None:
+    """Sums over the generated events of the files that count, or the card's.
+
+    Raises:
+        DataError: the sum is that of all files, and some were left out.
+    """
+    given = card.datasets[name].generated_sumw
+    files = [file for file in found.files if file.dataset == name]
+    refuse_partial_total(name, files, found.skipped, given=given)
+    return found.sums[name] if given is None else GeneratedSums(sumw=ExactSum.of(given), n_attempted=None)
 
 
 def scale_entry(scale: Normalisation | None) -> dict[str, float]:
@@ -82,7 +112,7 @@ def column_files(directory: Path, found: RunResult) -> list[Path]:
 def cutflow_by_process(card: Card, found: RunResult, scales: Scales, channel: str) -> dict[str, Any]:
     """Raw and expected events after each cut with efficiencies, per process, as `cutflow.json` holds them."""
     flows = _by_process(card, found, scales, channel)
-    cuts = next(iter(flows.values())).names if flows else ()
+    cuts = _cuts(found, channel)
     processes: dict[str, dict[str, Any]] = {}
     for process, flow in flows.items():
         datasets = [name for name in found.results if card.datasets[name].process == process]
@@ -119,9 +149,24 @@ def cutflow_tables(card: Card, path: Path, found: RunResult, scales: Scales, cha
     return list(texts)
 
 
+def _cuts(found: RunResult, channel: str) -> tuple[str, ...]:
+    """Names of the cuts of a channel.
+
+    Raises:
+        DataError: not a single event was read.
+    """
+    flows = (result.of(channel).cutflows.get(NOMINAL) for result in found.results.values())
+    first = next((flow for flow in flows if flow is not None), None)
+    if first is None:
+        names = ", ".join(found.results)
+        raise DataError(f"No dataset holds an event: every tree of {names} is empty.")
+    return first.names
+
+
 def _flow(found: RunResult, dataset: str, scales: Scales, channel: str) -> Cutflow:
-    """Cutflow of one dataset in expected events."""
-    flow = found.results[dataset].of(channel).cutflows.get(NOMINAL, Cutflow())
+    """Cutflow of one dataset in expected events; zeros where its trees are empty."""
+    empty = Cutflow.empty(_cuts(found, channel))
+    flow = found.results[dataset].of(channel).cutflows.get(NOMINAL, empty)
     return flow.scaled(scale_entry(scales[dataset])["scale"])
 
 

@@ -19,6 +19,7 @@ from znought.facility.card_sections import (
     check_known,
     refuse_overlaps,
 )
+from znought.facility.samples import refuse_doubled_samples, refuse_idle_keys
 from znought.models.training import TrainingConfig
 from znought.processors.evaluated import WHOLE, Request
 from znought.processors.regions import regions_from_card
@@ -81,10 +82,13 @@ class Card(Section):
     def _datasets_agree(self) -> "Card":
         for name, dataset in self.datasets.items():
             check_known(f"datasets.{name}", "process", dataset.process, self.processes)
-            if dataset.xsec_pb is None and self.processes[dataset.process].kind != "data":
+            is_data = self.processes[dataset.process].kind == "data"
+            if dataset.xsec_pb is None and not is_data:
                 message = "simulation needs a cross section (xsec_pb), none was given"
                 raise ValueError(f"datasets.{name}: {message}.")
+            refuse_idle_keys(name, dataset, is_data=is_data)
         refuse_overlaps(self.datasets)
+        refuse_doubled_samples(self.datasets, self.of_kind("simulation"))
         regions_from_card(self.regions)
         return self
 

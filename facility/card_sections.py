@@ -73,10 +73,11 @@ class Dataset(Section):
         era: when the detector was as it is here, such as "2017": working points depend on it.
         identity: of simulation, "file" where independent jobs number their events alike: an event is then
             told from others by its file and entry, not by its run, block and number.
-        sample: what the dataset is a part of, if its process is stitched together from several; the process
-            itself unless given.
+        sample: what the dataset is a part of. Datasets of one sample without ranges are extensions of each
+            other: they share the cross section, and their sums of weights are added.
         generator_range: generator-level variable → (lower, upper) that the dataset was generated in, None
-            for an open side. Datasets of one sample must not overlap: where one declares a range, all must.
+            for an open side. Datasets of one sample (the process unless given) that declare ranges are
+            stitched together, each with its own cross section: their ranges must not overlap.
     """
 
     process: str
@@ -85,7 +86,7 @@ class Dataset(Section):
     k_factor: Annotated[float, Field(gt=0)] = 1.0
     filter_efficiency: Annotated[float, Field(gt=0, le=1)] | None = None
     generated_sumw: Annotated[float, Field(gt=0)] | None = None
-    files: tuple[str | tuple[str, ...], ...] = ()
+    files: tuple[str | Annotated[tuple[str, ...], Field(min_length=1)], ...] = ()
     tree: str | None = None
     recipe: str | None = None
     n_events: Annotated[int, Field(ge=0)] = 0

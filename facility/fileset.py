@@ -30,6 +30,10 @@ def metadata(card: Card, dataset: str) -> dict[str, Any]:
         kept["identity"] = "file"
     if is_data and entry.n_events:
         kept["n_events"] = entry.n_events
+    if not is_data:
+        kept["normalised"] = True
+    if entry.generated_sumw is not None:
+        kept["generated_sumw"] = entry.generated_sumw
     return kept
 
 
@@ -121,14 +125,45 @@ def read_fileset(path: Path, card: Card) -> Fileset:
     """
     if not path.exists() and any(dataset.files for dataset in card.datasets.values()):
         return fileset_of_card(card)
-    fileset = {name: _absolute(path, entry) for name, entry in read_json(path).items()}
-    for name in fileset:
+    fileset = {name: _absolute(path, entry) for name, entry in _content(path).items()}
+    for name, entry in fileset.items():
         if name not in card.datasets:
             raise CardError(f"{path}: {unknown_name('dataset', name, card.datasets)}")
+        entry["metadata"] = _agreeing(path, name, entry["metadata"], metadata(card, name))
     lacking = [name for name in card.datasets if name not in fileset]
     if lacking:
         raise CardError(f"{path} lacks the datasets {', '.join(lacking)} of the card.")
     return fileset
+
+
+def _content(path: Path) -> dict[str, Any]:
+    """What a fileset's file holds.
+
+    Raises:
+        DataError: it is no mapping of datasets to their files.
+    """
+    content = read_json(path)
+    if not isinstance(content, dict):
+        raise DataError(f"{path}: expected datasets with their files, received {type(content).__name__}.")
+    for name, entry in content.items():
+        if not (isinstance(entry, dict) and isinstance(entry.get("files"), dict)):
+            raise DataError(f'{path}: {name}: expected {{"files": {{path: tree}}, "metadata": {{…}}}}.')
+    return content
+
+
+def _agreeing(path: Path, name: str, stated: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """Metadata of a dataset: the card's, and what the fileset alone knows.
+
+    Raises:
+        CardError: the fileset was written for another card.
+    """
+    for key in ("process", "is_data", "lumi_ifb"):
+        if key in stated and key in wanted and stated[key] != wanted[key]:
+            raise CardError(
+                f"{path}: {name} has {key} {stated[key]!r}, the card says {wanted[key]!r}: write the fileset "
+                "anew or mend the card."
+            )
+    return {**stated, **wanted, **{key: stated[key] for key in ("lumi_ifb", "n_events") if key in stated}}
 
 
 def _absolute(path: Path, entry: Mapping[str, Any]) -> dict[str, Any]:
@@ -140,7 +175,7 @@ def _absolute(path: Path, entry: Mapping[str, Any]) -> dict[str, Any]:
     for name in files:
         if not (name.startswith(REMOTE) or name in replicas or Path(name).is_file()):
             raise DataError(f"{path} names {name}, which does not exist.")
-    found = {"files": files, "metadata": dict(entry["metadata"])}
+    found = {"files": files, "metadata": dict(entry.get("metadata", {}))}
     return found | {"replicas": replicas} if replicas else found
 
 

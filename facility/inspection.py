@@ -3,10 +3,12 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from znought.errors import DataError
-from znought.processors.dialects.files import inspect_file
+from znought.processors.dialects.files import FileSummary, inspect_file
+from znought.processors.dialects.working_points import BTAG_FIELDS, WORKING_POINTS
 
 __all__ = ["describe"]
 
@@ -26,21 +28,39 @@ def describe(path: str) -> Iterator[str]:
 def _parquet(path: Path) -> Iterator[str]:
     if not path.is_file():
         raise DataError(f"{path}: no such file.")
-    file = pq.ParquetFile(path)
+    try:
+        file = pq.ParquetFile(path)
+    except (pa.ArrowException, OSError) as error:
+        reason = " ".join(str(error).split())[:160]
+        raise DataError(f"{path}: truncated, damaged or no parquet file ({reason}).") from error
     yield f"{path}: parquet, {file.metadata.num_rows} rows in {file.metadata.num_row_groups} row groups"
     for field in file.schema_arrow:
         yield f"  {field.name}: {field.type}"
+
+
+def _btag(summary: FileSummary) -> Iterator[str]:
+    """Working points that a dataset of such files takes, by era."""
+    branches = [summary.layout.branches[name] for name in BTAG_FIELDS if name in summary.layout.branches]
+    for branch in branches[:1]:
+        known = WORKING_POINTS.get(branch, {})
+        values = ", ".join(f"{value:g} ({era})" for era, value in known.items())
+        yield f"  b-tag {branch}: working point {values or 'in no public file, the card must give it'}"
 
 
 def _root(path: str) -> Iterator[str]:
     summary = inspect_file(path)
     yield f"{path}: tree {summary.tree}, {summary.n_events} events, dialect {summary.dialect}"
     for name, stand_in in summary.layout.substitutes.items():
-        yield f"  {name}: not in this format, {stand_in} stands in"
-    for name in summary.layout.missing:
-        yield f"  {name}: missing, and nothing stands in"
+        yield f"  {name}: substitute declared: {stand_in}"
+    for name, tried in summary.layout.missing.items():
+        yield f"  {name}: missing, nothing stands in for {' or '.join(tried)}"
+    yield from _btag(summary)
     sums = summary.sums
     if sums is None:
-        yield "  no sum of generated weights: cannot be normalised (data need none)"
+        yield (
+            "  no sum of generated weights: simulation needs generated_sumw in the card, the signed sum "
+            "over all "
+            "generated events"
+        )
     else:
         yield f"  generated events {sums.n_events}, sum of weights {float(sums.sumw):g}"

@@ -7,7 +7,20 @@ from itertools import pairwise
 from znought.errors import DataError, LedgerError
 from znought.processors.dialects.files import FileSummary
 
-__all__ = ["PlannedChunk", "PlannedFile", "Skipped", "close", "due", "plan_chunks", "refuse_duplicates"]
+__all__ = [
+    "Failure",
+    "PlannedChunk",
+    "PlannedFile",
+    "Skipped",
+    "close",
+    "due",
+    "plan_chunks",
+    "refuse_duplicates",
+    "refuse_empty",
+]
+
+
+_SHOWN = 3
 
 
 @dataclass(frozen=True)
@@ -49,6 +62,19 @@ class PlannedChunk:
 
 
 @dataclass(frozen=True)
+class Failure:
+    """Why a chunk came to nothing.
+
+    Attributes:
+        reason: one line.
+        is_unread: its file could not be read; anything else must not decide which events count.
+    """
+
+    reason: str
+    is_unread: bool
+
+
+@dataclass(frozen=True)
 class Skipped:
     """One file that was left out, with everything it would have contributed.
 
@@ -83,6 +109,27 @@ def refuse_duplicates(files: Iterable[PlannedFile]) -> None:
         raise DataError(message)
 
 
+def refuse_empty(files: Mapping[str, Collection[str]], skipped: Sequence[Skipped]) -> None:
+    """Refuse a run in which nothing of a dataset is left.
+
+    Args:
+        files: dataset → its files.
+        skipped: files that were left out.
+
+    Raises:
+        DataError: every file of a dataset was left out.
+    """
+    for dataset, paths in files.items():
+        lost = [skip for skip in skipped if skip.dataset == dataset]
+        if paths and len(lost) == len(paths):
+            listed = "; ".join(f"{skip.path} ({skip.reason})" for skip in lost[:_SHOWN])
+            more = f"; and {len(lost) - _SHOWN} more" if len(lost) > _SHOWN else ""
+            message = (
+                f"Dataset {dataset!r}: every one of its {len(lost)} files would be left out: {listed}{more}"
+            )
+            raise DataError(f"{message}. Mend the files or take the dataset out of the card.")
+
+
 def plan_chunks(files: Sequence[PlannedFile], *, chunk_size: int) -> tuple[PlannedChunk, ...]:
     """Chunks of at most `chunk_size` entries that cover every file exactly once, in the fileset's order."""
     if chunk_size < 1:
@@ -110,7 +157,7 @@ def close(
     files: Sequence[PlannedFile],
     planned: Sequence[PlannedChunk],
     processed: Sequence[PlannedChunk],
-    failures: Mapping[PlannedChunk, str],
+    failures: Mapping[PlannedChunk, Failure],
     *,
     allow_skip: bool,
 ) -> tuple[Skipped, ...]:
@@ -120,15 +167,15 @@ def close(
         files: every file that opened.
         planned: the chunks of these files.
         processed: chunks that returned a result, in any order.
-        failures: reason for every chunk that did not.
-        allow_skip: leave out files with failed chunks, as a whole, instead of stopping.
+        failures: why, for every chunk that did not.
+        allow_skip: leave out files that could not be read, as a whole, instead of stopping.
 
     Returns:
         The files left out; empty unless `allow_skip`.
 
     Raises:
         LedgerError: a chunk was processed twice or was never planned, the chunks do not cover a file, or
-            chunks failed and skipping is not allowed.
+            chunks failed and skipping is not allowed, or not for this reason.
     """
     _check_coverage(files, planned)
     if len(set(processed)) != len(processed) or not set(processed) <= set(planned):
@@ -137,10 +184,12 @@ def close(
     lost = due(planned, processed)
     if not lost:
         return ()
-    reasons = {chunk.path: failures.get(chunk, "no result came back") for chunk in lost}
-    if not allow_skip:
+    nothing = Failure("no result came back", is_unread=False)
+    reasons = {chunk.path: failures.get(chunk, nothing).reason for chunk in lost}
+    if not (allow_skip and all(failures.get(chunk, nothing).is_unread for chunk in lost)):
         listed = "; ".join(f"{path} ({reason})" for path, reason in reasons.items())
-        message = f"{len(lost)} of {len(planned)} chunks were not processed: {listed}"
+        only = "; allow_skip leaves out files that cannot be read, no others" if allow_skip else ""
+        message = f"{len(lost)} of {len(planned)} chunks were not processed: {listed}{only}"
         raise LedgerError(message)
     return tuple(
         Skipped(file.dataset, file.summary.path, file.summary.n_events, reasons[file.summary.path])

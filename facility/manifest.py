@@ -9,7 +9,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
-from functools import cache
+from functools import cache, lru_cache
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,7 +19,18 @@ import znought
 from znought.errors import StageError
 from znought.facility.workspace import read_json, write_json
 
-__all__ = ["FileRecord", "Manifest", "StageRecord", "fingerprint", "source_digest"]
+__all__ = [
+    "MANIFEST",
+    "FileRecord",
+    "Manifest",
+    "StageRecord",
+    "fingerprint",
+    "recorded_files",
+    "source_digest",
+]
+
+MANIFEST = "manifest.json"
+"""Its name in an output directory."""
 
 VERSIONS_OF = ("coffea", "awkward", "uproot", "keras", "tensorflow", "scikit-learn", "hist", "numpy")
 
@@ -113,6 +124,19 @@ class Manifest:
 
     def _save(self, stages: Mapping[str, StageRecord]) -> None:
         write_json(self.path, {"stages": {name: asdict(record) for name, record in stages.items()}})
+
+
+def recorded_files(path: Path) -> Mapping[str, int]:
+    """Every file that a finished stage has written, below the manifest's directory → its size in bytes."""
+    status = path.stat()
+    return _recorded_files(path, status.st_size, status.st_mtime_ns)
+
+
+@lru_cache(maxsize=4)
+def _recorded_files(path: Path, size: int, mtime_ns: int) -> Mapping[str, int]:
+    """The same; read again when the manifest changes."""
+    stages = read_json(path)["stages"].values()
+    return {name: int(file["size"]) for stage in stages for name, file in stage["outputs"].items()}
 
 
 def fingerprint(*parts: object) -> str:

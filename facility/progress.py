@@ -19,6 +19,9 @@ class Reporter:
     def stage(self, name: str, note: str) -> None:
         """A stage begins, or is skipped: `note` says which."""
 
+    def remark(self, text: str) -> None:
+        """Something that a reader of the numbers must know."""
+
     @contextmanager
     def bar(self, description: str) -> Iterator[Advance]:
         """A bar whose length is learned from the first call."""
@@ -38,6 +41,9 @@ class Terminal(Reporter):
 
     def stage(self, name: str, note: str) -> None:
         self.console.print(f"[bold cyan]{name:<9}[/] {note}", highlight=False)
+
+    def remark(self, text: str) -> None:
+        self.console.print(f"  note: {text}", highlight=False, markup=False, soft_wrap=True)
 
     @contextmanager
     def bar(self, description: str) -> Iterator[Advance]:

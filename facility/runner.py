@@ -8,9 +8,11 @@ from operator import add
 from pathlib import Path
 from typing import Any
 
-from znought.errors import ZnoughtError
+from znought.errors import ReadError, ZnoughtError
 from znought.facility.attempt import Outcome, Processor, Task, attempt
+from znought.facility.generated import check_generated_sums
 from znought.facility.ledger import (
+    Failure,
     PlannedChunk,
     PlannedFile,
     Skipped,
@@ -18,6 +20,7 @@ from znought.facility.ledger import (
     due,
     plan_chunks,
     refuse_duplicates,
+    refuse_empty,
 )
 from znought.facility.preflight import check_workers
 from znought.facility.survey import Fileset, survey
@@ -96,7 +99,7 @@ def process_fileset(
         processor: what to do with each chunk.
         chunk_size: most entries in a chunk.
         max_rounds: how often a failing chunk or file is tried.
-        allow_skip: leave out files that keep failing instead of stopping.
+        allow_skip: leave out files that cannot be read instead of stopping.
         progress: called with (chunks done, chunks planned).
 
     Raises:
@@ -107,9 +110,7 @@ def process_fileset(
     if client is not None:
         check_workers(client, "process")
     files, unopened = survey(client, fileset, max_rounds=max_rounds, allow_skip=allow_skip)
-    refuse_duplicates(files)
-    for file in files:
-        _check_file(file, fileset, processor)
+    _check_files(files, unopened, fileset, processor)
     planned = plan_chunks(files, chunk_size=chunk_size)
     books = _Books(len(planned), progress)
     tasks = {chunk: _task(chunk, file, fileset) for chunk, file in _with_files(planned, files)}
@@ -120,6 +121,7 @@ def process_fileset(
         n_together = _n_together(client, len(left)) if n_rounds == 1 else 1
         _run_round(client, [tasks[chunk] for chunk in left], processor, books, n_together=n_together)
     skipped = close(files, planned, books.processed, books.failures, allow_skip=allow_skip)
+    refuse_empty(_listed(fileset), (*unopened, *skipped))
     _forget(books, skipped)
     return RunResult(
         _by_dataset(fileset, books),
@@ -129,6 +131,22 @@ def process_fileset(
         n_rounds,
         books.read_from,
     )
+
+
+def _listed(fileset: Fileset) -> dict[str, list[str]]:
+    """Dataset → its files."""
+    return {dataset: list(entry["files"]) for dataset, entry in fileset.items()}
+
+
+def _check_files(
+    files: Sequence[PlannedFile], unopened: Sequence[Skipped], fileset: Fileset, processor: Processor
+) -> None:
+    """Refuse, before anything is processed, files that would give no result or a wrong one."""
+    refuse_empty(_listed(fileset), unopened)
+    refuse_duplicates(files)
+    check_generated_sums(files, unopened, fileset)
+    for file in files:
+        _check_file(file, fileset, processor)
 
 
 def _check_file(file: PlannedFile, fileset: Fileset, processor: Processor) -> None:
@@ -153,7 +171,7 @@ class _Books:
     n_planned: int
     progress: Progress | None
     processed: list[PlannedChunk] = field(default_factory=list)
-    failures: dict[PlannedChunk, str] = field(default_factory=dict)
+    failures: dict[PlannedChunk, Failure] = field(default_factory=dict)
     results: dict[tuple[str, str], DatasetResult] = field(default_factory=dict)
     read_from: dict[str, frozenset[str]] = field(default_factory=dict)
 
@@ -169,7 +187,10 @@ class _Books:
 
     def fail(self, tasks: Sequence[Task], error: BaseException) -> None:
         """Note why some tasks came to nothing."""
-        self.failures.update(dict.fromkeys((task.chunk for task in tasks), _one_line(error)))
+        unread = next((cause for cause in _chain(error) if isinstance(cause, ReadError)), None)
+        for task in tasks:
+            reason = _one_line(error) if unread is None else str(unread).removeprefix(f"{task.chunk.path}: ")
+            self.failures[task.chunk] = Failure(reason, unread is not None)
 
     def report(self, n_done: int) -> None:
         """Tell whoever watches."""
@@ -267,7 +288,7 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 def _stop_if_hopeless(error: BaseException) -> None:
     """Raise what no further round can mend: the errors that the analysis itself raises."""
     for cause in _chain(error):
-        if isinstance(cause, ZnoughtError):
+        if isinstance(cause, ZnoughtError) and not isinstance(cause, ReadError):
             raise cause
         if isinstance(cause, (KeyboardInterrupt, SystemExit)):
             raise cause

@@ -12,10 +12,18 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from znought.errors import DataError, unknown_name
+from znought.facility.manifest import MANIFEST, recorded_files
 from znought.facility.workspace import atomic_path
 from znought.identity import event_identity
 
-__all__ = ["IDENTITY", "EventTable", "partition_files", "read_events", "stored_columns", "write_parquet"]
+__all__ = [
+    "IDENTITY",
+    "EventTable",
+    "partition_files",
+    "read_events",
+    "stored_columns",
+    "write_parquet",
+]
 
 IDENTITY = ("run", "luminosityBlock", "event", "response")
 
@@ -86,7 +94,7 @@ def stored_columns(directory: Path, datasets: Iterable[str], variation: str = "n
     """Names of the columns that the files of some datasets hold; none where there is no file."""
     files = (file for dataset in datasets for file in partition_files(directory, dataset, variation))
     first = next(files, None)
-    return [] if first is None else list(pq.read_schema(first).names)
+    return [] if first is None else list(_opened(first).schema_arrow.names)
 
 
 def read_events(
@@ -105,7 +113,7 @@ def read_events(
         variation: systematic variation.
 
     Raises:
-        DataError: a column is missing.
+        DataError: a column is missing; or a file is damaged, gone, or not one that a stage has written.
     """
     names = list(dict.fromkeys([*IDENTITY, *columns]))
     tables = [_read_dataset(directory, dataset, variation, names) for dataset in datasets]
@@ -119,6 +127,7 @@ def read_events(
 
 def _read_dataset(directory: Path, dataset: str, variation: str, names: list[str]) -> pa.Table:
     files = partition_files(directory, dataset, variation)
+    files = _known_files(directory, files, directory / dataset / variation)
     parts = [_read_file(file, names) for file in files]
     parts = [part for part in parts if part.num_rows]
     if not parts:
@@ -129,11 +138,63 @@ def _read_dataset(directory: Path, dataset: str, variation: str, names: list[str
 
 
 def _read_file(file: Path, names: list[str]) -> pa.Table:
-    available = pq.read_schema(file).names
+    opened = _opened(file)
+    available = opened.schema_arrow.names
     for name in names:
         if name not in available:
             raise DataError(f"{file}: {unknown_name('column', name, available)}")
-    return pq.read_table(file, columns=names)
+    try:
+        return opened.read(columns=names)
+    except (pa.ArrowException, OSError) as error:
+        raise DataError(_damaged(file, error)) from error
+
+
+def _opened(file: Path) -> pq.ParquetFile:
+    """A parquet file of this package.
+
+    Raises:
+        DataError: it is truncated, no parquet file, or gone.
+    """
+    try:
+        return pq.ParquetFile(file)
+    except (pa.ArrowException, OSError) as error:
+        raise DataError(_damaged(file, error)) from error
+
+
+def _damaged(file: Path, error: Exception) -> str:
+    reason = " ".join(str(error).split())[:160]
+    return f"{file}: truncated, damaged or no parquet file ({reason}). Run the stage that writes it again."
+
+
+def _known_files(directory: Path, files: list[Path], folder: Path) -> list[Path]:
+    """The files of a folder, if they are those that the manifest of the output directory knows of it.
+
+    Raises:
+        DataError: a file is gone, has another size, or was not written by a stage.
+    """
+    root = next((up for up in (directory, *directory.parents[:2]) if (up / MANIFEST).is_file()), None)
+    if root is None:
+        return files
+    recorded = recorded_files(root / MANIFEST)
+    beside = f"{directory.resolve().relative_to(root.resolve()).as_posix()}/"
+    if not any(name.startswith(beside) for name in recorded):
+        return files  # the stage that writes this directory is at work
+    mine = f"{folder.resolve().relative_to(root.resolve()).as_posix()}/"
+    expected = {name: size for name, size in recorded.items() if name.startswith(mine)}
+    present = {f"{mine}{file.name}": file.stat().st_size for file in files}
+    for name, size in expected.items():
+        if name not in present:
+            raise DataError(f"{root / name} is gone: run the stage that wrote it again.")
+        if present[name] != size:
+            raise DataError(
+                f"{root / name} has {present[name]:,} bytes, {size:,} were written: run the stage that "
+                "wrote it "
+                "again."
+            )
+    strange = sorted(present.keys() - expected.keys())
+    if strange:
+        raise DataError(f"{root / strange[0]} was not written by any stage: take it out of the folder.")
+    return files
 
 
 def write_parquet(path: Path, columns: Mapping[str, NDArray[Any]]) -> int:

@@ -6,7 +6,7 @@ from typing import Any
 
 from distributed import KilledWorker
 
-from znought.errors import DataError
+from znought.errors import DataError, ReadError
 from znought.facility.ledger import PlannedFile, Skipped
 from znought.facility.tasks import arrivals, spread
 from znought.processors.dialects.files import FileSummary, inspect_file
@@ -38,10 +38,11 @@ def survey(
         client: a Dask client, or None to look from here.
         fileset: {dataset: {"files": [path, ...] or {path: tree or None}, "metadata": {...}}}.
         max_rounds: how often a file that cannot be read is tried.
-        allow_skip: list files that fail instead of stopping.
+        allow_skip: list files that cannot be read instead of stopping.
 
     Raises:
-        DataError: a file is missing, damaged or listed twice, and may not be left out.
+        ReadError: a file is missing or damaged, and may not be left out.
+        DataError: a file is listed twice, or can be read but is of no use.
     """
     wanted = [
         _Wanted(
@@ -59,9 +60,10 @@ def survey(
     skipped: list[Skipped] = []
     for file, look in zip(wanted, looks, strict=True):
         if isinstance(look, DataError):
-            if not allow_skip:
+            # Only what cannot be read may be left out: any other choice of files would be a bias.
+            if not (allow_skip and isinstance(look, ReadError)):
                 raise look
-            skipped.append(Skipped(file.dataset, file.path, None, str(look)))
+            skipped.append(Skipped(file.dataset, file.path, None, str(look).removeprefix(f"{file.path}: ")))
             continue
         summary, answered = look
         others = [replica for replica in file.replicas if replica != answered]
@@ -110,7 +112,7 @@ def _on_workers(client: Any, wanted: Sequence[_Wanted]) -> Iterator[Look]:
     for file, future in zip(wanted, futures, strict=True):
         error = future.exception()
         if isinstance(error, KilledWorker):
-            yield _UnreadError(f"{file.path}: the worker that looked at it was killed")
+            yield _KilledError(f"{file.path}: the worker that looked at it was killed.")
         else:
             yield future.result()
 
@@ -127,14 +129,13 @@ def _look(wanted: _Wanted) -> Look:
     try:
         summary = inspect_file(last, tree=wanted.tree, dialect=wanted.dialect)
     except DataError as error:
-        # The cause does not travel: what a retry may mend is told by the type alone.
-        return _UnreadError(str(error)) if isinstance(error.__cause__, OSError) else error
+        return error
     return replace(summary, path=wanted.path), last
 
 
-class _UnreadError(DataError):
-    """A file that could not be read now, but may be later."""
+class _KilledError(DataError):
+    """A look that killed its worker: it may be tried again, but what it is of is never left out."""
 
 
 def _is_settled(look: Look | None) -> bool:
-    return look is not None and not isinstance(look, _UnreadError)
+    return look is not None and not isinstance(look, ReadError | _KilledError)

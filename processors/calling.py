@@ -11,9 +11,8 @@ import awkward as ak
 import numpy as np
 from numpy.typing import NDArray
 
-from znought.errors import DataError, ZnoughtError
+from znought.errors import DataError, ReadError, ZnoughtError
 from znought.processors.canonical.source import NotStackedError, Source
-from znought.processors.damage import READ_ERRORS
 
 __all__ = ["Caller", "place"]
 
@@ -65,14 +64,14 @@ class Caller:
 
         Raises:
             DataError: the function failed; the error it raised is the cause.
-            OSError: the events could not be read.
+            ReadError: the events could not be read.
         """
         self.source.failures.clear()
         try:
             return function(*arguments)
         except Exception as error:  # a user's function may raise anything
             known = next(iter(self.source.failures), None)
-            if isinstance(known, (*READ_ERRORS, NotStackedError)):
+            if isinstance(known, ReadError | NotStackedError):
                 raise known from error
             reason = known if isinstance(known, ZnoughtError) else error
             raise DataError(self._line(what, function, error, self._said(reason))) from error

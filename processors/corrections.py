@@ -1,17 +1,19 @@
 """Correctionlib files: what they hold, and a line that says what is wrong with one."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import correctionlib
+import numpy as np
 from correctionlib.highlevel import open_auto
+from numpy.typing import NDArray
 
-from znought.errors import CardError, unknown_name
+from znought.errors import CardError, DataError, unknown_name
 
-__all__ = ["correction", "variations"]
+__all__ = ["correction", "evaluated_correction", "variations"]
 
 
 def correction(file: str, name: str) -> Any:
@@ -25,6 +27,42 @@ def correction(file: str, name: str) -> Any:
         raise CardError(f"no such file {file}.")
     state = path.stat()
     return _loaded(file, name, (state.st_size, state.st_mtime_ns))
+
+
+def evaluated_correction(
+    file: str, name: str, arguments: Mapping[str, Any], n_values: int
+) -> NDArray[np.float64]:
+    """Values of a correction, shape (n_values,).
+
+    Args:
+        file, name: the correction.
+        arguments: each of its inputs in order, with one value or n_values of them.
+        n_values: how many values to return.
+
+    Raises:
+        DataError: it has no value, or none that is finite, for some of the inputs.
+    """
+    try:
+        found = np.asarray(correction(file, name).evaluate(*arguments.values()), np.float64)
+    except (RuntimeError, ValueError, IndexError, TypeError) as error:
+        raise DataError(_without_value(file, name, arguments, str(error))) from error
+    if not np.isfinite(found).all():
+        raise DataError(_without_value(file, name, arguments, "the result is not finite"))
+    return np.broadcast_to(found, (n_values,))
+
+
+def _without_value(file: str, name: str, arguments: Mapping[str, Any], reason: str) -> str:
+    """Which correction has no value, for which inputs, and what helps."""
+    arrays = {item: np.asarray(values) for item, values in arguments.items() if np.size(values)}
+    shown = ", ".join(
+        f"{item} from {values.min():.4g} to {values.max():.4g}"
+        for item, values in arrays.items()
+        if values.dtype.kind in "iuf"
+    )
+    return (
+        f"correction {name!r} of {file} has no value for some of its inputs ({' '.join(reason.split())}): "
+        f"it was given {shown or 'nothing'}. Cut the selection to the correction's range, or let it clamp."
+    )
 
 
 def variations(file: str, name: str, input_name: str) -> frozenset[str | int]:

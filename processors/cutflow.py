@@ -63,6 +63,11 @@ class Cutflow:
             _surviving(sumw2),
         )
 
+    @classmethod
+    def empty(cls, names: Sequence[str]) -> "Cutflow":
+        """Cutflow of no events."""
+        return cls(tuple(names), (0,) * len(names), (ExactSum(),) * len(names), (ExactSum(),) * len(names))
+
     def __add__(self, other: "Cutflow") -> "Cutflow":
         if not other.names:
             return self

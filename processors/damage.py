@@ -11,14 +11,13 @@ from uproot.deserialization import DeserializationError
 
 from znought.errors import ReadError, ZnoughtError
 
-__all__ = ["READ_ERRORS", "reading"]
-
-READ_ERRORS = (OSError, EOFError, DeserializationError, ReadError)
-"""What says that a file, or one replica of it, cannot be read."""
+__all__ = ["reading"]
 
 # Bytes that are not what they promise end in any of these, deep inside uproot or a decompressor.
 _DAMAGE = (
-    *READ_ERRORS,
+    OSError,
+    EOFError,
+    DeserializationError,
     ArithmeticError,
     AssertionError,
     AttributeError,
@@ -55,4 +54,5 @@ def reading(path: str, what: str = "") -> Iterator[None]:
         text = " ".join(str(error).split())
         reason = f"{type(error).__name__}: {text[:160]}" if text else type(error).__name__
         place = f"{path}: {what} " if what else f"{path}: "
-        raise ReadError(f"{place}cannot be read, the file is damaged or out of reach ({reason}).") from error
+        message = f"{place}cannot be read: truncated, damaged, out of reach or no ROOT file ({reason})."
+        raise ReadError(message) from error

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from fractions import Fraction
+from math import isfinite
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,7 +32,13 @@ class ExactSum:
 
     @classmethod
     def of(cls, value: float) -> "ExactSum":
-        """The sum that holds one finite number."""
+        """The sum that holds one finite number.
+
+        Raises:
+            DataError: the number is not finite.
+        """
+        if not isfinite(value):
+            raise DataError(f"Expected a finite sum of weights; received {float(value)}.")
         numerator, denominator = float(value).as_integer_ratio()
         return cls(numerator * (1 << _UNIT_EXPONENT) // denominator)
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from znought.errors import CardError, DataError, unknown_name
 from znought.processors.canonical.source import Source
-from znought.processors.corrections import correction
+from znought.processors.corrections import correction, evaluated_correction
 from znought.processors.namespace import Objects
 from znought.processors.weights import Direction, ScaleFactor
 
@@ -61,10 +61,15 @@ class Weighed:
 
     def _factor(self, name: str, factor: ScaleFactor, way: Direction) -> Floats:
         """One scale factor in one direction, shape (n_selected,)."""
-        if factor.applies_to == "event":
-            result = _evaluated(factor, factor.correction, self._event_values(name), len(self.events), way)
-        else:
-            result = self._product(name, factor, way)
+        try:
+            if factor.applies_to == "event":
+                values = self._event_values(name)
+                result = _evaluated(factor, factor.correction, values, len(self.events), way)
+            else:
+                result = self._product(name, factor, way)
+        except DataError as error:
+            path = self.source.chunk.path
+            raise DataError(f"weights.{name}: {path}: {str(error).removeprefix(f'{path}: ')}") from error
         if not np.isfinite(result).all():
             message = f"weights.{name} ({way}) is not finite for {int((~np.isfinite(result)).sum())} events"
             raise DataError(f"{self.source.chunk.path}: {message}.")
@@ -136,14 +141,13 @@ def _tagged(scale: Floats, efficiency: Floats, is_tagged: NDArray[Any]) -> Float
 
 def _evaluated(factor: ScaleFactor, name: str, values: Values, n_values: int, way: Direction) -> Floats:
     """One correction in one direction, shape (n_values,)."""
-    evaluator = correction(factor.file, name)
-    arguments: list[Any] = []
-    for item in evaluator.inputs:
+    arguments: dict[str, Any] = {}
+    for item in correction(factor.file, name).inputs:
         if item.name == factor.systematic_input:
-            arguments.append(factor.systematics[way])
+            arguments[item.name] = factor.systematics[way]
         elif item.name in factor.fixed:
-            arguments.append(factor.fixed[item.name])
+            arguments[item.name] = factor.fixed[item.name]
         else:
             kind = np.int64 if item.type == "int" else np.float64
-            arguments.append(values(factor.variable(item.name)).astype(kind))
-    return np.broadcast_to(np.asarray(evaluator.evaluate(*arguments), np.float64), (n_values,))
+            arguments[item.name] = values(factor.variable(item.name)).astype(kind)
+    return evaluated_correction(factor.file, name, arguments, n_values)

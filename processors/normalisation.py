@@ -64,7 +64,9 @@ def normalise(
     """
     if sums is None:
         message = (
-            f"Dataset {dataset!r}: a file lacks its sum of generated weights, so nothing can be normalised."
+            f"Dataset {dataset!r}: a file lacks its sum of generated weights, so nothing can be normalised: "
+            f"give datasets.{dataset}.generated_sumw, the signed sum over all generated events of all its "
+            "files."
         )
         raise DataError(message)
     sumw, sumw2 = float(sums.sumw), float(sums.sumw2)

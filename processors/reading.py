@@ -17,7 +17,7 @@ from uproot.source.cursor import Cursor
 from znought.errors import DataError, ReadError
 from znought.processors.damage import reading
 
-__all__ = ["Column", "Tree"]
+__all__ = ["Column", "Tree", "branch_names"]
 
 _LIBRARY = NumPy()
 
@@ -43,6 +43,18 @@ class Column:
         return Column(self.content[first:last], self.offsets[start : stop + 1] - first)
 
 
+def branch_names(tree: Any) -> dict[str, str]:
+    """Names that branches are asked for by → their names in the tree.
+
+    A collection of an RNTuple may nest its fields: `Jet.pt` is what a TTree calls `Jet_pt`.
+    """
+    names = {str(name): str(name) for name in tree.keys()}  # noqa: SIM118  # not a dict
+    if not hasattr(tree, "branches"):
+        nested = {name.replace(".", "_"): name for name in names if "." in name}
+        return nested | names
+    return names
+
+
 class Tree:
     """One tree of an open file.
 
@@ -65,7 +77,8 @@ class Tree:
         self.path = str(directory.file.file_path)
         self.uuid = str(directory.file.uuid)
         self.n_entries = int(self._tree.num_entries)
-        self.branches: Collection[str] = frozenset(self._tree.keys())
+        self._names = branch_names(self._tree)
+        self.branches: Collection[str] = frozenset(self._names)
 
     def read(self, names: Iterable[str], start: int, stop: int) -> dict[str, Column]:
         """Several branches between two entries, in one request.
@@ -130,7 +143,7 @@ class Tree:
 
     def _branch(self, name: str) -> "_Branch":
         if name not in self._known:
-            self._known[name] = _Branch(self._tree[name], self.path, self.n_entries)
+            self._known[name] = _Branch(self._tree[self._names[name]], self.path, self.n_entries)
         return self._known[name]
 
     def _keep(self, name: str, branch: "_Branch", numbers: range, baskets: list[Column], stop: int) -> None:

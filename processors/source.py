@@ -11,10 +11,10 @@ from typing import Any
 import uproot
 from uproot.source.file import MultithreadedFileSource
 
-from znought.processors.damage import READ_ERRORS, reading
+from znought.processors.damage import reading
 from znought.processors.reading import Tree
 
-__all__ = ["READ_ERRORS", "by_health", "forget", "is_local", "kept_tree", "note_failure", "open_options"]
+__all__ = ["by_health", "forget", "is_local", "kept_tree", "note_failure", "open_options"]
 
 _N_KEPT = 16
 
@@ -51,8 +51,7 @@ def kept_tree(path: str, name: str) -> Tree:
     """A tree of a file, opened unless this worker holds it open; a replaced file is opened anew.
 
     Raises:
-        OSError: the file is not there.
-        ReadError: it does not open.
+        ReadError: the file does not open.
     """
     trees, state = _KEPT.trees, _state(path)
     if (path, name) in trees:
@@ -94,5 +93,6 @@ def _state(path: str) -> State:
     """What changes when a local file is replaced."""
     if not is_local(path):
         return None
-    found = Path(path).stat()
+    with reading(path):
+        found = Path(path).stat()
     return found.st_ino, found.st_size, found.st_mtime_ns

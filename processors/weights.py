@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from znought.errors import CardError, unknown_name
-from znought.processors.corrections import correction, variations
+from znought.processors.corrections import correction, evaluated_correction, variations
 
 __all__ = ["Direction", "Factors", "ScaleFactor", "check_scale_factors", "directions", "evaluated"]
 
@@ -171,16 +171,15 @@ def _product(parts: list[Floats], ones: Floats) -> Floats:
 
 def evaluated(factor: ScaleFactor, name: str, values: Values, n_values: int, way: Direction) -> Floats:
     """One correction in one direction, shape (n_values,)."""
-    evaluator = correction(factor.file, name)
-    arguments: list[Any] = []
-    for item in (item.name for item in evaluator.inputs):
+    arguments: dict[str, Any] = {}
+    for item in (item.name for item in correction(factor.file, name).inputs):
         if item == factor.systematic_input:
-            arguments.append(factor.systematics[way])
+            arguments[item] = factor.systematics[way]
         elif item in factor.fixed:
-            arguments.append(factor.fixed[item])
+            arguments[item] = factor.fixed[item]
         elif factor.variable(item) in values:
-            arguments.append(values[factor.variable(item)])
+            arguments[item] = values[factor.variable(item)]
         else:
             kind = f"{factor.applies_to} variable"
             raise CardError(unknown_name(kind, factor.variable(item), VARIABLES[factor.applies_to]))
-    return np.broadcast_to(np.asarray(evaluator.evaluate(*arguments), np.float64), (n_values,))
+    return evaluated_correction(factor.file, name, arguments, n_values)

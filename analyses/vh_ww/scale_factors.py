@@ -39,7 +39,11 @@ def scale_factors(
     values = {}
     for name, factor in wanted.items():
         of_factor = _per_event if factor.applies_to != "jets" else _per_jet
-        values[name] = of_factor(chunk, objects, selected, factor, selection)
+        try:
+            values[name] = of_factor(chunk, objects, selected, factor, selection)
+        except DataError as error:
+            reason = str(error).removeprefix(f"{chunk.path}: ")
+            raise DataError(f"weights.{name}: {chunk.path}: {reason}") from error
     return Factors.of(values, len(selected.event))
 
 

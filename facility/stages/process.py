@@ -3,12 +3,12 @@
 import hashlib
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import uproot
 
 from znought.errors import CardError, DataError
-from znought.facility.account import account
+from znought.facility.account import account, remarks, stand_ins
 from znought.facility.books import (
     Scales,
     column_files,
@@ -30,6 +30,8 @@ from znought.processors.processor import AnalysisProcessor
 from znought.processors.weights import check_scale_factors
 
 __all__ = ["inputs", "process"]
+
+KINDS: tuple[Literal["simulation", "data", "alternative"], ...] = ("simulation", "data", "alternative")
 
 
 def inputs(context: Context[Card]) -> object:
@@ -71,7 +73,10 @@ def process(context: Context[Card]) -> Iterable[Path]:
             allow_skip=card.processing.allow_skip,
             progress=lambda done, total: advance(done, total, ""),
         )
-    write_json(workspace.ledger, account(card, fileset, found))
+    ledger = account(card, fileset, found)
+    write_json(workspace.ledger, ledger)
+    for line in (*remarks(ledger), *stand_ins(ledger)):
+        context.reporter.remark(line)
     scales = scales_of(card, found)
     columns = column_files(workspace.columns, found)
     names = [variable.name for variable in context.analysis.variables]
@@ -81,8 +86,9 @@ def process(context: Context[Card]) -> Iterable[Path]:
                 refuse_empty(context.analysis, name, entry.of(channel).cutflows[NOMINAL])
             where = f"Channel {channel}: no" if channel else "No"
             raise DataError(f"{where} event passes the selection; more events or looser cuts are needed.")
-        for kind in ("simulation", "data", "alternative"):
-            refuse_repeats(workspace.columns / channel, card.of_kind(kind), names)
+        for kind in KINDS:
+            mine = card.of_kind(kind)
+            refuse_repeats(workspace.columns / channel, mine, names, is_data=kind == "data")
     write_json(workspace.normalisation, {name: scale_entry(scale) for name, scale in scales.items()})
     write_json(workspace.substitutes, substitutes_of(found))
     written = [workspace.ledger, workspace.normalisation, workspace.substitutes]

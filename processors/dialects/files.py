@@ -8,10 +8,12 @@ from typing import Any
 
 import uproot
 
-from znought.errors import DataError, unknown_name
+from znought.errors import DataError, ReadError, unknown_name
+from znought.processors.damage import reading
 from znought.processors.dialects import DIALECTS, dialect_of
 from znought.processors.dialects.layout import Layout
-from znought.processors.dialects.sums import GeneratedSums, generated_sums
+from znought.processors.dialects.sums import GeneratedSums, SumRow, counted_over, generated_sums, sum_rows
+from znought.processors.reading import branch_names
 from znought.processors.source import is_local, open_options
 
 __all__ = ["FileSummary", "detect", "inspect_file"]
@@ -29,6 +31,8 @@ class FileSummary:
         dialect: name of the dialect that reads it.
         layout: branches, substitutes and what is missing.
         sums: sums over all generated events, or None where the file keeps none.
+        sum_rows: what they add up, as it is written.
+        counted_over: what they are of, where their numbers alone cannot tell; None if nothing says so.
     """
 
     path: str
@@ -38,6 +42,8 @@ class FileSummary:
     dialect: str
     layout: Layout
     sums: GeneratedSums | None
+    sum_rows: tuple[SumRow, ...] = ()
+    counted_over: bytes | None = None
 
 
 def inspect_file(path: str, *, tree: str | None = None, dialect: str | None = None) -> FileSummary:
@@ -49,15 +55,21 @@ def inspect_file(path: str, *, tree: str | None = None, dialect: str | None = No
         dialect: name of the dialect; found by its branches if None.
 
     Raises:
-        DataError: the file is absent, truncated, no ROOT file, or has no such tree; or no dialect fits.
+        ReadError: the file is absent, truncated or no ROOT file.
+        DataError: it has no such tree, or no dialect fits.
     """
     if dialect is not None and dialect not in DIALECTS:
         raise DataError(unknown_name("dialect", dialect, DIALECTS))
     with _opened(path) as directory:
         name = _tree_name(directory, path, tree)
         events = directory[name]
-        branches = events.keys()
+        branches = branch_names(events)
         chosen = DIALECTS[dialect] if dialect is not None else dialect_of(branches, path=path)
+        try:
+            sums = generated_sums(directory, events, chosen)
+        except DataError as error:
+            message = f"{path}: sums over generated events: {error}"
+            raise DataError(message) from error
         return FileSummary(
             path,
             directory.file.uuid.bytes,
@@ -65,7 +77,9 @@ def inspect_file(path: str, *, tree: str | None = None, dialect: str | None = No
             int(events.num_entries),
             chosen.name,
             chosen.layout(frozenset(branches)),
-            generated_sums(directory, events, chosen),
+            sums,
+            rows := sum_rows(directory, chosen),
+            counted_over(directory) if rows and all(row.is_of_equal_weights for row in rows) else None,
         )
 
 
@@ -80,18 +94,11 @@ def _opened(path: str) -> Iterator[Any]:
     local = Path(path)
     if is_local(path) and not local.is_file():
         message = f"{path}: no such file."
-        raise DataError(message)
-    try:
-        with uproot.open(path, **open_options(path)) as directory:
-            if is_local(path):
-                _check_length(directory, local)
-            yield directory
-    except DataError:
-        raise
-    except (OSError, ValueError, KeyError, EOFError, uproot.deserialization.DeserializationError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        message = f"{path}: not a readable ROOT file, or truncated ({reason})."
-        raise DataError(message) from error
+        raise ReadError(message)
+    with reading(path), uproot.open(path, **open_options(path)) as directory:
+        if is_local(path):
+            _check_length(directory, local)
+        yield directory
 
 
 def _check_length(directory: Any, local: Path) -> None:
@@ -99,7 +106,7 @@ def _check_length(directory: Any, local: Path) -> None:
     expected, found = int(directory.file.fEND), local.stat().st_size
     if found < expected:
         message = f"{local}: truncated, {found} of {expected} bytes."
-        raise DataError(message)
+        raise ReadError(message)
 
 
 def _tree_name(directory: Any, path: str, wanted: str | None) -> str:

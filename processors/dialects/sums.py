@@ -1,6 +1,9 @@
 """Sums over all generated events, which ntuples keep beside the events that survived."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from hashlib import blake2b
+from math import isclose
 from typing import Any
 
 import numpy as np
@@ -9,8 +12,11 @@ from numpy.typing import NDArray
 from znought.errors import DataError
 from znought.processors.dialects.base import Dialect
 from znought.processors.exact import ZERO, ExactSum, exact_sums
+from znought.processors.reading import branch_names
 
-__all__ = ["GeneratedSums", "generated_sums"]
+__all__ = ["GeneratedSums", "SumRow", "counted_over", "generated_sums", "sum_rows"]
+
+_JOB = "job"  # what a file of the simulation says of itself
 
 
 @dataclass(frozen=True)
@@ -53,6 +59,62 @@ class GeneratedSums:
         raise DataError(message)
 
 
+@dataclass(frozen=True, order=True)
+class SumRow:
+    """One row of a file's sums over generated events, as it is written.
+
+    Attributes:
+        n_events, sumw, sumw2: number of events, sum of their weights and of the squares.
+    """
+
+    n_events: int
+    sumw: float
+    sumw2: float
+
+    @property
+    def is_of_equal_weights(self) -> bool:
+        """Whether all weights are one number: another job with as many events states the same sums."""
+        return isclose(self.sumw**2, self.sumw2 * self.n_events, rel_tol=1e-9)
+
+
+def sum_rows(directory: Any, dialect: Dialect) -> tuple[SumRow, ...]:
+    """The rows that the sums of an open ROOT file add up; none where it keeps none or a total.
+
+    Args:
+        directory: the open file.
+        dialect: how it is read.
+    """
+    if dialect.sums == "runs":
+        columns = _runs_columns(directory)
+        if columns is None:
+            return ()
+        n_rows = len(columns["genEventCount"])
+        sumw2 = columns.get("genEventSumw2", np.zeros(n_rows))
+        parts = zip(columns["genEventCount"], columns["genEventSumw"], sumw2, strict=True)
+        return tuple(SumRow(int(n), float(w), float(w2)) for n, w, w2 in parts)
+    if dialect.sums == "bookkeepers":
+        return tuple(_bookkeeper_rows(directory) or ())
+    return ()
+
+
+def counted_over(directory: Any) -> bytes | None:
+    """Digest of the luminosity blocks, or of the simulation's job, that a file's sums are of; None if unsaid.
+
+    Args:
+        directory: the open file.
+    """
+    if "LuminosityBlocks" in directory:
+        blocks = directory["LuminosityBlocks"]
+        if "run" in blocks and "luminosityBlock" in blocks:
+            pairs = [np.asarray(blocks[name].array(library="np")) for name in ("run", "luminosityBlock")]
+            order = np.lexsort(pairs)
+            content = b"".join(values[order].astype(np.int64).tobytes() for values in pairs)
+            return blake2b(content, digest_size=16).digest()
+    if _JOB in directory:
+        return blake2b(str(directory[_JOB]).encode(), digest_size=16).digest()
+    return None
+
+
 def generated_sums(directory: Any, events: Any, dialect: Dialect) -> GeneratedSums | None:
     """The sums kept in an open ROOT file, or None where it keeps none.
 
@@ -70,7 +132,7 @@ def generated_sums(directory: Any, events: Any, dialect: Dialect) -> GeneratedSu
 
 def _from_events(events: Any, dialect: Dialect) -> GeneratedSums | None:
     """The dataset's total that each event repeats."""
-    branches = dialect.layout(frozenset(events.keys())).branches
+    branches = dialect.layout(frozenset(branch_names(events))).branches
     if "total_sumw" not in branches or events.num_entries == 0:
         return None
     sumw = float(events[branches["total_sumw"]].array(entry_stop=1, library="np")[0])
@@ -82,6 +144,11 @@ def _from_events(events: Any, dialect: Dialect) -> GeneratedSums | None:
 
 def _from_runs(directory: Any) -> GeneratedSums | None:
     """Sums of the tree Runs of a NanoAOD; older versions end the names in an underscore."""
+    return _summed(columns) if (columns := _runs_columns(directory)) is not None else None
+
+
+def _runs_columns(directory: Any) -> dict[str, NDArray[Any]] | None:
+    """The columns of sums of the tree Runs by their names in newer versions, or None where it has none."""
     if "Runs" not in directory:
         return None
     runs = directory["Runs"]
@@ -93,7 +160,11 @@ def _from_runs(directory: Any) -> GeneratedSums | None:
     }
     if "genEventSumw" not in names or "genEventCount" not in names:
         return None
-    columns = {wanted: runs[name].array(library="np") for wanted, name in names.items()}
+    return {wanted: np.asarray(runs[name].array(library="np")) for wanted, name in names.items()}
+
+
+def _summed(columns: Mapping[str, NDArray[Any]]) -> GeneratedSums:
+    """Exact sums of the columns of Runs."""
     attempted = int(columns["genFilterAttempted"].sum()) if "genFilterAttempted" in columns else None
     return GeneratedSums(
         int(columns["genEventCount"].sum()),
@@ -104,7 +175,18 @@ def _from_runs(directory: Any) -> GeneratedSums | None:
 
 
 def _from_bookkeepers(directory: Any) -> GeneratedSums | None:
-    """Sums of the CutBookkeepers of a DAOD: of the last cycle, the entry that accepted all events."""
+    """Sums of the CutBookkeepers of a DAOD; None where there are none."""
+    rows = _bookkeeper_rows(directory)
+    if rows is None:
+        return None
+    total = GeneratedSums(n_attempted=None)
+    for row in rows:
+        total = total + GeneratedSums(row.n_events, ExactSum.of(row.sumw), ExactSum.of(row.sumw2), None)
+    return total
+
+
+def _bookkeeper_rows(directory: Any) -> list[SumRow] | None:
+    """Of each entry of the CutBookkeepers, the last cycle's row that accepted all events."""
     if "MetaData" not in directory:
         return None
     metadata = directory["MetaData"]
@@ -113,14 +195,12 @@ def _from_bookkeepers(directory: Any) -> GeneratedSums | None:
     if any(branch is None for branch in branches.values()):
         return None
     rows = {name: branch.array(library="np") for name, branch in branches.items() if branch is not None}
-    total = GeneratedSums(n_attempted=None)
+    found = []
     for accepted, sumw, sumw2, cycle in zip(*(rows[name] for name in wanted), strict=True):
         last = np.flatnonzero(cycle == np.max(cycle))
         everything = last[np.argmax(accepted[last])]
-        total = total + GeneratedSums(
-            int(accepted[everything]), ExactSum.of(sumw[everything]), ExactSum.of(sumw2[everything]), None
-        )
-    return total
+        found.append(SumRow(int(accepted[everything]), float(sumw[everything]), float(sumw2[everything])))
+    return found
 
 
 def _bookkeeper_branch(metadata: Any, name: str) -> Any:

@@ -6,7 +6,7 @@ from types import MappingProxyType
 from znought.errors import CardError, DataError, unknown_name
 from znought.processors.dialects.layout import Layout
 
-__all__ = ["ANY_ERA", "ERAS", "WORKING_POINTS", "check_working_points", "working_point"]
+__all__ = ["ANY_ERA", "BTAG_FIELDS", "ERAS", "WORKING_POINTS", "check_working_points", "working_point"]
 
 ANY_ERA = "any"
 """Era of a branch whose working point does not depend on when data were taken."""
@@ -48,7 +48,8 @@ _DIALECT_BRANCH: Mapping[str, str] = MappingProxyType(
         "atlas_opendata_2025": "jet_btag_quantile",
     }
 )
-_BTAG_FIELDS = ("jet_btag", "btag_pb")
+BTAG_FIELDS = ("jet_btag", "btag_pb")
+"""Fields of which one holds what a dialect's b-tag is made of."""
 
 
 def check_working_points(given: Mapping[str, float]) -> None:
@@ -79,7 +80,7 @@ def working_point(layout: Layout, *, era: str | None, given: Mapping[str, float]
     Raises:
         DataError: the branch has none for the era, or several and the dataset names no era.
     """
-    branch = next(layout.branches[name] for name in _BTAG_FIELDS if name in layout.branches)
+    branch = next(layout.branches[name] for name in BTAG_FIELDS if name in layout.branches)
     for key, value in given.items():
         if _DIALECT_BRANCH.get(key, key) == branch:
             return float(value)

@@ -166,7 +166,10 @@ def test_the_same_events_in_another_file_are_refused_by_name(ntuples: Path, tmp_
     columns = events(N_EVENTS, seed=10)
     write_nanoaod(folder / "f.root", {name: values[:500] for name, values in columns.items()})
     card = yaml.safe_load(small_card(folder).read_text())
-    card["datasets"]["ttbar_ht"] = card["datasets"]["ttbar"] | {"files": [str(folder / "f.root")]}
+    card["datasets"]["ttbar_ht"] = card["datasets"]["ttbar"] | {
+        "files": [str(folder / "f.root")],
+        "xsec_pb": 0.5,
+    }
     (folder / "card.yaml").write_text(yaml.safe_dump(card))
     with pytest.raises(
         DataError, match=r"datasets\.ttbar_ht holds \d+ selected events that are in datasets\.ttbar"
@@ -180,7 +183,7 @@ def test_the_same_events_in_another_file_are_refused_by_name(ntuples: Path, tmp_
 
 
 RANGES: list[tuple[dict[str, Any], dict[str, Any], bool]] = [
-    ({}, {}, True),
+    ({"sample": "one"}, {"sample": "another"}, True),
     ({"generator_range": {"ht": [0, 70]}}, {"generator_range": {"ht": [70, None]}}, True),
     ({"generator_range": {"ht": [0, 70]}}, {"generator_range": {"ht": [60, None]}}, False),
     ({"generator_range": {"ht": [0, 70]}}, {}, False),

@@ -77,7 +77,7 @@ def events(n_events: int, *, seed: int, is_data: bool = False, first_event: int 
     rng = np.random.default_rng(seed)
     columns: dict[str, Any] = {
         "run": np.full(n_events, 1, np.uint32),
-        "luminosityBlock": (np.arange(n_events) // 100 + 1).astype(np.uint32),
+        "luminosityBlock": ((np.arange(n_events) + first_event) // 100 + 1).astype(np.uint32),
         "event": (np.arange(n_events) + first_event).astype(np.uint64),
         "response": np.zeros(n_events, np.uint8),
         "Electron": _leptons(rng, rng.choice([0, 1, 2], n_events, p=[0.15, 0.75, 0.1])),
@@ -122,6 +122,9 @@ def write_nanoaod(
             kind = np.int64 if isinstance(value, int) else np.float64
             row[name] = np.array([value], kind)
         write_tree(file, "Runs", row)
+        if "luminosityBlock" in columns:
+            blocks = np.unique(np.asarray(columns["luminosityBlock"]))
+            write_tree(file, "LuminosityBlocks", {"run": np.ones_like(blocks), "luminosityBlock": blocks})
     return str(path)
 
 

@@ -12,7 +12,7 @@ import uproot
 from coffea.nanoevents import NanoAODSchema, NanoEventsFactory
 
 from tests.processors.fixtures import events, whole_chunk, write_nanoaod, write_tree
-from tests.processors.test_opendata import _flat, _nanoaod_v15
+from tests.processors.test_opendata import flat_ntuple, _nanoaod_v15
 from znought.errors import CardError, DataError
 from znought.processors.canonical import Settings, canonical_events, varied_events
 from znought.processors.variations import Variation, VariationsConfig
@@ -95,7 +95,7 @@ def test_flat_ntuples_give_the_same_objects(release: str, tmp_path: Path) -> Non
     nano = canonical_events(whole_chunk(write_nanoaod(tmp_path / "nano.root", columns))).array
     tree = "mini" if release == "2020" else "analysis"
     with uproot.recreate(tmp_path / "flat.root") as file:
-        write_tree(file, tree, _flat(columns, mev=release == "2020"))
+        write_tree(file, tree, flat_ntuple(columns, mev=release == "2020"))
     chunk = whole_chunk(str(tmp_path / "flat.root"), tree=tree)
     flat = canonical_events(chunk, Settings({"atlas_opendata_2020": 0.15})).array
     for collection in ("Electron", "Muon", "Jet"):

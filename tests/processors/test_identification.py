@@ -82,7 +82,7 @@ def test_a_missing_identification_is_declared_refused_and_inspected(tmp_path: Pa
     assert name not in whole.results["x"].substitutes
     assert "counts as identified" in found.results["x"].substitutes[name]
     assert n_selected(found) > n_selected(whole) > 0
-    assert any(name in line and "stands in" in line for line in describe(path))
+    assert any(name in line and "substitute declared" in line for line in describe(path))
     with pytest.raises(DataError, match=rf"lacks {name}, and the card refuses the substitute"):
         run(path, metadata={"era": "2018"}, refuse_substitutes=True, btag_mode="veto")
 

@@ -11,7 +11,7 @@ import uproot
 
 from tests.processors.fixtures import events, whole_chunk, write_nanoaod
 from znought.analysis import Analysis, Cuts, Variable
-from znought.errors import CardError, DataError
+from znought.errors import CardError, DataError, ReadError
 from znought.processors import plugin
 from znought.processors.evaluated import WHOLE, Evaluated, Evaluation, Request
 from znought.processors.plugin import evaluate, refuse_empty
@@ -276,10 +276,10 @@ def test_errors_of_reading_stay_what_they_are(tmp_path: Path, monkeypatch: pytes
     chunk = whole_chunk(path)
 
     def broken(*_: Any) -> Any:
-        raise OSError("the disk is gone")
+        raise ReadError("a.root: the disk is gone")
 
     monkeypatch.setattr(Tree, "read", broken)
-    with pytest.raises(OSError, match="the disk is gone"):
+    with pytest.raises(ReadError, match="the disk is gone"):
         evaluate(_analysis(), chunk, Request(Selection()))
 
 

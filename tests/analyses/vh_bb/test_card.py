@@ -76,7 +76,7 @@ def test_the_shipped_card_is_the_talks() -> None:
             lambda c: c.update(smeft={"values": [0.01]}),
             "discriminants.classifier_value: expected one of smeft.values, 0.01. Received: 0.03",
         ),
-        (lambda c: c["processes"].update(vh={"kind": "data"}), "expects simulation alone: no data"),
+        (lambda c: c["processes"].update(vh={"kind": "data"}), r"\.xsec_pb: has no effect on data"),
         (
             lambda c: c["simulation"].update(pseudo_data={"enabled": True}),
             "expects simulation alone: no data, simulation.pseudo_data off",

@@ -1,0 +1,1 @@
+"""Mutated files and cards: right, or one clear line."""
