@@ -12,7 +12,7 @@ import uproot
 from coffea.nanoevents import NanoAODSchema, NanoEventsFactory
 
 from tests.processors.fixtures import events, whole_chunk, write_nanoaod, write_tree
-from tests.processors.test_opendata import flat_ntuple, _nanoaod_v15
+from tests.processors.test_opendata import _nanoaod_v15, flat_ntuple
 from znought.errors import CardError, DataError
 from znought.processors.canonical import Settings, canonical_events, varied_events
 from znought.processors.variations import Variation, VariationsConfig
