@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 
-__all__ = ["differences", "frozen"]
+__all__ = ["GOLDEN", "differences", "frozen"]
 
+GOLDEN = Path(__file__).parent
 FILES = ("cutflow.json", "regions.json", "columns/normalisation.json", "binning.json", "results.json")
 # Words, and numbers that follow from others in the same file.
 LEFT_OUT = {"notes", "label", "title", "published_z0", "selections", "substitutes", "source"}

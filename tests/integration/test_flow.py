@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from tests.golden.frozen import GOLDEN, differences, frozen
 from tests.integration.conftest import Finished, small_card, znought
 
 CONTRACT = (
@@ -124,6 +125,10 @@ def test_an_event_meets_only_networks_that_never_saw_it(finished: Finished) -> N
     simulated = [min(found) for (dataset, _, _), found in folds.items() if dataset != "data"]
     assert set(simulated) == {-1, 0, 1}
     assert 0.1 < np.mean(np.array(simulated) == -1) < 0.3
+
+
+def test_the_numbers_are_the_frozen_ones(finished: Finished) -> None:
+    assert [*differences(_json(GOLDEN / "vh_ww.json"), frozen(finished.output), rtol=1e-6)] == []
 
 
 def test_a_second_run_skips_every_stage(finished: Finished) -> None:

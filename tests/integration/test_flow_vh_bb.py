@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
+from tests.golden.frozen import GOLDEN, differences, frozen
 from tests.integration.conftest import ROOT, znought
 
 pytestmark = pytest.mark.timeout(600)
@@ -69,6 +70,10 @@ def test_everything_of_the_contract_is_there(output: Path) -> None:
     drawn = {path.stem for path in (output / "figures").glob("*.png")}
     figures = {"outputs_0L", "roc_asimov_0L", "z_cut_cross_entropy_paper", "combination_trees_inclusive"}
     assert figures | {"z_luminosity_trees_excess", "predicted_2L", "intervals_inclusive", "contour"} <= drawn
+
+
+def test_the_numbers_are_the_frozen_ones(output: Path) -> None:
+    assert [*differences(_json(GOLDEN / "vh_bb.json"), frozen(output), rtol=1e-6)] == []
 
 
 def test_results_hold_both_definitions_in_every_region(output: Path) -> None:
