@@ -18,13 +18,14 @@ class Selection(Cuts):
     """Cuts of the challenge.
 
     Attributes:
-        pt_lepton_min_gev, abs_eta_lepton_max: of the one lepton, tight and isolated.
+        pt_lepton_min_gev, abs_eta_lepton_max, isolation_max: of the one lepton, which is tight.
         pt_jet_min_gev, abs_eta_jet_max: of jets that count.
         n_jets_min: fewest jets.
     """
 
     pt_lepton_min_gev: float = 30.0
     abs_eta_lepton_max: float = 2.1
+    isolation_max: float = 0.15
     pt_jet_min_gev: float = 30.0
     abs_eta_jet_max: float = 2.4
     n_jets_min: int = 4
@@ -35,6 +36,7 @@ def objects(events: Any, cuts: Selection) -> dict[str, Any]:
     electrons, muons = (
         leptons[
             leptons.is_tight
+            & (leptons.isolation < cuts.isolation_max)
             & (leptons.pt > cuts.pt_lepton_min_gev)
             & (abs(leptons.eta) < cuts.abs_eta_lepton_max)
         ]

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from znought.facility.pipeline import run
     from znought.facility.sites import connect
     from znought.models.training import train_fold
+    from znought.processors.leading import count, leading, leading_value
     from znought.stats.binning import greedy, optimal
     from znought.stats.inference import fit_workspace
     from znought.stats.significance import asimov_z0
@@ -26,8 +27,11 @@ _HOME = {
     "asimov_z0": "stats.significance",
     "build_workspace": "stats.workspace",
     "connect": "facility.sites",
+    "count": "processors.leading",
     "fit_workspace": "stats.inference",
     "greedy": "stats.binning",
+    "leading": "processors.leading",
+    "leading_value": "processors.leading",
     "load_card": "facility.card",
     "load_results": "facility.notebook",
     "optimal": "stats.binning",
@@ -45,8 +49,11 @@ __all__ = [
     "asimov_z0",
     "build_workspace",
     "connect",
+    "count",
     "fit_workspace",
     "greedy",
+    "leading",
+    "leading_value",
     "load_card",
     "load_results",
     "optimal",

@@ -4,7 +4,7 @@ A value that the engine is given: it holds plain functions and frozen records, a
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any, Literal
@@ -165,7 +165,7 @@ class Analysis:
     selection: type[Cuts] = Cuts
     objects: Function | None = None
     select: Function | None = None
-    variables: tuple[Variable, ...] = ()
+    variables: Sequence[Variable] = ()
     weights: Function | None = None
     channels: Mapping[str, Function | None] = field(default_factory=dict)
     columns: Function | None = None
