@@ -74,7 +74,8 @@ class FitSummary(Record):
         data: "expected" or "observed".
         z0: discovery significance; None where a bin expects no background.
         mu, mu_interval: signal strength and its 68 % interval.
-        mu_limit: expected 95 % CLs upper limit without signal, at −2 … +2 standard deviations.
+        mu_limit: expected 95 % CLs upper limit without signal, at −2 … +2 standard deviations; None where CLs
+            does not fall to 5 %.
         mu_limit_observed: the observed one, where data are unblinded.
         warnings: what ended at a bound, and what else a reader must know.
         impacts: nuisance parameter → shift of μ for its down and up side, the largest first.
@@ -85,7 +86,7 @@ class FitSummary(Record):
     z0: float | None
     mu: float
     mu_interval: tuple[float, float]
-    mu_limit: tuple[float, float, float, float, float]
+    mu_limit: tuple[float, float, float, float, float] | None
     mu_limit_observed: float | None = None
     warnings: tuple[str, ...] = ()
     impacts: dict[str, tuple[float, float]]

@@ -17,7 +17,7 @@ from znought.stats.exchange import replace_file, write_root, write_uhi, write_wo
 from znought.stats.formats.card_writer import write_datacard
 from znought.stats.hs3 import write_hs3
 from znought.stats.inference import DataKind, fit_workspace, ranking
-from znought.stats.limits import cls_limit
+from znought.stats.limits import Limit, cls_limit
 from znought.stats.tables import latex_yields, write_hepdata
 from znought.stats.templates import RegionTemplates
 from znought.stats.workspace import Spec, prepared_workspace
@@ -109,37 +109,48 @@ def _fitted(context: Context[StandardCard], spec: Spec) -> tuple[FitSummary | No
             advance(1, 3, "impacts")
             impacts = ranking(spec, data=kind)
             advance(2, 3, "limit")
-            limit = cls_limit(spec, data=kind)
         except DataError as error:
             return None, [f"No profile-likelihood fit with control regions: {error}"]
+        limit, remarks = _limit(spec, kind)
         advance(3, 3, "")
     summary = FitSummary(
         data=kind,
         z0=fitted.z0,
         mu=fitted.mu,
         mu_interval=(fitted.mu_low, fitted.mu_high),
-        mu_limit=limit.expected,
-        mu_limit_observed=limit.observed if kind == "observed" else None,
+        mu_limit=None if limit is None else limit.expected,
+        mu_limit_observed=limit.observed if limit is not None and kind == "observed" else None,
         warnings=fitted.warnings,
         impacts={impact.name: (impact.down, impact.up) for impact in impacts},
         pulls={p.name: (p.value, p.error, p.pull) for p in fitted.parameters},
     )
     lumi = data_lumi_ifb(context.workspace) if kind == "observed" else context.card.lumi_ifb
-    return summary, [_sentence(context.card, summary, lumi_ifb=lumi)]
+    return summary, [_sentence(context.card, summary, lumi_ifb=lumi), *remarks]
+
+
+def _limit(spec: Spec, kind: DataKind) -> tuple[Limit | None, list[str]]:
+    """The limit, or why there is none; signal strength and significance stand without it."""
+    try:
+        return cls_limit(spec, data=kind), []
+    except DataError as error:
+        return None, [f"No upper limit: {error}"]
 
 
 def _sentence(card: StandardCard, summary: FitSummary, *, lumi_ifb: float | None) -> str:
     low, high = summary.mu_interval
     z0 = "not defined" if summary.z0 is None else f"{summary.z0:.2f}"
     observed = summary.mu_limit_observed
-    limit = "" if observed is None else f"observed {observed:.1f}, "
+    limit = ""
+    if summary.mu_limit is not None:
+        shown = "" if observed is None else f"observed {observed:.1f}, "
+        limit = f", 95 % CLs limit on mu {shown}expected without signal {summary.mu_limit[2]:.1f}"
     warnings = "".join(f" {warning}" for warning in summary.warnings)
     floating = ", ".join(card.likelihood.workspace.floating) or "no"
     return (
         f"Profile likelihood of the greedy bins with control regions, {floating} normalisation floating, MC "
         f"statistics and {', '.join(card.varied) or 'no'} variations: {summary.data} Z = "
         f"{z0} at {lumi_ifb or card.lumi_ifb:.4g} fb⁻¹, mu = {summary.mu:.2f} [{low:.2f}, "
-        f"{high:.2f}], 95 % CLs limit on mu {limit}expected without signal {summary.mu_limit[2]:.1f}. Its "
+        f"{high:.2f}]{limit}. Its "
         f"edges are tuned on the events that it is quoted on.{warnings}"
     )
 

@@ -11,6 +11,7 @@ import pytest
 from tests.facility.small import context_of, small_card, write_ntuples
 from tests.facility.test_process import CORRECTIONS, MUON
 from znought.analyses.vh_ww.features import FEATURES
+from znought.errors import DataError
 from znought.facility.context import Context
 from znought.facility.learning import learning_plan
 from znought.facility.likelihood import fit_settings, templates
@@ -127,6 +128,21 @@ def test_a_variation_that_empties_a_process_is_a_remark(
     _, notes, written = stage._likelihood(scored, BINS)
     assert any(note.startswith(f"muon_id is left out for {process} in SR:") for note in notes)
     assert "workspace.json" in {path.name for path in written}
+
+
+def test_a_limit_that_fails_leaves_signal_strength_and_significance(
+    scored: Context[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object, **__: object) -> None:
+        raise DataError("no 95 % CLs limit on mu below 7.")
+
+    monkeypatch.setattr(stage, "cls_limit", fails)
+    summary, notes, _ = stage._likelihood(scored, BINS)
+    assert summary is not None
+    assert summary.mu == pytest.approx(1.0, abs=0.01)
+    assert summary.mu_limit is None
+    assert "No upper limit: no 95 % CLs limit on mu below 7." in notes
+    assert "95 % CLs limit on mu" not in notes[0]
 
 
 def _without(region: RegionTemplates, process: str) -> Any:
