@@ -6,13 +6,14 @@ DEMO ?= demo
 DEMO_SCALE ?= 0.13
 DEMO_SMEFT ?= demo-smeft
 DEMO_SMEFT_SCALE ?= 0.05
+DEMO_AGC ?= demo-agc
 # The standard sample and what is made of it are large: outside the repository.
 SAMPLE ?= $(HOME)/.cache/znought/standard
 # Two workers' worth of BLAS threads would fight over two cores.
 export OMP_NUM_THREADS ?= 1
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
-.PHONY: demo demo-smeft test test-fuzz test-sites sample check setup clean
+.PHONY: demo demo-agc demo-smeft test test-fuzz test-sites sample check setup clean
 
 setup: $(VENV)/.done
 
@@ -28,6 +29,9 @@ demo: setup
 
 demo-smeft: setup
 	$(BIN)/znought run analyses/vh_bb_smeft.yaml --events-scale $(DEMO_SMEFT_SCALE) --output $(DEMO_SMEFT)
+
+demo-agc: setup
+	$(BIN)/znought run analyses/agc_ttbar.yaml --unblind --output $(DEMO_AGC)
 
 sample: setup
 	$(BIN)/znought simulate analyses/vh_ww.yaml --output $(SAMPLE)
@@ -52,4 +56,4 @@ test-fuzz: setup
 	$(BIN)/pytest -q -m fuzz tests/fuzz
 
 clean:
-	rm -rf $(DEMO) $(DEMO_SMEFT) build dist *.egg-info
+	rm -rf $(DEMO) $(DEMO_SMEFT) $(DEMO_AGC) build dist *.egg-info

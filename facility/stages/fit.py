@@ -147,12 +147,24 @@ def _sentence(card: StandardCard, summary: FitSummary, *, lumi_ifb: float | None
     warnings = "".join(f" {warning}" for warning in summary.warnings)
     floating = ", ".join(card.likelihood.workspace.floating) or "no"
     return (
-        f"Profile likelihood of the greedy bins with control regions, {floating} normalisation floating, MC "
+        f"Profile likelihood of {_fitted_regions(card)}, {floating} normalisation floating, MC "
         f"statistics and {', '.join(card.varied) or 'no'} variations: {summary.data} Z = "
         f"{z0} at {lumi_ifb or card.lumi_ifb:.4g} fb⁻¹, mu = {summary.mu:.2f} [{low:.2f}, "
-        f"{high:.2f}]{limit}. Its "
-        f"edges are tuned on the events that it is quoted on.{warnings}"
+        f"{high:.2f}]{limit}.{_tuned_edges(card)}{warnings}"
     )
+
+
+def _fitted_regions(card: StandardCard) -> str:
+    """What is fitted, in words."""
+    if card.discriminants:
+        return ", ".join(card.discriminants)
+    return "the greedy bins with control regions"
+
+
+def _tuned_edges(card: StandardCard) -> str:
+    """What a reader must know of edges that were not given."""
+    found = not card.discriminants or card.tuned
+    return " Its edges are tuned on the events that it is quoted on." if found else ""
 
 
 def _significance(entry: Mapping[str, Any]) -> dict[str, object]:
@@ -185,6 +197,8 @@ def _discriminant(card: StandardCard) -> str:
 
 
 def _notes(card: StandardCard, found: Mapping[str, Any]) -> list[str]:
+    if not found:
+        return []
     constraints = card.binning.constraints
     notes = [
         f"Every bin holds at least {constraints.effective_background:.0f} effective background events: "
