@@ -52,8 +52,13 @@ def _draw_data(upper: Axes, lower: Axes, counts: Vector, total: WeightedHist, se
 
 
 def _draw_signal(axes: Axes, histogram: WeightedHist, name: str, top: float) -> None:
-    """The signal alone as a line, raised by a power of ten to about a third of a filled stack."""
+    """The signal alone as a line, raised by a power of ten to about a third of a filled stack.
+
+    A signal that dominates is seen as it is.
+    """
     peak = float(histogram.values().max())
+    if peak > top / 2 > 0:
+        return
     factor = 10 ** max(0, int(np.floor(np.log10(top / peak)))) if peak > 0 and top > 0 else 1
     text = process_label(name) + (f" × {factor:g}" if factor > 1 else "")
     axes.stairs(

@@ -60,6 +60,7 @@ class Album(CardFigures[StandardCard]):
         """Every figure, in the order of the report."""
         if self.results.z0:
             yield from self._significance()
+        yield from self._likelihood()
         yield from self._cutflow()
         if self.manifest is not None and self.explained is not None:
             yield from self._network(self.manifest)
@@ -92,6 +93,7 @@ class Album(CardFigures[StandardCard]):
             if len(self.results.edges[name]) > 2:
                 yield Picture(f"binning_{name}", title, "Significance", self._binning(name))
 
+    def _likelihood(self) -> Iterator[Picture]:
         if self.results.fit is not None and self.results.fit.impacts:
             figure = fit.ranking(_impacts(self.results.fit), label=self.label)
             yield Picture("ranking", "Nuisance parameters by impact", "Significance", figure)
