@@ -100,6 +100,7 @@ def _sample(
             kept.setdefault(key, []).append(values)
     joined = {key: np.concatenate(values) for key, values in kept.items()}
     config = MorphingConfig(
+        "vh",
         coefficients=tuple(card["morphing"]["coefficients"]),
         validity=tuple(tuple(pair) for pair in card["morphing"]["validity"]),
     )

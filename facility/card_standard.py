@@ -78,6 +78,8 @@ class StandardCard(Card):
             )
         if self.signal_class is not None:
             check_known("signal_class", "class", self.signal_class, self.classes)
+        if self.network.loss.kind != "cross_entropy":
+            check_known("network.loss.signal_class", "class", self.network.loss.signal_class, self.classes)
         learned = {process.network_class for process in self.processes.values()}
         unlearned = [name for name in self.classes if name not in learned]
         if unlearned:
@@ -91,6 +93,8 @@ class StandardCard(Card):
         settings = self.likelihood.workspace
         for name in settings.floating:
             check_known("likelihood.workspace.floating", "process", name, self.processes)
+            if name == self.signal:
+                raise ValueError(f"likelihood.workspace.floating: {name} is the signal, which mu scales.")
         for norm, entry in settings.norms.items():
             for name in entry.processes:
                 check_known(f"likelihood.workspace.norms.{norm}", "process", name, self.processes)

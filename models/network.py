@@ -33,7 +33,7 @@ class LossConfig:
 
     kind: Literal["cross_entropy", "significance", "asimov"] = "cross_entropy"
     pretraining_epochs: int = 5
-    signal_class: str = "VH"
+    signal_class: str = ""
     signal_events: float = 1.0
     background_events: float = 1.0
     relative_uncertainty: float = 0.5

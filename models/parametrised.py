@@ -33,8 +33,8 @@ __all__ = [
 ]
 
 Floats = NDArray[np.float64]
-CLASSES = ("sm", "bsm")
-"""VH in the standard model, and at the value."""
+CLASSES = ("reference", "value")
+"""The process with all coefficients zero, and at the value."""
 _LEAST = 1e-7
 
 

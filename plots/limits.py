@@ -129,7 +129,9 @@ def contours(
             Line2D([], [], color="black", linestyle=dashes[f"{level:g}"], label=f"{level:.0%}")
             for level in levels
         ]
-        handles.append(Line2D([], [], color="black", marker="*", markersize=15, linestyle="none", label="SM"))
+        handles.append(
+            Line2D([], [], color="black", marker="*", markersize=15, linestyle="none", label="standard model")
+        )
         figure.legend(handles=handles, loc="outside lower center", ncols=4, frameon=False)
         add_label(axes, label)
     return figure

@@ -307,7 +307,7 @@ def predicted_class_inputs(
     *,
     label: FigureLabel,
     note: str = "",
-    called: tuple[str, str] = ("SM", "SMEFT"),
+    called: tuple[str, str],
 ) -> Figure:
     """True signal events against each input, stacked by what the network called them.
 

@@ -55,7 +55,7 @@ class PseudoDataConfig:
     enabled: bool = True
     dataset: str = "data"
     lumi_ifb: float = 4.0
-    scale: dict[str, float] = field(default_factory=lambda: {"Zjets": 1.1})
+    scale: dict[str, float] = field(default_factory=dict)
     jet_energy_scale: float = 1.01
 
     def __post_init__(self) -> None:

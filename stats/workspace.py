@@ -55,7 +55,7 @@ class NormConfig:
 class WorkspaceConfig:
     """What goes into the likelihood beside the templates."""
 
-    signal: tuple[str, ...] = ("VH",)
+    signal: tuple[str, ...] = ("signal",)
     """Processes that scale with mu."""
     floating: tuple[str, ...] = ()
     """Backgrounds whose normalisation is free, measured in control regions."""

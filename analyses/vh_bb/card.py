@@ -1,8 +1,9 @@
 """The card of VH(bb) in the SMEFT: channels, coefficients, the talk's network, and what sets limits."""
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from znought.analyses.vh_bb.features import FEATURES
 from znought.analyses.vh_bb.selection import CHANNELS, Channel, VHBBSelection
@@ -16,11 +17,15 @@ from znought.models.search import SearchConfig
 from znought.models.space import SpaceConfig
 from znought.models.training import TrainingConfig
 from znought.stats.eft.channel import MorphingConfig
-from znought.stats.eft.likelihood import SIGNAL, Systematics
+from znought.stats.eft.likelihood import Systematics
 from znought.stats.eft.measurement import SmeftConfig
 
 __all__ = ["Discriminants", "Export", "Published", "TalkNetwork", "VHBBCard"]
 
+SIGNAL = "vh"
+"""The process that the coefficients change."""
+RELATIVE = {SIGNAL: 0.1, "v_heavy_flavour": 0.5, "ttbar": 0.1}
+"""Relative uncertainty of each process, unless the card gives others."""
 EVENT_COLUMNS = ("pt_v", "m_bb", "met", "n_jets")
 """What a region may cut on in every channel, beside inputs that all channels share."""
 
@@ -138,9 +143,9 @@ class VHBBCard(Card):
     search: SearchConfig = TALK_SEARCH
     trees: TreesConfig = TreesConfig()
     discriminants: Discriminants = Discriminants()
-    morphing: MorphingConfig = MorphingConfig()
+    morphing: MorphingConfig = MorphingConfig(process=SIGNAL)
     smeft: SmeftConfig = SmeftConfig()
-    systematics: Systematics = Systematics()
+    systematics: Systematics = Systematics(relative=RELATIVE)
     export: Export = Export()
     published: Published | None = None
 
@@ -150,9 +155,19 @@ class VHBBCard(Card):
         quoted = self.published.channel if self.published else None
         return quoted if quoted in self.channels else self.channels[0]
 
+    @field_validator("morphing", mode="before")
+    @classmethod
+    def _morphing_of_the_signal(cls, given: Any) -> Any:
+        return {"process": SIGNAL, **given} if isinstance(given, Mapping) else given
+
+    @field_validator("systematics", mode="before")
+    @classmethod
+    def _uncertainties_by_default(cls, given: Any) -> Any:
+        return {"relative": RELATIVE, **given} if isinstance(given, Mapping) else given
+
     @model_validator(mode="after")
     def _names_agree(self) -> "VHBBCard":
-        check_known("processes", "process", SIGNAL, self.processes)
+        check_known("morphing.process", "process", self.morphing.process, self.processes)
         check_known("training_region", "region", self.training_region, self.regions)
         for name in self.systematics.relative:
             check_known("systematics.relative", "process", name, self.processes)

@@ -257,6 +257,7 @@ class NetworkAlbum(CardFigures[VHBBCard]):
             weights,
             label=self.shapes,
             note=f"{one.name}, $\\bar{{c}}_{{HW}}$ = {self.value:g}, output above and below 0.5",
+            called=("SM", "SMEFT"),
         )
         title = f"{one.name}: true signal by predicted class"
         return Picture(

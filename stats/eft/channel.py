@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from znought.errors import CardError, DataError
-from znought.stats.eft.likelihood import SIGNAL, Channel
+from znought.stats.eft.likelihood import Channel
 from znought.stats.eft.morphing import check_validity, event_polynomials, monomials, morph
 
 __all__ = [
@@ -30,6 +30,8 @@ _POINTS: Final = ((0.0, 0.0), (_STEP, 0.0), (-_STEP, 0.0), (0.0, _STEP), (0.0, -
 class MorphingConfig:
     """How stored weights become yields for any c̄; field names are the keys of the card."""
 
+    process: str = "signal"
+    """The process that the coefficients change."""
     coefficients: tuple[str, ...] = ("c_hw", "c_hb")
     """Names, in the order of each point; one name takes the first three points only."""
     points: tuple[tuple[float, float], ...] = _POINTS
@@ -58,7 +60,7 @@ class ChannelEvents:
 
     name: str
     process: NDArray[np.str_]
-    """Process of each event; VH is called `vh`."""
+    """Process of each event."""
     weight: Floats
     """Expected events per row in the standard model."""
     identity: NDArray[np.uint64]
@@ -88,9 +90,9 @@ class ChannelEvents:
         kind = np.asarray(process, dtype=np.str_)
         w = np.asarray(weight, dtype=np.float64)
         stored = np.asarray(smeft_weights, dtype=np.float64)
-        is_vh = kind == SIGNAL
+        is_vh = kind == config.process
         if not is_vh.any():
-            raise DataError(f"Channel {name}: no event of process {SIGNAL!r}.")
+            raise DataError(f"Channel {name}: no event of process {config.process!r}.")
         if not kind.shape == w.shape == stored.shape[:1]:
             raise DataError(f"Channel {name}: shapes do not match: {kind.shape}, {w.shape}, {stored.shape}.")
         if not np.isfinite(w).all():
@@ -117,7 +119,7 @@ class ChannelEvents:
     @property
     def is_vh(self) -> Mask:
         """True for VH."""
-        return np.asarray(self.process == SIGNAL)
+        return np.asarray(self.process == self.morphing.process)
 
     def weight_at(self, point: ArrayLike) -> Floats:
         """Expected events per row with the coefficients at `point`, shape (n_events,).
@@ -263,7 +265,8 @@ def likelihood_channel(events: ChannelEvents, discriminant: ArrayLike, edges: Ar
         for process in np.unique(events.process[~vh])
         if (mine := events.process == process).any()
     }
-    return Channel(events.name, morphing, backgrounds, _sumw2(events.taken(~vh), bins[~vh], n_bins))
+    sumw2 = _sumw2(events.taken(~vh), bins[~vh], n_bins)
+    return Channel(events.name, morphing, backgrounds, sumw2, events.morphing.process)
 
 
 def _sumw2(events: ChannelEvents, bins: NDArray[np.intp], n_bins: int) -> Floats:

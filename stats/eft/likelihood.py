@@ -9,7 +9,6 @@ whose simulation is poorest.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -19,22 +18,17 @@ from znought.stats.eft.morphing import Morphing, Order
 from znought.stats.eft.profile import ProfileRows, profiled
 from znought.stats.significance import Scaling
 
-__all__ = ["SIGNAL", "Channel", "LikelihoodModel", "Observation", "Systematics"]
+__all__ = ["Channel", "LikelihoodModel", "Observation", "Systematics"]
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
-
-SIGNAL: Final = "vh"
-"""Name of the process that the coefficients change, as `Systematics.relative` calls it."""
 
 
 @dataclass(frozen=True)
 class Systematics:
     """Normalisation uncertainties; field names are the keys of the card."""
 
-    relative: dict[str, float] = field(
-        default_factory=lambda: {SIGNAL: 0.1, "v_heavy_flavour": 0.5, "ttbar": 0.1}
-    )
+    relative: dict[str, float] = field(default_factory=dict)
     """Relative uncertainty of each process, log-normal; a process that is not named has none."""
     correlated: bool = True
     """One nuisance parameter per process in all channels, or one in each."""
@@ -59,6 +53,8 @@ class Channel:
     """Expected events per process, each of shape (n_bins,)."""
     background_sumw2: Floats | None = None
     """Squared MC-statistical errors of all backgrounds together, shape (n_bins,); None is zero."""
+    signal: str = "signal"
+    """What `Systematics.relative` calls the process that the coefficients change."""
 
     def __post_init__(self) -> None:
         for process, values in self.backgrounds.items():
@@ -204,10 +200,10 @@ class LikelihoodModel:
         blocks = []
         for channel in self.channels:
             block = np.zeros((*shape, channel.vh.n_bins))
-            for process in (SIGNAL, *channel.backgrounds):
+            for process in (channel.signal, *channel.backgrounds):
                 events = (
                     channel.vh.yields(points, order=self.order)
-                    if process == SIGNAL
+                    if process == channel.signal
                     else channel.backgrounds[process]
                 )
                 block[..., index.get(self._nuisance(channel, process), 0), :] += events
@@ -233,7 +229,8 @@ class LikelihoodModel:
 
     def _processes(self, channel: Channel) -> tuple[str, ...]:
         """Processes of a channel that have an uncertainty."""
-        return tuple(p for p in (SIGNAL, *channel.backgrounds) if self.systematics.relative.get(p, 0.0) > 0.0)
+        relative = self.systematics.relative
+        return tuple(p for p in (channel.signal, *channel.backgrounds) if relative.get(p, 0.0) > 0.0)
 
     def _nuisance(self, channel: Channel, process: str) -> str:
         return process if self.systematics.correlated else f"{process}/{channel.name}"

@@ -107,7 +107,9 @@ def test_a_compiled_model_survives_safe_mode(tmp_path: Path) -> None:
 
 def test_pretraining_comes_first_and_training_goes_on_behind_it() -> None:
     """With many events −s²/(s+b) is 10⁷ times 1/Z_A²: an optimiser that remembers it would stand still."""
-    loss = LossConfig("asimov", pretraining_epochs=2, signal_events=5e3, background_events=3e4)
+    loss = LossConfig(
+        "asimov", pretraining_epochs=2, signal_class="VH", signal_events=5e3, background_events=3e4
+    )
     result = train_fold(
         make_data(),
         1,

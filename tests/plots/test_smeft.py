@@ -87,10 +87,13 @@ def test_channels_show_both_definitions_side_by_side() -> None:
     assert all(left[1] <= right[0] + 1e-9 for left, right in pairwise(edges))
 
 
+CALLED = ("SM", "SMEFT")
+
+
 def test_predicted_classes_stack_to_all_signal_events() -> None:
     values = np.linspace(100.0, 200.0, 100)
     figure = predicted_class_inputs(
-        {"ptz": values, "ptb1": values}, values > 150.0, np.full(100, 0.2), label=LABEL
+        {"ptz": values, "ptb1": values}, values > 150.0, np.full(100, 0.2), label=LABEL, called=CALLED
     )
     heights = steps(figure.axes[0])
     assert heights["called SMEFT"].sum() == pytest.approx(0.99, abs=0.011)
@@ -104,6 +107,6 @@ def test_predicted_classes_stack_to_all_signal_events() -> None:
 
 def test_predicted_classes_refuse_other_lengths_and_no_weight() -> None:
     with pytest.raises(DataError, match="expected 2 values"):
-        predicted_class_inputs({"ptz": [1.0, 2.0]}, [True], [1.0, 1.0], label=LABEL)
+        predicted_class_inputs({"ptz": [1.0, 2.0]}, [True], [1.0, 1.0], label=LABEL, called=CALLED)
     with pytest.raises(DataError, match="sum to 0"):
-        predicted_class_inputs({"ptz": [1.0, 2.0]}, [True, False], [1.0, -1.0], label=LABEL)
+        predicted_class_inputs({"ptz": [1.0, 2.0]}, [True, False], [1.0, -1.0], label=LABEL, called=CALLED)

@@ -40,6 +40,7 @@ def regions() -> tuple[RegionTemplates, RegionTemplates]:
 
 def config() -> WorkspaceConfig:
     return WorkspaceConfig(
+        signal=("VH",),
         floating=("top",),
         luminosity_rel=0.02,
         norms={"ww_theory": NormConfig(("WW",), 0.1)},

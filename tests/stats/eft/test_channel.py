@@ -18,7 +18,7 @@ from znought.stats.eft.intervals import interval
 from znought.stats.eft.likelihood import LikelihoodModel
 
 Floats = npt.NDArray[np.float64]
-CONFIG = MorphingConfig(validity=((-0.05, 0.05), (-0.05, 0.05)))
+CONFIG = MorphingConfig("vh", validity=((-0.05, 0.05), (-0.05, 0.05)))
 N = 4000
 
 
@@ -120,7 +120,7 @@ def test_training_rows_hold_vh_twice_and_conserve_yields() -> None:
 
 def test_one_coefficient_needs_three_weights() -> None:
     made = columns()
-    one = MorphingConfig(coefficients=("c_hw",), validity=((-0.05, 0.05),))
+    one = MorphingConfig("vh", coefficients=("c_hw",), validity=((-0.05, 0.05),))
     arguments = (made["process"], made["weight"], made["identity"])
     stored = np.asarray(made["smeft_weights"], np.float64)
     events = ChannelEvents.of("0L", *arguments, stored[:, :3], pt_v=made["pt_v"], config=one)

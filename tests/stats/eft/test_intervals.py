@@ -37,7 +37,7 @@ def channel(name: str = "0L", effective: float = 1e6) -> Channel:
     sm = np.array([60.0, 30.0, 10.0])
     vh = morphing(sm, sm * [20.0, 50.0, 120.0], sm * [200.0, 2000.0, 20_000.0], effective)
     background = np.array([300.0, 60.0, 8.0])
-    return Channel(name, vh, {"ttbar": background}, background**2 / effective)
+    return Channel(name, vh, {"ttbar": background}, background**2 / effective, signal="vh")
 
 
 SYSTEMATICS = Systematics(relative={"vh": 0.1, "ttbar": 0.3}, mc_statistics=False)
@@ -276,7 +276,7 @@ def test_two_coefficients_give_a_contour_that_contains_the_standard_model() -> N
     a, b = sm * [20.0, 50.0, 120.0], sm * [15.0, 10.0, 20.0]
     sumw = np.stack([sm, a, b, a**2 / sm, a * b / sm, b**2 / sm], axis=1)
     vh = Morphing(("c_hw", "c_hb"), sumw, np.zeros((3, 6, 6)), ((-0.1, 0.1), (-0.2, 0.2)))
-    model = LikelihoodModel((Channel("0L", vh),), Systematics(relative={"vh": 0.1}))
+    model = LikelihoodModel((Channel("0L", vh, signal="vh"),), Systematics(relative={"vh": 0.1}))
     axis = np.linspace(-0.05, 0.05, 21)
     found = contour(model, x=axis, y=2 * axis)
     assert found.t[10, 10] == pytest.approx(0.0, abs=1e-6)
