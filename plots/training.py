@@ -338,9 +338,8 @@ def importance(
     with style_context():
         figure = new_figure((SLIDE[0], max(5.0, 0.44 * len(names) + 1.8)))
         axes = figure.add_subplot()
-        axes.barh(
-            range(len(names)), sizes, xerr=spreads, color="#5790fc", ecolor="#3c3c3c", error_kw={"capsize": 4}
-        )
+        caps = {"capsize": 4}
+        axes.barh(range(len(names)), sizes, xerr=spreads, color="#5790fc", ecolor="#3c3c3c", error_kw=caps)
         axes.axvline(0.0, color="#3c3c3c", linewidth=1.0)
         axes.set_yticks(range(len(names)), [feature_label(name).symbol for name in names], fontsize=19)
         axes.tick_params(axis="y", which="both", length=0)
@@ -386,11 +385,9 @@ def search_history(
             trials[begun], best[begun], where="post", color="#e42536", linewidth=2.6, label="best so far"
         )
         if (~done).any():
-            frame = axes.get_xaxis_transform()
-            text = f"stopped or failed ({int((~done).sum())})"
-            axes.plot(
-                trials[~done], np.full((~done).sum(), 0.02), "x", color="#717581", transform=frame, label=text
-            )
+            low = np.full((~done).sum(), 0.02), axes.get_xaxis_transform()
+            text = f"stopped or failed ({low[0].size})"
+            axes.plot(trials[~done], low[0], "x", color="#717581", transform=low[1], label=text)
         if reference is not None:
             axes.axhline(reference[1], color="#3c3c3c", linestyle="dashed", label=reference[0])
         axes.set_xlabel("Trial")

@@ -113,10 +113,8 @@ def toy_thresholds(
     if rank > n_toys:
         raise CardError(f"{n_toys} toys cannot tell a quantile of {level:g}: take more.")
     points = np.unique(np.asarray(values, dtype=np.float64))
-    heights = []
-    for i, value in enumerate(points):
-        t = _toys_at(model, coefficient, float(value), n_toys, (seed, i))
-        heights.append(np.sort(t)[rank - 1])
+    toys = (_toys_at(model, coefficient, float(c), n_toys, (seed, i)) for i, c in enumerate(points))
+    heights = [np.sort(t)[rank - 1] for t in toys]
     return Thresholds(coefficient, level, points, np.array(heights), n_toys)
 
 
