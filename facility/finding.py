@@ -9,6 +9,7 @@ import sys
 import traceback
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from importlib.machinery import PathFinder
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
@@ -20,6 +21,8 @@ __all__ = ["GROUP", "Found", "find_analysis", "given_analysis", "shipped"]
 
 GROUP = "znought.analyses"
 """Entry points of this group name analyses."""
+_folders = set[str]()
+"""Of the cards whose analyses are files beside them."""
 
 
 @dataclass(frozen=True)
@@ -93,12 +96,11 @@ def _from_file(path: Path) -> Found:
     if not path.is_file():
         raise CardError(f"analysis: no such file {path}.")
     modules = dict(_beside(path))
-    folder = str(path.parent.resolve())
+    _search_first(str(path.parent.resolve()))
+    _refuse_names_of_libraries(modules)
     for name in modules:
         sys.modules.pop(name, None)
     importlib.invalidate_caches()
-    if folder not in sys.path:
-        sys.path.insert(0, folder)
     try:
         module = importlib.import_module(path.stem)
     except ZnoughtError:
@@ -109,6 +111,25 @@ def _from_file(path: Path) -> Found:
     if not hasattr(module, "ANALYSIS"):
         raise CardError(f"analysis: {path} defines no ANALYSIS = Analysis(...).")
     return Found(_checked(module.ANALYSIS, str(path)), modules=modules)
+
+
+def _search_first(folder: str) -> None:
+    """Puts a folder before all others: another card's may hold files of the same names."""
+    _folders.add(folder)
+    sys.path[:] = [folder, *(place for place in sys.path if place != folder)]
+
+
+def _refuse_names_of_libraries(modules: Mapping[str, Path]) -> None:
+    """Raises where a file would take the place of a module that others import."""
+    mine = {"", str(Path.cwd()), *_folders}
+    elsewhere = [place for place in sys.path if place not in mine]
+    for name, file in modules.items():
+        spec = PathFinder.find_spec(name, elsewhere)
+        taken = name in sys.builtin_module_names or (
+            spec is not None and spec.origin not in (None, str(file))
+        )
+        if taken:
+            raise CardError(f"analysis: {file} has the name of another module, {name}; rename it.")
 
 
 def _check_is(module: ModuleType, path: Path) -> None:
