@@ -1,6 +1,8 @@
 """A stage is skipped only while its inputs, its code and its files are what they were."""
 
+import hashlib
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -102,3 +104,42 @@ def test_files_are_for_whom_the_umask_says(tmp_path: Path, umask: int, mode: int
         os.umask(before)
     assert (tmp_path / "results.json").stat().st_mode & 0o777 == mode
     assert [path.name for path in tmp_path.iterdir()] == ["results.json"]
+
+
+def test_contents_are_those_of_the_stages_at_the_places(manifest: Manifest) -> None:
+    root = manifest.path.parent
+    for name, text in (("columns/b.bin", "more"), ("columns2/c.bin", "other")):
+        (root / name).parent.mkdir(exist_ok=True)
+        (root / name).write_text(text)
+    manifest.record(
+        "score", "mark", [root / "columns/b.bin", root / "columns2/c.bin"], seconds=1.0, section={}
+    )
+    found = manifest.contents(["process", "score", "never"], [root / "columns"])
+    assert found == {
+        "columns/a.bin": hashlib.sha256(b"columns").hexdigest(),
+        "columns/b.bin": hashlib.sha256(b"more").hexdigest(),
+    }
+    assert set(manifest.contents(["process"], [root / "columns"])) == {"columns/a.bin"}
+    assert set(manifest.contents(["score"], [root / "columns2/c.bin"])) == {"columns2/c.bin"}
+    assert manifest.contents(["process"], [root / "scores"]) == {}
+
+
+def test_a_copied_directory_holds_and_an_exchanged_file_does_not(manifest: Manifest, tmp_path: Path) -> None:
+    """Times of files change on the way; their content decides."""
+    target = tmp_path.with_name(f"{tmp_path.name}_copy")
+    shutil.copytree(tmp_path, target, copy_function=shutil.copyfile)
+    file = target / "columns" / "a.bin"
+    os.utime(file, ns=(1, 1))
+    copied = Manifest(target / "manifest.json")
+    assert copied.holds("process", "mark")
+    assert copied.damaged("process") == []
+    assert copied.contents(["process"], [target / "columns"]) == manifest.contents(
+        ["process"], [tmp_path / "columns"]
+    )
+    file.write_bytes(b"kolumns")  # of the same length
+    os.utime(file, ns=(1, 1))
+    assert not copied.holds("process", "mark")
+    assert copied.damaged("process") == ["columns/a.bin"]
+    file.unlink()
+    assert copied.damaged("process") == ["columns/a.bin"]
+    assert copied.damaged("never") == []
