@@ -90,7 +90,7 @@ def _generated(file: Any) -> float | None:
 
 def plain(path: str, given: Mapping[str, Any], *, is_data: bool, working_point: float) -> Plain:
     """What is selected, event by event, from a NanoAOD-like file."""
-    cuts = {**DEFAULTS, **given}
+    cuts = {name: _as_read(given.get(name, value), value) for name, value in DEFAULTS.items()}
     events, generated = _read(path, READ - ({"Jet_btagProb85"} if cuts["btag_mode"] == "veto" else set()))
     simulated = "Jet_btagDiscriminant" in events.fields
     weight = np.ones(len(events)) if is_data else ak.to_numpy(events.genWeight).astype(np.float64)
@@ -114,6 +114,13 @@ def plain(path: str, given: Mapping[str, Any], *, is_data: bool, working_point: 
         generated,
         frozenset() if simulated else lacking,
     )
+
+
+def _as_read(given: Any, default: Any) -> Any:
+    """A value of a card in the type of its default, as a number in quotes or a whole number is taken."""
+    if isinstance(default, bool):
+        return given in (True, 1, "true", "yes", "on", "1")
+    return type(default)(given)
 
 
 def _read(path: str, wanted: set[str]) -> tuple[Any, float | None]:
