@@ -32,7 +32,7 @@ RegionCuts = dict[str, tuple[float | None, float | None]]
 class Section(BaseModel):
     """Part of a card: unknown keys are refused, values never change."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, allow_inf_nan=False)
 
 
 class Process(Section):

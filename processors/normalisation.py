@@ -9,6 +9,7 @@ from znought.processors.dialects.sums import GeneratedSums
 __all__ = ["Normalisation", "normalise"]
 
 _FB_PER_PB = 1e3
+_LARGEST_SCALE = 1e100  # squares of weights stay finite below it
 
 
 @dataclass(frozen=True)
@@ -77,8 +78,16 @@ def normalise(
         message = f"Dataset {dataset!r} needs a positive cross section xsec_pb; received {xsec_pb}."
         raise DataError(message)
     efficiency, efficiency_error = _filter(sums, filter_efficiency)
+    scale = lumi_ifb * _FB_PER_PB * xsec_pb * k_factor * efficiency / sumw
+    if not 0.0 < scale < _LARGEST_SCALE:
+        message = (
+            f"Dataset {dataset!r}: L σ k ε / Σw is {scale:g}, of {lumi_ifb:g} fb⁻¹, {xsec_pb:g} pb, k "
+            f"{k_factor:g}, "
+            f"ε {efficiency:g} and Σw {sumw:g}: one of these is not meant."
+        )
+        raise DataError(message)
     return Normalisation(
-        scale=lumi_ifb * _FB_PER_PB * xsec_pb * k_factor * efficiency / sumw,
+        scale=scale,
         sumw=sumw,
         sumw2=sumw2,
         n_generated=sums.n_events,

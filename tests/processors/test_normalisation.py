@@ -30,6 +30,8 @@ def test_given_efficiency_replaces_the_counted_one() -> None:
 @pytest.mark.parametrize(
     ("sums", "xsec", "text"),
     [
+        (_sums(3, 1.0, 3.0, None), 1e307, "'x': L σ k ε / Σw is inf, of 139 fb"),
+        (_sums(3, 1.0, 3.0, None), 1e150, r"'x': L σ k ε / Σw is 1\.39e\+155"),
         (None, 1.0, "'x': a file lacks its sum"),
         (_sums(3, -1.0, 3.0, None), 1.0, "'x' has a sum of generated weights of -1"),
         (_sums(3, 1.0, 3.0, None), 0.0, "'x' needs a positive cross section"),
