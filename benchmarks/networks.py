@@ -2,9 +2,9 @@
 
     python benchmarks/networks.py OUTPUT_DIR --trials 40 --work DIR
 
-Reads the columns of OUTPUT_DIR and writes nothing there. All three learn from the same folds, are scored
-out of fold and quoted with cross-fitted edges, as `znought run` does it. The search looks at the stop part
-of one fold's training and at nothing else; the test part has played no role in any of the three.
+Reads the columns of OUTPUT_DIR and writes nothing there. All three learn from the same folds, score every
+event by the models of its own folds and are quoted with cross-fitted edges, as `znought run` does it. The
+search is judged on a part of its own, which counts in none of the numbers.
 """
 
 import argparse
@@ -22,19 +22,17 @@ from rich.console import Console
 from rich.table import Table
 
 from znought.facility.card import StandardCard, load_card
-from znought.facility.learning import LearningPlan, learning_plan, other_events, training_data
+from znought.facility.learning import SEARCH_PART, LearningPlan, learning_plan, parts_of, scoring_folds
 from znought.facility.progress import Terminal
-from znought.facility.searching import drive
+from znought.facility.searching import AreaJudge, NetworkTrial, drive
 from znought.facility.sites import connect
-from znought.facility.stages.train import boost_trees, train_networks
-from znought.facility.stages.tune import Task
+from znought.facility.stages.train import boost_trees
 from znought.facility.store import EventTable, read_events
+from znought.facility.training import NetworkTask, train_networks
 from znought.facility.workspace import Workspace
 from znought.models.boosting import combine
 from znought.models.evaluation import auc_estimates
-from znought.models.folds import UNTRAINED
 from znought.models.network import NetworkConfig
-from znought.models.samples import TrainingData
 from znought.models.scoring import scores_of
 from znought.models.search import Search, SearchConfig
 from znought.models.space import SpaceConfig
@@ -42,8 +40,8 @@ from znought.models.training import TrainedFold
 from znought.processors.regions import Region, regions_from_card
 from znought.stats.crossfit import cross_fitted
 
-Scores = tuple[NDArray[np.float32], NDArray[np.float32]]
-"""Of the trained classes' events, and of all others."""
+Scores = NDArray[np.float32]
+"""Of every event, shape (n_events, n_classes)."""
 
 SEARCH = SearchConfig(
     min_epochs=4,
@@ -70,9 +68,8 @@ class Sample:
 
     card: StandardCard
     plan: LearningPlan
-    data: TrainingData
-    learned: EventTable
-    others: EventTable
+    events: EventTable
+    quoted: NDArray[np.bool_]
 
     @property
     def network(self) -> NetworkConfig:
@@ -82,12 +79,15 @@ class Sample:
 
     @classmethod
     def read(cls, card: StandardCard, output: Path) -> "Sample":
+        card = card.model_copy(update={"training": replace(card.training, search_fraction=0.1)})
         plan = learning_plan(card, Workspace(output))
         plan = replace(plan, others=tuple(name for name in plan.others if name in card.of_kind("simulation")))
         cuts = [cut.variable for cut in signal_region(card).cuts]
         names = ["gen_weight", *plan.features, *cuts]
-        learned = read_events(Path(plan.columns), tuple(plan.class_of), names)
-        return cls(card, plan, training_data(plan), learned, other_events(plan))
+        events = read_events(Path(plan.columns), (*plan.class_of, *plan.others), names)
+        trained = events.per_dataset({name: name in plan.class_of for name in events.datasets})
+        part = parts_of(plan.training, events, trained)
+        return cls(card, plan, events, part != SEARCH_PART)
 
 
 @dataclass(frozen=True)
@@ -97,76 +97,73 @@ class Result:
     name: str
     macro: tuple[float, float, float]
     vh: tuple[float, float, float]
-    test_macro: float
     held_out: tuple[float, float, float]
     tuned: float
     seconds: float
 
 
 def network_scores(sample: Sample, trained: list[TrainedFold]) -> Scores:
-    """Out of fold, and the mean over the networks for test events and untrained processes."""
-    data, names = sample.data, sample.plan.features
-    others = sample.others.matrix(names)
-    learned = np.zeros((len(data.features), len(sample.plan.classes)), np.float32)
-    test = data.fold == UNTRAINED
-    mean = np.zeros((len(others), learned.shape[1]))
+    """Mean of the networks of each event's own folds."""
+    plan = sample.plan
+    features, folds = sample.events.matrix(plan.features), scoring_folds(plan.training, sample.events)
+    scores = np.zeros((len(features), len(plan.classes)))
     for network in trained:
-        rows = data.fold == network.fold
-        learned[rows] = scores_of(network, data.features[rows], names)
-        learned[test] += scores_of(network, data.features[test], names) / np.float32(len(trained))
-        mean += scores_of(network, others, names) / len(trained)
-    return learned, mean.astype(np.float32)
+        rows = np.flatnonzero(folds[:, network.repeat] == network.fold)
+        scores[rows] += scores_of(network, features[rows], plan.features) / plan.training.n_repeats
+    return scores.astype(np.float32)
 
 
 def measure(sample: Sample, name: str, scores: Scores, seconds: float) -> Result:
     """Areas with balanced classes, and the significance of the signal region, as the flow quotes them."""
-    data, plan, card = sample.data, sample.plan, sample.card
-    totals = np.bincount(data.class_index, weights=data.weights)
-    weights = data.weights / totals[data.class_index]
-    columns = (scores[0], data.class_index, weights, data.identity)
-    areas = auc_estimates(*columns, classes=plan.classes)
-    test = data.fold == UNTRAINED
-    held_back = auc_estimates(*(column[test] for column in columns), classes=plan.classes, n_bootstrap=2)
+    plan, card, events = sample.plan, sample.card, sample.events
+    scale = events.per_dataset({name: plan.scale[name] for name in events.datasets})
+    grown = {
+        name: 1.0 / (1.0 - plan.training.search_fraction) if name in plan.class_of else 1.0
+        for name in events.datasets
+    }
+    weights = events["gen_weight"] * scale * events.per_dataset(grown)
+    index = events.per_dataset({name: plan.class_of.get(name, -1) for name in events.datasets})
+    learned = sample.quoted & (index >= 0)
+    balanced = weights[learned] / np.bincount(index[learned], weights=weights[learned])[index[learned]]
+    areas = auc_estimates(
+        scores[learned], index[learned], balanced, events.identity[learned], classes=plan.classes
+    )
+    rows = sample.quoted & signal_region(card).mask(events.columns)
+    process = events.per_dataset({name: card.datasets[name].process for name in events.datasets})
     estimate = cross_fitted(
-        *_binned(sample, scores),
+        scores[rows, plan.classes.index(str(card.class_of_signal))],
+        weights[rows],
+        (process == card.signal)[rows],
+        events.identity[rows],
         config=card.binning,
         n_parts=card.crossfit.n_parts,
         n_bootstrap=card.crossfit.n_bootstrap,
         seed=card.crossfit.seed,
     )
-    macro, vh = areas["macro"], areas[str(card.class_of_signal)]
+    macro, signal = areas["macro"], areas[str(card.class_of_signal)]
     return Result(
         name,
         (macro.value, macro.lower, macro.upper),
-        (vh.value, vh.lower, vh.upper),
-        held_back["macro"].value,
+        (signal.value, signal.lower, signal.upper),
         (estimate.held_out, estimate.interval.low, estimate.interval.high),
         estimate.tuned,
         seconds,
     )
 
 
-def _binned(sample: Sample, scores: Scores) -> tuple[NDArray[np.generic], ...]:
-    """Discriminant, weights, signal and identity of the signal region's events."""
-    card, plan = sample.card, sample.plan
-    region = signal_region(card)
-    column = plan.classes.index(str(card.class_of_signal))
-    parts = []
-    for table, outputs in zip((sample.learned, sample.others), scores, strict=True):
-        rows = region.mask(table.columns)
-        scale = table.per_dataset({name: plan.scale[name] for name in table.datasets})
-        processes = table.per_dataset({name: card.datasets[name].process for name in table.datasets})
-        weights, signal = table["gen_weight"] * scale, processes == card.signal
-        parts.append([values[rows] for values in (outputs[:, column], weights, signal, table.identity)])
-    return tuple(np.concatenate(pair) for pair in zip(*parts, strict=True))
+def task_of(sample: Sample, network: NetworkConfig, folder: Path) -> NetworkTask:
+    """One network in all folds and repeats."""
+    plan = sample.plan
+    return NetworkTask("", plan, network, plan.training, plan.classes, plan.features, folder)
 
 
 def search(client: Client, sample: Sample, work: Path, trials: int, report: Terminal) -> NetworkConfig:
-    """The best network of a search on the stop part of fold 0."""
-    base = replace(sample.network, normalisation_momentum=0.9)
+    """The best network of a search, judged on the events set apart for it."""
+    base = replace(sample.card.network or NetworkConfig(), normalisation_momentum=0.9)
     study = Search(replace(SEARCH, n_trials=trials), base, work / "trials.log")
+    trial = NetworkTrial(task_of(sample, base, work / "trials"), AreaJudge(sample.plan.classes), str(work))
     with report.bar("searching") as advance:
-        drive(client, study, Task(sample.plan, None, str(work)), advance)
+        drive(client, study, trial, advance)
     return study.best()[1]
 
 
@@ -182,12 +179,13 @@ def compete(client: Client, sample: Sample, work: Path, trials: int, report: Ter
 
     def network(config: NetworkConfig, folder: str) -> Scores:
         with report.bar("training networks") as advance:
-            trained = train_networks(client, config, sample.plan, work / folder, advance)
+            (trained,) = train_networks(client, [task_of(sample, config, work / folder)], advance)
         return network_scores(sample, trained)
 
     def trees() -> Scores:
         with report.bar("boosting trees") as advance:
-            return combine(sample.data, boost_trees(client, sample.card.boosting, sample.plan, advance))
+            boosted = boost_trees(client, sample.card.boosting, sample.plan, advance)
+        return combine(boosted, sample.plan.training, len(sample.events))
 
     timed("boosted trees", trees)
     timed("network of the talk", lambda: network(sample.network, "talk"))
@@ -218,12 +216,11 @@ def main() -> None:
         work = (options.work or Path(name)).resolve()
         sample = Sample.read(card, options.output)
         results = compete(client, sample, work, options.trials, Terminal(console))
-    table = Table("", "macro AUC", "VH AUC", "macro AUC, test part", "held-out Z0", "tuned Z0", "seconds")
+    table = Table("", "macro AUC", "signal AUC", "held-out Z0", "tuned Z0", "seconds")
     for result in results:
         table.add_row(
             result.name,
             *("{:.4f} [{:.4f}, {:.4f}]".format(*area) for area in (result.macro, result.vh)),
-            f"{result.test_macro:.4f}",
             "{:.3f} [{:.2f}, {:.2f}]".format(*result.held_out),
             f"{result.tuned:.3f}",
             f"{result.seconds:.0f}",

@@ -45,7 +45,10 @@ def make_model(directory: Path) -> None:
         fold=assign_folds(event * 0, event * 0, event, n_folds=2, salt="benchmark"),
         identity=event.astype(np.uint64),
     )
-    network, training = NetworkConfig(), TrainingConfig(n_folds=2, max_epochs=1, salt="benchmark")
+    network, training = (
+        NetworkConfig(),
+        TrainingConfig(n_folds=2, n_repeats=1, max_epochs=1, salt="benchmark"),
+    )
     folds = [
         train_fold(data, fold, network, training, classes=CLASSES, feature_names=FEATURES)
         for fold in range(2)

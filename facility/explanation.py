@@ -6,18 +6,18 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from znought.facility.learning import LearningPlan, training_data
+from znought.facility.learning import LearningPlan
+from znought.facility.training import held_data
 from znought.identity import uniform
 from znought.models import artefacts
 from znought.models.explain import gradient_attribution, permutation_importance
-from znought.models.folds import UNTRAINED
 from znought.models.samples import TrainingData, balanced_weights
 from znought.models.scoring import Scorer
 
 __all__ = ["explain"]
 
-EVENTS = 60_000
-"""About how many events inputs are shuffled among: each costs 51 scorings."""
+EVENTS = 20_000
+"""About how many events inputs are shuffled among: each costs 51 scorings by every repeat."""
 
 
 def explain(plan: LearningPlan, models: str) -> dict[str, object]:
@@ -29,20 +29,22 @@ def explain(plan: LearningPlan, models: str) -> dict[str, object]:
 
     Returns:
         `importance`: input → mean and stdev of the loss of macro AUC when it is shuffled, each event
-        scored by the network that has not seen it; `attribution`: class → input → mean |∂score/∂input|
+        scored by the networks that have not seen it; `attribution`: class → input → mean |∂score/∂input|
         of network 0 on its own fold, inputs scaled.
     """
-    data, scorer = training_data(plan), Scorer.load(models)
+    repeats, scorer = held_data(plan), Scorer.load(models)
+    data = repeats[0]
     rows = _some(data)
+    folds = np.stack([repeat.fold[rows] for repeat in repeats], axis=1)
     weights = balanced_weights(np.abs(data.weights[rows]), data.class_index[rows], plan.classes)
     importance = permutation_importance(
-        lambda features: scorer.score(features, data.fold[rows]),
+        lambda features: scorer.score(features, folds),
         data.features[rows],
         data.class_index[rows],
         weights,
         feature_names=plan.features,
     )
-    first = data.fold[rows] == 0
+    first = folds[:, 0] == 0
     scaler = scorer.manifest.scalers[0]
     attribution = gradient_attribution(
         artefacts.load_keras(Path(models), 0),
@@ -62,4 +64,4 @@ def _some(data: TrainingData) -> NDArray[np.intp]:
     """Rows of training events, all or a part chosen by identity."""
     zeros = np.zeros(data.identity.shape, np.uint64)
     chosen = uniform(data.identity, zeros, zeros, salt="explanation") < EVENTS / len(data.identity)
-    return np.flatnonzero(chosen & (data.fold != UNTRAINED))
+    return np.flatnonzero(chosen & (data.fold >= 0))

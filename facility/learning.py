@@ -4,7 +4,7 @@ The driver and the workers build the same arrays from the same small plan, so th
 few paths and numbers.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +14,25 @@ from znought.errors import DataError
 from znought.facility.card_standard import StandardCard
 from znought.facility.store import EventTable, read_events
 from znought.facility.workspace import Workspace, read_json
-from znought.models.folds import UNTRAINED, assign_folds, is_test
+from znought.models.folds import PARTS, SEARCHED, UNTRAINED, is_search, is_test, own_folds
 from znought.models.training import TrainingConfig, TrainingData
 
-__all__ = ["LearningPlan", "folds_of", "learning_plan", "training_data"]
+__all__ = [
+    "SEARCH_PART",
+    "TEST_PART",
+    "TRAINING_PART",
+    "UNTRAINED_PART",
+    "LearningPlan",
+    "all_events",
+    "learning_plan",
+    "parts_of",
+    "quoted_share",
+    "scoring_folds",
+    "training_data",
+    "training_folds",
+]
+
+TRAINING_PART, TEST_PART, UNTRAINED_PART, SEARCH_PART = range(len(PARTS))
 
 
 @dataclass(frozen=True)
@@ -41,6 +56,29 @@ class LearningPlan:
     features: tuple[str, ...]
     training: TrainingConfig
 
+    def training_data(self) -> tuple[TrainingData, ...]:
+        """Events of the trained classes with the folds of each repeat; the arrays are shared.
+
+        Raises:
+            DataError: a class without events.
+        """
+        table = read_events(Path(self.columns), tuple(self.class_of), ["gen_weight", *self.features])
+        class_index = table.per_dataset(self.class_of).astype(np.int64)
+        for index, name in enumerate(self.classes):
+            if not np.any(class_index == index):
+                raise DataError(
+                    f"Class {name!r} has no events after the preselection; expected some to train on."
+                )
+        folds = training_folds(self.training, table)
+        data = TrainingData(
+            features=table.matrix(self.features),
+            class_index=class_index,
+            weights=event_weight(self, table),
+            fold=folds[:, 0],
+            identity=table.identity,
+        )
+        return tuple(replace(data, fold=folds[:, repeat]) for repeat in range(folds.shape[1]))
+
 
 def learning_plan(card: StandardCard, workspace: Workspace) -> LearningPlan:
     """The plan of a card whose columns have been made."""
@@ -63,17 +101,61 @@ def learning_plan(card: StandardCard, workspace: Workspace) -> LearningPlan:
     )
 
 
-def folds_of(plan: LearningPlan, table: EventTable) -> NDArray[np.int8]:
-    """The network that may score each event: its fold, or −1 for the mean over all networks.
+def parts_of(
+    training: TrainingConfig, table: EventTable, trained: NDArray[np.bool_] | None = None
+) -> NDArray[np.int8]:
+    """What the networks have to do with each event: index into `znought.models.folds.PARTS`.
 
-    Test events, data and processes outside the training get −1.
+    Args:
+        training: the rule.
+        table: with run, luminosityBlock and event.
+        trained: whether the event's dataset is trained on; None for all, shape (n_events,).
     """
     run, lumi, event = (table[name] for name in ("run", "luminosityBlock", "event"))
-    rule = plan.training
-    fold = assign_folds(run, lumi, event, n_folds=rule.n_folds, salt=rule.salt)
-    test = is_test(run, lumi, event, fraction=rule.test_fraction, salt=rule.salt)
-    trained = table.per_dataset({name: name in plan.class_of for name in table.datasets})
-    return np.where(trained & ~test, fold, np.int8(UNTRAINED))
+    test = is_test(run, lumi, event, fraction=training.test_fraction, salt=training.salt)
+    part = np.where(test, np.int8(TEST_PART), np.int8(TRAINING_PART))
+    searched = is_search(run, lumi, event, fraction=training.search_fraction, salt=training.salt)
+    part[searched] = SEARCH_PART
+    if trained is not None:
+        part[~trained] = UNTRAINED_PART
+    return part
+
+
+def training_folds(training: TrainingConfig, table: EventTable) -> NDArray[np.int8]:
+    """Fold that each event of trained datasets trains in, per repeat, shape (n_events, n_repeats).
+
+    −1 in the test part, which trains nothing; −2 in the part of a search, which trains every fold.
+    """
+    folds, part = _own_folds(training, table), parts_of(training, table)
+    folds[part == TEST_PART] = UNTRAINED
+    folds[part == SEARCH_PART] = SEARCHED
+    return folds
+
+
+def scoring_folds(
+    training: TrainingConfig, table: EventTable, trained: NDArray[np.bool_] | None = None
+) -> NDArray[np.int8]:
+    """Networks that score each event: those of its own folds, shape (n_events, n_repeats).
+
+    Under the published way −1, the mean over all networks, for events that train nothing.
+    """
+    folds = _own_folds(training, table)
+    if training.scoring == "published":
+        folds[np.isin(parts_of(training, table, trained), (TEST_PART, UNTRAINED_PART))] = UNTRAINED
+    return folds
+
+
+def quoted_share(training: TrainingConfig, part: NDArray[np.integer]) -> NDArray[np.float64]:
+    """Factor on the weight of each event that makes up for those of the search, which count nowhere."""
+    grown = 1.0 / (1.0 - training.search_fraction)
+    return np.choose(part, [grown, grown, 1.0, 0.0])
+
+
+def _own_folds(training: TrainingConfig, table: EventTable) -> NDArray[np.int8]:
+    run, lumi, event = (table[name] for name in ("run", "luminosityBlock", "event"))
+    return own_folds(
+        run, lumi, event, n_folds=training.n_folds, n_repeats=training.n_repeats, salt=training.salt
+    )
 
 
 def event_weight(plan: LearningPlan, table: EventTable) -> NDArray[np.float64]:
@@ -83,27 +165,14 @@ def event_weight(plan: LearningPlan, table: EventTable) -> NDArray[np.float64]:
 
 
 def training_data(plan: LearningPlan) -> TrainingData:
-    """All events of the trained classes, test part included (and marked).
+    """All events of the trained classes with the folds of repeat 0, test part included (and marked).
 
     Raises:
         DataError: a class without events.
     """
-    table = read_events(Path(plan.columns), tuple(plan.class_of), ["gen_weight", *plan.features])
-    class_index = table.per_dataset(plan.class_of).astype(np.int64)
-    for index, name in enumerate(plan.classes):
-        if not np.any(class_index == index):
-            raise DataError(
-                f"Class {name!r} has no events after the preselection; expected some to train on."
-            )
-    return TrainingData(
-        features=table.matrix(plan.features),
-        class_index=class_index,
-        weights=event_weight(plan, table),
-        fold=folds_of(plan, table),
-        identity=table.identity,
-    )
+    return plan.training_data()[0]
 
 
-def other_events(plan: LearningPlan) -> EventTable:
-    """Events that are scored but not trained on: data, and processes without a class."""
-    return read_events(Path(plan.columns), plan.others, ["gen_weight", *plan.features])
+def all_events(plan: LearningPlan) -> EventTable:
+    """Every nominal event that has scores: trained classes, data, and processes without a class."""
+    return read_events(Path(plan.columns), (*plan.class_of, *plan.others), plan.features)

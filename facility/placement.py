@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from znought.errors import DataError
 from znought.facility.card_standard import StandardCard
-from znought.facility.sample import region
+from znought.facility.sample import quoted, region
 from znought.facility.store import EventTable, read_events
 from znought.facility.workspace import Workspace, read_json
 from znought.stats.templates import orthogonal_regions
@@ -85,12 +85,14 @@ def _events(
     columns = read_events(workspace.columns, datasets, [stored, *_variables(card)], variation=variation)
     scale = read_json(workspace.normalisation)
     scales = columns.per_dataset({name: scale[name]["scale"] for name in datasets})
-    if card.network is not None:
-        names = [weight, *(f"score_{name}" for name in card.classes)]
-        scores = read_events(workspace.scores, datasets, names, variation=variation)
-        columns = EventTable({**columns.columns, **scores.columns}, columns.dataset, columns.datasets)
-    nowhere = np.full(len(columns), "", dtype="U64")
     values = np.asarray(columns[stored] * scales, np.float64)
+    if card.network is not None:
+        names = [weight, "part", *(f"score_{name}" for name in card.classes)]
+        scores = read_events(workspace.scores, datasets, names, variation=variation)
+        scores, columns = quoted(scores, columns)
+        columns = EventTable({**columns.columns, **scores.columns}, columns.dataset, columns.datasets)
+        values = np.asarray(columns[weight], np.float64)
+    nowhere = np.full(len(columns), "", dtype="U64")
     return Placed(columns, values, nowhere, np.zeros(len(columns)))
 
 

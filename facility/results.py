@@ -4,7 +4,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-from znought.facility.records import Estimate, Record
+from znought.facility.records import Estimate, OneDiscriminantResult, Record
 from znought.facility.workspace import read_json, write_json
 
 __all__ = [
@@ -99,7 +99,12 @@ class Results(Record):
     Attributes:
         auc: area under the ROC curve of the network, per class (one against the rest) and "macro".
         auc_boosting: the same of the boosted trees trained on the same folds.
+        auc_differences: network less trees, paired by generated event.
+        auc_events: which events the areas are of.
+        one_discriminant: "network" and "boosting" → whether test and out-of-fold events have the same.
         z0: by method ("cut_based", "mva_greedy", ...); none without a signal.
+        z0_differences: selection → held-out Z₀ of the discriminant less that of the selection, paired by
+            generated event.
         z_profile: profile-likelihood significance with the background systematic correlated between bins.
         published_z0: what others found with a selection, from the card.
         fit: with control regions, MC statistics and the systematics of the card, at the greedy edges.
@@ -120,7 +125,11 @@ class Results(Record):
     sigma_background: float
     auc: dict[str, Estimate] = Field(default_factory=dict)
     auc_boosting: dict[str, Estimate] = Field(default_factory=dict)
+    auc_differences: dict[str, Estimate] = Field(default_factory=dict)
+    auc_events: str = ""
+    one_discriminant: dict[str, OneDiscriminantResult] = Field(default_factory=dict)
     z0: dict[str, SignificanceResult] = Field(default_factory=dict)
+    z0_differences: dict[str, Estimate] = Field(default_factory=dict)
     z_profile: dict[str, float] = Field(default_factory=dict)
     published_z0: dict[str, float] = Field(default_factory=dict)
     fit: FitSummary | None = None

@@ -10,14 +10,16 @@ from numpy.typing import NDArray
 from znought.errors import DataError
 from znought.facility.card_base import Card
 from znought.facility.card_standard import StandardCard
+from znought.facility.learning import SEARCH_PART, TEST_PART, TRAINING_PART
 from znought.facility.store import IDENTITY, EventTable, read_events
 from znought.facility.workspace import Workspace, read_json
 from znought.processors.regions import Region, regions_from_card
 from znought.stats.systematics import Side
 
-__all__ = ["ScoredSample", "directions", "read_sample", "region"]
+__all__ = ["MODELS", "ScoredSample", "directions", "quoted", "read_sample", "region"]
 
 Model = Literal["network", "boosting"]
+MODELS: tuple[Model, ...] = ("network", "boosting")
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,7 @@ class ScoredSample:
         card: the analysis.
         columns: features and identity.
         weight: expected events per row at the card's luminosity, shape (n_events,).
-        scores: network outputs `score_<class>`, `event_weight` and `fold`; None without a network.
+        scores: network outputs `score_<class>`, `event_weight`, `fold` and `part`; None without a network.
         boosted: outputs of the boosted trees, under the same names.
     """
 
@@ -75,9 +77,24 @@ class ScoredSample:
         return np.asarray(self.process == self.card.signal)
 
     @property
-    def fold(self) -> NDArray[np.int8]:
-        """The network that each event was scored by, shape (n_events,)."""
-        return _there(self.scores, "network")["fold"]
+    def is_test(self) -> NDArray[np.bool_]:
+        """Whether the event belongs to the test part of what networks are trained on, shape (n_events,)."""
+        return np.asarray(_there(self.scores, "network")["part"] == TEST_PART)
+
+    @property
+    def is_training(self) -> NDArray[np.bool_]:
+        """Whether networks of other folds than the event's own are trained on it, shape (n_events,)."""
+        return np.asarray(_there(self.scores, "network")["part"] == TRAINING_PART)
+
+    @property
+    def is_estimator(self) -> NDArray[np.bool_]:
+        """Events of trained classes that have the output of one estimator, shape (n_events,).
+
+        All of them; under the published way those of the training part, since test events have the mean of
+        all networks.
+        """
+        trained = self.class_index >= 0
+        return trained & self.is_training if self.card.training.scoring == "published" else trained
 
     def in_region(self, name: str | None) -> NDArray[np.bool_]:
         """Whether each event passes the cuts of a region; every event does where none is named."""
@@ -99,6 +116,12 @@ class ScoredSample:
 
     def _table(self, model: Model) -> EventTable:
         return _there(self.scores if model == "network" else self.boosted, model)
+
+
+def quoted(scores: EventTable, *others: EventTable) -> tuple[EventTable, ...]:
+    """The same rows of some tables without those that a search was judged on, which count nowhere."""
+    kept = scores["part"] != SEARCH_PART
+    return tuple(table if kept.all() else table.select(kept) for table in (scores, *others))
 
 
 def _there(table: EventTable | None, model: str) -> EventTable:
@@ -140,6 +163,9 @@ def read_sample(
         )
         return ScoredSample(card, columns, np.asarray(weight, np.float64))
     outputs = [f"score_{name}" for name in card.classes]
-    scores = read_events(workspace.scores, datasets, ["event_weight", "fold", *outputs])
+    scores = read_events(workspace.scores, datasets, ["event_weight", "fold", "part", *outputs])
     boosted = read_events(workspace.boosted, datasets, outputs)
+    if not len(columns) == len(scores) == len(boosted):
+        raise DataError("The scores are not of the events in the columns: run `znought run --from train`.")
+    scores, columns, boosted = quoted(scores, columns, boosted)
     return ScoredSample(card, columns, np.asarray(scores["event_weight"], np.float64), scores, boosted)

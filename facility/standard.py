@@ -129,7 +129,7 @@ _PLOT = Stage(
 _TUNE = Stage(
     "tune",
     tune.tune,
-    (*_EVENTS, *_SIGNAL, "features", "search"),
+    (*_EVENTS, *_SIGNAL, "features", "search", "boosting"),
     reads=_COLUMNS,
     writes=("search",),
 )

@@ -19,9 +19,9 @@ from znought.models.network import NetworkConfig
 from znought.models.scaling import RobustScaler
 from znought.models.training import TrainedFold, TrainingConfig
 
-__all__ = ["Manifest", "load", "load_keras", "read_verified", "save"]
+__all__ = ["Manifest", "load", "load_keras", "network_name", "read_verified", "save"]
 
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True)
@@ -30,11 +30,11 @@ class Manifest:
 
     Attributes:
         classes, feature_names: of the scores and of the inputs, in order.
-        n_folds, salt, test_fraction: the fold rule.
-        scalers: by fold.
+        n_folds, n_repeats, salt, test_fraction: the fold rule.
+        scalers, quantiles, histories, best_epochs: by network, all folds of repeat 0 first; quantiles are
+            those of each class's own output in the part that stopped the training.
         network, training: card sections.
-        histories, best_epochs: by fold.
-        data_sha256: fingerprint of the training data.
+        data_sha256: fingerprint of the training data, by repeat.
         versions: of the packages that made it.
         files: sha256 by file name.
     """
@@ -42,16 +42,32 @@ class Manifest:
     classes: tuple[str, ...]
     feature_names: tuple[str, ...]
     n_folds: int
+    n_repeats: int
     salt: str
     test_fraction: float
     scalers: tuple[RobustScaler, ...]
+    quantiles: tuple[tuple[tuple[float, ...], ...], ...]
     network: dict[str, Any]
     training: dict[str, Any]
     histories: tuple[dict[str, tuple[float, ...]], ...]
     best_epochs: tuple[int, ...]
-    data_sha256: str
+    data_sha256: tuple[str, ...]
     versions: dict[str, str]
     files: dict[str, str]
+
+    @property
+    def network_names(self) -> tuple[str, ...]:
+        """Name of the files of each network."""
+        return tuple(network_name(*divmod(index, self.n_folds)) for index in range(len(self.scalers)))
+
+
+def network_name(repeat: int, fold: int) -> str:
+    """Name of the files of one network.
+
+    >>> network_name(0, 3), network_name(2, 3)
+    ('fold_3', 'repeat_2_fold_3')
+    """
+    return f"fold_{fold}" if repeat == 0 else f"repeat_{repeat}_fold_{fold}"
 
 
 def save(
@@ -63,28 +79,22 @@ def save(
     classes: tuple[str, ...],
     feature_names: tuple[str, ...],
 ) -> Manifest:
-    """Write the networks of all folds; the manifest comes last, so half a folder never loads.
+    """Write the networks of all folds and repeats; the manifest comes last, so half a folder never loads.
 
     Raises:
-        DataError: not exactly one network per fold, or networks of different data.
+        DataError: not exactly one network per fold and repeat, or networks of different data.
     """
-    ordered = sorted(folds, key=lambda trained: trained.fold)
-    if [trained.fold for trained in ordered] != list(range(training.n_folds)):
-        raise DataError(
-            f"folds: expected one network for each of 0 … {training.n_folds - 1}. "
-            f"Received: {[trained.fold for trained in ordered]}."
-        )
-    fingerprints = {trained.data_sha256 for trained in ordered}
-    if len(fingerprints) != 1:
-        raise DataError("folds: the networks were trained on different data.")
+    ordered, fingerprints = _ordered(folds, training)
     directory.mkdir(parents=True, exist_ok=True)
     (directory / "manifest.json").unlink(missing_ok=True)
     files = {}
     for trained in ordered:
         contents = {
-            f"fold_{trained.fold}.keras": trained.keras_model,
-            f"fold_{trained.fold}.onnx": trained.onnx_model,
-            f"fold_{trained.fold}.scaler.json": _json_bytes(trained.scaler.to_json()),
+            f"{network_name(trained.repeat, trained.fold)}.keras": trained.keras_model,
+            f"{network_name(trained.repeat, trained.fold)}.onnx": trained.onnx_model,
+            f"{network_name(trained.repeat, trained.fold)}.scaler.json": _json_bytes(
+                trained.scaler.to_json()
+            ),
         }
         for name, content in contents.items():
             _write(directory / name, content)
@@ -93,19 +103,41 @@ def save(
         classes=classes,
         feature_names=feature_names,
         n_folds=training.n_folds,
+        n_repeats=training.n_repeats,
         salt=training.salt,
         test_fraction=training.test_fraction,
         scalers=tuple(trained.scaler for trained in ordered),
+        quantiles=tuple(trained.quantiles for trained in ordered),
         network=asdict(network),
         training=asdict(training),
         histories=tuple(trained.history for trained in ordered),
         best_epochs=tuple(trained.best_epoch for trained in ordered),
-        data_sha256=fingerprints.pop(),
+        data_sha256=fingerprints,
         versions=_versions(),
         files=files,
     )
     _write(directory / "manifest.json", _json_bytes({"format": FORMAT, **asdict(manifest)}))
     return manifest
+
+
+def _ordered(
+    networks: Sequence[TrainedFold], training: TrainingConfig
+) -> tuple[list[TrainedFold], tuple[str, ...]]:
+    """Networks by repeat and fold, and the fingerprint of each repeat's data."""
+    ordered = sorted(networks, key=lambda trained: (trained.repeat, trained.fold))
+    for repeat in range(training.n_repeats):
+        found = [trained.fold for trained in ordered if trained.repeat == repeat]
+        if found != list(range(training.n_folds)):
+            raise DataError(
+                f"folds: expected one network for each of 0 … {training.n_folds - 1} in repeat {repeat}. "
+                f"Received: {found}."
+            )
+    if len(ordered) != training.n_networks:
+        raise DataError(f"folds: expected {training.n_repeats} repeats. Received: {ordered[-1].repeat + 1}.")
+    fingerprints = sorted({(trained.repeat, trained.data_sha256) for trained in ordered})
+    if len(fingerprints) != training.n_repeats:
+        raise DataError("folds: the networks of one repeat were trained on different data.")
+    return ordered, tuple(sha256 for _, sha256 in fingerprints)
 
 
 def load(directory: Path) -> Manifest:
@@ -120,9 +152,10 @@ def load(directory: Path) -> Manifest:
     content: dict[str, Any] = json.loads(path.read_text())
     if content.pop("format", None) != FORMAT:
         raise DataError(f"{path}: expected manifest format {FORMAT}.")
-    for name in ("classes", "feature_names", "best_epochs"):
+    for name in ("classes", "feature_names", "best_epochs", "data_sha256"):
         content[name] = tuple(content[name])
     content["scalers"] = tuple(RobustScaler.from_json(scaler) for scaler in content["scalers"])
+    content["quantiles"] = tuple(tuple(tuple(row) for row in quantiles) for quantiles in content["quantiles"])
     content["histories"] = tuple(
         {name: tuple(values) for name, values in history.items()} for history in content["histories"]
     )
@@ -144,11 +177,11 @@ def read_verified(directory: Path, name: str, manifest: Manifest) -> bytes:
 
 
 def load_keras(directory: Path, fold: int) -> Any:
-    """The Keras model of one fold, loaded in safe mode after verification."""
+    """The Keras model of one fold of repeat 0, loaded in safe mode after verification."""
     backend.start()
     import keras
 
-    name = f"fold_{fold}.keras"
+    name = f"{network_name(0, fold)}.keras"
     read_verified(directory, name, load(directory))
     return keras.saving.load_model(directory / name, compile=False, safe_mode=True)
 

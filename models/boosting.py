@@ -1,18 +1,20 @@
 """The baseline that a network must beat: histogram gradient boosting through the same folds."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from znought.errors import CardError, DataError
+from znought.models.alignment import aligned, class_quantiles, common_quantiles
 from znought.models.folds import UNTRAINED
-from znought.models.samples import TrainingConfig, TrainingData, prepare_fold
+from znought.models.samples import FoldSample, TrainingConfig, TrainingData, prepare_fold
 from znought.models.scaling import check_finite
 
-__all__ = ["BoostedFold", "BoostingConfig", "boost_fold", "combine"]
+__all__ = ["BoostedFold", "BoostingConfig", "ScoredEvents", "boost_fold", "combine", "grown_scores"]
+
+Scores = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
 
 @dataclass(frozen=True)
@@ -37,19 +39,37 @@ class BoostingConfig:
 
 
 @dataclass(frozen=True)
+class ScoredEvents:
+    """Events to be scored, those of the training among them.
+
+    Attributes:
+        features: unscaled inputs, shape (n_events, n_features).
+        fold: whose trees score each event in the repeat, −1 for the mean over all K (the published way),
+            shape (n_events,).
+    """
+
+    features: NDArray[np.float32]
+    fold: NDArray[np.integer]
+
+
+@dataclass(frozen=True)
 class BoostedFold:
     """Scores of one fold's trees.
 
     Attributes:
         fold: the fold that these trees have not seen.
-        held_out: scores of the rows of `data` with this fold, in their order, (n, n_classes).
-        untrained: scores of the test rows of `data` and then of the `others`, in their order.
+        repeat: of the folds.
+        rows: of the events that they have scored.
+        scores: of these rows, shape (n_rows, n_classes).
+        quantiles: of each class's own output in the part that stopped the boosting, (n_classes, 51).
         n_iterations: boosting rounds kept.
     """
 
     fold: int
-    held_out: NDArray[np.float32]
-    untrained: NDArray[np.float32]
+    repeat: int
+    rows: NDArray[np.intp]
+    scores: NDArray[np.float32]
+    quantiles: NDArray[np.float64]
     n_iterations: int
 
 
@@ -61,9 +81,10 @@ def boost_fold(
     *,
     classes: tuple[str, ...],
     feature_names: tuple[str, ...],
-    others: NDArray[np.float32] | None = None,
+    scored: ScoredEvents,
+    repeat: int = 0,
 ) -> BoostedFold:
-    """Trees trained on exactly the events, weights and stop part of the fold's network.
+    """Scores by trees trained on exactly the events, weights and stop part of the fold's network.
 
     The trees stay in the worker (scikit-learn could only pickle them): what travels are scores.
 
@@ -72,14 +93,53 @@ def boost_fold(
         fold: the fold that these trees will score.
         boosting, training: card sections.
         classes, feature_names: as for `train_fold`.
-        others: further events to score (data, untrained processes), shape (n_others, n_features).
+        scored: every event that has a score, whatever its part or process.
+        repeat: of the folds that `data` and `scored` hold.
 
     Raises:
         DataError: as `train_fold`.
     """
+    check_finite(scored.features, feature_names)
+    sample = prepare_fold(
+        data, fold, training.of_repeat(repeat), classes=classes, feature_names=feature_names
+    )
+    scores, n_iterations = _grown(sample, boosting, feature_names, seed=training.of_repeat(repeat).seed)
+    stop, rows = sample.stop, np.flatnonzero((scored.fold == fold) | (scored.fold == UNTRAINED))
+    return BoostedFold(
+        fold=fold,
+        repeat=repeat,
+        rows=rows,
+        scores=scores(sample.scaler.scale(scored.features[rows], feature_names)),
+        quantiles=class_quantiles(scores(stop.features), stop.class_index, stop.weights),
+        n_iterations=n_iterations,
+    )
+
+
+def grown_scores(
+    data: TrainingData,
+    fold: int,
+    boosting: BoostingConfig,
+    training: TrainingConfig,
+    *,
+    classes: tuple[str, ...],
+    feature_names: tuple[str, ...],
+) -> Scores:
+    """Trees of one fold of repeat 0, as a function from unscaled inputs to scores.
+
+    Raises:
+        DataError: as `train_fold`.
+    """
+    sample = prepare_fold(data, fold, training, classes=classes, feature_names=feature_names)
+    scores, _ = _grown(sample, boosting, feature_names, seed=training.seed)
+    return lambda features: scores(sample.scaler.scale(features, feature_names))
+
+
+def _grown(
+    sample: FoldSample, boosting: BoostingConfig, feature_names: tuple[str, ...], *, seed: int
+) -> tuple[Scores, int]:
+    """Trees as a function from scaled inputs to scores, and their number of rounds."""
     from sklearn.ensemble import HistGradientBoostingClassifier
 
-    sample = prepare_fold(data, fold, training, classes=classes, feature_names=feature_names)
     trees = HistGradientBoostingClassifier(
         learning_rate=boosting.learning_rate,
         max_iter=boosting.max_iter,
@@ -88,7 +148,7 @@ def boost_fold(
         l2_regularization=boosting.l2_regularization,
         n_iter_no_change=boosting.patience,
         early_stopping=True,
-        random_state=training.seed,
+        random_state=seed,
     )
     trees.fit(
         sample.train.features,
@@ -99,42 +159,33 @@ def boost_fold(
         sample_weight_val=sample.stop.weights,
     )
 
-    def scores(features: NDArray[np.float32]) -> NDArray[np.float32]:
-        if len(features) == 0:
-            return np.empty((0, len(classes)), np.float32)
-        probabilities: NDArray[Any] = trees.predict_proba(sample.scaler.scale(features, feature_names))
-        return probabilities.astype(np.float32)
+    def scores(scaled: NDArray[np.float32]) -> NDArray[np.float32]:
+        if len(scaled) == 0:
+            return np.empty((0, len(trees.classes_)), np.float32)
+        return np.asarray(trees.predict_proba(scaled), np.float32)
 
-    untrained = [data.features[data.fold == UNTRAINED]]
-    if others is not None:
-        check_finite(others, feature_names)
-        untrained.append(others)
-    return BoostedFold(
-        fold=fold,
-        held_out=scores(data.features[data.fold == fold]),
-        untrained=scores(np.concatenate(untrained)),
-        n_iterations=int(trees.n_iter_),
-    )
+    return scores, int(trees.n_iter_)
 
 
-def combine(
-    data: TrainingData, folds: Sequence[BoostedFold]
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Scores of the rows of `data` (out-of-fold, test rows: mean of K) and of the `others` (mean of K).
+def combine(folds: Sequence[BoostedFold], training: TrainingConfig, n_events: int) -> NDArray[np.float32]:
+    """Mean scores of the trees of each event's own folds, shape (n_events, n_classes).
 
     Raises:
-        DataError: a fold of `data` without its trees.
+        DataError: a fold without its trees, or an event that not every repeat has scored.
     """
-    by_fold = {boosted.fold: boosted for boosted in folds}
-    needed = set(np.unique(data.fold).tolist()) - {UNTRAINED}
-    if not needed <= set(by_fold):
-        raise DataError(f"folds: expected trees for {sorted(needed)}. Received: {sorted(by_fold)}.")
-    stacked = np.stack([boosted.untrained for boosted in folds])
-    mean: NDArray[np.float32] = stacked.mean(axis=0, dtype=np.float64).astype(np.float32)
-    scores = np.empty((len(data.features), mean.shape[1]), np.float32)
-    for fold in needed:
-        scores[data.fold == fold] = by_fold[fold].held_out
-    test = data.fold == UNTRAINED
-    n_test = int(test.sum())
-    scores[test] = mean[:n_test]
-    return scores, mean[n_test:]
+    expected = [(repeat, fold) for repeat in range(training.n_repeats) for fold in range(training.n_folds)]
+    ordered = sorted(folds, key=lambda boosted: (boosted.repeat, boosted.fold))
+    found = [(boosted.repeat, boosted.fold) for boosted in ordered]
+    if found != expected:
+        raise DataError(f"folds: expected trees for (repeat, fold) {expected}. Received: {found}.")
+    target = common_quantiles(np.stack([boosted.quantiles for boosted in ordered]))
+    total = np.zeros((n_events, ordered[0].scores.shape[1]), np.float64)
+    times = np.zeros((training.n_repeats, n_events), np.int64)
+    for boosted in ordered:
+        times[boosted.repeat][boosted.rows] += 1
+    if not times.all():
+        raise DataError("folds: there are events that the trees of a repeat have not scored.")
+    for boosted in ordered:
+        scores = aligned(boosted.scores, boosted.quantiles, target) if training.align else boosted.scores
+        total[boosted.rows] += scores / times[boosted.repeat][boosted.rows][:, None]
+    return (total / training.n_repeats).astype(np.float32)

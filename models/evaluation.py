@@ -15,11 +15,13 @@ from znought.identity import uniform
 
 __all__ = [
     "Agreement",
+    "AucReplicas",
     "Estimate",
     "RocCurve",
     "agreement",
     "auc",
     "auc_estimates",
+    "auc_replicas",
     "confusion_matrix",
     "effective_size",
     "macro_auc",
@@ -169,6 +171,56 @@ def auc_estimates(
     Raises:
         DataError: a class without a positive sum of weights.
     """
+    replicas = auc_replicas(
+        scores, class_index, weights, identity, classes=classes, n_bootstrap=n_bootstrap, salt=salt
+    )
+    return replicas.estimates()
+
+
+@dataclass(frozen=True)
+class AucReplicas:
+    """Areas of each class and their mean, `macro`, with bootstrap replicas.
+
+    Attributes:
+        names: of the classes, and `macro`.
+        values: shape (n_names,).
+        replicas: shape (n_bootstrap, n_names); replica k draws the same events whatever the scores.
+    """
+
+    names: tuple[str, ...]
+    values: Floats
+    replicas: Floats
+
+    def estimates(self) -> dict[str, Estimate]:
+        """Each area with its interval."""
+        lower, upper = np.quantile(self.replicas, special.ndtr([-1.0, 1.0]), axis=0)
+        return {
+            name: Estimate(float(self.values[index]), float(lower[index]), float(upper[index]))
+            for index, name in enumerate(self.names)
+        }
+
+    def less(self, other: "AucReplicas") -> "AucReplicas":
+        """Paired differences to the areas of other scores of the same events.
+
+        Raises:
+            DataError: other classes or another number of replicas.
+        """
+        if self.names != other.names or self.replicas.shape != other.replicas.shape:
+            raise DataError("A paired difference of areas needs equal classes and numbers of replicas.")
+        return AucReplicas(self.names, self.values - other.values, self.replicas - other.replicas)
+
+
+def auc_replicas(
+    scores: NDArray[np.floating],
+    class_index: NDArray[np.integer],
+    weights: Floats,
+    identity: NDArray[np.uint64],
+    *,
+    classes: tuple[str, ...],
+    n_bootstrap: int = 100,
+    salt: str = "auc",
+) -> AucReplicas:
+    """Areas with bootstrap replicas; arguments and errors as for `auc_estimates`."""
     doubles = np.asarray(weights, np.float64)
     rankings = [_Ranking.of(scores[:, index]) for index in range(len(classes))]
 
@@ -178,14 +230,9 @@ def auc_estimates(
         ]
         return np.array([*each, np.mean(each)])
 
-    values = areas(doubles)
     multiplicity = (poisson_multiplicity(identity, replica, salt=salt) for replica in range(n_bootstrap))
     replicas = np.array([areas(doubles * times) for times in multiplicity])
-    lower, upper = np.quantile(replicas, special.ndtr([-1.0, 1.0]), axis=0)
-    return {
-        name: Estimate(float(values[index]), float(lower[index]), float(upper[index]))
-        for index, name in enumerate((*classes, "macro"))
-    }
+    return AucReplicas((*classes, "macro"), areas(doubles), replicas)
 
 
 def poisson_multiplicity(identity: NDArray[np.uint64], replica: int, *, salt: str) -> Floats:

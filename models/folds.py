@@ -1,4 +1,4 @@
-"""Folds and the test part, from the identity of an event: never from the order of rows."""
+"""Folds and the parts of a sample, from the identity of an event: never from the order of rows."""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -6,10 +6,57 @@ from numpy.typing import ArrayLike, NDArray
 from znought.errors import CardError
 from znought.identity import event_identity, uniform
 
-__all__ = ["UNTRAINED", "assign_folds", "is_stop", "is_test"]
+__all__ = [
+    "PARTS",
+    "SEARCHED",
+    "UNTRAINED",
+    "assign_folds",
+    "is_search",
+    "is_stop",
+    "is_test",
+    "own_folds",
+    "repeat_salt",
+]
 
 UNTRAINED = -1
-"""Fold of every event that no network was trained on: test part, data, untrained processes."""
+"""Fold of every event that no network is trained on: test part, data, untrained processes."""
+SEARCHED = -2
+"""Fold of the events set apart for a search: all networks may train on them, and none scores them."""
+PARTS = ("training", "test", "untrained", "search")
+"""What the networks have to do with an event; scores on disk hold the index."""
+
+
+def repeat_salt(salt: str, repeat: int) -> str:
+    """Salt of one repeat of the folds; that of repeat 0 is the card's own.
+
+    >>> repeat_salt("vh", 0), repeat_salt("vh", 2)
+    ('vh', 'vh/repeat2')
+    """
+    return salt if repeat == 0 else f"{salt}/repeat{repeat}"
+
+
+def own_folds(
+    run: ArrayLike,
+    luminosity_block: ArrayLike,
+    event: ArrayLike,
+    *,
+    n_folds: int,
+    n_repeats: int,
+    salt: str,
+) -> NDArray[np.int8]:
+    """Fold of every event in every repeat, int8, shape (n_events, n_repeats).
+
+    Any event has one, of whatever part, process or variation: it is scored by the networks of its own
+    folds, which have not seen it.
+
+    >>> own_folds([1, 1], [7, 7], [42, 42], n_folds=5, n_repeats=3, salt="vh").tolist()
+    [[1, 2, 3], [1, 2, 3]]
+    """
+    folds = [
+        assign_folds(run, luminosity_block, event, n_folds=n_folds, salt=repeat_salt(salt, repeat))
+        for repeat in range(n_repeats)
+    ]
+    return np.stack(folds, axis=1)
 
 
 def assign_folds(
@@ -56,6 +103,17 @@ def is_test(
     if not 0.0 <= fraction < 1.0:
         raise CardError(f"test_fraction: expected 0 ≤ fraction < 1. Received: {fraction}.")
     return uniform(run, luminosity_block, event, salt=f"{salt}/test") < fraction
+
+
+def is_search(
+    run: ArrayLike, luminosity_block: ArrayLike, event: ArrayLike, *, fraction: float, salt: str
+) -> NDArray[np.bool_]:
+    """Whether an event belongs to the part that a search for hyper-parameters is judged on.
+
+    >>> is_search([1] * 3, [1] * 3, [1, 2, 3], fraction=0.0, salt="vh").tolist()
+    [False, False, False]
+    """
+    return uniform(run, luminosity_block, event, salt=f"{salt}/search") < fraction
 
 
 def is_stop(identity: NDArray[np.uint64], *, fold: int, fraction: float, salt: str) -> NDArray[np.bool_]:

@@ -11,18 +11,20 @@ few background events shape nothing but p(x).
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from znought.errors import CardError, DataError
-from znought.models.folds import UNTRAINED
+from znought.models.folds import SEARCHED, UNTRAINED
 
 __all__ = [
     "ObservableData",
     "TreesConfig",
     "classifier_scores",
+    "fitted_classifier",
     "linear_scores",
     "out_of_fold",
     "parametrised_scores",
@@ -66,13 +68,17 @@ class ObservableData:
         features: inputs, shape (n_events, n_features).
         weight: expected events per row in the standard model, not negative, shape (n_events,).
         is_vh: whether the coefficient changes the event.
-        fold: fold of the event; −1 is the test part, which trains nothing and takes the mean of all models.
+        fold: fold of the event; −1 is the test part, which trains nothing, and −2 the part of a search,
+            which trains every model.
+        own_fold: whose model scores the event, −1 for the mean over all (the published way); `fold` if not
+            given, where every event trains.
     """
 
     features: NDArray[np.floating[Any]]
     weight: Floats
     is_vh: Mask
     fold: NDArray[np.integer[Any]]
+    own_fold: NDArray[np.integer[Any]] | None = None
 
     def __post_init__(self) -> None:
         n = len(self.features)
@@ -83,6 +89,10 @@ class ObservableData:
             raise DataError("Expected finite inputs and weights to learn observables from.")
         if (self.weight < 0.0).any():
             raise DataError("Expected weights ≥ 0 to learn observables from.")
+        if self.scored_by.shape != (n,):
+            raise DataError(f"own_fold: expected shape ({n},). Received: {self.scored_by.shape}.")
+        if missing := set(np.unique(self.scored_by).tolist()) - {UNTRAINED, *self.folds}:
+            raise DataError(f"No event to learn observables from in folds {sorted(missing)}.")
         for fold in self.folds:
             train = self.trains(fold)
             if not (train & self.is_vh).any():
@@ -90,8 +100,13 @@ class ObservableData:
 
     @property
     def folds(self) -> tuple[int, ...]:
-        """The folds, without the test part."""
-        return tuple(int(fold) for fold in np.unique(self.fold) if fold != UNTRAINED)
+        """The folds, without test part and search."""
+        return tuple(int(fold) for fold in np.unique(self.fold) if fold not in (UNTRAINED, SEARCHED))
+
+    @property
+    def scored_by(self) -> NDArray[np.integer[Any]]:
+        """Whose model scores each event, shape (n_events,)."""
+        return self.fold if self.own_fold is None else self.own_fold
 
     def trains(self, fold: int) -> Mask:
         """Events that the model of a fold learns from."""
@@ -99,18 +114,17 @@ class ObservableData:
 
 
 def out_of_fold(data: ObservableData, fit: Callable[[Mask], Predict]) -> Floats:
-    """Scores of all events by models that were fitted without their fold, shape (n_events,).
+    """Scores of all events by the model of their own fold, which has not seen them, shape (n_events,).
 
     Args:
         data: the events.
         fit: from the mask of training events to a function of inputs.
     """
-    scores, test = np.zeros(len(data.weight)), data.fold == UNTRAINED
+    scores, own = np.zeros(len(data.weight)), data.scored_by
     for fold in data.folds:
-        predict, held = fit(data.trains(fold)), data.fold == fold
-        scores[held] = predict(data.features[held])
-        if test.any():
-            scores[test] += predict(data.features[test]) / len(data.folds)
+        rows = np.flatnonzero((own == fold) | (own == UNTRAINED))
+        share = np.where(own[rows] == UNTRAINED, len(data.folds), 1)
+        scores[rows] += fit(data.trains(fold))(data.features[rows]) / share
     return scores
 
 
@@ -127,13 +141,23 @@ def classifier_scores(
         trees: the model.
         with_backgrounds: whether backgrounds train; they are scored all the same.
     """
+    return out_of_fold(
+        data, partial(fitted_classifier, data, ratio, trees, with_backgrounds=with_backgrounds)
+    )
+
+
+def fitted_classifier(
+    data: ObservableData, ratio: Floats, trees: TreesConfig, train: Mask, *, with_backgrounds: bool = True
+) -> Predict:
+    """The classifier of `classifier_scores`, fitted on some of the events.
+
+    Args:
+        data, ratio, trees, with_backgrounds: as there.
+        train: events to learn from, shape (n_events,).
+    """
     columns = _per_event(data, {"ratio": ratio})
-
-    def fit(train: Mask) -> Predict:
-        x, y, w = _two_classes(data, columns["ratio"], train, with_backgrounds=with_backgrounds)
-        return _classifier(x, y, w, trees)
-
-    return out_of_fold(data, fit)
+    x, y, w = _two_classes(data, columns["ratio"], train, with_backgrounds=with_backgrounds)
+    return _classifier(x, y, w, trees)
 
 
 def parametrised_scores(

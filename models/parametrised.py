@@ -107,7 +107,7 @@ def parametrised_network_scores(
     *,
     at: tuple[float, ...],
 ) -> dict[float, Floats]:
-    """Out-of-fold outputs of one network at some values; the test part takes the mean of all folds.
+    """Outputs of the network of each event's own fold at some values, in one repeat.
 
     Args:
         data, identity, ratios: as for `parametrised_data`; backgrounds are scored.
@@ -124,12 +124,11 @@ def parametrised_network_scores(
         check_value(value, tuple(ratios))
     table = parametrised_data(data, identity, ratios)
     names = tuple(f"x{i}" for i in range(table.features.shape[1]))
-    found, test = {value: np.zeros(len(data.weight)) for value in at}, data.fold == UNTRAINED
+    found, own = {value: np.zeros(len(data.weight)) for value in at}, data.scored_by
     for fold in data.folds:
         trained = train_fold(table, fold, network, training, classes=CLASSES, feature_names=names)
-        held = data.fold == fold
+        rows = np.flatnonzero((own == fold) | (own == UNTRAINED))
+        share = np.where(own[rows] == UNTRAINED, len(data.folds), 1)
         for value, scores in found.items():
-            scores[held] = scores_of(trained, with_value(data.features[held], value), names)[:, 1]
-            tested = scores_of(trained, with_value(data.features[test], value), names)[:, 1]
-            scores[test] += tested / len(data.folds)
+            scores[rows] += scores_of(trained, with_value(data.features[rows], value), names)[:, 1] / share
     return found

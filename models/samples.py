@@ -1,14 +1,14 @@
 """What a fold is trained on: validated columns, balanced weights, and the parts of one fold."""
 
 import hashlib
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from znought.errors import CardError, DataError
-from znought.models.folds import UNTRAINED, is_stop
+from znought.models.folds import SEARCHED, UNTRAINED, is_stop, repeat_salt
 from znought.models.scaling import RobustScaler, check_finite
 
 __all__ = [
@@ -18,7 +18,6 @@ __all__ = [
     "TrainingData",
     "balanced_weights",
     "prepare_fold",
-    "stop_rows",
     "uncorrelated",
     "validate",
 ]
@@ -30,6 +29,11 @@ class TrainingConfig:
 
     Attributes:
         n_folds, test_fraction, salt: the split by event identity, see `znought.models.folds`.
+        n_repeats: repeats of the folds with other salts; an event has the mean score of as many networks.
+        scoring: every event by the networks of its "own_fold"; "published" takes the mean of all K networks
+            for test part, data and untrained processes, as arXiv talks do, for comparison only.
+        search_fraction: part of the events that a search is judged on: trained on, in no template, Z or area.
+        align: map the outputs of each network on common quantiles of each class in the part that stops it.
         batch_size: events per optimiser step; an incomplete last batch waits for the next epoch's order.
         max_epochs, patience: training ends after `patience` epochs without a better `monitor`.
         stop_fraction: part of the training folds that decides when to stop, by event identity.
@@ -44,6 +48,10 @@ class TrainingConfig:
     n_folds: int = 5
     test_fraction: float = 0.2
     salt: str = "znought"
+    n_repeats: int = 3
+    scoring: Literal["own_fold", "published"] = "own_fold"
+    search_fraction: float = 0.0
+    align: bool = False
     batch_size: int = 1024
     max_epochs: int = 100
     patience: int = 10
@@ -57,6 +65,7 @@ class TrainingConfig:
     def __post_init__(self) -> None:
         for name, lowest in (
             ("n_folds", 2),
+            ("n_repeats", 1),
             ("batch_size", 1),
             ("max_epochs", 1),
             ("patience", 1),
@@ -66,10 +75,11 @@ class TrainingConfig:
                 raise CardError(
                     f"training.{name}: expected at least {lowest}. Received: {getattr(self, name)}."
                 )
-        if not 0.0 <= self.test_fraction < 1.0:
-            raise CardError(
-                f"training.test_fraction: expected 0 ≤ fraction < 1. Received: {self.test_fraction}."
-            )
+        for name in ("test_fraction", "search_fraction"):
+            if not 0.0 <= getattr(self, name) < 1.0:
+                raise CardError(
+                    f"training.{name}: expected 0 ≤ fraction < 1. Received: {getattr(self, name)}."
+                )
         if not 0.0 < self.stop_fraction < 1.0:
             raise CardError(
                 f"training.stop_fraction: expected 0 < fraction < 1. Received: {self.stop_fraction}."
@@ -77,6 +87,24 @@ class TrainingConfig:
         limit = self.max_input_correlation
         if limit is not None and not 0.0 < limit <= 1.0:
             raise CardError(f"training.max_input_correlation: expected 0 < limit ≤ 1. Received: {limit}.")
+
+    @property
+    def n_networks(self) -> int:
+        """Networks of all folds and repeats."""
+        return self.n_repeats * self.n_folds
+
+    def of_repeat(self, repeat: int) -> "TrainingConfig":
+        """The same settings with the folds and random numbers of one repeat; repeat 0 is unchanged.
+
+        Raises:
+            CardError: no such repeat.
+        """
+        if not 0 <= repeat < self.n_repeats:
+            raise CardError(f"repeat: expected 0 … {self.n_repeats - 1}. Received: {repeat}.")
+        if repeat == 0:
+            return self
+        seed = int(np.random.SeedSequence((self.seed, repeat)).generate_state(1)[0])
+        return replace(self, salt=repeat_salt(self.salt, repeat), seed=seed)
 
 
 @dataclass(frozen=True)
@@ -87,7 +115,8 @@ class TrainingData:
         features: unscaled inputs, float32, shape (n_events, n_features).
         class_index: shape (n_events,).
         weights: event weights with their sign, shape (n_events,).
-        fold: int8, shape (n_events,); −1 is the test part, which training skips.
+        fold: int8, shape (n_events,); −1 is the test part, which training skips, and −2 the part of a
+            search, which every fold trains on.
         identity: uint64, shape (n_events,); equal for the detector responses of one generated event.
         stratum: numbers from 0 of parts that count equally, the classes balanced in each, shape (n_events,);
             None for one part.
@@ -105,6 +134,11 @@ class TrainingData:
             shape = column.shape[:1] if name == "features" else column.shape
             if shape != self.features.shape[:1]:
                 raise DataError(f"{name}: expected shape {self.features.shape[:1]}. Received: {shape}.")
+
+    def without_search(self) -> "TrainingData":
+        """The same events, of which those set apart for a search train nothing."""
+        fold = np.where(self.fold == SEARCHED, np.int8(UNTRAINED), self.fold)
+        return replace(self, fold=fold)
 
     def fingerprint(self) -> str:
         """sha256 of all columns: the same events in the same order, and nothing else, give it again."""
@@ -151,7 +185,7 @@ def validate(
     if not np.isfinite(data.weights).all():
         raise DataError("weights: expected finite values. Received: NaN or infinity.")
     _check_range("class_index", data.class_index, 0, len(classes) - 1)
-    _check_range("fold", data.fold, UNTRAINED, training.n_folds - 1)
+    _check_range("fold", data.fold, SEARCHED, training.n_folds - 1)
     order = np.argsort(data.identity, kind="stable")
     identity, fold = data.identity[order], data.fold[order]
     shared = (identity[1:] == identity[:-1]) & (fold[1:] != fold[:-1])
@@ -252,12 +286,6 @@ def _visible_rows(
         visible &= data.weights >= 0.0
     stops = is_stop(data.identity, fold=fold, fraction=training.stop_fraction, salt=training.salt)
     return np.flatnonzero(visible & ~stops), np.flatnonzero(visible & stops)
-
-
-def stop_rows(data: TrainingData, fold: int, training: TrainingConfig) -> NDArray[np.intp]:
-    """Rows of the stop part of `fold`, those of negative weight too: what a search may look at."""
-    stops = is_stop(data.identity, fold=fold, fraction=training.stop_fraction, salt=training.salt)
-    return np.flatnonzero(stops & (data.fold != fold) & (data.fold != UNTRAINED))
 
 
 def uncorrelated(features: NDArray[np.float32], weights: NDArray[np.float64], *, limit: float) -> list[int]:

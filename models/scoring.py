@@ -1,6 +1,6 @@
-"""Scores of any event: the out-of-fold network for training events, the mean of all K otherwise."""
+"""Scores of any event: mean of the networks of its own folds, one in each repeat, which have not seen it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -10,12 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from znought.errors import DataError, unknown_name
+from znought.models.alignment import aligned, common_quantiles
 from znought.models.artefacts import Manifest, load, read_verified
 from znought.models.folds import UNTRAINED
 from znought.models.scaling import RobustScaler, check_finite
 from znought.models.training import TrainedFold
 
-__all__ = ["BATCH", "Scorer", "scores_of"]
+__all__ = ["BATCH", "OnNetwork", "Scorer", "scores_of"]
+
+OnNetwork = Callable[[int, NDArray[np.intp], NDArray[np.float32]], None]
+"""(number of the network, rows that it has scored, their scores)."""
 
 BATCH = 1024
 """Events per ONNX call: the activations of all layers stay in the second-level cache."""
@@ -23,11 +27,11 @@ BATCH = 1024
 
 @dataclass(frozen=True)
 class Scorer:
-    """The K networks of one model folder, through ONNX Runtime on one thread.
+    """The R × K networks of one model folder, through ONNX Runtime on one thread.
 
     Attributes:
         manifest: classes, feature names and fold rule.
-        sessions: ONNX Runtime sessions by fold.
+        sessions: ONNX Runtime sessions by network, as in the manifest.
     """
 
     manifest: Manifest
@@ -57,38 +61,57 @@ class Scorer:
             [np.asarray(columns[name], np.float32) for name in self.manifest.feature_names], axis=1
         )
 
-    def score(self, features: NDArray[np.float32], fold: NDArray[np.integer]) -> NDArray[np.float32]:
-        """Softmax scores, shape (n_events, n_classes).
+    def score(
+        self,
+        features: NDArray[np.float32],
+        folds: NDArray[np.integer],
+        *,
+        on_network: OnNetwork | None = None,
+    ) -> NDArray[np.float32]:
+        """Mean softmax scores of the networks of each event's own folds, shape (n_events, n_classes).
 
         Args:
             features: unscaled, in the manifest's order, shape (n_events, n_features).
-            fold: shape (n_events,): k gives network k, which has not seen the event; −1 (test part,
-                data, untrained process) gives the mean over the K networks.
+            folds: of every event in every repeat, shape (n_events, n_repeats), or (n_events,) for one
+                repeat: k gives network k of the repeat, which has not seen the event; −1 gives the mean
+                over its K networks (the published way, for comparison only).
+            on_network: called with what each network gave to the mean.
 
         Raises:
             DataError: NaN or infinity in a feature; a fold that does not exist; wrong shapes.
         """
-        features = np.asarray(features, np.float32)
+        features, folds = np.asarray(features, np.float32), self._checked(features, folds)
         check_finite(features, self.manifest.feature_names)
-        if fold.shape != features.shape[:1]:
-            raise DataError(f"fold: expected shape {features.shape[:1]}. Received: {fold.shape}.")
-        n_folds = len(self.sessions)
-        if len(fold) and not (fold.min() >= UNTRAINED and fold.max() < n_folds):
-            raise DataError(f"fold: expected −1 … {n_folds - 1}. Received: {fold.min()} … {fold.max()}.")
-        scores = np.empty((len(features), len(self.manifest.classes)), np.float32)
-        untrained = np.flatnonzero(fold == UNTRAINED)
-        total = np.zeros((len(untrained), scores.shape[1]), np.float64)
-        for network in range(n_folds):
-            held_out = _held_out(fold, network)
-            scores[held_out] = self.score_with(network, features[held_out])
-            total += self.score_with(network, features[untrained])
-        scores[untrained] = total / n_folds
-        return scores
+        n_folds, n_repeats = self.manifest.n_folds, self.manifest.n_repeats
+        total = np.zeros((len(features), len(self.manifest.classes)), np.float64)
+        for network in range(n_repeats * n_folds):
+            fold = folds[:, network // n_folds]
+            rows = _rows_of(fold, network % n_folds)
+            scores = self.score_with(network, features[rows])
+            share = np.where(fold[rows] == UNTRAINED, n_folds, 1)
+            total[rows] += scores / share[:, None]
+            if on_network:
+                on_network(network, rows, scores)
+        return (total / n_repeats).astype(np.float32)
 
     def score_with(self, network: int, features: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Scores of one network for every event, whatever its fold."""
+        """Scores of one network for every event, whatever its fold; aligned where the training says so."""
         scaler, session = self.manifest.scalers[network], self.sessions[network]
-        return _run(session, scaler, features, self.manifest.feature_names)
+        scores = _run(session, scaler, features, self.manifest.feature_names)
+        if not self.manifest.training["align"]:
+            return scores
+        quantiles = np.asarray(self.manifest.quantiles)
+        return aligned(scores, quantiles[network], common_quantiles(quantiles))
+
+    def _checked(self, features: NDArray[np.float32], folds: NDArray[np.integer]) -> NDArray[np.integer]:
+        """Folds as a table of events and repeats."""
+        n_folds, expected = self.manifest.n_folds, (len(features), self.manifest.n_repeats)
+        table = folds[:, None] if folds.ndim == 1 else folds
+        if table.shape != expected:
+            raise DataError(f"folds: expected shape {expected}. Received: {folds.shape}.")
+        if table.size and not (table.min() >= UNTRAINED and table.max() < n_folds):
+            raise DataError(f"folds: expected −1 … {n_folds - 1}. Received: {table.min()} … {table.max()}.")
+        return table
 
 
 def scores_of(
@@ -125,13 +148,13 @@ def _session(content: bytes) -> Any:
     return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
 
 
-def _held_out(fold: NDArray[np.integer], network: int) -> NDArray[np.intp]:
-    """Rows that network `network` was kept from."""
-    return np.flatnonzero(fold == network)
+def _rows_of(fold: NDArray[np.integer], network: int) -> NDArray[np.intp]:
+    """Rows whose own fold it is, and those that ask for the mean over all."""
+    return np.flatnonzero((fold == network) | (fold == UNTRAINED))
 
 
 @lru_cache(maxsize=4)
 def _load(path: Path, manifest_text: str) -> Scorer:
     manifest = load(path)
-    contents = (read_verified(path, f"fold_{fold}.onnx", manifest) for fold in range(manifest.n_folds))
+    contents = (read_verified(path, f"{name}.onnx", manifest) for name in manifest.network_names)
     return Scorer(manifest, tuple(_session(content) for content in contents))

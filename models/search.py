@@ -5,8 +5,8 @@ rung, or ends it, whenever one of its jobs comes back; since training resumes fr
 longer job costs only the further epochs. Trials live in a journal file next to the checkpoints: an
 interrupted search goes on where it was, and trials that were running then are marked failed.
 
-What is maximised comes from training events alone: the part that stops the training, or a figure of
-merit computed on it. The test part is never offered.
+What is maximised comes from events set apart for the search, which count in no template, no Z and no
+area. The test part is never offered.
 """
 
 import hashlib
@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from znought.errors import CardError
+from znought.models.boosting_search import TreesSpace
 from znought.models.evolution import EvolutionConfig, children, random_genome
 from znought.models.network import NetworkConfig
 from znought.models.space import Genome, SpaceConfig
@@ -35,9 +36,9 @@ class SearchConfig:
         n_trials: trials in all; the evolutionary search has population × generations instead.
         min_epochs, max_epochs, reduction_factor: Hyperband's rungs; min = max switches it off. The
             evolutionary search trains every trial to max_epochs.
-        objective: macro ROC AUC of the stop part, or a significance that the driver computes on it.
+        objective: macro ROC AUC, or a significance, on the events set apart for the search.
         seed: of the samplers.
-        space, evolution: nested sections.
+        space, evolution, trees: nested sections; trees are searched beside the networks, judged alike.
     """
 
     sampler: Literal["tpe", "evolution", "random"] = "tpe"
@@ -49,6 +50,7 @@ class SearchConfig:
     seed: int = 1
     space: SpaceConfig = field(default_factory=SpaceConfig)
     evolution: EvolutionConfig = field(default_factory=EvolutionConfig)
+    trees: TreesSpace = field(default_factory=TreesSpace)
 
     def __post_init__(self) -> None:
         if self.n_trials < 1 or not 1 <= self.min_epochs <= self.max_epochs or self.reduction_factor < 2:

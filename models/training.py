@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from znought.errors import DataError
 from znought.models import backend
 from znought.models import checkpoint as checkpoints
+from znought.models.alignment import class_quantiles
 from znought.models.checkpoint import State
 from znought.models.evaluation import macro_auc
 from znought.models.network import NetworkConfig, build_network, build_optimiser, fold_normalisation
@@ -40,6 +41,7 @@ class TrainedFold:
 
     Attributes:
         fold: the fold that this network has not seen.
+        repeat: of the folds.
         keras_model: content of a `.keras` file.
         onnx_model: the same scores as ONNX, batch normalisation folded into the dense layers.
         scaler: learned on this fold's training part.
@@ -47,6 +49,7 @@ class TrainedFold:
         best_epoch: counted from 0; its weights are kept.
         sha256: of weights and scaler: equal for equal trainings.
         data_sha256: fingerprint of the training data.
+        quantiles: of each class's own output in the part that stopped the training, (n_classes, 51).
     """
 
     fold: int
@@ -57,6 +60,8 @@ class TrainedFold:
     best_epoch: int
     sha256: str
     data_sha256: str
+    quantiles: tuple[tuple[float, ...], ...]
+    repeat: int = 0
 
 
 def train_fold(
@@ -67,6 +72,7 @@ def train_fold(
     *,
     classes: tuple[str, ...],
     feature_names: tuple[str, ...],
+    repeat: int = 0,
     checkpoint: Path | None = None,
     on_epoch: OnEpoch | None = None,
 ) -> TrainedFold:
@@ -81,6 +87,7 @@ def train_fold(
         fold: the fold that this network will score.
         network, training: card sections.
         classes, feature_names: names, in the order of `class_index` and of the columns.
+        repeat: of the folds that `data` holds.
         checkpoint: file to resume from and to write after every epoch.
         on_epoch: called with (fold, epoch, metrics) after every epoch.
 
@@ -88,6 +95,7 @@ def train_fold(
         DataError: see `znought.models.samples.validate`.
         DivergedError: a loss that is not finite.
     """
+    training = training.of_repeat(repeat)
     sample = prepare_fold(data, fold, training, classes=classes, feature_names=feature_names)
     data_sha256 = data.fingerprint()
     backend.start()
@@ -102,7 +110,7 @@ def train_fold(
         if on_epoch:
             epoch = state.n_epochs - 1
             on_epoch(fold, epoch, {name: values[-1] for name, values in state.history.items()})
-    return _trained(fitter.engine.model, sample.scaler, fold, state, data_sha256)
+    return _trained(fitter, state, fold=fold, repeat=repeat, data_sha256=data_sha256)
 
 
 def _finished(state: State, training: TrainingConfig) -> bool:
@@ -258,21 +266,17 @@ def _fingerprint(
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _trained(model: Any, scaler: RobustScaler, fold: int, state: State, data_sha256: str) -> TrainedFold:
+def _trained(fitter: _Fitter, state: State, *, fold: int, repeat: int, data_sha256: str) -> TrainedFold:
+    model, scaler, stop = fitter.engine.model, fitter.sample.scaler, fitter.sample.stop
     model.set_weights(state.best_weights)
+    quantiles = class_quantiles(fitter.engine.scores(stop.features), stop.class_index, stop.weights)
     digest = hashlib.sha256(json.dumps(scaler.to_json(), sort_keys=True).encode())
     for array in state.best_weights:
         digest.update(array.tobytes())
-    with tempfile.TemporaryDirectory() as directory:
-        keras_file, onnx_file = Path(directory, "model.keras"), Path(directory, "model.onnx")
-        model.save(keras_file)
-        with warnings.catch_warnings():
-            # tf2onnx asks NumPy for `np.object`.
-            warnings.simplefilter("ignore", FutureWarning)
-            fold_normalisation(model).export(str(onnx_file), format="onnx", verbose=False)
-        keras_model, onnx_model = keras_file.read_bytes(), onnx_file.read_bytes()
+    keras_model, onnx_model = _saved(model)
     return TrainedFold(
         fold=fold,
+        repeat=repeat,
         keras_model=keras_model,
         onnx_model=onnx_model,
         scaler=scaler,
@@ -280,4 +284,17 @@ def _trained(model: Any, scaler: RobustScaler, fold: int, state: State, data_sha
         best_epoch=state.best_epoch,
         sha256=digest.hexdigest(),
         data_sha256=data_sha256,
+        quantiles=tuple(tuple(row) for row in quantiles.tolist()),
     )
+
+
+def _saved(model: Any) -> tuple[bytes, bytes]:
+    """The model as `.keras` and as ONNX."""
+    with tempfile.TemporaryDirectory() as directory:
+        keras_file, onnx_file = Path(directory, "model.keras"), Path(directory, "model.onnx")
+        model.save(keras_file)
+        with warnings.catch_warnings():
+            # tf2onnx asks NumPy for `np.object`.
+            warnings.simplefilter("ignore", FutureWarning)
+            fold_normalisation(model).export(str(onnx_file), format="onnx", verbose=False)
+        return keras_file.read_bytes(), onnx_file.read_bytes()

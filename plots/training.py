@@ -176,16 +176,18 @@ def discriminant_overlay(
     discriminant: str,
     label: FigureLabel,
     agreement: Mapping[str, str] | None = None,
+    test_scores: str = "own folds",
 ) -> Figure:
     """One network output per class: training + validation as steps, test as points; linear and logarithmic.
 
     Args:
         train: class → events that were trained on, by their out-of-fold network.
-        test: class → events that were not, by the mean of the networks.
+        test: class → events that were not.
         edges: bin edges (n_bins + 1,).
         discriminant: class whose output this is, for the axis title.
         label: what stands above the frame.
-        agreement: class → short text of the comparison ("KS 0.43").
+        agreement: class → short text of the comparison ("p = 0.43").
+        test_scores: what scores the test events.
     """
     borders = vector(edges, what="bin edges")
     palette = colours(train)
@@ -207,7 +209,7 @@ def discriminant_overlay(
             axes.set_xlim(borders[0], borders[-1])
             axes.set_xlabel(f"{process_label(discriminant)} output")
             axes.set_ylabel("Density (unit area)")
-        _overlay_legends(panels[0], panels[1], palette, agreement or {})
+        _overlay_legends(panels[0], panels[1], palette, agreement or {}, test_scores)
         add_label(panels[0], label, right=panels[1])
     return figure
 
@@ -256,7 +258,7 @@ def _draw_overlay(
 
 
 def _overlay_legends(
-    left: Axes, right: Axes, palette: Mapping[str, str], agreement: Mapping[str, str]
+    left: Axes, right: Axes, palette: Mapping[str, str], agreement: Mapping[str, str], test_scores: str
 ) -> None:
     """Classes with their comparison on the left; what fill and points mean on the right."""
     handles = [
@@ -271,8 +273,8 @@ def _overlay_legends(
     ]
     left.legend(handles=handles, loc="upper right", ncols=2, fontsize=15)
     meaning = [
-        Line2D([], [], color="#3c3c3c", linewidth=2.2, label="training + validation (out of fold)"),
-        Line2D([], [], color="#3c3c3c", marker="o", linestyle="none", label="test (mean of networks)"),
+        Line2D([], [], color="#3c3c3c", linewidth=2.2, label="training (out of fold)"),
+        Line2D([], [], color="#3c3c3c", marker="o", linestyle="none", label=f"test ({test_scores})"),
     ]
     right.legend(handles=meaning, loc="upper right", fontsize=16)
 

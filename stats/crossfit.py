@@ -10,21 +10,23 @@ from functools import partial
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.stats import poisson
 
 from znought.errors import CardError
-from znought.identity import event_identity
+from znought.identity import event_identity, uniform
 from znought.stats.binning import Method, tune_columns
 from znought.stats.bins import BinCounts, BinningResult, Columns, count, judge, merge_bins
 from znought.stats.ordered import bin_index, binned_sum
 from znought.stats.rules import BinningConfig
 from znought.stats.significance import Auxiliary, asimov_z0, background_error
 
-__all__ = ["FEW_EVENTS", "Interval", "SignificanceEstimate", "cross_fitted"]
+__all__ = ["FEW_EVENTS", "Interval", "SignificanceEstimate", "cross_fitted", "held_out_difference"]
 
 Floats = NDArray[np.float64]
 
 FEW_EVENTS = 3
 """A significance from a bin of so few generated background events is never a headline."""
+_POISSON = poisson.cdf(np.arange(12), 1.0)
 _HELD_OUT_SHARE = 0.5
 """Held-out bins keep this share of the tuned bins' minimum effective background, or are merged."""
 
@@ -54,6 +56,11 @@ class SignificanceEstimate:
     """
     interval: Interval
     """Bootstrap interval of ``held_out`` over generated events, at the given edges."""
+    replicates: Floats
+    """Z0 of every bootstrap replicate, shape (n_bootstrap,); replicate k draws the same events for every
+    discriminant under one seed."""
+    level: float
+    """Confidence level of ``interval``."""
     auxiliary: Auxiliary
     whole: BinningResult
     """Tuned and quoted on all events at once, as the talk does."""
@@ -167,13 +174,16 @@ def cross_fitted(
         samples.append(columns.select(part == i).scaled(n_parts))
         quoted.append(_quote(samples[-1], tuned[-1].edges, rules))
     plain = float(np.mean([result.z_total for result in quoted]))
-    replicates = plain + _shifts(samples, quoted, rules, n_bootstrap, np.random.default_rng(seed))
+    codes, seeds = np.unique(np.asarray(identity)), f"crossfit-{seed}"
+    replicates = plain + _shifts(samples, quoted, rules, n_bootstrap, _Multiplicity(codes, seeds))
     whole = tune_columns(columns, method, rules)
     return SignificanceEstimate(
         tuned=float(np.mean([result.z_total for result in tuned])),
         quoted=plain,
         held_out=max(0.0, 2 * plain - float(np.mean(replicates))),
         interval=_interval(plain, replicates, level),
+        replicates=replicates,
+        level=level,
         auxiliary=rules.auxiliary,
         whole=whole,
         parts=tuple(quoted),
@@ -216,7 +226,7 @@ def _shifts(
     quoted: list[BinningResult],
     rules: BinningConfig,
     n_bootstrap: int,
-    rng: np.random.Generator,
+    multiplicity: "_Multiplicity",
 ) -> Floats:
     """How far every replicate's Z0 lies above the sample's, shape (n_bootstrap,).
 
@@ -225,8 +235,8 @@ def _shifts(
     """
     z2 = np.zeros((2, len(samples), n_bootstrap))
     for i, (columns, result) in enumerate(zip(samples, quoted, strict=True)):
-        s, _ = _resampled(columns, result.edges, columns.is_signal, n_bootstrap, rng)
-        b, sumw2 = _resampled(columns, result.edges, ~columns.is_signal, n_bootstrap, rng)
+        s, _ = _resampled(columns, result.edges, columns.is_signal, n_bootstrap, multiplicity)
+        b, sumw2 = _resampled(columns, result.edges, ~columns.is_signal, n_bootstrap, multiplicity)
         given = np.stack([result.signal, result.background, result.sumw2_background])
         for k in range(n_bootstrap):
             drawn = np.stack([s[k], b[k], sumw2[k]])
@@ -237,14 +247,54 @@ def _shifts(
     return np.asarray(replicate - sample, dtype=np.float64)
 
 
+@dataclass(frozen=True)
+class _Multiplicity:
+    """How often each generated event is drawn: the same for every discriminant that it is binned in.
+
+    Attributes:
+        identity: of every code, sorted.
+        salt: of the draws.
+    """
+
+    identity: NDArray[np.generic]
+    salt: str
+
+    def of(self, codes: NDArray[np.integer], replicate: int) -> NDArray[np.int64]:
+        """Poisson(1) numbers of one replicate, shape (n_codes,)."""
+        zeros = np.zeros(codes.size, dtype=np.uint64)
+        drawn = uniform(self.identity[codes], zeros + np.uint64(replicate), zeros, salt=self.salt)
+        return np.searchsorted(_POISSON, drawn, side="right")
+
+
+def held_out_difference(first: SignificanceEstimate, second: SignificanceEstimate) -> tuple[float, Interval]:
+    """Held-out Z0 of one discriminant less that of another, with its paired bootstrap interval.
+
+    Both were cross-fitted with equal seeds, so that replicate k draws the same generated events.
+
+    Raises:
+        CardError: different numbers of replicates or levels.
+    """
+    if first.replicates.shape != second.replicates.shape or first.level != second.level:
+        raise CardError("A paired difference needs equal numbers of replicates and levels of confidence.")
+    plain, replicates = first.quoted - second.quoted, first.replicates - second.replicates
+    low, high = np.quantile(replicates, [(1 - first.level) / 2, (1 + first.level) / 2])
+    interval = Interval(2 * plain - float(high), 2 * plain - float(low), first.level)
+    return first.held_out - second.held_out, interval
+
+
 def _resampled(
-    columns: Columns, edges: Floats, kind: NDArray[np.bool_], n_bootstrap: int, rng: np.random.Generator
+    columns: Columns,
+    edges: Floats,
+    kind: NDArray[np.bool_],
+    n_bootstrap: int,
+    multiplicity: "_Multiplicity",
 ) -> tuple[Floats, Floats]:
     """Yields of one kind and their squared errors by replicate and bin, shapes (n_bootstrap, n_bins)."""
     n_bins = edges.size - 1
     bins = bin_index(columns.scores, edges)
     rows = kind & (bins >= 0) & (bins < n_bins)
-    codes = np.arange(bins.size) if columns.codes is None else columns.codes
+    assert columns.codes is not None
+    codes = columns.codes
     # One number per generated event and bin; sorted by event, so that the row order is forgotten.
     keys, inverse = np.unique(codes[rows] * n_bins + bins[rows], return_inverse=True)
     sums = binned_sum(inverse, columns.weights[rows].astype(np.float64), keys.size)
@@ -252,7 +302,7 @@ def _resampled(
     where = keys % n_bins
     yields, sumw2 = np.empty((2, n_bootstrap, n_bins))
     for k in range(n_bootstrap):
-        times = rng.poisson(1.0, units.size)[unit]
+        times = multiplicity.of(units, k)[unit]
         yields[k] = binned_sum(where, sums * times, n_bins)
         sumw2[k] = binned_sum(where, sums**2 * times, n_bins)
     return yields, sumw2

@@ -7,12 +7,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from znought.analyses.vh_bb.card import VHBBCard
-from znought.analyses.vh_bb.channels import ChannelSample, channel_plan, point_of, read_channel
+from znought.analyses.vh_bb.channels import (
+    ChannelSample,
+    channel_plan,
+    point_of,
+    quoted_sample,
+    read_channel,
+)
 from znought.analyses.vh_bb.networks import models_of, parametrised_model
 from znought.analyses.vh_bb.observables import observable_names
 from znought.errors import DataError
 from znought.facility.store import IDENTITY, EventTable, read_events
 from znought.facility.workspace import Workspace
+from znought.models.folds import UNTRAINED
 from znought.models.parametrised import excess_density
 from znought.processors.regions import regions_from_card
 from znought.stats.eft.measurement import ScoredChannel
@@ -51,6 +58,11 @@ class ChannelScores:
     def name(self) -> str:
         """The channel."""
         return self.sample.plan.channel
+
+    @property
+    def is_test(self) -> NDArray[np.bool_]:
+        """Whether each event is of the test part, which trains nothing."""
+        return np.asarray(self.sample.fold == UNTRAINED)
 
     def output(self, model: str, value: float) -> Floats:
         """Output of the classifier of one value."""
@@ -104,6 +116,7 @@ def read_channel_scores(card: VHBBCard, workspace: Workspace, channel: str) -> C
         table = read_events(directory / channel, sample.table.datasets, names)
         outputs |= {name: table[name].astype(np.float64) for name in names}
         _check_same_events(sample, table, channel)
+    sample = quoted_sample(sample)
     return ChannelScores(card, sample, {name: values[sample.inside] for name, values in outputs.items()})
 
 

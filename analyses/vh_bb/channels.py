@@ -5,7 +5,7 @@ paths and numbers.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +16,9 @@ from znought.analyses.vh_bb.card import VHBBCard
 from znought.analyses.vh_bb.columns import smeft_columns
 from znought.analyses.vh_bb.features import FEATURES
 from znought.errors import DataError
+from znought.facility.learning import SEARCH_PART, parts_of, quoted_share, training_folds
 from znought.facility.store import EventTable, read_events
 from znought.facility.workspace import Workspace, read_json
-from znought.models.folds import UNTRAINED, assign_folds, is_test
 from znought.models.training import TrainingConfig, TrainingData
 from znought.processors.regions import Region, regions_from_card
 from znought.stats.eft.channel import ChannelEvents, MorphingConfig, hypothesis
@@ -28,8 +28,8 @@ __all__ = [
     "ChannelPlan",
     "ChannelSample",
     "channel_plan",
-    "folds_of",
     "point_of",
+    "quoted_sample",
     "read_channel",
     "training_data",
 ]
@@ -97,14 +97,20 @@ class ChannelSample:
         table: their columns.
         inside: which rows of the columns on disk they are, shape (n_rows,).
         events: process, weight, identity and polynomial of each.
-        fold: that each belongs to, −1 for the test part, shape (n_events,).
+        folds: that each trains in by repeat, −1 in the test part and −2 in that of a search, shape
+            (n_events, n_repeats).
     """
 
     plan: ChannelPlan
     table: EventTable
     inside: NDArray[np.bool_]
     events: ChannelEvents
-    fold: NDArray[np.int8]
+    folds: NDArray[np.int8]
+
+    @property
+    def fold(self) -> NDArray[np.int8]:
+        """Fold that each event trains in, repeat 0."""
+        return self.folds[:, 0]
 
     @property
     def features(self) -> NDArray[np.float32]:
@@ -141,15 +147,19 @@ def read_channel(plan: ChannelPlan) -> ChannelSample:
         pt_v=table["pt_v"],
         config=plan.morphing,
     )
-    return ChannelSample(plan, table, inside, events, folds_of(plan.training, table))
+    return ChannelSample(plan, table, inside, events, training_folds(plan.training, table))
 
 
-def folds_of(training: TrainingConfig, table: EventTable) -> NDArray[np.int8]:
-    """The network that may score each event: its fold, or −1 in the test part for the mean over all."""
-    run, lumi, event = (table[name] for name in ("run", "luminosityBlock", "event"))
-    fold = assign_folds(run, lumi, event, n_folds=training.n_folds, salt=training.salt)
-    test = is_test(run, lumi, event, fraction=training.test_fraction, salt=training.salt)
-    return np.where(test, np.int8(UNTRAINED), fold)
+def quoted_sample(sample: ChannelSample) -> ChannelSample:
+    """The events that numbers are quoted on: without those of a search, for which the others make up."""
+    training, table = sample.plan.training, sample.table
+    if not training.search_fraction:
+        return sample
+    part = parts_of(training, table)
+    kept, inside = part != SEARCH_PART, sample.inside.copy()
+    inside[sample.inside] = kept
+    grown = replace(sample.events, weight=sample.events.weight * quoted_share(training, part))
+    return ChannelSample(sample.plan, table.select(kept), inside, grown.taken(kept), sample.folds[kept])
 
 
 def point_of(morphing: MorphingConfig, value: float) -> Floats:
@@ -159,7 +169,7 @@ def point_of(morphing: MorphingConfig, value: float) -> Floats:
     return point
 
 
-def training_data(sample: ChannelSample, value: float) -> TrainingData:
+def training_data(sample: ChannelSample, value: float, repeat: int = 0) -> TrainingData:
     """VH at a value of the coefficient against VH of the standard model, as in the talk: no backgrounds.
 
     Every VH event stands in both classes, with its weight in each; both copies share its fold.
@@ -170,6 +180,6 @@ def training_data(sample: ChannelSample, value: float) -> TrainingData:
         features=sample.features[rows.row],
         class_index=rows.is_signal.astype(np.int64),
         weights=rows.weight,
-        fold=sample.fold[rows.row],
+        fold=sample.folds[rows.row, repeat],
         identity=sample.events.identity[rows.row],
     )

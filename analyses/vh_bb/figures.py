@@ -75,7 +75,7 @@ class NetworkAlbum(CardFigures[VHBBCard]):
         if self.trials:
             objective = {"z0": "$Z_{A}$", "auc": "AUC"}[self.card.search.objective]
             figure = search_history(
-                self.trials, objective=f"{objective}, part that stops the training", label=self.shapes
+                self.trials, objective=f"{objective}, part of the search", label=self.shapes
             )
             title = f"{self.card.main_channel}: search of the network, c̄_HW = {self.value:g}"
             yield Picture("search", title, "Networks", figure)

@@ -24,7 +24,13 @@ _STAGES = (
         reads=_COLUMNS,
         writes=("models", "boosted"),
     ),
-    Stage("score", score.score, ("smeft", *_LEARNING), reads=(*_COLUMNS, "models"), writes=("scores",)),
+    Stage(
+        "score",
+        score.score,
+        ("smeft", *_LEARNING),
+        reads=(*_COLUMNS, "models"),
+        writes=("scores", "explanation"),
+    ),
     Stage(
         "measure",
         measure.measure,

@@ -7,8 +7,9 @@ from typing import Literal
 import numpy as np
 
 from znought.analyses.vh_bb.card import VHBBCard
-from znought.analyses.vh_bb.channels import CLASSES, ChannelSample, training_data
+from znought.analyses.vh_bb.channels import CLASSES, ChannelPlan, ChannelSample, read_channel, training_data
 from znought.analyses.vh_bb.observables import observable_data, ratio_at
+from znought.facility.training import NetworkTask
 from znought.facility.workspace import Workspace
 from znought.models.folds import UNTRAINED
 from znought.models.network import LossConfig, NetworkConfig
@@ -16,11 +17,11 @@ from znought.models.parametrised import parametrised_data
 from znought.models.training import TrainingConfig, TrainingData
 
 __all__ = [
+    "ModelSource",
     "NetworkModel",
-    "data_of",
-    "features_of",
     "models_of",
     "network_of",
+    "network_task",
     "parametrised_model",
     "training_of",
 ]
@@ -73,12 +74,48 @@ def features_of(card: VHBBCard, sample: ChannelSample, model: NetworkModel) -> t
     return (*sample.plan.features, *extra)
 
 
-def data_of(sample: ChannelSample, model: NetworkModel, values: tuple[float, ...]) -> TrainingData:
-    """What a network learns from; `values` are those of the parametrised one."""
-    if model.kind != "parametrised":
-        return training_data(sample, model.value)
-    ratios = {value: ratio_at(sample, value) for value in values}
-    return parametrised_data(observable_data(sample), sample.events.identity, ratios)
+@dataclass(frozen=True)
+class ModelSource:
+    """Where a network's training data come from.
+
+    Attributes:
+        values: coefficients that a parametrised network learns from.
+    """
+
+    plan: ChannelPlan
+    model: NetworkModel
+    values: tuple[float, ...]
+
+    @property
+    def columns(self) -> str:
+        """Directory of the channel's columns."""
+        return self.plan.columns
+
+    def training_data(self) -> tuple[TrainingData, ...]:
+        """What the network learns from, with the folds of each repeat."""
+        sample = read_channel(self.plan)
+        return tuple(self._of(sample, repeat) for repeat in range(self.plan.training.n_repeats))
+
+    def _of(self, sample: ChannelSample, repeat: int) -> TrainingData:
+        if self.model.kind != "parametrised":
+            return training_data(sample, self.model.value, repeat)
+        ratios = {value: ratio_at(sample, value) for value in self.values}
+        return parametrised_data(observable_data(sample, repeat), sample.events.identity, ratios)
+
+
+def network_task(
+    card: VHBBCard, workspace: Workspace, sample: ChannelSample, model: NetworkModel
+) -> NetworkTask:
+    """One network of a channel, as it is trained on workers."""
+    return NetworkTask(
+        title=f"{model.channel} {model.name}",
+        source=ModelSource(sample.plan, model, card.discriminants.parametrised_values),
+        network=network_of(card, sample, model),
+        training=training_of(card, sample, model),
+        classes=CLASSES,
+        features=features_of(card, sample, model),
+        folder=model.folder(workspace).resolve(),
+    )
 
 
 def network_of(card: VHBBCard, sample: ChannelSample, model: NetworkModel) -> NetworkConfig:

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from znought.analyses.vh_bb.card import Discriminants, VHBBCard
 from znought.analyses.vh_bb.channels import ChannelPlan, ChannelSample, point_of, read_channel
+from znought.facility.learning import scoring_folds
 from znought.models.observables import (
     ObservableData,
     TreesConfig,
@@ -33,44 +34,48 @@ class ObservableTask:
     """One discriminant of one channel: small, as it travels.
 
     Attributes:
+        repeat: of the folds.
         value: of the classifier; None for the other discriminants.
     """
 
     plan: ChannelPlan
     name: str
+    repeat: int
     value: float | None
     settings: Discriminants
     trees: TreesConfig
 
 
 def tasks_of(card: VHBBCard, plan: ChannelPlan) -> tuple[ObservableTask, ...]:
-    """All discriminants of one channel, in the order of `observable_names`."""
+    """All discriminants of one channel in every repeat, in the order of `observable_names`."""
     values = (*card.smeft.values, *(None for _ in _OTHERS))
     return tuple(
-        ObservableTask(plan, name, value, card.discriminants, card.trees)
+        ObservableTask(plan, name, repeat, value, card.discriminants, card.trees)
         for name, value in zip(observable_names(card), values, strict=True)
+        for repeat in range(card.training.n_repeats)
     )
 
 
 def grow(task: ObservableTask) -> Floats:
-    """On a worker: out-of-fold scores of every event of the channel's sample, shape (n_events,).
+    """On a worker: scores of all events of the channel by the trees of their own fold, shape (n_events,).
 
     The trees stay there (scikit-learn could only pickle them): what travels are scores.
     """
     sample = read_channel(task.plan)
-    data = observable_data(sample)
+    data = observable_data(sample, task.repeat)
     if task.value is not None:
         return classifier_scores(data, ratio_at(sample, task.value), task.trees)
     return _OTHERS[task.name](data, sample, task)
 
 
-def observable_data(sample: ChannelSample) -> ObservableData:
-    """VH and backgrounds of a channel, as observables are learned from them."""
+def observable_data(sample: ChannelSample, repeat: int = 0) -> ObservableData:
+    """VH and backgrounds of a channel, as observables are learned from them in one repeat."""
     return ObservableData(
         features=sample.features,
         weight=sample.events.weight,
         is_vh=sample.events.is_vh,
-        fold=sample.fold,
+        fold=sample.folds[:, repeat],
+        own_fold=scoring_folds(sample.plan.training, sample.table)[:, repeat],
     )
 
 

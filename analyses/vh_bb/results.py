@@ -5,7 +5,7 @@ from pathlib import Path
 from pydantic import Field, ValidationError
 
 from znought.errors import DataError
-from znought.facility.records import Estimate, Record
+from znought.facility.records import Estimate, OneDiscriminantResult, Record
 from znought.facility.workspace import read_json
 
 __all__ = [
@@ -55,6 +55,8 @@ class Area(Record):
     Attributes:
         with_backgrounds: whether V + heavy flavour and tt̄ stand in the background.
         area: with its 68 % bootstrap interval.
+        less_trees: the area less that of the trees on the same events, paired; None for the trees.
+        events: which events the area is of.
     """
 
     channel: str
@@ -63,6 +65,8 @@ class Area(Record):
     value: float
     with_backgrounds: bool
     area: Estimate
+    less_trees: Estimate | None = None
+    events: str = ""
 
 
 class SignificanceEntry(Record):
@@ -220,6 +224,8 @@ class SmeftResults(Record):
         main_region: the one that networks learn from.
         sigma_background: relative uncertainty of the background in every Z_A.
         published: what others quote, as theirs.
+        one_discriminant: channel → whether test and out-of-fold events have one discriminant; channels in
+            which enough events tell.
         notes: what a reader must know beside the numbers.
     """
 
@@ -236,6 +242,7 @@ class SmeftResults(Record):
     published: PublishedResult | None = None
     yields: tuple[YieldEntry, ...]
     auc: tuple[Area, ...]
+    one_discriminant: dict[str, OneDiscriminantResult] = Field(default_factory=dict)
     significances: tuple[SignificanceEntry, ...]
     projections: tuple[ProjectionResult, ...]
     intervals: tuple[IntervalResult, ...]

@@ -19,8 +19,7 @@ from znought.facility.results import FitSummary, Results
 from znought.facility.sample import ScoredSample
 from znought.facility.validation import Validation
 from znought.models.artefacts import Manifest
-from znought.models.evaluation import agreement, confusion_matrix, effective_size, roc_curve
-from znought.models.folds import UNTRAINED
+from znought.models.evaluation import confusion_matrix, roc_curve
 from znought.plots import binning, cutflow, fit, inputs, training
 
 __all__ = ["Album"]
@@ -128,14 +127,15 @@ class Album(CardFigures[StandardCard]):
     def _network(self, manifest: Manifest) -> Iterator[Picture]:
         yield Picture("roc", "ROC curves", "Network", self._roc())
         for name in self.card.classes:
-            figure = self._overlay(name)
-            yield Picture(
-                f"discriminant_{name}", f"{name} output, training against test", "Network", figure, OVERLAY
-            )
+            title = f"{name} output, training against test"
+            caption = self._overlay_caption
+            yield Picture(f"discriminant_{name}", title, "Network", self._overlay(name), caption)
         yield Picture("confusion", "Confusion matrix", "Network", self._confusion())
-        histories = [_keras_names(history) for history in manifest.histories]
-        figure = training.history(histories, label=self.shapes, best_epochs=manifest.best_epochs)
-        yield Picture("history", "Training history by fold", "Network", figure)
+        first = slice(manifest.n_folds)
+        histories = [_keras_names(history) for history in manifest.histories[first]]
+        figure = training.history(histories, label=self.shapes, best_epochs=manifest.best_epochs[first])
+        caption = f"The first of {manifest.n_repeats} repeats of the folds."
+        yield Picture("history", "Training history by fold", "Network", figure, caption)
 
     @cached_property
     def _balanced(self) -> Floats:
@@ -146,7 +146,7 @@ class Album(CardFigures[StandardCard]):
         return weight
 
     def _roc(self) -> Figure:
-        trained = self.simulation.class_index >= 0
+        trained = self.simulation.is_estimator
         outputs, weight = self.simulation.outputs()[trained], self._balanced[trained]
         curves, intervals = {}, {}
         for i, name in enumerate(self.card.classes):
@@ -162,27 +162,43 @@ class Album(CardFigures[StandardCard]):
         macro = self.results.auc["macro"].value
         return training.roc_curves(curves, label=self.shapes, intervals=intervals, macro=macro)
 
+    @property
+    def _overlay_caption(self) -> str:
+        tested = self.results.one_discriminant.get("network")
+        combined = (
+            "Too few events to test it."
+            if tested is None
+            else f"p: χ² with tail quantiles by generated event; all together: {tested.p_value:.2g}."
+        )
+        return f"{OVERLAYS[self.card.training.scoring]} {combined}"
+
     def _overlay(self, output: str) -> Figure:
         scores = self.simulation.outputs()[:, self.card.classes.index(output)]
-        test = self.simulation.fold == UNTRAINED
+        test = self.simulation.is_test
         densities: tuple[dict[str, training.Density], dict[str, training.Density]] = ({}, {})
         texts = {}
         for name, mask in self._classes.items():
             for part, rows in zip(densities, (mask & ~test, mask & test), strict=True):
                 part[name] = _density(scores[rows], self.simulation.weight[rows])
-            texts[name] = self._agreement(scores, mask & ~test, mask & test)
+            if (p_value := self._p_value(name, output)) is not None:
+                texts[name] = f"p = {p_value:.2g}"
         return training.discriminant_overlay(
-            *densities, SCORE_EDGES, discriminant=output, label=self.shapes, agreement=texts
+            *densities,
+            SCORE_EDGES,
+            discriminant=output,
+            label=self.shapes,
+            agreement=texts,
+            test_scores=TEST_SCORES[self.card.training.scoring],
         )
 
-    def _agreement(self, scores: NDArray[np.float32], one: NDArray[np.bool_], two: NDArray[np.bool_]) -> str:
-        weight, identity = self.simulation.weight, self.simulation.columns.identity
-        sizes = (effective_size(weight[one], identity[one]), effective_size(weight[two], identity[two]))
-        found = agreement(scores[one], weight[one], scores[two], weight[two], edges=SCORE_EDGES, sizes=sizes)
-        return f"KS p = {found.ks_p_value:.2g}, $\\chi^2$ p = {found.chi2_p_value:.2g}"
+    def _p_value(self, process: str, output: str) -> float | None:
+        """Probability that test and out-of-fold events have one discriminant; None with too few of them."""
+        tested = self.results.one_discriminant.get("network")
+        tests = () if tested is None else tested.tests
+        return next((one.p_value for one in tests if (one.process, one.output) == (process, output)), None)
 
     def _confusion(self) -> Figure:
-        trained = self.simulation.class_index >= 0
+        trained = self.simulation.is_estimator
         matrix = confusion_matrix(
             self.simulation.outputs()[trained], self.simulation.class_index[trained], self._balanced[trained]
         )
@@ -231,10 +247,13 @@ class Album(CardFigures[StandardCard]):
         return {**table, **{name: scaled[:, i] for i, name in enumerate(names)}}
 
 
-OVERLAY = (
-    "Training events are scored by the one network that did not see them, test events by the mean of all: a "
-    "mean of networks is the steadier estimate, so the tails need not agree even without overtraining."
-)
+TEST_SCORES = {"own_fold": "own folds", "published": "mean of all networks"}
+OVERLAYS = {
+    "own_fold": "Training and test events alike have the mean of the networks of their own folds, one for "
+    "each repeat, which have not seen them.",
+    "published": "The published way, for comparison only: training events are scored by the network that did "
+    "not see them, test events by the mean of all, which is another discriminant.",
+}
 
 
 def _impacts(found: FitSummary) -> list[fit.NuisanceImpact]:

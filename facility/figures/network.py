@@ -1,6 +1,6 @@
 """What the networks have learned, as figures: calibration, importance of inputs, predicted classes."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,7 @@ from znought.models.evaluation import roc_curve
 from znought.plots.attribution import attribution
 from znought.plots.calibration import CalibrationCurve, calibration
 from znought.plots.labels import process_label
+from znought.plots.network_tails import network_tails
 from znought.plots.smeft import predicted_class_inputs
 from znought.plots.training import importance, roc_curves, search_history
 
@@ -37,12 +38,14 @@ class Explained(CardFigures[StandardCard]):
         importance: input → mean and stdev of the loss of macro AUC when it is shuffled.
         attribution: class → input → mean |∂score/∂input|.
         trials: values of the search's trials, NaN for failed ones; none without a search.
+        tails: class → cut → share of the class's events above it in its own output, network by network.
     """
 
     simulation: ScoredSample
     importance: dict[str, tuple[float, float]]
     attribution: dict[str, dict[str, float]]
     trials: tuple[float, ...]
+    tails: dict[str, dict[str, tuple[float, ...]]]
 
     def pictures(self) -> Iterator[Picture]:
         """Every figure, in the order of the report."""
@@ -57,6 +60,10 @@ class Explained(CardFigures[StandardCard]):
         figure = attribution(self.attribution, label=self.shapes)
         caption = "Network of fold 0 on the events of fold 0; inputs as the network sees them."
         yield Picture("attribution", "Gradient attribution", SECTION, figure, caption)
+        if self.tails:
+            caption = "Each point one network, on the training events of the fold that it has not seen."
+            figure = network_tails(self.tails, label=self.shapes)
+            yield Picture("network_tails", "Tails of the single networks", SECTION, figure, caption)
         yield Picture("predicted_class", f"{signal} events by predicted class", SECTION, self._predicted())
         if self.trials:
             figure = search_history(
@@ -123,4 +130,16 @@ def read_explained(card: StandardCard, workspace: Workspace, simulation: ScoredS
     """From the files of `score` and, where there was a search, of `tune`."""
     found = read_json(workspace.explanation)
     importance = {name: (entry["mean"], entry["stdev"]) for name, entry in found["importance"].items()}
-    return Explained(card, simulation, importance, found["attribution"], trial_values(workspace))
+    tails = _own_tails(found["tails"])
+    return Explained(card, simulation, importance, found["attribution"], trial_values(workspace), tails)
+
+
+def _own_tails(entries: Iterable[dict[str, Any]]) -> dict[str, dict[str, tuple[float, ...]]]:
+    """Class → cut → share above it in the class's own output, network by network."""
+    found: dict[str, dict[str, tuple[float, ...]]] = {}
+    for entry in entries:
+        if entry["output"] == entry["class"]:
+            by_cut = found.setdefault(entry["class"], {})
+            for cut, share in entry["above"].items():
+                by_cut[cut] = (*by_cut.get(cut, ()), share)
+    return found

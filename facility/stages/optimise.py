@@ -1,6 +1,6 @@
 """Stage `optimise`: scores → areas under the ROC curves, bin edges, and significances tuned and held out."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,15 +10,22 @@ from numpy.typing import NDArray
 
 from znought.facility.card_standard import StandardCard
 from znought.facility.context import Context
-from znought.facility.sample import ScoredSample, read_sample
+from znought.facility.one_discriminant import tested
+from znought.facility.sample import MODELS, ScoredSample, read_sample
 from znought.facility.workspace import write_json
-from znought.models.evaluation import auc_estimates, effective_size
+from znought.models.evaluation import AucReplicas, auc_replicas, effective_size
 from znought.stats.binning import PLAIN, BinningConfig, Method, tune
-from znought.stats.crossfit import cross_fitted
+from znought.stats.crossfit import SignificanceEstimate, cross_fitted, held_out_difference
 from znought.stats.fit import z_profile
 from znought.stats.yields import Yields, count_yields
 
-__all__ = ["Candidate", "candidates", "optimise"]
+__all__ = ["AREA_EVENTS", "Candidate", "candidates", "optimise"]
+
+AREA_EVENTS = {
+    "own_fold": "training (out of fold) and test events of all classes, each by the models of its own folds",
+    "published": "training events of all classes, out of fold; test events have the mean of all models",
+}
+"""Which events areas under ROC curves are of, by way of scoring."""
 
 
 @dataclass(frozen=True)
@@ -70,15 +77,17 @@ def optimise(context: Context[StandardCard]) -> Iterable[Path]:
     """Writes `binning.json` and `evaluation.json`."""
     card, workspace = context.card, context.workspace
     sample = read_sample(card, workspace, kind="simulation")
-    found = {}
+    found, estimates = {}, {}
     compared = candidates(card, sample)
     with context.reporter.bar("optimising bins") as advance:
         for done, candidate in enumerate(compared):
             advance(done, len(compared) + 2, candidate.name)
-            found[candidate.name] = _significance(card, sample, candidate)
+            estimates[candidate.name] = _estimate(card, sample, candidate)
+            found[candidate.name] = _significance(sample, candidate, estimates[candidate.name])
         evaluation = {
-            "auc": _areas(card, sample, "network"),
-            "auc_boosting": _areas(card, sample, "boosting"),
+            **_areas(card, sample),
+            "one_discriminant": _one_discriminant(card, sample),
+            "z0_differences": _differences(card, estimates),
             "events": events_of(card, sample),
         }
         advance(len(compared) + 2, len(compared) + 2, "")
@@ -87,20 +96,29 @@ def optimise(context: Context[StandardCard]) -> Iterable[Path]:
     return [workspace.binning, workspace.evaluation]
 
 
-def _significance(card: StandardCard, sample: ScoredSample, candidate: Candidate) -> dict[str, object]:
-    """Cross-fitted and in-sample significances of one candidate, with its yields."""
+def _estimate(card: StandardCard, sample: ScoredSample, candidate: Candidate) -> SignificanceEstimate:
+    """Cross-fitted significance of one candidate."""
     rows = candidate.mask
-    events = (candidate.values[rows], sample.weight[rows], sample.is_signal[rows])
-    identity = sample.columns.identity[rows]
-    estimate = cross_fitted(
-        *events,
-        identity,
+    return cross_fitted(
+        candidate.values[rows],
+        sample.weight[rows],
+        sample.is_signal[rows],
+        sample.columns.identity[rows],
         method=candidate.method,
         config=candidate.config,
         n_parts=card.crossfit.n_parts,
         n_bootstrap=card.crossfit.n_bootstrap,
         seed=card.crossfit.seed,
     )
+
+
+def _significance(
+    sample: ScoredSample, candidate: Candidate, estimate: SignificanceEstimate
+) -> dict[str, object]:
+    """Cross-fitted and in-sample significances of one candidate, with its yields."""
+    rows = candidate.mask
+    events = (candidate.values[rows], sample.weight[rows], sample.is_signal[rows])
+    identity = sample.columns.identity[rows]
     yields = count_yields(
         candidate.values[rows], sample.weight[rows], sample.process[rows], estimate.edges, identity=identity
     )
@@ -132,21 +150,67 @@ def _two_processes(edges: NDArray[np.float64], part: Any) -> Yields:
     )
 
 
-def _areas(card: StandardCard, sample: ScoredSample, model: Any) -> dict[str, object]:
-    """Areas with every class carrying the same weight, as in training; out-of-fold and test events."""
+def _differences(
+    card: StandardCard, estimates: Mapping[str, SignificanceEstimate]
+) -> dict[str, dict[str, object]]:
+    """Held-out Z0 of the card's discriminant less that of each other selection, paired by generated event."""
+    mine, found = estimates.get(card.discriminant), {}
+    for name, other in estimates.items():
+        if mine is not None and name != card.discriminant:
+            value, interval = held_out_difference(mine, other)
+            found[name] = {"value": value, "interval": [interval.low, interval.high]}
+    return found
+
+
+def _areas(card: StandardCard, sample: ScoredSample) -> dict[str, object]:
+    """Areas of networks and trees, every class carrying the same weight as in training, and differences.
+
+    All are of one estimator: training and test events alike have the mean of the models of their own folds.
+    """
+    if card.network is None:
+        return {}
+    trained = sample.is_estimator
+    index, weight = sample.class_index[trained], sample.weight[trained]
+    balanced = weight / np.bincount(index, weights=weight, minlength=len(card.classes))[index]
+    identity = sample.columns.identity[trained]
+    network, trees = (
+        auc_replicas(sample.outputs(model)[trained], index, balanced, identity, classes=card.classes)
+        for model in MODELS
+    )
+    return {
+        "auc": _intervals(network),
+        "auc_boosting": _intervals(trees),
+        "auc_differences": _intervals(network.less(trees)),
+        "auc_events": AREA_EVENTS[card.training.scoring],
+    }
+
+
+def _one_discriminant(card: StandardCard, sample: ScoredSample) -> dict[str, object]:
+    """Whether test and out-of-fold events have one discriminant; nothing where too few events tell."""
     if card.network is None:
         return {}
     trained = sample.class_index >= 0
-    index, weight = sample.class_index[trained], sample.weight[trained]
-    totals = np.bincount(index, weights=weight, minlength=len(card.classes))
-    found = auc_estimates(
-        sample.outputs(model)[trained],
-        index,
-        weight / totals[index],
-        sample.columns.identity[trained],
-        classes=card.classes,
-    )
-    return {name: {"value": area.value, "interval": [area.lower, area.upper]} for name, area in found.items()}
+    classes = np.asarray(card.classes)[sample.class_index[trained]]
+    found: dict[str, object] = {}
+    for model in MODELS:
+        outputs = sample.outputs(model)[trained]
+        result = tested(
+            {name: outputs[:, i] for i, name in enumerate(card.classes)},
+            sample.weight[trained],
+            classes,
+            sample.is_test[trained],
+            sample.columns.identity[trained],
+        )
+        if result is not None:
+            found[model] = result.model_dump(mode="json")
+    return found
+
+
+def _intervals(areas: AucReplicas) -> dict[str, object]:
+    return {
+        name: {"value": area.value, "interval": [area.lower, area.upper]}
+        for name, area in areas.estimates().items()
+    }
 
 
 def events_of(card: StandardCard, sample: ScoredSample) -> dict[str, dict[str, float]]:

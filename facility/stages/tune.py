@@ -1,73 +1,85 @@
-"""Stage `tune`: trials of the search on the workers, for area or held-out Z₀."""
+"""Stage `tune`: trials of networks and of trees on the workers, for area or held-out Z₀."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
-from znought.errors import DataError
 from znought.facility.card_standard import StandardCard
 from znought.facility.context import Context
-from znought.facility.learning import LearningPlan, learning_plan, training_data
-from znought.facility.merit import StopMerit, stop_merit
+from znought.facility.learning import LearningPlan, learning_plan
+from znought.facility.merit import search_merit
 from znought.facility.preflight import check_workers
-from znought.facility.searching import FOLD, drive, write_search
+from znought.facility.searching import (
+    FOLD,
+    AreaJudge,
+    Judge,
+    NetworkTrial,
+    best_trees,
+    check_search_part,
+    drive,
+    search_trees,
+    write_search,
+)
+from znought.facility.stages.train import network_task
+from znought.facility.training import held_data
+from znought.models.boosting import BoostingConfig, grown_scores
 from znought.models.network import NetworkConfig
-from znought.models.search import Job, Search
-from znought.models.training import DivergedError, train_fold
+from znought.models.search import Search
 
-__all__ = ["Task", "tune"]
+__all__ = ["BoostingTrial", "tune"]
 
 
 @dataclass(frozen=True)
-class Task:
-    """What all trials of a search share; small enough to send with each.
+class BoostingTrial:
+    """What all trials of boosted trees share.
 
     Attributes:
         plan: what is trained on.
-        merit: the significance that is maximised; None for the area under the ROC curves.
-        folder: of the checkpoints.
+        boosting: settings of the card.
+        judge: as for networks.
     """
 
     plan: LearningPlan
-    merit: StopMerit | None
-    folder: str
+    boosting: BoostingConfig
+    judge: Judge
 
-    def value(self, job: Job) -> float | None:
-        """On a worker: what the network is worth on the stop part after the trial's epochs."""
-        plan, data = self.plan, training_data(self.plan)
-        try:
-            trained = train_fold(
-                data,
-                FOLD,
-                job.network,
-                replace(plan.training, max_epochs=job.max_epochs),
-                classes=plan.classes,
-                feature_names=plan.features,
-                checkpoint=Path(self.folder) / f"{job.key}.npz",
-            )
-        except DivergedError:
-            return None
-        if self.merit is None:
-            return max(trained.history["stop_auc"])
-        try:
-            return self.merit.of(plan, data, trained)
-        except DataError:
-            # No bin holds both signal and background: the score separates nothing yet.
-            return 0.0
+    def value(self, settings: Mapping[str, Any]) -> float:
+        """On a worker: what trees with these settings in place of the card's are worth."""
+        data, plan = held_data(self.plan)[0], self.plan
+        scores = grown_scores(
+            data.without_search(),
+            FOLD,
+            replace(self.boosting, **settings),
+            plan.training,
+            classes=plan.classes,
+            feature_names=plan.features,
+        )
+        return self.judge.worth(data, scores)
 
 
 def tune(context: Context[StandardCard]) -> Iterable[Path]:
-    """Writes `search/trials.json` and `search/network.yaml`, a section to put into the card."""
+    """Writes `search/trials.json` and `search/network.yaml`, sections to put into the card."""
     card, workspace = context.card, context.workspace
-    merit = stop_merit(card) if card.search.objective == "z0" else None
-    task = Task(learning_plan(card, workspace), merit, str(workspace.search.resolve()))
+    check_search_part(card.training)
+    plan = learning_plan(card, workspace)
+    judge = search_merit(card, plan) if card.search.objective == "z0" else AreaJudge(plan.classes)
+    trial = NetworkTrial(network_task(card, workspace), judge, str(workspace.search.resolve()))
     client = context.cluster()
     check_workers(client, "train")
     workspace.search.mkdir(parents=True, exist_ok=True)
     search = Search(card.search, card.network or NetworkConfig(), workspace.search / "trials.log")
-    with context.reporter.bar("searching") as advance:
-        drive(client, search, task, advance)
+    with context.reporter.bar("searching networks") as advance:
+        drive(client, search, trial, advance)
+    trees = BoostingTrial(plan, card.boosting, judge)
+    with context.reporter.bar("searching trees") as advance:
+        grown = search_trees(client, trees, card.search.trees, card.search.seed, advance)
     best, network = search.best()
-    written = write_search(workspace, search, asdict(network))
-    context.reporter.stage("tune", f"best trial {best.number}: {best.value:.4f}, network in {written[-1]}")
+    sections: dict[str, Mapping[str, Any]] = {"network": asdict(network)}
+    if (found := best_trees(grown)) is not None:
+        sections["boosting"] = asdict(card.boosting) | found.settings
+    sections["training"] = {"search_fraction": card.training.search_fraction}
+    written = write_search(workspace, search, sections, grown)
+    note = f"best trial {best.number}: {best.value:.4f}" + (f", trees {found.value:.4f}" if found else "")
+    context.reporter.stage("tune", f"{note}; sections for the card in {written[-1]}")
     return written

@@ -23,7 +23,13 @@ def small_card(directory: Path, **changes: Any) -> Path:
     card["processes"] = {name: entry for name, entry in card["processes"].items() if name not in ("WZ", "ZZ")}
     del card["likelihood"]["workspace"]["norms"]["theory_diboson"]
     card["network"] = {"hidden_nodes": [16, 16], "learning_rate": 0.01}
-    card["training"] = {"n_folds": 2, "max_epochs": 4, "batch_size": 256, "stop_fraction": 0.2}
+    card["training"] = {
+        "n_folds": 2,
+        "n_repeats": 2,
+        "max_epochs": 4,
+        "batch_size": 256,
+        "stop_fraction": 0.2,
+    }
     card["boosting"] = {"max_iter": 10}
     card["crossfit"] = {"n_bootstrap": 20}
     card["simulation"]["pseudo_data"]["lumi_ifb"] = 0.05

@@ -28,7 +28,7 @@ def _small_card(directory: Path, **changes: Any) -> Path:
         for name, n_events in N_EVENTS.items()
     }
     card["channels"] = list(CHANNELS)
-    card["training"] |= {"n_folds": 2, "max_epochs": 6, "patience": 6}
+    card["training"] |= {"n_folds": 2, "n_repeats": 2, "max_epochs": 6, "patience": 6}
     card["network"] |= {"pretraining_epochs": 2}
     card["trees"] = {"max_iter": 5, "min_samples_leaf": 5}
     card["discriminants"] = {"parametrised_values": [-0.01, 0.01], "parametrised_nodes": [8]}

@@ -43,7 +43,7 @@ def test_what_was_saved_is_loaded(folder: Path, folds: list[TrainedFold]) -> Non
     assert manifest.feature_names == FEATURES
     assert (manifest.n_folds, manifest.salt) == (SHORT.n_folds, SHORT.salt)
     assert manifest.scalers == tuple(trained.scaler for trained in folds)
-    assert manifest.data_sha256 == DATA.fingerprint()
+    assert manifest.data_sha256 == (DATA.fingerprint(),)
     assert manifest.histories[0] == folds[0].history
     assert set(manifest.files) == {path.name for path in folder.iterdir()} - {"manifest.json"}
 
@@ -65,12 +65,12 @@ def test_a_folder_without_manifest_or_with_another_format_is_refused(folder: Pat
         Scorer.load(tmp_path)
     manifest = folder / "manifest.json"
     manifest.write_text(json.dumps({**json.loads(manifest.read_text()), "format": 0}))
-    with pytest.raises(DataError, match="expected manifest format 1"):
+    with pytest.raises(DataError, match="expected manifest format 2"):
         artefacts.load(folder)
 
 
 def test_a_missing_fold_or_mixed_data_is_refused(folds: list[TrainedFold], tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"one network for each of 0 … 2\. Received: \[0, 2\]"):
+    with pytest.raises(DataError, match=r"one network for each of 0 … 2 in repeat 0\. Received: \[0, 2\]"):
         _save(tmp_path, [folds[2], folds[0]])
     with pytest.raises(DataError, match="different data"):
         _save(tmp_path, [folds[0], replace(folds[1], data_sha256="0"), folds[2]])
@@ -118,7 +118,7 @@ def test_bad_events_are_refused_at_scoring(folder: Path) -> None:
     broken[0, 3] = np.nan
     with pytest.raises(DataError, match="Feature 'dphi_ll'"):
         scorer.score(broken, DATA.fold)
-    with pytest.raises(DataError, match=r"fold: expected −1 … 2"):
+    with pytest.raises(DataError, match=r"folds: expected −1 … 2"):
         scorer.score(DATA.features, DATA.fold + 1)
-    with pytest.raises(DataError, match="fold: expected shape"):
+    with pytest.raises(DataError, match="folds: expected shape"):
         scorer.score(DATA.features, DATA.fold[:1])

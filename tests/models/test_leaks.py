@@ -141,7 +141,7 @@ def test_a_training_event_is_scored_by_the_network_that_has_not_seen_it(
 
         check()
         monkeypatch.setattr(
-            scoring, "_held_out", lambda fold, network: np.flatnonzero((fold + 1) % 3 == network)
+            scoring, "_rows_of", lambda fold, network: np.flatnonzero((fold + 1) % 3 == network)
         )
         with pytest.raises(AssertionError):
             check()

@@ -7,6 +7,7 @@ from matplotlib.colors import to_hex
 from tests.plots.drawn import lines, points, steps, texts
 from znought.errors import DataError
 from znought.plots.labels import colours
+from znought.plots.network_tails import network_tails
 from znought.plots.style import FigureLabel
 from znought.plots.training import (
     Density,
@@ -78,6 +79,41 @@ def test_overlay_has_unit_area_in_both_samples_whatever_the_bin_widths() -> None
         assert x.tolist() == [0.25, 0.75, 2.0]
     assert "$VH$  KS 0.43" in texts(figure)
     assert "out of fold" in texts(figure)
+
+
+def test_legends_of_the_overlay_stay_inside_their_frames() -> None:
+    """Six classes with their p-values, the longest that a test can give."""
+    names = ("VH", "ggF", "VBF", "top", "Zjets", "WW")
+    flat = {name: Density(np.ones(40), np.full(40, 0.01)) for name in names}
+    figure = discriminant_overlay(
+        flat,
+        flat,
+        np.linspace(0.0, 1.0, 41),
+        discriminant="VH",
+        label=LABEL,
+        agreement=dict.fromkeys(names, "p = 1.2e-22"),
+        test_scores="mean of all networks",
+    )
+    figure.canvas.draw()
+    for axes in figure.axes:
+        legend, frame = axes.get_legend().get_window_extent(), axes.get_window_extent()
+        assert frame.x0 <= legend.x0, "the legend begins left of its frame"
+        assert legend.x1 <= frame.x1
+        assert frame.y0 <= legend.y0
+        assert legend.y1 <= frame.y1
+
+
+def test_tails_show_every_network_and_their_mean() -> None:
+    shares = {"VH": {"0.9": [0.02, 0.04], "0.98": [0.0, 0.01]}, "WW": {"0.9": [0.1, 0.3], "0.98": [0.0, 0.0]}}
+    figure = network_tails(shares, label=LABEL)
+    assert len(figure.axes) == 2
+    first, second = (line.get_ydata() for line in figure.axes[0].lines[:2])
+    assert np.asarray(first) == pytest.approx([2.0, 4.0])
+    assert np.asarray(second) == pytest.approx([10.0, 30.0])
+    (mean,) = figure.axes[0].collections[0].get_segments()
+    assert mean[:, 1] == pytest.approx([3.0, 3.0])
+    with pytest.raises(DataError, match="same cuts in every class"):
+        network_tails({"VH": {"0.9": [0.1]}, "WW": {"0.8": [0.1]}}, label=LABEL)
 
 
 def test_peaks_of_other_classes_do_not_flatten_the_outputs_own() -> None:

@@ -1,6 +1,7 @@
 """Cross-fitting: what it promises about row order, few events, responses and optimism."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from tests.stats.toys import Toy, toy, true_z
 from znought.errors import CardError
 from znought.stats.binning import PLAIN, BinningConfig
-from znought.stats.crossfit import FEW_EVENTS, SignificanceEstimate, cross_fitted
+from znought.stats.crossfit import FEW_EVENTS, SignificanceEstimate, cross_fitted, held_out_difference
 
 
 def estimate(
@@ -118,3 +119,26 @@ def test_bad_options_are_one_clear_line() -> None:
     sample = toy(100, 1)
     with pytest.raises(CardError, match="n_parts ≥ 2"):
         cross_fitted(sample.scores, sample.weights, sample.is_signal, sample.identity, n_parts=1)
+
+
+def test_differences_of_discriminants_are_paired() -> None:
+    """The same events in all replicates: a discriminant less itself is nothing, and twins differ by little."""
+    random = np.random.default_rng(5)
+    n = 4000
+    signal = np.arange(n) < n // 4
+    first = np.clip(random.beta(2.0, 2.0, n) + 0.3 * signal, 0.0, 1.0)
+    second = np.clip(first + 0.02 * random.normal(size=n), 0.0, 1.0)
+    weights, identity = np.where(signal, 0.02, 1.0), np.arange(n)
+    rules = BinningConfig(lower=0.0, upper=1.0)
+    one, two = (
+        cross_fitted(x, weights, signal, identity, config=rules, n_bootstrap=100, seed=3)
+        for x in (first, second)
+    )
+    value, interval = held_out_difference(one, one)
+    assert (value, interval.low, interval.high) == (0.0, 0.0, 0.0)
+    value, interval = held_out_difference(one, two)
+    assert interval.low - 1e-9 <= value <= interval.high + 0.05
+    alone = one.interval.high - one.interval.low
+    assert interval.high - interval.low < 0.8 * alone
+    with pytest.raises(CardError, match="equal numbers of replicates"):
+        held_out_difference(one, replace(two, replicates=two.replicates[:10]))

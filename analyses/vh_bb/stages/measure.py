@@ -6,16 +6,19 @@ from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
+from numpy.typing import NDArray
 
 from znought.analyses.vh_bb.card import VHBBCard
 from znought.analyses.vh_bb.channel_scores import MODELS, ChannelScores, read_channel_scores
 from znought.analyses.vh_bb.channels import CLASSES, point_of
+from znought.analyses.vh_bb.networks import parametrised_model
 from znought.analyses.vh_bb.results import Area, ProjectionResult, SignificanceEntry, YieldEntry
 from znought.errors import DataError
 from znought.facility.context import Context
-from znought.facility.records import Estimate
+from znought.facility.one_discriminant import tested
+from znought.facility.records import Estimate, OneDiscriminantResult
 from znought.facility.workspace import write_json
-from znought.models.evaluation import auc_estimates, effective_size
+from znought.models.evaluation import AucReplicas, auc_replicas, effective_size
 from znought.stats.eft.channel import hypothesis
 from znought.stats.eft.counting import SignalDefinition
 from znought.stats.eft.measurement import ScoredChannel, Significance, projections, significance
@@ -57,6 +60,11 @@ def measure(context: Context[VHBBCard]) -> Iterable[Path]:
         advance(len(steps), len(steps), "")
     content = {
         "yields": [entry.model_dump(mode="json") for entry in yields],
+        "one_discriminant": {
+            one.name: result.model_dump(mode="json")
+            for one in scores
+            if (result := _one_discriminant(one)) is not None
+        },
         "auc": [entry.model_dump(mode="json") for entry in areas],
         "significances": [_entry(one).model_dump(mode="json") for one in found],
         "projections": [entry.model_dump(mode="json") for entry in _projections(card, found)],
@@ -131,26 +139,57 @@ def _entry(one: _Found) -> SignificanceEntry:
 def _area(one: ChannelScores, region: str, model: str, value: float) -> Area:
     """Both hypotheses with equal weight; networks without backgrounds, as they were trained."""
     rows = one.in_region(region)
-    events, with_backgrounds = one.sample.events.taken(rows), model == "trees"
-    tested = hypothesis(events, point_of(events.morphing, value), with_backgrounds=with_backgrounds)
-    index = tested.is_signal.astype(np.int64)
-    output = one.output(model, value)[rows][tested.row]
-    found = auc_estimates(
-        np.column_stack([1.0 - output, output]),
-        index,
-        tested.weight / np.bincount(index, weights=tested.weight)[index],
-        events.identity[tested.row],
-        classes=CLASSES,
-        n_bootstrap=N_BOOTSTRAP,
-    )[CLASSES[1]]
+    is_published = one.card.training.scoring == "published"
+    if is_published:
+        rows &= ~one.is_test
+    with_backgrounds = model == "trees"
+    areas = _replicas(one, rows, model, value, with_backgrounds=with_backgrounds)
+    less_trees = None
+    if model != "trees":
+        trees = _replicas(one, rows, "trees", value, with_backgrounds=with_backgrounds)
+        less_trees = _estimate(areas.less(trees))
     return Area(
         channel=one.name,
         region=region,
         model=model,
         value=value,
         with_backgrounds=with_backgrounds,
-        area=Estimate(value=found.value, interval=(found.lower, found.upper)),
+        area=_estimate(areas),
+        less_trees=less_trees,
+        events="training events, out of fold" if is_published else "training (out of fold) and test events",
     )
+
+
+def _replicas(
+    one: ChannelScores, rows: NDArray[np.bool_], model: str, value: float, *, with_backgrounds: bool
+) -> AucReplicas:
+    """Area of a classifier among some events, with its bootstrap replicas."""
+    events = one.sample.events.taken(rows)
+    both = hypothesis(events, point_of(events.morphing, value), with_backgrounds=with_backgrounds)
+    index = both.is_signal.astype(np.int64)
+    output = one.output(model, value)[rows][both.row]
+    return auc_replicas(
+        np.column_stack([1.0 - output, output]),
+        index,
+        both.weight / np.bincount(index, weights=both.weight)[index],
+        events.identity[both.row],
+        classes=CLASSES,
+        n_bootstrap=N_BOOTSTRAP,
+    )
+
+
+def _estimate(areas: AucReplicas) -> Estimate:
+    found = areas.estimates()[CLASSES[1]]
+    return Estimate(value=found.value, interval=(found.lower, found.upper))
+
+
+def _one_discriminant(one: ChannelScores) -> OneDiscriminantResult | None:
+    """Whether test and out-of-fold events of a channel have the outputs of one network and of one tree."""
+    events, value = one.sample.events, one.card.discriminants.classifier_value
+    outputs = {model: one.output(model, value) for model in MODELS}
+    outputs["parametrised network"] = one.outputs[parametrised_model(one.card, one.name).name]
+    outputs["parametrised trees"] = one.outputs["parametrised_trees"]
+    return tested(outputs, events.weight, events.process, one.is_test, events.identity)
 
 
 def _projections(card: VHBBCard, found: list[_Found]) -> Iterator[ProjectionResult]:

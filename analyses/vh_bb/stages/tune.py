@@ -1,7 +1,7 @@
-"""Stage `tune` of VH(bb): the evolutionary search of arXiv:1902.05803, judged on the stop part of a fold."""
+"""Stage `tune` of VH(bb): the evolutionary search of arXiv:1902.05803, and one of trees, judged alike."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,86 +16,115 @@ from znought.analyses.vh_bb.channels import (
     channel_plan,
     point_of,
     read_channel,
-    training_data,
 )
-from znought.analyses.vh_bb.networks import NetworkModel, network_of, training_of
+from znought.analyses.vh_bb.networks import NetworkModel, network_of, network_task
+from znought.analyses.vh_bb.observables import observable_data, ratio_at
 from znought.errors import DataError
 from znought.facility.context import Context
 from znought.facility.preflight import check_workers
-from znought.facility.searching import FOLD, drive, write_search
-from znought.models.folds import UNTRAINED, is_stop
+from znought.facility.searching import (
+    FOLD,
+    AreaJudge,
+    Judge,
+    NetworkTrial,
+    Score,
+    best_trees,
+    check_search_part,
+    drive,
+    search_trees,
+    write_search,
+)
+from znought.models.folds import SEARCHED, UNTRAINED
 from znought.models.network import NetworkConfig
-from znought.models.scoring import scores_of
-from znought.models.search import Job, Search
-from znought.models.training import DivergedError, TrainingConfig, train_fold
+from znought.models.observables import TreesConfig, fitted_classifier
+from znought.models.samples import TrainingData
+from znought.models.search import Search
 from znought.stats.eft.counting import cut_scan
 from znought.stats.eft.measurement import SmeftConfig
 
-__all__ = ["Task", "stop_z", "tune"]
+__all__ = ["ChannelJudge", "ClassifierTrial", "search_rows", "search_z", "tune"]
 
 DROPOUT = 0.2
 """Behind every hidden layer of the talk's search, whatever the genome."""
 
 
 @dataclass(frozen=True)
-class Task:
-    """What all trials of a search share; small enough to send with each.
+class ChannelJudge:
+    """Z_A of a coefficient on the VH events set apart for the search.
 
     Attributes:
         plan: the channel.
-        coefficient: what is searched for against the standard model, VH alone.
-        training: of every trial.
-        smeft: what Z_A is computed with; None for the area under the ROC curve.
-        folder: of the checkpoints.
+        value: coefficient that is searched for against the standard model.
+        smeft: what Z_A is computed with.
+    """
+
+    plan: ChannelPlan
+    value: float
+    smeft: SmeftConfig
+
+    def worth(self, data: TrainingData, score: Score) -> float:
+        """Largest Z_A over cuts; the events are those of the channel, not the two hypotheses of `data`."""
+        sample = read_channel(self.plan)
+        rows = search_rows(sample)
+        return search_z(sample, rows, score(sample.features[rows])[:, 1], self.value, self.smeft)
+
+
+@dataclass(frozen=True)
+class ClassifierTrial:
+    """What all trials of the classifier's trees share.
+
+    Attributes:
+        plan: the channel.
+        value: coefficient of the classifier.
+        trees: settings of the card.
+        smeft: what Z_A is computed with.
     """
 
     plan: ChannelPlan
     coefficient: float
-    training: TrainingConfig
-    smeft: SmeftConfig | None
-    folder: str
+    trees: TreesConfig
+    smeft: SmeftConfig
 
-    def value(self, job: Job) -> float | None:
-        """On a worker: what the network is worth on the stop part of one fold's training."""
+    def value(self, settings: Mapping[str, Any]) -> float:
+        """On a worker: Z_A with backgrounds of trees with these settings in place of the card's."""
         sample = read_channel(self.plan)
-        try:
-            trained = train_fold(
-                training_data(sample, self.coefficient),
-                FOLD,
-                job.network,
-                replace(self.training, max_epochs=job.max_epochs),
-                classes=CLASSES,
-                feature_names=self.plan.features,
-                checkpoint=Path(self.folder) / f"{job.key}.npz",
-            )
-        except DivergedError:
-            return None
-        if self.smeft is None:
-            return trained.history["stop_auc"][trained.best_epoch]
-        rows = stop_rows(sample)
-        scores = scores_of(trained, sample.features[rows], self.plan.features)[:, 1]
-        return stop_z(sample, rows, scores, self.coefficient, self.smeft)
+        data = observable_data(sample)
+        data = replace(data, fold=np.where(data.fold == SEARCHED, np.int8(UNTRAINED), data.fold))
+        trees = replace(self.trees, **settings)
+        predict = fitted_classifier(data, ratio_at(sample, self.coefficient), trees, data.trains(FOLD))
+        rows = search_rows(sample, with_backgrounds=True)
+        return search_z(sample, rows, predict(sample.features[rows]), self.coefficient, self.smeft)
 
 
 def tune(context: Context[VHBBCard]) -> Iterable[Path]:
-    """Writes `search/trials.json` and `search/network.yaml`, a section to put into the card."""
+    """Writes `search/trials.json` and `search/network.yaml`, sections to put into the card."""
     card, workspace = context.card, context.workspace
+    check_search_part(card.training)
     plan = channel_plan(card, workspace, card.main_channel)
     sample, value = read_channel(plan), card.discriminants.classifier_value
     model = NetworkModel(card.main_channel, "asimov", value)
-    training = training_of(card, sample, model)
-    smeft = card.smeft if card.search.objective == "z0" else None
-    task = Task(plan, value, training, smeft, str(workspace.search.resolve()))
+    judge: Judge = AreaJudge(CLASSES)
+    if card.search.objective == "z0":
+        judge = ChannelJudge(plan, value, card.smeft)
+    trial = NetworkTrial(network_task(card, workspace, sample, model), judge, str(workspace.search.resolve()))
     client = context.cluster()
     check_workers(client, "train")
     workspace.search.mkdir(parents=True, exist_ok=True)
     base = replace(network_of(card, sample, model), dropout=DROPOUT)
     search = Search(card.search, base, workspace.search / "trials.log")
     with context.reporter.bar(f"searching {card.main_channel}") as advance:
-        drive(client, search, task, advance)
+        drive(client, search, trial, advance)
+    trees = ClassifierTrial(plan, value, card.trees, card.smeft)
+    with context.reporter.bar(f"searching {card.main_channel} trees") as advance:
+        grown = search_trees(client, trees, card.search.trees, card.search.seed, advance)
     best, network = search.best()
-    written = write_search(workspace, search, _section(card, network))
-    context.reporter.stage("tune", f"best trial {best.number}: {best.value:.4f}, network in {written[-1]}")
+    sections: dict[str, Mapping[str, Any]] = {"network": _section(card, network)}
+    if (found := best_trees(grown)) is not None:
+        sections["trees"] = asdict(card.trees) | found.settings
+    sections["training"] = {"search_fraction": card.training.search_fraction}
+    written = write_search(workspace, search, sections, grown)
+    note = f"best trial {best.number}: {best.value:.4f}" + (f", trees {found.value:.4f}" if found else "")
+    context.reporter.stage("tune", f"{note}; sections for the card in {written[-1]}")
     return written
 
 
@@ -112,15 +141,12 @@ def _section(card: VHBBCard, network: NetworkConfig) -> dict[str, Any]:
     return card.network.model_dump() | found
 
 
-def stop_rows(sample: ChannelSample) -> NDArray[np.intp]:
-    """VH events of the part that stops the training of the search's fold: none that is scored or tested."""
-    rule = sample.plan.training
-    stops = is_stop(sample.events.identity, fold=FOLD, fraction=rule.stop_fraction, salt=rule.salt)
-    seen = (sample.fold != FOLD) & (sample.fold != UNTRAINED)
-    return np.flatnonzero(stops & seen & sample.events.is_vh)
+def search_rows(sample: ChannelSample, *, with_backgrounds: bool = False) -> NDArray[np.intp]:
+    """Events set apart for the search, VH alone or with backgrounds: none that is scored or tested."""
+    return np.flatnonzero((sample.fold == SEARCHED) & (sample.events.is_vh | with_backgrounds))
 
 
-def stop_z(
+def search_z(
     sample: ChannelSample,
     rows: NDArray[np.intp],
     scores: NDArray[np.floating[Any]],
@@ -129,11 +155,12 @@ def stop_z(
 ) -> float:
     """Largest Z_A over cuts, excess over the standard model, the rows scaled to all events.
 
-    A network that leaves no cut with enough background is worth nothing.
+    A model that leaves no cut with enough background is worth nothing.
     """
     events = sample.events
     weight, at = events.weight[rows], events.weight_at(point_of(events.morphing, value))[rows]
-    factor = events.weight[events.is_vh].sum() / weight.sum()
+    vh = events.is_vh
+    factor = events.weight[vh].sum() / weight[vh[rows]].sum()
     output = np.asarray(scores, dtype=np.float64)
     try:
         found = cut_scan(

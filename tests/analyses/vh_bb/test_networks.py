@@ -20,8 +20,8 @@ from znought.analyses.vh_bb.channels import (
 from znought.analyses.vh_bb.columns import smeft_columns
 from znought.analyses.vh_bb.features import FEATURES
 from znought.analyses.vh_bb.networks import (
+    ModelSource,
     NetworkModel,
-    data_of,
     features_of,
     models_of,
     network_of,
@@ -136,7 +136,7 @@ def test_every_value_has_both_losses_and_one_has_its_pretraining(card: VHBBCard)
 
 def test_the_parametrised_network_learns_every_value(card: VHBBCard, build: Build) -> None:
     sample, model = read_channel(build()), parametrised_model(card, "0L")
-    data = data_of(sample, model, (-0.01, 0.01))
+    data = ModelSource(sample.plan, model, (-0.01, 0.01)).training_data()[0]
     assert len(data.weights) == 2 * 2 * sample.events.is_vh.sum()
     assert features_of(card, sample, model) == (*FEATURES["0L"], "c_hw")
     assert set(np.unique(data.features[:, -1]).tolist()) == {float(np.float32(c)) for c in (-0.01, 0.01)}
