@@ -130,11 +130,13 @@ def read_explained(card: StandardCard, workspace: Workspace, simulation: ScoredS
     """From the files of `score` and, where there was a search, of `tune`."""
     found = read_json(workspace.explanation)
     importance = {name: (entry["mean"], entry["stdev"]) for name, entry in found["importance"].items()}
-    tails = _own_tails(found["tails"])
+    tails = _own_tails(found["tails"], card.classes)
     return Explained(card, simulation, importance, found["attribution"], trial_values(workspace), tails)
 
 
-def _own_tails(entries: Iterable[dict[str, Any]]) -> dict[str, dict[str, tuple[float, ...]]]:
+def _own_tails(
+    entries: Iterable[dict[str, Any]], classes: tuple[str, ...]
+) -> dict[str, dict[str, tuple[float, ...]]]:
     """Class → cut → share above it in the class's own output, network by network."""
     found: dict[str, dict[str, tuple[float, ...]]] = {}
     for entry in entries:
@@ -142,4 +144,4 @@ def _own_tails(entries: Iterable[dict[str, Any]]) -> dict[str, dict[str, tuple[f
             by_cut = found.setdefault(entry["class"], {})
             for cut, share in entry["above"].items():
                 by_cut[cut] = (*by_cut.get(cut, ()), share)
-    return found
+    return {name: found[name] for name in classes if name in found}

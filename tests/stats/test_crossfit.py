@@ -122,7 +122,7 @@ def test_bad_options_are_one_clear_line() -> None:
 
 
 def test_differences_of_discriminants_are_paired() -> None:
-    """The same events in all replicates: a discriminant less itself is nothing, and twins differ by little."""
+    """The same events in all replicates: a discriminant less itself is nothing, twins differ by little."""
     random = np.random.default_rng(5)
     n = 4000
     signal = np.arange(n) < n // 4
