@@ -10,6 +10,8 @@ import pytest
 
 from tests.golden.frozen import GOLDEN, differences, frozen
 from tests.integration.conftest import Finished, small_card, znought
+from znought.models.folds import assign_folds
+from znought.models.samples import TrainingConfig
 
 CONTRACT = (
     "cutflow.json",
@@ -113,18 +115,34 @@ def test_yields_before_acceptance(finished: Finished, process: str) -> None:
     assert flow["sumw"][0] < flow["before_acceptance"]
 
 
-def test_an_event_meets_only_networks_that_never_saw_it(finished: Finished) -> None:
-    """All responses of an event share its fold, test events get −1, and the test part has its size."""
-    folds: dict[tuple[str, int, int], set[int]] = {}
-    for file in sorted((finished.output / "scores").glob("*/nominal/*.parquet")):
-        table = pq.read_table(file).to_pydict()
-        for lumi, event, fold in zip(table["luminosityBlock"], table["event"], table["fold"], strict=True):
-            folds.setdefault((file.parts[-3], lumi, event), set()).add(fold)
-    assert all(len(fold) == 1 for fold in folds.values())
-    assert {fold for (dataset, _, _), found in folds.items() if dataset == "data" for fold in found} <= {-1}
-    simulated = [min(found) for (dataset, _, _), found in folds.items() if dataset != "data"]
-    assert set(simulated) == {-1, 0, 1}
-    assert 0.1 < np.mean(np.array(simulated) == -1) < 0.3
+def test_every_event_meets_the_networks_of_its_own_fold(finished: Finished) -> None:
+    """Data and variations alike: the fold follows from the identity, and the parts have their sizes."""
+    parts: dict[str, list[int]] = {}
+    for file in sorted((finished.output / "scores").glob("*/*/*.parquet")):
+        table = pq.read_table(file)
+        run, lumi, event = (table[name].to_numpy() for name in ("run", "luminosityBlock", "event"))
+        expected = assign_folds(run, lumi, event, n_folds=2, salt=TrainingConfig().salt)
+        np.testing.assert_array_equal(table["fold"].to_numpy(), expected)
+        parts.setdefault(file.parts[-3], []).extend(table["part"].to_pylist())
+    assert set(parts.pop("data")) <= {2}
+    trained = np.concatenate(list(parts.values()))
+    assert set(trained.tolist()) == {0, 1}
+    assert 0.1 < np.mean(trained == 1) < 0.3
+
+
+def test_differences_and_areas_say_what_they_are_of(finished: Finished) -> None:
+    results = _json(finished.output / "results.json")
+    assert "each by the models of its own folds" in results["auc_events"]
+    areas = (results[name]["VH"]["value"] for name in ("auc", "auc_boosting", "auc_differences"))
+    network, trees, difference = areas
+    assert difference == pytest.approx(network - trees)
+    mine = results["z0"]["mva_greedy"]["held_out"]
+    for name, found in results["z0_differences"].items():
+        assert found["value"] == pytest.approx(mine - results["z0"][name]["held_out"])
+    assert {"cut_based", "boosting_greedy"} <= set(results["z0_differences"])
+    assert all(tested["p_value"] > 1e-3 for tested in results["one_discriminant"].values())
+    tails = _json(finished.output / "explanation.json")["tails"]
+    assert {(entry["repeat"], entry["fold"]) for entry in tails} == {(0, 0), (0, 1), (1, 0), (1, 1)}
 
 
 def test_the_numbers_are_the_frozen_ones(finished: Finished) -> None:

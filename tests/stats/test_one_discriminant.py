@@ -87,8 +87,10 @@ def _boosted(seed: int, *, published: bool) -> OneDiscriminant:
     settings = BoostingConfig(
         learning_rate=0.3, max_iter=40, max_leaf_nodes=31, min_samples_leaf=5, patience=40
     )
-    names = {"classes": CLASSES, "feature_names": FEATURES}
-    grown = [boost_fold(mine, fold, settings, training, scored=scored, **names) for fold in range(5)]
+    grown = [
+        boost_fold(mine, k, settings, training, classes=CLASSES, feature_names=FEATURES, scored=scored)
+        for k in range(5)
+    ]
     scores = combine(grown, training, N_TRAINED)
     outputs = {name: scores[:, i] for i, name in enumerate(CLASSES)}
     process = np.asarray(CLASSES)[data.class_index]
