@@ -9,7 +9,7 @@ trained for a few epochs only: a discriminant that is one need not be a good one
 """
 
 import argparse
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -142,7 +142,7 @@ def tested(sample: Sample, outputs: Mapping[str, Scores]) -> OneDiscriminant:
 
 
 def standard(
-    card: StandardCard, output: Path, training: TrainingConfig
+    card: StandardCard, output: Path, training: TrainingConfig, chosen: Sequence[str]
 ) -> Iterator[tuple[str, str, OneDiscriminant]]:
     """Model, way and test of one seed of a standard card."""
     plan = replace(learning_plan(card, Workspace(output)), training=training)
@@ -154,8 +154,8 @@ def standard(
             sample, card.network or NetworkConfig(), training, card.classes, plan.features
         ),
     }
-    for name, scored in models.items():
-        for way, scores in scored().items():
+    for name in chosen:
+        for way, scores in models[name]().items():
             by_class = {one: scores[:, i] for i, one in enumerate(card.classes)}
             yield name, way, tested(sample, by_class)
 
@@ -203,16 +203,21 @@ def main() -> None:
     parser.add_argument("output", type=Path, help="directory of a finished run")
     parser.add_argument("--card", type=Path, default=Path("analyses/vh_ww.yaml"))
     parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--epochs", type=int, default=10)
+    parser.add_argument("--models", default="trees,networks", help="of a standard card")
     options = parser.parse_args()
     card, console = load_card(options.card), Console()
     found: dict[tuple[str, str], list[OneDiscriminant]] = {}
-    for seed in range(options.seeds):
+    for seed in range(options.first_seed, options.first_seed + options.seeds):
         training = replace(
             card.training, salt=f"seed {seed}", seed=seed, max_epochs=options.epochs, scoring="own_fold"
         )
-        run = smeft if isinstance(card, VHBBCard) else standard
-        for name, way, result in run(card, options.output, training):
+        if isinstance(card, VHBBCard):
+            tests = smeft(card, options.output, training)
+        else:
+            tests = standard(card, options.output, training, options.models.split(","))
+        for name, way, result in tests:
             found.setdefault((name, way), []).append(result)
             worst = result.smallest
             console.print(
