@@ -17,7 +17,7 @@ from znought.facility.tasks import arrivals, spread
 from znought.models.scoring import Scorer
 from znought.models.training import TrainingConfig
 
-__all__ = ["TAIL_CUTS", "ScoreTask", "ScoringModel", "score_files", "tails_of"]
+__all__ = ["TAIL_CUTS", "ScoreTask", "ScoringModel", "score_files", "scored_files", "tails_of"]
 
 TAIL_CUTS = (0.9, 0.95, 0.98)
 """Outputs above which the share of each network's events is kept: templates are steepest there."""
@@ -125,19 +125,26 @@ def tails_of(tails: Mapping[str, Tails], datasets: Mapping[str, str], n_folds: i
 
 def _score_task(task: ScoreTask) -> _Scored:
     """On a worker: scores of some files, written beside each other under the names of the columns."""
+    scorers = {model.name: Scorer.load(model.folder) for model in task.models}
+    return scored_files(task, scorers)
+
+
+def scored_files(task: ScoreTask, scorers: Mapping[str, Scorer]) -> _Scored:
+    """Scores of the files of a task, by the scorers of its models."""
     tails: Tails = {}
     written = []
     for name in task.files:
         path = Path(task.scores).joinpath(*Path(name).parts[-3:])
-        _score_file(task, Path(name), path, tails)
+        _score_file(task, scorers, Path(name), path, tails)
         written.append(str(path))
     return _Scored(task.dataset, tuple(written), tails)
 
 
-def _score_file(task: ScoreTask, source: Path, target: Path, tails: Tails) -> None:
+def _score_file(
+    task: ScoreTask, scorers: Mapping[str, Scorer], source: Path, target: Path, tails: Tails
+) -> None:
     # Variations that only change weights stand as further weight columns beside the nominal one.
     weights = [name for name in pq.read_schema(source).names if name.startswith("gen_weight")]
-    scorers = {model.name: Scorer.load(model.folder) for model in task.models}
     inputs = {
         name
         for model in task.models

@@ -11,7 +11,7 @@ from znought.facility.scoring import ScoreTask, ScoringModel, score_files, tails
 from znought.facility.tasks import arrivals, submit
 from znought.facility.workspace import Workspace, write_json
 
-__all__ = ["score"]
+__all__ = ["score", "score_tasks"]
 
 # Small files are scored together: a task must cost more than its overhead.
 FILES_PER_TASK = 50
@@ -27,7 +27,7 @@ def score(context: Context[StandardCard]) -> Iterable[Path]:
     client = context.cluster()
     explained = submit(client, explain, plan, str(workspace.models.resolve()), retries=2)
     with context.reporter.bar("scoring") as advance:
-        files, tails = score_files(client, list(_tasks(plan, workspace)), advance)
+        files, tails = score_files(client, list(score_tasks(plan, workspace)), advance)
     written = [workspace.scores.joinpath(*path.parts[-3:]) for path in files]
     for stale in set(workspace.scores.glob("*/*/*.parquet")) - set(written):
         stale.unlink()
@@ -39,7 +39,8 @@ def score(context: Context[StandardCard]) -> Iterable[Path]:
     return [*written, workspace.explanation]
 
 
-def _tasks(plan: LearningPlan, workspace: Workspace) -> Iterator[ScoreTask]:
+def score_tasks(plan: LearningPlan, workspace: Workspace) -> Iterator[ScoreTask]:
+    """The files of every dataset in the columns, in groups."""
     columns = {name: f"score_{name}" for name in plan.classes}
     model = ScoringModel("network", str(workspace.models.resolve()), columns)
     for dataset in (*plan.class_of, *plan.others):

@@ -15,9 +15,10 @@ from znought.errors import DataError
 from znought.facility.context import Context
 from znought.facility.learning import learning_plan
 from znought.facility.likelihood import fit_settings, templates
+from znought.facility.scoring import scored_files
 from znought.facility.stages import fit as stage
 from znought.facility.stages.process import process
-from znought.facility.stages.score import _score_file
+from znought.facility.stages.score import score_tasks
 from znought.stats.templates import RegionTemplates
 from znought.stats.treatment import TreatedTemplates
 from znought.stats.workspace import build_workspace
@@ -29,12 +30,12 @@ BINS = {"SR": EDGES, "CR_top": np.array([0.0, 1.0])}
 class _Scores:
     """Stands in for the networks: the score of the signal grows with the dilepton mass."""
 
-    manifest = SimpleNamespace(feature_names=FEATURES)
+    manifest = SimpleNamespace(feature_names=FEATURES, classes=("VH", "top"))
 
     def features(self, columns: dict[str, Any]) -> Any:
         return columns["m_ll"]
 
-    def score(self, m_ll: Any, fold: Any) -> Any:
+    def score(self, m_ll: Any, folds: Any, *, on_network: Any = None) -> Any:
         signal = np.clip(m_ll / 200.0, 0.0, 1.0)
         return np.column_stack([signal, 1.0 - signal]).astype(np.float32)
 
@@ -53,12 +54,14 @@ def scored(tmp_path_factory: pytest.TempPathFactory) -> Context[Any]:
     }
     context = context_of(small_card(folder, **sections), folder / "out")
     process(context)
-    workspace = context.workspace
-    plan = learning_plan(context.card, workspace)
-    for file in workspace.columns.glob("*/*/*.parquet"):
-        target = workspace.scores.joinpath(*file.parts[-3:])
-        _score_file(plan, _Scores(), file, target)  # type: ignore[arg-type]  # a stand-in
+    _score(context)
     return context
+
+
+def _score(context: Context[Any]) -> None:
+    """Scores of every file by the stand-in."""
+    for task in score_tasks(learning_plan(context.card, context.workspace), context.workspace):
+        scored_files(task, {"network": _Scores()})  # type: ignore[dict-item]  # a stand-in
 
 
 def _by_name(found: TreatedTemplates) -> dict[str, RegionTemplates]:

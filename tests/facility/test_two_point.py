@@ -8,14 +8,12 @@ import numpy as np
 import pytest
 
 from tests.facility.small import FILES, N_EVENTS, context_of, small_card, write_ntuples
-from tests.facility.test_likelihood import _Scores
+from tests.facility.test_likelihood import _score
 from tests.processors.fixtures import events, write_nanoaod
 from znought.errors import CardError
 from znought.facility.context import Context
-from znought.facility.learning import learning_plan
 from znought.facility.likelihood import fit_settings, templates
 from znought.facility.stages.process import process
-from znought.facility.stages.score import _score_file
 from znought.stats.workspace import build_workspace
 
 BINS = {"SR": np.array([0.2, 0.4, 1.0]), "CR_top": np.array([0.0, 1.0])}
@@ -63,9 +61,7 @@ def scored(tmp_path_factory: pytest.TempPathFactory) -> Context[Any]:
     folder = tmp_path_factory.mktemp("two_point")
     context = context_of(_card(folder), folder / "out")
     process(context)
-    plan = learning_plan(context.card, context.workspace)
-    for file in context.workspace.columns.glob("*/*/*.parquet"):
-        _score_file(plan, _Scores(), file, context.workspace.scores.joinpath(*file.parts[-3:]))  # type: ignore[arg-type]
+    _score(context)
     return context
 
 

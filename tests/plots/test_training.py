@@ -96,7 +96,9 @@ def test_legends_of_the_overlay_stay_inside_their_frames() -> None:
     )
     figure.canvas.draw()
     for axes in figure.axes:
-        legend, frame = axes.get_legend().get_window_extent(), axes.get_window_extent()
+        drawn = axes.get_legend()
+        assert drawn is not None
+        legend, frame = drawn.get_window_extent(), axes.get_window_extent()
         assert frame.x0 <= legend.x0, "the legend begins left of its frame"
         assert legend.x1 <= frame.x1
         assert frame.y0 <= legend.y0
@@ -110,7 +112,7 @@ def test_tails_show_every_network_and_their_mean() -> None:
     first, second = (line.get_ydata() for line in figure.axes[0].lines[:2])
     assert np.asarray(first) == pytest.approx([2.0, 4.0])
     assert np.asarray(second) == pytest.approx([10.0, 30.0])
-    (mean,) = figure.axes[0].collections[0].get_segments()
+    mean = figure.axes[0].collections[0].get_paths()[0].vertices
     assert mean[:, 1] == pytest.approx([3.0, 3.0])
     with pytest.raises(DataError, match="same cuts in every class"):
         network_tails({"VH": {"0.9": [0.1]}, "WW": {"0.8": [0.1]}}, label=LABEL)
