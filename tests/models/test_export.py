@@ -19,7 +19,7 @@ DATA = make_data()
 # An input that repeats another one: pruning leaves it out.
 TWIN = replace(DATA, features=np.concatenate([DATA.features, DATA.features[:, 1:2] * 2.0], axis=1))
 NAMES = (*FEATURES, "twice_m_ll")
-PRUNED = replace(TRAINING, max_epochs=1, n_folds=3, max_input_correlation=0.95)
+PRUNED = replace(TRAINING, max_epochs=1, n_folds=3, max_input_correlation=0.95, undefined={"m_tautau": -1.0})
 
 
 @pytest.fixture(scope="module")

@@ -62,7 +62,7 @@ def _with(name: str, value: float, row: int = 5, column: int = 1) -> TrainingDat
         (_with("features", -np.inf), "Feature 'm_ll'"),
         (_with("weights", np.inf), "weights: expected finite values"),
         (_with("class_index", 3), r"class_index: expected 0 … 2\. Received: 0 … 3"),
-        (_with("fold", 3), r"fold: expected -1 … 2\. Received: -1 … 3"),
+        (_with("fold", 3), r"fold: expected -2 … 2\. Received: -1 … 3"),
         (
             replace(DATA, class_index=np.where(DATA.class_index == 1, 0, DATA.class_index)),
             r"Class 'top': expected at least 3 training events, one per fold\. Received: 0",
