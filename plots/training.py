@@ -261,16 +261,8 @@ def _overlay_legends(
     left: Axes, right: Axes, palette: Mapping[str, str], agreement: Mapping[str, str], test_scores: str
 ) -> None:
     """Classes with their comparison on the left; what fill and points mean on the right."""
-    handles = [
-        Line2D(
-            [],
-            [],
-            color=colour,
-            linewidth=5,
-            label=f"{process_label(name)}  {agreement.get(name, '')}".rstrip(),
-        )
-        for name, colour in palette.items()
-    ]
+    texts = {name: f"{process_label(name)}  {agreement.get(name, '')}".rstrip() for name in palette}
+    handles = [Line2D([], [], color=palette[name], linewidth=5, label=text) for name, text in texts.items()]
     left.legend(handles=handles, loc="upper right", ncols=2, fontsize=15)
     meaning = [
         Line2D([], [], color="#3c3c3c", linewidth=2.2, label="training (out of fold)"),

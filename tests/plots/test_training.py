@@ -112,7 +112,7 @@ def test_tails_show_every_network_and_their_mean() -> None:
     first, second = (line.get_ydata() for line in figure.axes[0].lines[:2])
     assert np.asarray(first) == pytest.approx([2.0, 4.0])
     assert np.asarray(second) == pytest.approx([10.0, 30.0])
-    mean = figure.axes[0].collections[0].get_paths()[0].vertices
+    mean = np.asarray(figure.axes[0].collections[0].get_paths()[0].vertices)
     assert mean[:, 1] == pytest.approx([3.0, 3.0])
     with pytest.raises(DataError, match="same cuts in every class"):
         network_tails({"VH": {"0.9": [0.1]}, "WW": {"0.8": [0.1]}}, label=LABEL)
