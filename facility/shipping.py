@@ -1,7 +1,10 @@
 """The user's modules on the workers: the files of an analysis, as they are now."""
 
 import importlib
+import os
+import socket
 import sys
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,10 +22,7 @@ _brought: WeakKeyDictionary[Client, str] = WeakKeyDictionary()
 
 
 class ModulesPlugin(WorkerPlugin):
-    """Writes modules into a folder of the worker and puts it first among those that are searched.
-
-    A worker that comes later runs it too; modules of an earlier content are forgotten.
-    """
+    """Brings modules to each worker, those that come later too."""
 
     name = PLUGIN
 
@@ -31,17 +31,36 @@ class ModulesPlugin(WorkerPlugin):
 
     def setup(self, worker: Any) -> None:
         """Called on each worker."""
-        folder = Path(worker.local_directory, f"analysis-{self.digest[:16]}")
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, text in self.sources.items():
-            Path(folder, f"{name}.py").write_text(text, encoding="utf-8")
-            sys.modules.pop(name, None)
-        sys.path[:] = [str(folder), *(path for path in sys.path if "analysis-" not in path)]
-        importlib.invalidate_caches()
+        place(Path(worker.local_directory), self.sources, self.digest)
+
+
+def place(parent: Path, sources: Mapping[str, str], digest: str) -> None:
+    """Writes modules into a folder and puts it first among those that are searched for modules.
+
+    Modules of an earlier content are forgotten.
+    """
+    folder = parent / f"{PLUGIN}-{digest[:16]}"
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in sources.items():
+        Path(folder, f"{name}.py").write_text(text, encoding="utf-8")
+        sys.modules.pop(name, None)
+    sys.path[:] = [str(folder), *(path for path in sys.path if f"{PLUGIN}-" not in path)]
+    importlib.invalidate_caches()
+
+
+def place_on_scheduler(sources: Mapping[str, str], digest: str, client_process: str) -> None:
+    """On the scheduler, which opens what tasks hold: as on a worker, unless it is the client's process."""
+    if process_name() != client_process:
+        place(Path(tempfile.mkdtemp(prefix="znought-")), sources, digest)
+
+
+def process_name() -> str:
+    """This very process."""
+    return f"{socket.gethostname()} {os.getpid()}"
 
 
 def bring_modules(client: Client | None, modules: Mapping[str, Path]) -> None:
-    """Brings a user's modules to all workers, now and for those still to come; none is brought twice."""
+    """Brings a user's modules to scheduler and workers, those still to come too; none is brought twice."""
     if client is None or not modules:
         return
     sources = {name: path.read_text(encoding="utf-8") for name, path in modules.items()}
@@ -50,6 +69,7 @@ def bring_modules(client: Client | None, modules: Mapping[str, Path]) -> None:
         # By value: a worker that comes later may be given this plugin before it has our package.
         cloudpickle.register_pickle_by_value(sys.modules[__name__])
         try:
+            client.run_on_scheduler(place_on_scheduler, sources, digest, process_name())
             client.register_plugin(ModulesPlugin(sources, digest))
         finally:
             cloudpickle.unregister_pickle_by_value(sys.modules[__name__])

@@ -1,7 +1,13 @@
 """A user's analysis: one file and one card in an empty folder, and what runs again when either is edited."""
 
 import json
+import os
 import shutil
+import socket
+import subprocess
+import sysconfig
+import venv
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +102,44 @@ def copied(finished: Path, tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.fixture
+def strangers(tmp_path: Path) -> Iterator[str]:
+    """Address of a scheduler with one worker, neither of which has this package; all else they have."""
+    venv.create(tmp_path / "bare", with_pip=False)
+    (packages,) = (tmp_path / "bare/lib").glob("python*/site-packages")
+    # A path in a .pth file is searched, but the .pth files in it (the editable installation's) are not read.
+    (packages / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    python = str(tmp_path / "bare/bin/python")
+    surroundings = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    assert subprocess.run(
+        [python, "-c", "import znought"], env=surroundings, cwd=tmp_path, check=False
+    ).returncode
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"tcp://127.0.0.1:{free.getsockname()[1]}"
+    scheduler = ["distributed.cli.dask_scheduler", "--host", address, "--no-dashboard"]
+    worker = ["distributed.cli.dask_worker", address, "--nthreads", "1", "--no-dashboard", "--no-nanny"]
+    started = [
+        subprocess.Popen([python, "-m", *command], env=surroundings, cwd=tmp_path, stderr=subprocess.DEVNULL)
+        for command in (scheduler, worker)
+    ]
+    try:
+        yield address
+    finally:
+        for process in reversed(started):
+            process.terminate()
+            process.wait(30)
+
+
+def test_scheduler_and_workers_need_not_have_the_package(
+    finished: Path, tmp_path: Path, strangers: str
+) -> None:
+    card, output = finished / "card.yaml", tmp_path / "out"
+    znought("process", card, "--output", output, "--site", "address", "--address", strangers)
+    for name in ("cutflow.json", "ledger.json"):
+        assert (output / name).read_bytes() == (finished / "out" / name).read_bytes()
+
+
 def _done(folder: Path) -> dict[str, bool]:
     """Stage → whether a run did it again."""
     printed = znought("run", folder / "card.yaml", "--output", folder / "out", "--workers", 1).stderr
@@ -147,7 +191,7 @@ def test_a_mistake_in_a_function_is_one_line(copied: Path) -> None:
     failed = znought("check", copied / "card.yaml", check=False)
     assert failed.returncode == 1
     assert "Traceback" not in failed.stdout + failed.stderr
-    for words in ("emu.py", f"line {line + 1}", "m_ll", "muon", "datasets.vh"):
+    for words in (f"emu.py:{line + 1}", "m_ll", "did you mean 'muons'", "datasets.vh"):
         assert words in failed.stdout, words
 
 
