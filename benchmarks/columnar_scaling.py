@@ -23,7 +23,7 @@ from rich.console import Console
 
 from benchmarks.columnar import generate
 from tests.processors.fixtures import vh_ww_processor
-from znought.facility.runner import process_fileset
+from znought.facility.ntuples.runner import process_fileset
 
 CHUNK = 100_000
 SMALL = 100

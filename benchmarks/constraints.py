@@ -13,9 +13,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from znought.facility.card import StandardCard, load_card
-from znought.facility.likelihood import fit_settings, selected_events, systematics_of
-from znought.facility.placement import likelihood_bins
+from znought.facility.cards.reading import StandardCard, load_card
+from znought.facility.fitting.placement import likelihood_bins
+from znought.facility.fitting.templates import fit_settings, selected_events, systematics_of
 from znought.facility.workspace import Workspace, read_json
 from znought.stats.replicas import constraint_verdicts, constraints, replica_constraints
 from znought.stats.systematics import Smoothing

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from znought.facility.card import StandardCard, load_card
-from znought.facility.sample import ScoredSample, read_sample
+from znought.facility.cards.reading import StandardCard, load_card
+from znought.facility.events.sample import ScoredSample, read_sample
 from znought.facility.workspace import Workspace
 from znought.stats.binning import PLAIN, Method, tune
 from znought.stats.crossfit import cross_fitted

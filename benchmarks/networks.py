@@ -21,14 +21,14 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from znought.facility.card import StandardCard, load_card
-from znought.facility.learning import SEARCH_PART, LearningPlan, learning_plan, parts_of, scoring_folds
+from znought.facility.cards.reading import StandardCard, load_card
+from znought.facility.cluster.sites import connect
+from znought.facility.events.store import EventTable, read_events
+from znought.facility.learning.plan import SEARCH_PART, LearningPlan, learning_plan, parts_of, scoring_folds
+from znought.facility.learning.searching import AreaJudge, NetworkTrial, drive
+from znought.facility.learning.training import NetworkTask, train_networks
 from znought.facility.progress import Terminal
-from znought.facility.searching import AreaJudge, NetworkTrial, drive
-from znought.facility.sites import connect
 from znought.facility.stages.train import boost_trees
-from znought.facility.store import EventTable, read_events
-from znought.facility.training import NetworkTask, train_networks
 from znought.facility.workspace import Workspace
 from znought.models.boosting import combine
 from znought.models.evaluation import auc_estimates

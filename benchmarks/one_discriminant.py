@@ -22,9 +22,9 @@ from znought.analyses.vh_bb.card import VHBBCard
 from znought.analyses.vh_bb.channels import CLASSES, ChannelPlan, channel_plan, read_channel, training_data
 from znought.analyses.vh_bb.networks import NetworkModel, network_task
 from znought.analyses.vh_bb.observables import observable_data, ratio_at
-from znought.facility.card import load_card
-from znought.facility.card_standard import StandardCard
-from znought.facility.learning import learning_plan
+from znought.facility.cards.reading import load_card
+from znought.facility.cards.standard import StandardCard
+from znought.facility.learning.plan import learning_plan
 from znought.facility.workspace import Workspace
 from znought.models.boosting import ScoredEvents, boost_fold
 from znought.models.folds import UNTRAINED, is_test, own_folds

@@ -29,7 +29,7 @@ from rich.table import Table
 from benchmarks.plugin_port import PORT
 from tests.processors.fixtures import events, vh_ww_processor, write_tree
 from znought.analysis import Analysis, Cuts, Variable
-from znought.facility.runner import process_fileset
+from znought.facility.ntuples.runner import process_fileset
 from znought.processors.columns import write_columns
 from znought.processors.evaluated import Request
 from znought.processors.hists import axes_of

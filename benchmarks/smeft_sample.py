@@ -14,7 +14,7 @@ from znought.analyses.vh_bb.analysis import ANALYSIS
 from znought.analyses.vh_bb.columns import smeft_columns
 from znought.analyses.vh_bb.features import FEATURES
 from znought.analyses.vh_bb.selection import VHBBSelection
-from znought.facility.runner import process_fileset
+from znought.facility.ntuples.runner import process_fileset
 from znought.identity import event_identity
 from znought.models.folds import assign_folds
 from znought.models.observables import ObservableData

@@ -3,8 +3,8 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from znought.facility.cluster.sites import connect
     from znought.facility.pipeline import run
-    from znought.facility.sites import connect
 
 __all__ = ["connect", "run"]
 
@@ -16,7 +16,7 @@ def __getattr__(name: str) -> Any:
 
         return run
     if name == "connect":
-        from znought.facility.sites import connect
+        from znought.facility.cluster.sites import connect
 
         return connect
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

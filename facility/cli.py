@@ -16,10 +16,10 @@ from rich.table import Table
 
 from znought import __version__
 from znought.errors import ZnoughtError
-from znought.facility.cli_likelihood import serving_likelihoods
-from znought.facility.cli_site import with_site_options
-from znought.facility.interruption import ENDING, Interrupted, interruptible
-from znought.facility.site_options import SiteOptions
+from znought.facility.cluster.arguments import with_site_options
+from znought.facility.cluster.interruption import ENDING, Interrupted, interruptible
+from znought.facility.cluster.options import SiteOptions
+from znought.facility.fitting.command import serving_likelihoods
 
 # `znought --help` answers at once: what is slow to import is imported by the command that needs it.
 if TYPE_CHECKING:
@@ -154,7 +154,7 @@ def check(
     schema: Annotated[bool, typer.Option("--schema", help="Print the JSON schema of the card.")] = False,
 ) -> None:
     """Every mistake of a card at once; its functions tried on a few events of each dataset."""
-    from znought.facility.card_check import printed_check, printed_schema
+    from znought.facility.cards.printed import printed_check, printed_schema
 
     lines = printed_schema(card) if schema else printed_check(card, output, whole_chunk=chunk)
     for line in lines.text:
@@ -170,8 +170,8 @@ def sites(
     options: SiteOptions,
 ) -> None:
     """Which sites are configured, and a pre-flight of one."""
-    from znought.facility.preflight import report_workers
-    from znought.facility.sites import SITES, connect
+    from znought.facility.cluster.preflight import report_workers
+    from znought.facility.cluster.sites import SITES, connect
 
     if check is None:
         table = Table("site", "what it is", box=None)
@@ -187,7 +187,7 @@ def sites(
 @app.command()
 def inspect(path: Annotated[str, typer.Argument(help="A ROOT or parquet file.")]) -> None:
     """What a ROOT or parquet file holds, and which adapter reads it."""
-    from znought.facility.inspection import describe
+    from znought.facility.ntuples.inspection import describe
 
     for line in describe(path):
         typer.echo(line)
@@ -204,11 +204,11 @@ def _version(
 
 def _execute(card: Path, output: Path, place: _Place, options: "RunOptions", plan: "Plan") -> "Context[Any]":
     """Runs stages with a reporter and a cluster that opens at its first use."""
-    from znought.facility.card import load_with_analysis
+    from znought.facility.cards.reading import load_with_analysis
+    from znought.facility.cluster.sites import connect
     from znought.facility.context import Context
     from znought.facility.pipeline import run_stages
     from znought.facility.progress import Terminal
-    from znought.facility.sites import connect
     from znought.facility.workspace import Workspace
 
     with _interruptible(), ExitStack() as stack:
@@ -239,7 +239,7 @@ def _interruptible() -> Iterator[None]:
 
 def _show_results(context: "Context[Any]", as_json: bool) -> None:
     from znought.facility.pipeline import flow_of
-    from znought.facility.tables import terminal_table
+    from znought.facility.results.tables import terminal_table
 
     workspace, flow = context.workspace, flow_of(context)
     printer = Console(width=None if sys.stdout.isatty() else LOG_WIDTH)

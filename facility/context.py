@@ -8,8 +8,8 @@ from typing import Generic, TypeVar
 from distributed import Client
 
 from znought.analysis import Analysis
-from znought.facility.card_base import Card
-from znought.facility.finding import Found
+from znought.facility.cards.base import Card
+from znought.facility.cards.finding import Found
 from znought.facility.progress import Reporter
 from znought.facility.workspace import Workspace
 

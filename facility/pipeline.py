@@ -11,13 +11,13 @@ from threadpoolctl import threadpool_limits
 
 from znought.analysis import Analysis
 from znought.errors import CardError, DataError, unknown_name
-from znought.facility.card_base import Card
+from znought.facility.cards.base import Card
+from znought.facility.cards.finding import Found, find_analysis, given_analysis
+from znought.facility.cluster.shipping import bring_modules
 from znought.facility.context import Context, RunOptions
-from znought.facility.finding import Found, find_analysis, given_analysis
 from znought.facility.flow import Flow, Stage
 from znought.facility.manifest import Manifest, fingerprint, source_digest
 from znought.facility.progress import Silent
-from znought.facility.shipping import bring_modules
 from znought.facility.standard import standard_flow
 from znought.facility.window import CardWindow, WorkspaceWindow
 from znought.facility.workspace import Workspace

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable
 
-from znought.facility.card_standard import StandardCard
+from znought.facility.cards.standard import StandardCard
 from znought.facility.flow import Flow, Stage
-from znought.facility.results import read_results
+from znought.facility.results.standard import read_results
+from znought.facility.results.summary import report_tables
 from znought.facility.stages import (
     fit,
     optimise,
@@ -17,7 +18,6 @@ from znought.facility.stages import (
     tune,
     validate,
 )
-from znought.facility.summary import report_tables
 
 __all__ = ["PROCESS", "SIMULATE", "VALIDATE", "standard_flow"]
 

@@ -6,7 +6,7 @@ from types import FunctionType, MethodType
 from typing import Any
 
 from znought.errors import StageError
-from znought.facility.card_base import Card
+from znought.facility.cards.base import Card
 from znought.facility.workspace import Workspace
 
 __all__ = ["CardWindow", "WorkspaceWindow"]

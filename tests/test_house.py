@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from znought.facility.card import load_card
-from znought.facility.card_standard import StandardCard
-from znought.facility.finding import find_analysis, shipped
+from znought.facility.cards.finding import find_analysis, shipped
+from znought.facility.cards.reading import load_card
+from znought.facility.cards.standard import StandardCard
 
 ROOT = Path(__file__).parent.parent
 ROOMS = ("processors", "models", "stats", "plots", "simulation", "facility")
@@ -22,7 +22,7 @@ OPEN_DOORS = {"errors", "identity", "analysis"}
 KEPT_IN = {
     "keras": ("models",),
     "tensorflow": ("models",),
-    "coffea": ("processors", "facility/runner.py"),
+    "coffea": ("processors", "facility/ntuples/runner.py"),
     "dask": ("facility",),
     "distributed": ("facility", "analyses/vh_bb/stages"),
     "pythia8mc": ("simulation",),

@@ -17,7 +17,7 @@ from znought.analyses.vh_bb.channels import (
 from znought.analyses.vh_bb.networks import models_of, parametrised_model
 from znought.analyses.vh_bb.observables import observable_names
 from znought.errors import DataError
-from znought.facility.store import IDENTITY, EventTable, read_events
+from znought.facility.events.store import IDENTITY, EventTable, read_events
 from znought.facility.workspace import Workspace
 from znought.models.folds import UNTRAINED
 from znought.models.parametrised import excess_density

@@ -16,8 +16,8 @@ from znought.analyses.vh_bb.card import VHBBCard
 from znought.analyses.vh_bb.columns import smeft_columns
 from znought.analyses.vh_bb.features import FEATURES
 from znought.errors import DataError
-from znought.facility.learning import SEARCH_PART, parts_of, quoted_share, training_folds
-from znought.facility.store import EventTable, read_events
+from znought.facility.events.store import EventTable, read_events
+from znought.facility.learning.plan import SEARCH_PART, parts_of, quoted_share, training_folds
 from znought.facility.workspace import Workspace, read_json
 from znought.models.training import TrainingConfig, TrainingData
 from znought.processors.regions import Region, regions_from_card

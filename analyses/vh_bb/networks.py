@@ -9,7 +9,7 @@ import numpy as np
 from znought.analyses.vh_bb.card import VHBBCard
 from znought.analyses.vh_bb.channels import CLASSES, ChannelPlan, ChannelSample, read_channel, training_data
 from znought.analyses.vh_bb.observables import observable_data, ratio_at
-from znought.facility.training import NetworkTask
+from znought.facility.learning.training import NetworkTask
 from znought.facility.workspace import Workspace
 from znought.models.folds import UNTRAINED
 from znought.models.network import LossConfig, NetworkConfig

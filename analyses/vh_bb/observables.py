@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from znought.analyses.vh_bb.card import Discriminants, VHBBCard
 from znought.analyses.vh_bb.channels import ChannelPlan, ChannelSample, point_of, read_channel
-from znought.facility.learning import scoring_folds
+from znought.facility.learning.plan import scoring_folds
 from znought.models.observables import (
     ObservableData,
     TreesConfig,

@@ -5,7 +5,7 @@ from pathlib import Path
 from pydantic import Field, ValidationError
 
 from znought.errors import DataError
-from znought.facility.records import Estimate, OneDiscriminantResult, Record
+from znought.facility.results.records import Estimate, OneDiscriminantResult, Record
 from znought.facility.workspace import read_json
 
 __all__ = [

@@ -8,16 +8,16 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from znought.facility.card_standard import StandardCard
-from znought.facility.comparison import input_correlations
+from znought.facility.cards.standard import StandardCard
+from znought.facility.events.sample import ScoredSample
 from znought.facility.figures.inputs import distribution_pictures, region_pictures, validation_pictures
 from znought.facility.figures.network import Explained
 from znought.facility.figures.picture import Picture
 from znought.facility.figures.writing import CardFigures
-from znought.facility.region_books import RegionBook
-from znought.facility.results import FitSummary, Results
-from znought.facility.sample import ScoredSample
-from znought.facility.validation import Validation
+from znought.facility.regions.books import RegionBook
+from znought.facility.regions.comparison import input_correlations
+from znought.facility.regions.validation import Validation
+from znought.facility.results.standard import FitSummary, Results
 from znought.models.artefacts import Manifest
 from znought.models.evaluation import confusion_matrix, roc_curve
 from znought.plots import binning, cutflow, fit, inputs, training

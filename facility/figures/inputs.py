@@ -7,12 +7,12 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from znought.facility.axes import n_undefined_bins
-from znought.facility.card_base import Card
-from znought.facility.card_standard import StandardCard
+from znought.facility.cards.base import Card
+from znought.facility.cards.standard import StandardCard
 from znought.facility.figures.picture import Picture
-from znought.facility.region_books import RegionBook
-from znought.facility.validation import InputComparison, Validation
+from znought.facility.regions.axes import n_undefined_bins
+from znought.facility.regions.books import RegionBook
+from znought.facility.regions.validation import InputComparison, Validation
 from znought.plots.data_mc import data_mc, n_minus_one
 from znought.plots.inputs import correlation_matrix
 from znought.plots.style import FigureLabel

@@ -8,12 +8,12 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from znought.facility.axes import limits
-from znought.facility.card_standard import StandardCard
+from znought.facility.cards.standard import StandardCard
+from znought.facility.events.sample import ScoredSample
 from znought.facility.figures.picture import Picture
 from znought.facility.figures.writing import CardFigures
-from znought.facility.sample import ScoredSample
-from znought.facility.searching import trial_values
+from znought.facility.learning.searching import trial_values
+from znought.facility.regions.axes import limits
 from znought.facility.workspace import Workspace, read_json
 from znought.models import explain
 from znought.models.evaluation import roc_curve

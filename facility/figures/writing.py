@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from znought.facility.card_base import Card
+from znought.facility.cards.base import Card
 from znought.facility.context import Context
 from znought.facility.figures.picture import Picture
 from znought.plots.report import ReportFigure, ReportTable, write_report

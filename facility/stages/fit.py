@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import Any
 
 from znought.errors import DataError
-from znought.facility.account import data_lumi_ifb
-from znought.facility.card_standard import StandardCard
+from znought.facility.cards.standard import StandardCard
 from znought.facility.context import Context
-from znought.facility.likelihood import fit_settings, templates
-from znought.facility.placement import Bins, likelihood_bins
-from znought.facility.results import FitSummary, Results, write_results
+from znought.facility.fitting.placement import Bins, likelihood_bins
+from znought.facility.fitting.templates import fit_settings, templates
+from znought.facility.ntuples.account import data_lumi_ifb
+from znought.facility.results.standard import FitSummary, Results, write_results
 from znought.facility.stages.summarise import common_results, input_remarks
 from znought.facility.workspace import read_json, write_json
 from znought.stats.exchange import replace_file, write_root, write_uhi, write_workspace

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from znought.facility.card_standard import StandardCard
+from znought.facility.cards.standard import StandardCard
 from znought.facility.context import Context
-from znought.facility.one_discriminant import tested
-from znought.facility.sample import MODELS, ScoredSample, read_sample
+from znought.facility.events.sample import MODELS, ScoredSample, read_sample
+from znought.facility.learning.one_discriminant import tested
 from znought.facility.workspace import write_json
 from znought.models.evaluation import AucReplicas, auc_replicas, effective_size
 from znought.stats.binning import PLAIN, BinningConfig, Method, tune

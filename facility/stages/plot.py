@@ -3,17 +3,17 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from znought.facility.account import data_lumi_ifb
-from znought.facility.card_standard import StandardCard
+from znought.facility.cards.standard import StandardCard
 from znought.facility.context import Context
+from znought.facility.events.sample import read_sample
 from znought.facility.figures.album import Album
 from znought.facility.figures.network import read_explained
 from znought.facility.figures.writing import write_album
-from znought.facility.region_books import read_region_books
-from znought.facility.results import read_results
-from znought.facility.sample import read_sample
-from znought.facility.summary import report_tables
-from znought.facility.validation import read_validation
+from znought.facility.ntuples.account import data_lumi_ifb
+from znought.facility.regions.books import read_region_books
+from znought.facility.regions.validation import read_validation
+from znought.facility.results.standard import read_results
+from znought.facility.results.summary import report_tables
 from znought.facility.workspace import read_json
 from znought.models import artefacts
 

@@ -8,8 +8,10 @@ from typing import Any, Literal
 import uproot
 
 from znought.errors import CardError, DataError
-from znought.facility.account import account, remarks, stand_ins
-from znought.facility.books import (
+from znought.facility.cards.base import Card
+from znought.facility.context import Context
+from znought.facility.ntuples.account import account, remarks, stand_ins
+from znought.facility.ntuples.books import (
     Scales,
     column_files,
     cutflow_by_process,
@@ -18,11 +20,9 @@ from znought.facility.books import (
     scales_of,
     substitutes_of,
 )
-from znought.facility.card_base import Card
-from znought.facility.context import Context
-from znought.facility.fileset import Fileset, file_states, read_fileset
-from znought.facility.repeats import refuse_repeats
-from znought.facility.runner import RunResult, process_fileset
+from znought.facility.ntuples.fileset import Fileset, file_states, read_fileset
+from znought.facility.ntuples.repeats import refuse_repeats
+from znought.facility.ntuples.runner import RunResult, process_fileset
 from znought.facility.workspace import Workspace, atomic_path, write_json
 from znought.processors.evaluated import NOMINAL, WHOLE
 from znought.processors.plugin import refuse_empty

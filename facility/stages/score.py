@@ -3,12 +3,12 @@
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from znought.facility.card_standard import StandardCard
+from znought.facility.cards.standard import StandardCard
+from znought.facility.cluster.tasks import arrivals, submit
 from znought.facility.context import Context
-from znought.facility.explanation import explain
-from znought.facility.learning import LearningPlan, learning_plan
-from znought.facility.scoring import ScoreTask, ScoringModel, score_files, tails_of
-from znought.facility.tasks import arrivals, submit
+from znought.facility.learning.explanation import explain
+from znought.facility.learning.plan import LearningPlan, learning_plan
+from znought.facility.learning.scoring import ScoreTask, ScoringModel, score_files, tails_of
 from znought.facility.workspace import Workspace, write_json
 
 __all__ = ["score", "score_tasks"]

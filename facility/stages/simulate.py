@@ -5,11 +5,11 @@ from functools import partial
 from pathlib import Path
 
 from znought.errors import CardError
-from znought.facility.card_base import Card
+from znought.facility.cards.base import Card
+from znought.facility.cluster.preflight import check_workers
+from znought.facility.cluster.tasks import arrivals, spread
 from znought.facility.context import Context
-from znought.facility.fileset import write_fileset
-from znought.facility.preflight import check_workers
-from znought.facility.tasks import arrivals, spread
+from znought.facility.ntuples.fileset import write_fileset
 from znought.simulation.config import SimulationConfig
 from znought.simulation.jobs import (
     JobSummary,

@@ -4,14 +4,14 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from znought.facility.account import remarks
-from znought.facility.card_standard import StandardCard
+from znought.facility.cards.standard import StandardCard
 from znought.facility.context import Context
-from znought.facility.region_books import read_region_books
-from znought.facility.results import Results, write_results
-from znought.facility.sample import read_sample
+from znought.facility.events.sample import read_sample
+from znought.facility.ntuples.account import remarks
+from znought.facility.regions.books import read_region_books
+from znought.facility.regions.validation import read_validation, summarised
+from znought.facility.results.standard import Results, write_results
 from znought.facility.stages.optimise import events_of
-from znought.facility.validation import read_validation, summarised
 from znought.facility.workspace import read_json
 
 __all__ = ["common_results", "input_remarks", "summarise"]

@@ -7,14 +7,20 @@ import numpy as np
 from distributed import Client
 from numpy.typing import NDArray
 
-from znought.facility.card_standard import StandardCard
+from znought.facility.cards.standard import StandardCard
+from znought.facility.cluster.preflight import check_workers
+from znought.facility.cluster.tasks import arrivals, submit
 from znought.facility.context import Context
-from znought.facility.learning import LearningPlan, all_events, learning_plan, scoring_folds
-from znought.facility.preflight import check_workers
+from znought.facility.events.store import IDENTITY, EventTable, write_parquet
+from znought.facility.learning.plan import LearningPlan, all_events, learning_plan, scoring_folds
+from znought.facility.learning.training import (
+    NetworkTask,
+    held_data,
+    on_all_folds,
+    save_networks,
+    train_networks,
+)
 from znought.facility.progress import Advance
-from znought.facility.store import IDENTITY, EventTable, write_parquet
-from znought.facility.tasks import arrivals, submit
-from znought.facility.training import NetworkTask, held_data, on_all_folds, save_networks, train_networks
 from znought.facility.workspace import Workspace
 from znought.models.boosting import BoostedFold, BoostingConfig, ScoredEvents, boost_fold, combine
 from znought.models.network import NetworkConfig

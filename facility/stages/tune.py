@@ -5,12 +5,12 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from znought.facility.card_standard import StandardCard
+from znought.facility.cards.standard import StandardCard
+from znought.facility.cluster.preflight import check_workers
 from znought.facility.context import Context
-from znought.facility.learning import LearningPlan, learning_plan
-from znought.facility.merit import search_merit
-from znought.facility.preflight import check_workers
-from znought.facility.searching import (
+from znought.facility.learning.merit import search_merit
+from znought.facility.learning.plan import LearningPlan, learning_plan
+from znought.facility.learning.searching import (
     FOLD,
     AreaJudge,
     Judge,
@@ -21,8 +21,8 @@ from znought.facility.searching import (
     search_trees,
     write_search,
 )
+from znought.facility.learning.training import held_data
 from znought.facility.stages.train import network_task
-from znought.facility.training import held_data
 from znought.models.boosting import BoostingConfig, grown_scores
 from znought.models.network import NetworkConfig
 from znought.models.search import Search

@@ -4,12 +4,12 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from znought.errors import DataError
-from znought.facility.card_standard import StandardCard
-from znought.facility.comparison import validated
+from znought.facility.cards.standard import StandardCard
 from znought.facility.context import Context
 from znought.facility.figures.inputs import validation_pictures
-from znought.facility.region_books import region_books, regions_file, write_region_books
-from znought.facility.validation import Validation
+from znought.facility.regions.books import region_books, regions_file, write_region_books
+from znought.facility.regions.comparison import validated
+from znought.facility.regions.validation import Validation
 from znought.facility.workspace import write_json
 from znought.plots.style import save
 from znought.processors.evaluated import WHOLE

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from znought.analysis import Analysis, Cuts, ProcessStyle, Variable
-    from znought.facility.card import load_card
-    from znought.facility.notebook import load_results
+    from znought.facility.cards.reading import load_card
+    from znought.facility.cluster.sites import connect
     from znought.facility.pipeline import run
-    from znought.facility.sites import connect
+    from znought.facility.results.notebook import load_results
     from znought.models.training import train_fold
     from znought.processors.leading import count, leading, leading_value
     from znought.stats.binning import greedy, optimal

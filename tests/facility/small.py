@@ -7,7 +7,7 @@ import numpy as np
 import yaml
 
 from tests.processors.fixtures import events, write_nanoaod
-from znought.facility.card import StandardCard, load_with_analysis
+from znought.facility.cards.reading import StandardCard, load_with_analysis
 from znought.facility.context import Context, RunOptions
 from znought.facility.progress import Silent
 from znought.facility.workspace import Workspace

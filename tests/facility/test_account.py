@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from znought.errors import CardError, DataError
-from znought.facility.account import account, data_lumi_ifb, remarks
-from znought.facility.card_base import Card
-from znought.facility.fileset import Fileset
-from znought.facility.ledger import Skipped
-from znought.facility.runner import RunResult
+from znought.facility.cards.base import Card
+from znought.facility.ntuples.account import account, data_lumi_ifb, remarks
+from znought.facility.ntuples.fileset import Fileset
+from znought.facility.ntuples.ledger import Skipped
+from znought.facility.ntuples.runner import RunResult
 from znought.facility.workspace import Workspace, write_json
 
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from znought.errors import SiteError
-from znought.facility.batch import WORKER_ENVIRONMENT
-from znought.facility.site_options import SiteOptions
-from znought.facility.sites import SITES
+from znought.facility.cluster.batch import WORKER_ENVIRONMENT
+from znought.facility.cluster.options import SiteOptions
+from znought.facility.cluster.sites import SITES
 
 SUBMITTED = Path(__file__).parent / "submitted"
 

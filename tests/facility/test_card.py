@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from znought.errors import CardError
-from znought.facility.card import StandardCard, load_card, load_with_analysis
+from znought.facility.cards.reading import StandardCard, load_card, load_with_analysis
 
 ANALYSES = Path(__file__).parents[2] / "analyses"
 SHIPPED = ANALYSES / "vh_ww.yaml"

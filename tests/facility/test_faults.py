@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 
 from tests.processors.fixtures import events, vh_ww_processor, write_nanoaod
 from znought.errors import DataError, LedgerError
-from znought.facility import attempt, runner
-from znought.facility.ledger import PlannedFile, plan_chunks
-from znought.facility.runner import RunResult, process_fileset
+from znought.facility.ntuples import attempt, runner
+from znought.facility.ntuples.ledger import PlannedFile, plan_chunks
+from znought.facility.ntuples.runner import RunResult, process_fileset
 from znought.processors.dialects.files import inspect_file
 from znought.processors.evaluated import WHOLE
 from znought.processors.reading import Tree

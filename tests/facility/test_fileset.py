@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from znought.errors import CardError, DataError
-from znought.facility.card_base import Card
-from znought.facility.fileset import file_states, fileset_of_card, read_fileset
+from znought.facility.cards.base import Card
+from znought.facility.ntuples.fileset import file_states, fileset_of_card, read_fileset
 from znought.facility.workspace import write_json
 
 EOS, CACHE = "root://eos.example//store/a.root", "root://xcache.example//store/a.root"

@@ -8,7 +8,7 @@ import pytest
 
 from znought.analysis import Analysis, Variable
 from znought.errors import CardError
-from znought.facility.finding import find_analysis, given_analysis, shipped
+from znought.facility.cards.finding import find_analysis, given_analysis, shipped
 
 MINE = """
 from helping import column

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from znought.facility.interruption import ENDING, Interrupted, interruptible
+from znought.facility.cluster.interruption import ENDING, Interrupted, interruptible
 
 
 @pytest.mark.parametrize("number", ENDING)

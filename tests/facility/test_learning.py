@@ -17,8 +17,11 @@ import pytest
 from distributed import Client, LocalCluster, Worker
 
 from znought.errors import CardError
-from znought.facility.card_sections import CrossFit
-from znought.facility.learning import (
+from znought.facility.cards.sections import CrossFit
+from znought.facility.cluster.sites import WORKER_ENVIRONMENT
+from znought.facility.events.store import read_events, write_parquet
+from znought.facility.learning.merit import SearchMerit
+from znought.facility.learning.plan import (
     LearningPlan,
     parts_of,
     quoted_share,
@@ -26,8 +29,7 @@ from znought.facility.learning import (
     training_data,
     training_folds,
 )
-from znought.facility.merit import SearchMerit
-from znought.facility.searching import (
+from znought.facility.learning.searching import (
     FULL,
     AreaJudge,
     NetworkTrial,
@@ -38,11 +40,15 @@ from znought.facility.searching import (
     drive,
     search_trees,
 )
-from znought.facility.sites import WORKER_ENVIRONMENT
+from znought.facility.learning.training import (
+    EPOCHS_TOPIC,
+    NetworkTask,
+    held_data,
+    train_network,
+    train_networks,
+)
 from znought.facility.stages import tune
 from znought.facility.stages.tune import BoostingTrial
-from znought.facility.store import read_events, write_parquet
-from znought.facility.training import EPOCHS_TOPIC, NetworkTask, held_data, train_network, train_networks
 from znought.models.boosting import BoostingConfig
 from znought.models.boosting_search import TreesSpace
 from znought.models.folds import SEARCHED, UNTRAINED

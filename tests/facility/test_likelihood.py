@@ -13,9 +13,9 @@ from tests.facility.test_process import CORRECTIONS, MUON
 from znought.analyses.vh_ww.features import FEATURES
 from znought.errors import DataError
 from znought.facility.context import Context
-from znought.facility.learning import learning_plan
-from znought.facility.likelihood import fit_settings, templates
-from znought.facility.scoring import scored_files
+from znought.facility.fitting.templates import fit_settings, templates
+from znought.facility.learning.plan import learning_plan
+from znought.facility.learning.scoring import scored_files
 from znought.facility.stages import fit as stage
 from znought.facility.stages.process import process
 from znought.facility.stages.score import score_tasks

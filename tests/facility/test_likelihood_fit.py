@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from tests.stats.regions import config, regions
 from znought.errors import CardError, DataError
 from znought.facility.cli import app
-from znought.facility.likelihood_fit import FileFit, LikelihoodResults, fit_file
+from znought.facility.fitting.brought import FileFit, LikelihoodResults, fit_file
 from znought.facility.progress import Silent
 from znought.facility.workspace import Workspace
 from znought.stats.exchange import write_workspace

@@ -16,11 +16,11 @@ from tests.facility.small import N_EVENTS, context_of, small_card, write_ntuples
 from tests.processors.fixtures import events, vh_ww_processor, write_nanoaod, write_tree
 from tests.processors.test_identification import nanoaod
 from znought.errors import DataError, LedgerError
-from znought.facility.inspection import describe
+from znought.facility.events.store import read_events
 from znought.facility.manifest import Manifest
-from znought.facility.runner import process_fileset
+from znought.facility.ntuples.inspection import describe
+from znought.facility.ntuples.runner import process_fileset
 from znought.facility.stages.process import process
-from znought.facility.store import read_events
 from znought.processors.evaluated import NOMINAL, WHOLE
 from znought.processors.processor import AnalysisProcessor
 from znought.processors.weights import ScaleFactor

@@ -14,7 +14,7 @@ import yaml
 from tests.facility.small import N_EVENTS, context_of, small_card, write_ntuples
 from tests.processors.fixtures import events, write_nanoaod
 from znought.errors import CardError, DataError
-from znought.facility.account import remarks
+from znought.facility.ntuples.account import remarks
 from znought.facility.stages.process import inputs, process
 
 

@@ -14,8 +14,8 @@ from distributed import Client, LocalCluster
 from tests.processors.fixtures import events, vh_ww_processor, write_nanoaod
 from znought.analyses.vh_ww.selection import VHWWSelection
 from znought.errors import DataError, LedgerError, ReadError
-from znought.facility.ledger import PlannedChunk, PlannedFile, close, due, plan_chunks
-from znought.facility.runner import RunResult, process_fileset
+from znought.facility.ntuples.ledger import PlannedChunk, PlannedFile, close, due, plan_chunks
+from znought.facility.ntuples.runner import RunResult, process_fileset
 from znought.processors.dialects.files import inspect_file
 from znought.processors.evaluated import NOMINAL, WHOLE
 from znought.processors.processor import AnalysisProcessor
@@ -192,7 +192,7 @@ def test_replaced_file_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     path = write_nanoaod(tmp_path / "a.root", events(100, seed=1))
     summary = inspect_file(path)
     write_nanoaod(tmp_path / "a.root", events(100, seed=2))
-    monkeypatch.setattr("znought.facility.survey.inspect_file", lambda *_, **__: summary)
+    monkeypatch.setattr("znought.facility.ntuples.survey.inspect_file", lambda *_, **__: summary)
     with pytest.raises(DataError, match=r"a\.root was replaced after it was planned"):
         process_fileset(None, _fileset(path), vh_ww_processor())
 

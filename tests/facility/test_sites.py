@@ -17,7 +17,8 @@ import pytest
 from distributed import Client, LocalCluster
 
 from znought.errors import SiteError
-from znought.facility.preflight import (
+from znought.facility.cluster.options import refuse_plain
+from znought.facility.cluster.preflight import (
     check_versions,
     check_workers,
     missing_packages,
@@ -25,9 +26,8 @@ from znought.facility.preflight import (
     report_workers,
     wait_for_worker,
 )
-from znought.facility.shipping import bring_modules
-from znought.facility.site_options import refuse_plain
-from znought.facility.sites import SITES, WORKER_ENVIRONMENT, Site, connect
+from znought.facility.cluster.shipping import bring_modules
+from znought.facility.cluster.sites import SITES, WORKER_ENVIRONMENT, Site, connect
 
 ROOT = Path(__file__).parents[2]
 
@@ -126,7 +126,7 @@ def test_new_content_takes_the_place_of_the_old(facility: Facility, monkeypatch:
             bundle.writestr("znought/addition.py", "ANSWER = 42")
         return archive.rename(directory / "znought-0123456789abcdef.zip")
 
-    monkeypatch.setattr("znought.facility.preflight.package_archive", changed)
+    monkeypatch.setattr("znought.facility.cluster.preflight.package_archive", changed)
     with connect("address", address=facility.address) as client:
         plugins = client.run_on_scheduler(lambda dask_scheduler: list(dask_scheduler.worker_plugins))
         assert [name for name in plugins if "shuffle" not in name] == ["znought-0123456789abcdef"]
@@ -180,7 +180,7 @@ def test_the_archive_is_importable_and_named_by_content(tmp_path: Path) -> None:
 
 
 def test_worker_without_a_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    from znought.facility import preflight
+    from znought.facility.cluster import preflight
 
     monkeypatch.setitem(preflight.WORKER_PACKAGES, "train", ("json", "no_such_package"))
     with (
@@ -238,7 +238,7 @@ def test_no_scheduler_is_one_line() -> None:
 
 def test_a_site_without_its_package_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     lacking = Site("nowhere", SITES["lxplus"].open, (), requires={"no_such_package": "no-such-package"})
-    monkeypatch.setattr("znought.facility.sites.SITES", {"lxplus": lacking})
+    monkeypatch.setattr("znought.facility.cluster.sites.SITES", {"lxplus": lacking})
     with (
         pytest.raises(SiteError, match=r"needs no-such-package: pip install 'znought\[sites\]'"),
         connect("lxplus"),

@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from znought.errors import DataError
-from znought.facility.store import EventTable, read_events, write_parquet
+from znought.facility.events.store import EventTable, read_events, write_parquet
 
 
 def _events(n: int, *, seed: int = 1) -> dict[str, NDArray[np.generic]]:

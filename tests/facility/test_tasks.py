@@ -14,10 +14,10 @@ from threadpoolctl import threadpool_info
 
 from tests.processors.fixtures import events, vh_ww_processor, write_nanoaod
 from znought.errors import SiteError
-from znought.facility import preflight
-from znought.facility.preflight import wait_for_worker
-from znought.facility.runner import process_fileset
-from znought.facility.tasks import Watch, arrivals, obstacle, spread, submit
+from znought.facility.cluster import preflight
+from znought.facility.cluster.preflight import wait_for_worker
+from znought.facility.cluster.tasks import Watch, arrivals, obstacle, spread, submit
+from znought.facility.ntuples.runner import process_fileset
 from znought.models import backend
 
 

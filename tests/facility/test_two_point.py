@@ -12,7 +12,7 @@ from tests.facility.test_likelihood import _score
 from tests.processors.fixtures import events, write_nanoaod
 from znought.errors import CardError
 from znought.facility.context import Context
-from znought.facility.likelihood import fit_settings, templates
+from znought.facility.fitting.templates import fit_settings, templates
 from znought.facility.stages.process import process
 from znought.stats.workspace import build_workspace
 

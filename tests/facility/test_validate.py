@@ -17,9 +17,9 @@ import yaml
 from tests.facility.small import context_of, small_card, write_ntuples
 from tests.facility.test_process import CORRECTIONS, MUON
 from znought.errors import CardError, DataError
+from znought.facility.regions.validation import read_validation, summarised
 from znought.facility.stages.process import process
 from znought.facility.stages.validate import validate
-from znought.facility.validation import read_validation, summarised
 from znought.facility.workspace import Workspace
 
 LIMITS = {"min_p_value": 1e-4, "max_correlation_difference": 0.08, "action": "refuse"}

@@ -10,8 +10,8 @@ from distributed.protocol.pickle import dumps, loads
 
 from tests.facility.small import context_of, small_card
 from znought.errors import StageError
+from znought.facility.cards.finding import given_analysis
 from znought.facility.context import Context
-from znought.facility.finding import given_analysis
 from znought.facility.flow import Flow, Stage
 from znought.facility.manifest import Manifest
 from znought.facility.pipeline import flow_of, run_stages

@@ -17,12 +17,12 @@ from tests.facility.small import N_EVENTS, context_of, small_card, write_ntuples
 from tests.processors.fixtures import events, vh_ww_processor, write_nanoaod, write_tree
 from tests.processors.test_identification import nanoaod, written
 from znought.errors import CardError, DataError
-from znought.facility.fileset import read_fileset
-from znought.facility.inspection import describe
+from znought.facility.events.store import read_events
+from znought.facility.ntuples.fileset import read_fileset
+from znought.facility.ntuples.inspection import describe
+from znought.facility.ntuples.runner import process_fileset
 from znought.facility.progress import Reporter
-from znought.facility.runner import process_fileset
 from znought.facility.stages.process import process
-from znought.facility.store import read_events
 
 Card = dict[str, Any]
 

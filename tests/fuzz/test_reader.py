@@ -14,7 +14,7 @@ from tests.fuzz.plain import Plain, plain
 from tests.fuzz.trial import run_trials
 from tests.processors.fixtures import vh_ww_processor
 from znought.analyses.vh_ww.selection import VHWWSelection
-from znought.facility.runner import RunResult, process_fileset
+from znought.facility.ntuples.runner import RunResult, process_fileset
 from znought.processors.evaluated import NOMINAL, WHOLE
 
 N_TRIALS = 500

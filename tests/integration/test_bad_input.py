@@ -12,11 +12,11 @@ from distributed import Client
 
 from tests.integration.conftest import Finished, small_card, znought
 from znought.errors import CardError, DataError, ZnoughtError
-from znought.facility.card import StandardCard, load_card, load_with_analysis
+from znought.facility.cards.reading import StandardCard, load_card, load_with_analysis
+from znought.facility.cluster.sites import connect
 from znought.facility.context import Context, RunOptions
 from znought.facility.pipeline import single
 from znought.facility.progress import Silent
-from znought.facility.sites import connect
 from znought.facility.stages.process import process
 from znought.facility.stages.train import train
 from znought.facility.workspace import Workspace

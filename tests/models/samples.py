@@ -11,7 +11,15 @@ CLASSES = ("VH", "top", "WW")
 FEATURES = ("pt_l0", "m_ll", "m_tautau", "dphi_ll")
 NETWORK = NetworkConfig(hidden_nodes=(12, 8), learning_rate=0.02)
 TRAINING = TrainingConfig(
-    n_folds=3, n_repeats=1, batch_size=16, max_epochs=6, patience=3, stop_fraction=0.2, salt="t", seed=3
+    n_folds=3,
+    n_repeats=1,
+    batch_size=16,
+    max_epochs=6,
+    patience=3,
+    stop_fraction=0.2,
+    salt="t",
+    seed=3,
+    undefined={"m_tautau": -1.0},
 )
 
 tensorflow_warnings = pytest.mark.filterwarnings(

@@ -12,7 +12,7 @@ import uproot
 from tests.processors.fixtures import events, vh_ww_processor, write_nanoaod, write_tree
 from tests.processors.test_identification import n_selected, nanoaod, run, written
 from znought.errors import DataError, ReadError
-from znought.facility.runner import process_fileset
+from znought.facility.ntuples.runner import process_fileset
 from znought.processors.dialects import DIALECTS
 from znought.processors.dialects.physlite import PHYSLITE
 from znought.processors.dialects.view import Entries, View

@@ -13,8 +13,8 @@ from tests.processors.fixtures import events, vh_ww_processor, write_tree
 from znought.analyses.vh_bb.selection import VHBBSelection
 from znought.analyses.vh_ww.selection import VHWWSelection
 from znought.errors import CardError, DataError
-from znought.facility.inspection import describe
-from znought.facility.runner import RunResult, process_fileset
+from znought.facility.ntuples.inspection import describe
+from znought.facility.ntuples.runner import RunResult, process_fileset
 from znought.processors.dialects import DIALECTS
 from znought.processors.dialects.working_points import WORKING_POINTS, check_working_points, working_point
 from znought.processors.evaluated import NOMINAL, WHOLE

@@ -12,7 +12,7 @@ import uproot
 from tests.processors.fixtures import events, vh_ww_processor, write_nanoaod, write_tree
 from znought.analyses.vh_ww.selection import VHWWSelection
 from znought.errors import DataError
-from znought.facility.runner import RunResult, process_fileset
+from znought.facility.ntuples.runner import RunResult, process_fileset
 from znought.processors.dialects.files import inspect_file
 from znought.processors.dialects.working_points import WORKING_POINTS
 from znought.processors.evaluated import NOMINAL, WHOLE

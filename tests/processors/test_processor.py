@@ -19,7 +19,7 @@ from tests.processors.test_canonical import _only_muons
 from tests.processors.test_weights import _binned, _btag
 from znought.analysis import Analysis, Cuts, Variable
 from znought.errors import CardError, DataError
-from znought.facility.runner import RunResult, process_fileset
+from znought.facility.ntuples.runner import RunResult, process_fileset
 from znought.processors.canonical import canonical_events
 from znought.processors.evaluated import NOMINAL, WHOLE, Request
 from znought.processors.processor import AnalysisProcessor

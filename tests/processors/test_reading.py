@@ -11,7 +11,7 @@ from coffea.nanoevents import BaseSchema
 from coffea.processor import IterativeExecutor, Runner
 
 from tests.processors.fixtures import events, vh_ww_processor, write_nanoaod
-from znought.facility.runner import process_fileset
+from znought.facility.ntuples.runner import process_fileset
 from znought.processors.dialects import DIALECTS
 from znought.processors.dialects.view import Entries, View
 from znought.processors.evaluated import WHOLE

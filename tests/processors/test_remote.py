@@ -19,7 +19,7 @@ from XRootD import client
 
 from tests.processors.fixtures import events, vh_ww_processor, write_nanoaod, write_tree
 from znought.errors import DataError
-from znought.facility.runner import process_fileset
+from znought.facility.ntuples.runner import process_fileset
 from znought.processors import source
 from znought.processors.dialects.files import inspect_file
 from znought.processors.evaluated import WHOLE

@@ -12,7 +12,7 @@ from tests.processors.fixtures import vh_ww_processor
 from znought.analyses.vh_ww.features import FEATURES
 from znought.analyses.vh_ww.selection import VHWWSelection, cut_weight
 from znought.errors import CardError
-from znought.facility.runner import RunResult, process_fileset
+from znought.facility.ntuples.runner import RunResult, process_fileset
 from znought.processors.evaluated import WHOLE
 from znought.processors.objects import Jets
 from znought.processors.variations import Variation, VariationsConfig, shift_tagging

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from tests.processors.fixtures import events, vh_ww_processor, write_nanoaod
 from znought.analyses.vh_ww.selection import VHWWSelection
 from znought.errors import CardError, DataError
-from znought.facility.runner import RunResult, process_fileset
+from znought.facility.ntuples.runner import RunResult, process_fileset
 from znought.processors.evaluated import NOMINAL, WHOLE
 from znought.processors.weights import ScaleFactor, check_scale_factors
 

@@ -9,7 +9,7 @@ import pytest
 from distributed import Client
 from distributed.security import Security
 
-from znought.facility.sites import connect
+from znought.facility.cluster.sites import connect
 
 pytestmark = pytest.mark.usefixtures("slurm")
 

@@ -21,9 +21,9 @@ from znought.analyses.vh_bb.results import (
 )
 from znought.analyses.vh_bb.summary import BEST
 from znought.errors import DataError
-from znought.facility.account import remarks
+from znought.facility.cluster.tasks import arrivals, submit
 from znought.facility.context import Context
-from znought.facility.tasks import arrivals, submit
+from znought.facility.ntuples.account import remarks
 from znought.facility.workspace import Workspace, read_json, write_json
 from znought.stats.eft.calibration import calibrate
 from znought.stats.eft.counting import smeft_z

@@ -15,8 +15,8 @@ from znought.analyses.vh_bb.networks import parametrised_model
 from znought.analyses.vh_bb.results import Area, ProjectionResult, SignificanceEntry, YieldEntry
 from znought.errors import DataError
 from znought.facility.context import Context
-from znought.facility.one_discriminant import tested
-from znought.facility.records import Estimate, OneDiscriminantResult
+from znought.facility.learning.one_discriminant import tested
+from znought.facility.results.records import Estimate, OneDiscriminantResult
 from znought.facility.workspace import write_json
 from znought.models.evaluation import AucReplicas, auc_replicas, effective_size
 from znought.stats.eft.channel import hypothesis

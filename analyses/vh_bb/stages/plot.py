@@ -13,8 +13,8 @@ from znought.facility.context import Context
 from znought.facility.figures.inputs import region_pictures
 from znought.facility.figures.picture import Picture
 from znought.facility.figures.writing import write_album
-from znought.facility.region_books import read_region_books, regions_file
-from znought.facility.searching import trial_values
+from znought.facility.learning.searching import trial_values
+from znought.facility.regions.books import read_region_books, regions_file
 from znought.facility.workspace import read_json
 
 __all__ = ["plot"]

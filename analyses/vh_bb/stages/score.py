@@ -7,8 +7,8 @@ from znought.analyses.vh_bb.card import VHBBCard
 from znought.analyses.vh_bb.channels import CLASSES, channel_plan
 from znought.analyses.vh_bb.networks import models_of
 from znought.facility.context import Context
-from znought.facility.scoring import ScoreTask, ScoringModel, score_files, tails_of
-from znought.facility.store import partition_files
+from znought.facility.events.store import partition_files
+from znought.facility.learning.scoring import ScoreTask, ScoringModel, score_files, tails_of
 from znought.facility.workspace import write_json
 
 __all__ = ["score"]

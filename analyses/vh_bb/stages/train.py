@@ -11,12 +11,12 @@ from znought.analyses.vh_bb.card import VHBBCard
 from znought.analyses.vh_bb.channels import ChannelPlan, channel_plan, read_channel
 from znought.analyses.vh_bb.networks import models_of, network_task
 from znought.analyses.vh_bb.observables import ObservableTask, grow, tasks_of
+from znought.facility.cluster.preflight import check_workers
+from znought.facility.cluster.tasks import arrivals, spread
 from znought.facility.context import Context
-from znought.facility.preflight import check_workers
+from znought.facility.events.store import IDENTITY, read_events, write_parquet
+from znought.facility.learning.training import NetworkTask, save_networks, train_networks
 from znought.facility.progress import Advance
-from znought.facility.store import IDENTITY, read_events, write_parquet
-from znought.facility.tasks import arrivals, spread
-from znought.facility.training import NetworkTask, save_networks, train_networks
 from znought.facility.workspace import Workspace
 
 __all__ = ["train"]

@@ -20,9 +20,9 @@ from znought.analyses.vh_bb.channels import (
 from znought.analyses.vh_bb.networks import NetworkModel, network_of, network_task
 from znought.analyses.vh_bb.observables import observable_data, ratio_at
 from znought.errors import DataError
+from znought.facility.cluster.preflight import check_workers
 from znought.facility.context import Context
-from znought.facility.preflight import check_workers
-from znought.facility.searching import (
+from znought.facility.learning.searching import (
     FOLD,
     AreaJudge,
     Judge,

@@ -9,7 +9,7 @@ import yaml
 
 from znought.analyses.vh_bb.card import VHBBCard
 from znought.errors import CardError
-from znought.facility.card import load_card
+from znought.facility.cards.reading import load_card
 
 SHIPPED = Path(__file__).parents[3] / "analyses" / "vh_bb_smeft.yaml"
 Edit = Callable[[dict[str, Any]], object]

@@ -16,7 +16,7 @@ from znought.analyses.vh_bb.exported import draw_unweighted, write_npz, write_ta
 from znought.analyses.vh_bb.features import FEATURES, VHState, features, neutrino_eta
 from znought.analyses.vh_bb.selection import CHANNELS, VHBBSelection
 from znought.errors import CardError, DataError
-from znought.facility.runner import process_fileset
+from znought.facility.ntuples.runner import process_fileset
 from znought.processors.evaluated import Request
 from znought.processors.kinematics import Momentum
 from znought.processors.processor import AnalysisProcessor

@@ -29,8 +29,8 @@ from znought.analyses.vh_bb.networks import (
     training_of,
 )
 from znought.errors import DataError
-from znought.facility.card import load_card
-from znought.facility.store import write_parquet
+from znought.facility.cards.reading import load_card
+from znought.facility.events.store import write_parquet
 from znought.facility.workspace import Workspace, write_json
 from znought.processors.regions import regions_from_card
 

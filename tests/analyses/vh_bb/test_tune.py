@@ -12,7 +12,7 @@ from znought.analyses.vh_bb.card import VHBBCard
 from znought.analyses.vh_bb.channels import ChannelPlan, quoted_sample, read_channel
 from znought.analyses.vh_bb.networks import NetworkModel, network_of, network_task
 from znought.analyses.vh_bb.stages.tune import ChannelJudge, ClassifierTrial, search_rows, search_z
-from znought.facility.searching import NetworkTrial
+from znought.facility.learning.searching import NetworkTrial
 from znought.facility.workspace import Workspace
 from znought.models.folds import SEARCHED, UNTRAINED
 from znought.models.search import Search

@@ -1,0 +1,1 @@
+"""Reading a card, and finding the analysis that it names."""

@@ -1,0 +1,209 @@
+"""What every card holds: datasets and their processes, selection, regions, systematics and training."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import Field, PrivateAttr, SerializeAsAny, field_validator, model_validator
+
+from znought.analysis import Analysis, Cuts, Variable
+from znought.errors import CardError, unknown_name
+from znought.facility.cards.sections import (
+    Dataset,
+    Plotting,
+    Process,
+    Processing,
+    RegionCuts,
+    Section,
+    check_known,
+    refuse_overlaps,
+)
+from znought.facility.ntuples.samples import refuse_doubled_samples, refuse_idle_keys
+from znought.models.training import TrainingConfig
+from znought.processors.evaluated import WHOLE, Request
+from znought.processors.regions import regions_from_card
+from znought.processors.variations import Name as VariationName
+from znought.processors.variations import VariationsConfig
+from znought.processors.weights import ScaleFactor
+from znought.simulation.config import SimulationConfig
+from znought.stats.validation import ValidationConfig
+
+__all__ = ["Card"]
+
+Kind = Literal["simulation", "data", "alternative"]
+
+
+class Card(Section):
+    """What all analyses have in common.
+
+    Attributes:
+        analysis: which one: a name, a file beside the card, or `package.module:NAME`.
+        label: stands on every figure.
+        lumi_ifb: integrated luminosity that yields are given at.
+        selection: numbers of the selection, by the analysis's own class.
+        channels: which of the analysis's channels, in the order of the tables; all of them unless given.
+        regions: name → cuts on variables.
+        features: inputs of the network, in order; every binned variable unless given.
+        plotting: what is drawn in every region.
+        variations: object systematics, carried through the whole chain.
+        weights: scale factors by name, out of correctionlib files.
+    """
+
+    analysis: str
+    title: str
+    label: str = "Simulation"
+    lumi_ifb: Annotated[float, Field(gt=0)]
+    processes: Mapping[str, Process]
+    datasets: dict[str, Dataset]
+    selection: SerializeAsAny[Cuts] = Cuts()
+    channels: tuple[str, ...] = ()
+    regions: dict[str, RegionCuts] = Field(default_factory=dict)
+    features: tuple[str, ...] = ()
+    processing: Processing = Processing()
+    simulation: SimulationConfig | None = None
+    variations: VariationsConfig = VariationsConfig()
+    weights: dict[str, ScaleFactor] = Field(default_factory=dict)
+    validation: ValidationConfig = ValidationConfig()
+    training: TrainingConfig = TrainingConfig()
+    plotting: Plotting = Plotting()
+
+    _analysis: Analysis = PrivateAttr(default_factory=lambda: Analysis("none", columns=len))
+    _folder: Path = PrivateAttr(default_factory=Path)
+
+    @field_validator("channels")
+    @classmethod
+    def _channels_differ(cls, channels: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(channels)) < len(channels):
+            raise ValueError(f"expected each channel once, received {', '.join(channels)}")
+        return channels
+
+    @model_validator(mode="after")
+    def _datasets_agree(self) -> "Card":
+        for name, dataset in self.datasets.items():
+            check_known(f"datasets.{name}", "process", dataset.process, self.processes)
+            is_data = self.processes[dataset.process].kind == "data"
+            if dataset.xsec_pb is None and not is_data:
+                message = "simulation needs a cross section (xsec_pb), none was given"
+                raise ValueError(f"datasets.{name}: {message}.")
+            refuse_idle_keys(name, dataset, is_data=is_data)
+        refuse_overlaps(self.datasets)
+        refuse_doubled_samples(self.datasets, self.of_kind("simulation"))
+        regions_from_card(self.regions)
+        return self
+
+    @model_validator(mode="after")
+    def _weights_and_validation_agree(self) -> "Card":
+        if self.validation.region is not None:
+            check_known("validation.region", "region", self.validation.region, self.regions)
+        if self.validation.action == "refuse" and not self.of_kind("data"):
+            raise ValueError("validation.action: refuse needs data to compare with; the card has none.")
+        both = set(self.weights) & set(get_args(VariationName))
+        if both:
+            raise ValueError(f"weights.{min(both)}: this name is that of a variation; choose another.")
+        return self
+
+    @property
+    def variables(self) -> dict[str, Variable]:
+        """The analysis's variables by name."""
+        return {variable.name: variable for variable in self._analysis.variables}
+
+    @property
+    def blinded_region(self) -> str | None:
+        """The region in which data are not looked at before the end; none here."""
+        return None
+
+    @property
+    def binned(self) -> dict[str, Variable]:
+        """The variables that have bins: what is compared with data and drawn."""
+        return {name: variable for name, variable in self.variables.items() if variable.is_binned}
+
+    @property
+    def request(self) -> Request:
+        """What it asks of every chunk."""
+        return Request(
+            self.selection,
+            self.variations,
+            self.weights,
+            self.channels or (WHOLE,),
+            refuse_substitutes=self.processing.substitutes == "refuse",
+        )
+
+    @property
+    def folder(self) -> Path:
+        """Where the card stands, and an analysis beside it."""
+        return self._folder
+
+    @property
+    def varied(self) -> tuple[str, ...]:
+        """What is varied through the whole chain: objects, then weights."""
+        weights = (name for name, factor in self.weights.items() if factor.has_variations)
+        return (*self.variations.enabled, *weights)
+
+    def of(self, analysis: Analysis) -> "Card":
+        """This card as a card of an analysis, with its channels and inputs filled in.
+
+        Raises:
+            CardError: a channel, a variable of a region, an input or a recipe that the analysis lacks.
+        """
+        problems = [*self.problems(analysis)]
+        if problems:
+            raise CardError(problems[0])
+        binned = tuple(v.name for v in analysis.variables if v.is_binned)
+        undefined = {v.name: v.undefined for v in analysis.variables if v.undefined is not None}
+        card = self.model_copy(
+            update={
+                "channels": self.channels or tuple(analysis.channels),
+                "features": self.features or binned,
+                "training": replace(self.training, undefined=undefined | self.training.undefined),
+            }
+        )
+        card._analysis = analysis
+        return card
+
+    def problems(self, analysis: Analysis) -> list[str]:
+        """Everything in the card that the analysis does not know, one line each."""
+        names = analysis.variable_names
+        found = [
+            f"channels: {unknown_name('channel', name, analysis.channels)}"
+            for name in self.channels
+            if name not in analysis.channels
+        ]
+        found += [
+            f"features: {unknown_name('variable', name, names)}"
+            for name in self.features
+            if name not in names
+        ]
+        found += [
+            f"plotting.variables: {unknown_name('variable', name, names)}"
+            for name in self.plotting.variables
+            if name not in names
+        ]
+        for region, cuts in self.regions.items():
+            for name in cuts:
+                if name not in names:
+                    found.append(f"regions.{region}.{name}: {unknown_name('variable', name, names)}")
+        for name, dataset in self.datasets.items():
+            if dataset.recipe is not None and dataset.recipe not in analysis.recipes:
+                found.append(f"datasets.{name}: {unknown_name('recipe', dataset.recipe, analysis.recipes)}")
+        return found
+
+    def placed(self, folder: Path) -> "Card":
+        """This card with the files of its scale factors looked for in its folder."""
+        weights = {
+            name: replace(factor, file=str((folder / factor.file).resolve()))
+            for name, factor in self.weights.items()
+        }
+        card = self.model_copy(update={"weights": weights})
+        card._folder = folder
+        return card
+
+    def of_kind(self, kind: Kind) -> tuple[str, ...]:
+        """Datasets of one kind, in the card's order."""
+        return tuple(
+            name for name, entry in self.datasets.items() if self.processes[entry.process].kind == kind
+        )
+
+    def section(self, *names: str) -> dict[str, Any]:
+        """Some sections as plain values, for a fingerprint."""
+        return self.model_dump(mode="json", include=set(names), by_alias=True)

@@ -1,0 +1,177 @@
+"""The analysis card: everything a user decides about an analysis, in one YAML file.
+
+The key `analysis` names the analysis, and that decides the card's class; this module reads, checks and names
+mistakes, and knows no physics.
+"""
+
+import dataclasses
+import types
+import typing
+from collections.abc import Hashable, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ValidationError, create_model
+
+from znought.analysis import Analysis
+from znought.errors import CardError, unknown_name
+from znought.facility.cards.base import Card
+from znought.facility.cards.finding import Found, find_analysis, given_analysis
+from znought.facility.cards.standard import StandardCard
+
+__all__ = [
+    "Card",
+    "StandardCard",
+    "bound",
+    "card_class",
+    "explained",
+    "load_card",
+    "load_with_analysis",
+    "named_analysis",
+    "read_content",
+]
+
+MOVED: Mapping[str, str] = types.MappingProxyType({"selection.substitutes": "processing.substitutes"})
+"""Keys of earlier versions → the key that took their place."""
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML that refuses a key given twice, which plain YAML silently resolves to the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        seen = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if key in seen:
+                raise CardError(f"line {key_node.start_mark.line + 1}: key {key!r} is given twice.")
+            seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
+def load_card(path: Path, analysis: Analysis | None = None) -> Card:
+    """Reads and checks a card; its class is that of its analysis.
+
+    Args:
+        path: of the YAML file.
+        analysis: instead of the one that the card names, as a notebook has it.
+
+    Raises:
+        CardError: missing file, bad YAML, an unknown key (with the nearest valid one) or a bad value.
+    """
+    return load_with_analysis(path, analysis)[0]
+
+
+def load_with_analysis(path: Path, analysis: Analysis | None = None) -> tuple[Card, Found]:
+    """A card, and its analysis with the source that it came from."""
+    content = read_content(path)
+    try:
+        found = named_analysis(content, path.parent) if analysis is None else given_analysis(analysis)
+        return bound(_validated(content, found.analysis), found.analysis, path.parent), found
+    except CardError as error:
+        raise CardError(f"{path}: {error}") from error
+
+
+def card_class(analysis: Analysis) -> type[Card]:
+    """The card of an analysis: the standard one with its selection and its own sections."""
+    if analysis.card is not None:
+        return typing.cast(type[Card], analysis.card)
+    fields: dict[str, Any] = {"selection": (analysis.selection, analysis.selection())}
+    for name, section in analysis.sections.items():
+        model, default = section if isinstance(section, tuple) else (section, section())
+        fields[name] = (model, default)
+    return create_model("AnalysisCard", __base__=StandardCard, __module__=__name__, **fields)
+
+
+def bound(card: Card, analysis: Analysis, folder: Path) -> Card:
+    """A card as a card of its analysis, with the files that it names looked for in its folder.
+
+    Raises:
+        CardError: a name that the analysis does not know.
+    """
+    return card.of(analysis).placed(folder)
+
+
+def read_content(path: Path) -> dict[str, Any]:
+    """The keys and values of a card, unchecked.
+
+    Raises:
+        CardError: no such file, no YAML, a key given twice, or one of an earlier version.
+    """
+    try:
+        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
+    except FileNotFoundError as error:
+        raise CardError(f"No such card: {path}.") from error
+    except yaml.YAMLError as error:
+        raise CardError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from error
+    except CardError as error:
+        raise CardError(f"{path}: {error}") from error
+    if not isinstance(content, dict):
+        raise CardError(f"{path}: expected a mapping of keys, received {type(content).__name__}.")
+    for old, new in MOVED.items():
+        section, _, key = old.partition(".")
+        if isinstance(content.get(section), dict) and key in content[section]:
+            raise CardError(f"{path}: {old} is called {new} now.")
+    return content
+
+
+def named_analysis(content: Mapping[str, Any], folder: Path) -> Found:
+    """The analysis that a card names.
+
+    Raises:
+        CardError: it names none, or one that is not there.
+    """
+    if "analysis" not in content:
+        raise CardError("analysis: this key is missing; name a shipped analysis or a file beside the card.")
+    return find_analysis(str(content["analysis"]), folder)
+
+
+def _validated(content: Mapping[Any, Any], analysis: Analysis) -> Card:
+    kind = card_class(analysis)
+    try:
+        return kind.model_validate(content)
+    except ValidationError as error:
+        raise CardError(explained(error.errors()[0], kind)) from error
+
+
+def explained(first: Mapping[str, Any], kind: type[Card]) -> str:
+    """One mistake that pydantic found, as key, what was expected and what came."""
+    where = [str(part) for part in first["loc"]]
+    if first["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
+        return unknown_name("key", ".".join(where), _siblings(kind, where))
+    message = first["msg"].removeprefix("Value error, ")
+    place = ".".join(where)
+    received = "" if isinstance(first["input"], Mapping | Card) else f" Received: {first['input']!r}."
+    return f"{place}: {message.rstrip('.')}.{received}" if place else message
+
+
+def _siblings(card: type[Card], where: list[str]) -> list[str]:
+    """Valid keys at the place of an unknown one, spelled with their section."""
+    kind: Any = card
+    for part in where[:-1]:
+        kind = _child(kind, part)
+    prefix = ".".join([*where[:-1], ""])
+    return [prefix + name for name in _keys(kind)]
+
+
+def _child(kind: Any, key: str) -> Any:
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        return _bare(kind.model_fields[key].annotation)
+    if dataclasses.is_dataclass(kind):
+        return _bare(typing.get_type_hints(kind)[key])
+    return _bare(typing.get_args(kind)[-1])
+
+
+def _bare(annotation: Any) -> Any:
+    """The type behind `X | None`."""
+    if typing.get_origin(annotation) in (typing.Union, types.UnionType):
+        return next(arg for arg in typing.get_args(annotation) if arg is not type(None))
+    return annotation
+
+
+def _keys(kind: Any) -> list[str]:
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        return [field.alias or name for name, field in kind.model_fields.items()]
+    if dataclasses.is_dataclass(kind):
+        return [field.name for field in dataclasses.fields(kind)]
+    return []

@@ -1,0 +1,183 @@
+"""The card of the standard flow: classes of the network, binning, likelihood and search."""
+
+import re
+
+from pydantic import Field, model_validator
+
+from znought.analysis import Analysis
+from znought.errors import unknown_name
+from znought.facility.cards.base import Card
+from znought.facility.cards.sections import CrossFit, CutBased, Discriminant, Likelihood, check_known
+from znought.models.boosting import BoostingConfig
+from znought.models.network import NetworkConfig
+from znought.models.search import SearchConfig
+from znought.stats.binning import BinningConfig
+
+__all__ = ["StandardCard"]
+
+
+class StandardCard(Card):
+    """Regions, one network of classes, and the significance of a signal.
+
+    Attributes:
+        signal: process whose significance is sought; without it yields are the result.
+        signal_class: network output that is binned; the signal's class unless given.
+        signal_region: name in `regions` of the events whose discriminant is binned.
+        cut_based: the competitor without a network.
+        discriminants: region → what is binned and fitted there; without it the signal region's output, with
+            control regions from the other outputs, or the cut-based region's variable.
+        classes: classes of the network, in the order of its outputs.
+        network: of the classes; without it nothing is trained.
+        published_z0: what others found with a selection, quoted beside ours and never used.
+    """
+
+    signal: str | None = None
+    signal_class: str | None = None
+    signal_region: str | None = None
+    cut_based: CutBased | None = None
+    discriminants: dict[str, Discriminant] = Field(default_factory=dict)
+    classes: tuple[str, ...] = ()
+    network: NetworkConfig | None = None
+    published_z0: dict[str, float] = Field(default_factory=dict)
+    boosting: BoostingConfig = BoostingConfig()
+    binning: BinningConfig = BinningConfig()
+    crossfit: CrossFit = CrossFit()
+    likelihood: Likelihood = Likelihood()
+    search: SearchConfig = SearchConfig()
+
+    @model_validator(mode="after")
+    def _names_agree(self) -> "StandardCard":
+        for name, process in self.processes.items():
+            if process.network_class is not None:
+                check_known(f"processes.{name}", "class", process.network_class, self.classes)
+        if self.signal_region is not None:
+            check_known("signal_region", "region", self.signal_region, self.regions)
+        if self.cut_based is not None:
+            check_known("cut_based.region", "region", self.cut_based.region, self.regions)
+        if self.signal is not None:
+            check_known("signal", "process", self.signal, self.processes)
+            if self.network is None and self.cut_based is None and not self.discriminants:
+                raise ValueError(f"signal: {self.signal} needs a network, discriminants or cut_based.")
+        for region, entry in self.discriminants.items():
+            check_known(f"discriminants.{region}", "region", region, self.regions)
+            if entry.output is not None:
+                check_known(f"discriminants.{region}.output", "class", entry.output, self.classes)
+        for name in self.published_z0:
+            check_known("published_z0", "selection", name, self.selections)
+        return self
+
+    @model_validator(mode="after")
+    def _classes_agree(self) -> "StandardCard":
+        if self.network is None:
+            return self
+        if len(self.classes) < 2:
+            raise ValueError("classes: a network needs at least two, and processes of each.")
+        if self.signal is not None and self.class_of_signal is None:
+            raise ValueError(
+                f"signal_class: expected one of {', '.join(self.classes)}; {self.signal} has none."
+            )
+        if self.signal_class is not None:
+            check_known("signal_class", "class", self.signal_class, self.classes)
+        if self.network.loss.kind != "cross_entropy":
+            check_known("network.loss.signal_class", "class", self.network.loss.signal_class, self.classes)
+        learned = {process.network_class for process in self.processes.values()}
+        unlearned = [name for name in self.classes if name not in learned]
+        if unlearned:
+            raise ValueError(f"classes: no process is of class {', '.join(unlearned)}.")
+        return self
+
+    @model_validator(mode="after")
+    def _likelihood_agrees(self) -> "StandardCard":
+        for name in self.likelihood.control_regions:
+            check_known("likelihood.control_regions", "class", name, self.classes)
+        settings = self.likelihood.workspace
+        for name in settings.floating:
+            check_known("likelihood.workspace.floating", "process", name, self.processes)
+            if name == self.signal:
+                raise ValueError(f"likelihood.workspace.floating: {name} is the signal, which mu scales.")
+        for norm, entry in settings.norms.items():
+            for name in entry.processes:
+                check_known(f"likelihood.workspace.norms.{norm}", "process", name, self.processes)
+        self._alternatives_agree()
+        return self
+
+    def _alternatives_agree(self) -> None:
+        """Datasets of two-point systematics stand for nominal ones, and nominal yields are without them."""
+        used = set()
+        for title, systematic in self.likelihood.workspace.systematics.items():
+            where = f"likelihood.workspace.systematics.{title}.datasets"
+            for nominal, alternative in systematic.datasets.items():
+                check_known(where, "simulated dataset", nominal, self.of_kind("simulation"))
+                check_known(where, "dataset of kind alternative", alternative, self.of_kind("alternative"))
+                used.add(alternative)
+        unused = [name for name in self.of_kind("alternative") if name not in used]
+        if unused:
+            raise ValueError(
+                f"datasets.{unused[0]}: its process is of kind alternative, but no systematic of kind "
+                "two_point names the dataset that it stands for."
+            )
+
+    @property
+    def blinded_region(self) -> str | None:
+        """The region in which data are not looked at before the end."""
+        return self.signal_region
+
+    @property
+    def class_of_signal(self) -> str | None:
+        """The network output that is binned."""
+        if self.signal_class is not None or self.signal is None:
+            return self.signal_class
+        return self.processes[self.signal].network_class
+
+    @property
+    def binned_selection(self) -> str:
+        """Name of the cut-based selection in bins of its variable."""
+        return (
+            "" if self.cut_based is None else f"cut_based_{self.cut_based.variable.replace('_', '')}_binned"
+        )
+
+    @property
+    def selections(self) -> dict[str, str]:
+        """The selections that are compared, and what the tables call them."""
+        found = {}
+        if self.cut_based is not None:
+            variable = self.variables.get(self.cut_based.variable)
+            name = self.cut_based.variable if variable is None else plain_label(variable.label)
+            found["cut_based"] = "cut-based, one bin"
+            found[self.binned_selection] = f"cut-based, {name} bins"
+        if self.network is not None:
+            found["mva_greedy"] = "network, greedy bins"
+            found["mva_optimal"] = "network, optimal bins"
+            found["boosting_greedy"] = "trees, greedy bins"
+        return found | {name: f"{name}, {entry.method} bins" for name, entry in self.tuned.items()}
+
+    @property
+    def tuned(self) -> dict[str, Discriminant]:
+        """Regions whose bins are to be found."""
+        return {name: entry for name, entry in self.discriminants.items() if entry.method is not None}
+
+    @property
+    def discriminant(self) -> str:
+        """The selection that the likelihood is built on."""
+        return "mva_greedy" if self.network is not None else self.binned_selection
+
+    def problems(self, analysis: Analysis) -> list[str]:
+        """Everything in the card that the analysis does not know, one line each."""
+        named = {f"discriminants.{region}": entry.variable for region, entry in self.discriminants.items()}
+        if self.cut_based is not None:
+            named["cut_based.variable"] = self.cut_based.variable
+        names = analysis.variable_names
+        unknown = {place: name for place, name in named.items() if name is not None and name not in names}
+        return [
+            *super().problems(analysis),
+            *(f"{place}: {unknown_name('variable', name, names)}" for place, name in unknown.items()),
+        ]
+
+
+def plain_label(label: str) -> str:
+    """Mathtext for a terminal.
+
+    >>> plain_label("$m_{T}$"), plain_label(r"$m_\\mathrm{T}$")
+    ('m_T', 'm_T')
+    """
+    return re.sub(r"\\mathrm|[${}]", "", label)

@@ -1,0 +1,146 @@
+"""Clusters of batch systems: a scheduler here, behind TLS, and one job for each worker."""
+
+import signal
+import sys
+import tempfile
+import threading
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from distributed import Client
+from distributed.security import Security
+from distributed.utils import get_ip_interface
+
+from znought.errors import SiteError
+from znought.facility.cluster.options import SiteOptions
+
+__all__ = ["WORKER_ENVIRONMENT", "htcondor", "lxplus", "slurm"]
+
+# One thread per worker everywhere, and set before anything is loaded; tasks set theirs once more.
+WORKER_ENVIRONMENT = {
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "TF_NUM_INTRAOP_THREADS": "1",
+    "TF_NUM_INTEROP_THREADS": "1",
+    "TF_CPP_MIN_LOG_LEVEL": "2",
+    "XRD_RUNFORKHANDLER": "1",
+    # A failed task is reported once, by the client that asked for it.
+    "DASK_LOGGING__DISTRIBUTED": "critical",
+}
+# Facility workers live two hours: a request for longer jobs would only be refused.
+BATCH_LIFE_S = 7200
+N_JOBS = 4
+LOOPBACK_DASHBOARD = "127.0.0.1:0"
+
+
+@contextmanager
+def slurm(options: SiteOptions) -> Iterator[Client]:
+    """A client of Slurm jobs."""
+    with _restored_handlers():
+        from dask_jobqueue import SLURMCluster
+    hours, minutes = divmod(BATCH_LIFE_S // 60, 60)
+    job = {"walltime": f"{hours:02d}:{minutes:02d}:00", "queue": options.queue}
+    with _scaled(SLURMCluster, job, options) as client:
+        yield client
+
+
+@contextmanager
+def htcondor(options: SiteOptions) -> Iterator[Client]:
+    """A client of HTCondor jobs, which end by `allowed_job_duration`: the class knows no wall time."""
+    with _restored_handlers():
+        from dask_jobqueue import HTCondorCluster
+    job = {"disk": "2GiB", "job_extra_directives": {"allowed_job_duration": BATCH_LIFE_S}}
+    with _scaled(HTCondorCluster, job, options) as client:
+        yield client
+
+
+@contextmanager
+def lxplus(options: SiteOptions) -> Iterator[Client]:
+    """A client of jobs in CERN's HTCondor pool.
+
+    References:
+        CERN batch documentation, "Job flavours": without `MaxRuntime` a job may live 20 minutes.
+        README of dask-lxplus: no container with LCG, whose software is in CVMFS; its class opens the ports.
+    """
+    with _restored_handlers():
+        from dask_lxplus import CernCluster
+    job = {
+        "disk": "2GiB",
+        "lcg": sys.executable.startswith("/cvmfs/"),
+        "container_runtime": "none",
+        "job_extra_directives": {"MY.MaxRuntime": BATCH_LIFE_S},
+    }
+    with _scaled(CernCluster, job, options) as client:
+        yield client
+
+
+@contextmanager
+def _scaled(
+    cluster_type: Callable[..., Any], job: Mapping[str, Any], options: SiteOptions
+) -> Iterator[Client]:
+    with _temporary_security(options) as security:
+        with warnings.catch_warnings():  # CernCluster resets the filters of the whole process
+            cluster = cluster_type(**job, **_common_job(options, security))
+        with cluster, Client(cluster) as client:
+            cluster.scale(options.workers or N_JOBS)
+            yield client
+
+
+def _common_job(options: SiteOptions, security: Security) -> dict[str, Any]:
+    if options.interface is not None:
+        try:
+            get_ip_interface(options.interface)
+        except ValueError as error:
+            raise SiteError(f"interface: {error}") from error
+    return {
+        "cores": 1,
+        "processes": 1,
+        "memory": options.memory or "4GiB",
+        "job_script_prologue": [f"export {name}={value}" for name, value in WORKER_ENVIRONMENT.items()],
+        "security": security,
+        "protocol": "tls://",
+        "interface": options.interface,
+        # Dashboards know no certificates: they answer to this machine, and to the worker's own, alone.
+        "scheduler_options": {"dashboard_address": LOOPBACK_DASHBOARD},
+        "worker_extra_args": ["--no-dashboard", "--dashboard-address", LOOPBACK_DASHBOARD],
+    }
+
+
+@contextmanager
+def _temporary_security(options: SiteOptions) -> Iterator[Security]:
+    """Certificates of one run, in files that only this user can read and that go with the run."""
+    shared = Path(options.shared_directory) if options.shared_directory else Path.home()
+    memory = Security.temporary()
+    try:
+        directory = tempfile.TemporaryDirectory(prefix=".znought-tls-", dir=shared)
+    except OSError as error:
+        raise SiteError(f"shared_directory: {shared} takes no certificates: {error.strerror}.") from error
+    with directory as name:
+        certificate, key = Path(name, "certificate.pem"), Path(name, "key.pem")
+        for path, content in ((certificate, memory.tls_ca_file), (key, memory.tls_client_key)):
+            path.touch(mode=0o600)
+            path.write_text(str(content))
+        roles = ("client", "scheduler", "worker")
+        yield Security(
+            require_encryption=True,
+            tls_ca_file=str(certificate),
+            **{f"tls_{role}_cert": str(certificate) for role in roles},
+            **{f"tls_{role}_key": str(key) for role in roles},
+        )
+
+
+@contextmanager
+def _restored_handlers() -> Iterator[None]:
+    """Gives Ctrl-C back to whom it belonged: dask_jobqueue takes it at import, to leave with status 0."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    finally:
+        if before is not None:
+            signal.signal(signal.SIGINT, before)

@@ -1,0 +1,230 @@
+"""Checks that the workers can do the work before any of it is sent, and brings them our code.
+
+A task from a module that a worker lacks kills the worker and hangs the client without an error;
+asking first turns that into one line.
+"""
+
+import hashlib
+import os
+import tempfile
+import zipfile
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from types import FunctionType
+from typing import Any
+
+from distributed import Client, UploadFile
+from distributed.diagnostics.plugin import SchedulerUploadFile
+
+import znought
+from znought.errors import SiteError
+from znought.facility.cluster.tasks import Watch, arrivals
+
+__all__ = [
+    "WORKER_PACKAGES",
+    "check_versions",
+    "check_workers",
+    "missing_packages",
+    "package_archive",
+    "report_workers",
+    "ship_package",
+    "wait_for_worker",
+]
+
+# What a worker needs, by stage: facility images ship the first row, often not the second.
+WORKER_PACKAGES = {
+    "simulate": ("znought", "pythia8mc", "fastjet", "awkward", "uproot"),
+    "process": ("znought", "coffea", "awkward", "uproot", "hist", "pyarrow", "vector", "threadpoolctl"),
+    "train": ("znought", "tensorflow", "keras", "tf2onnx", "onnxruntime", "sklearn"),
+}
+
+
+def missing_packages(names: Iterable[str]) -> list[str]:
+    """Those of the given import names that this interpreter cannot find."""
+    from importlib.util import find_spec  # this function travels alone
+
+    return [name for name in names if find_spec(name) is None]
+
+
+def package_archive(directory: Path) -> Path:
+    """An importable zip of this package, named by its content.
+
+    The name changes with the content because `upload_file` of a changed file under an old name
+    leaves stale submodules on the workers.
+    """
+    root = Path(znought.__file__).parent
+    files = _package_files(root)
+    digest = hashlib.sha256()
+    for file in files:
+        digest.update(str(file.relative_to(root)).encode() + b"\0" + file.read_bytes())
+    archive = directory / f"znought-{digest.hexdigest()[:16]}.zip"
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as bundle:
+        for file in files:
+            bundle.write(file, Path("znought") / file.relative_to(root))
+        _add_metadata(bundle)
+    return archive
+
+
+def _package_files(root: Path) -> list[Path]:
+    # An editable installation links the rooms in, and Path.rglob does not follow links.
+    found = [Path(folder) / name for folder, _, names in os.walk(root, followlinks=True) for name in names]
+    return sorted(path for path in found if "__pycache__" not in path.parts)
+
+
+def _add_metadata(bundle: zipfile.ZipFile) -> None:
+    folder = f"znought-{znought.__version__}.dist-info"
+    text = f"Metadata-Version: 2.1\nName: znought\nVersion: {znought.__version__}\n"
+    bundle.writestr(f"{folder}/METADATA", text)
+
+
+def wait_for_worker(client: Client, *, watch: Watch | None = None) -> None:
+    """Returns when a worker has done a first task: a task also calls for workers where they come by need.
+
+    Raises:
+        SiteError: none did in the time that the site's options allow.
+    """
+    # A builtin: workers may not have our code yet.
+    probe = client.submit(int, pure=False)
+    for future in arrivals(client, [probe], watch=watch):
+        future.result()
+
+
+def check_versions(client: Client) -> None:
+    """Raises unless scheduler and workers run the client's Python (minor version), dask and distributed.
+
+    `client.get_versions(check=True)` only warns, and tasks of another Python fail in ways that name no cause.
+
+    Raises:
+        SiteError: names what differs, where, and both versions.
+    """
+    versions: Mapping[str, Any] = client.get_versions()  # type: ignore[assignment]  # a synchronous client
+    here = _compared(versions["client"])
+    there = {"the scheduler": versions["scheduler"], **versions["workers"]}
+    differing: dict[str, list[str]] = {}
+    for place, record in there.items():
+        for name, version in _compared(record).items():
+            if version != here[name]:
+                differing.setdefault(f"{name} {version} instead of {here[name]}", []).append(place)
+    if differing:
+        lines = [f"{what} on {_places(places)}" for what, places in differing.items()]
+        raise SiteError(f"Workers differ from this client: {'; '.join(lines)}.")
+
+
+def _compared(record: Mapping[str, Any] | None) -> dict[str, str]:
+    """Versions that must agree; a process that did not answer has none."""
+    packages = record["packages"] if record else {}
+    python = str(packages.get("python", "unknown")).split(".")
+    return {
+        "python": ".".join(python[:2]),
+        **{name: str(packages.get(name, "unknown")) for name in ("dask", "distributed")},
+    }
+
+
+def _places(places: Sequence[str]) -> str:
+    scheduler = "the scheduler" in places
+    n_workers = len(places) - scheduler
+    workers = f"{n_workers} worker{'s' * (n_workers > 1)}"
+    return " and ".join(["the scheduler"] * scheduler + [workers] * (n_workers > 0))
+
+
+def ship_package(client: Client) -> None:
+    """Brings this package to scheduler and workers, those still to come too, unless they have the same.
+
+    One plugin per content: every plugin ever left on a scheduler runs on each new worker, and several that
+    bring the same package at a time break it.
+    """
+    with tempfile.TemporaryDirectory(prefix="znought-") as folder:
+        archive = package_archive(Path(folder))
+        name, where = archive.stem, _by_value(_process)
+        present = client.run_on_scheduler(_by_value(_shipped))
+        if name in present:
+            return
+        for other in present:
+            client.unregister_worker_plugin(other)
+        forget = _by_value(_forget_package)
+        # The scheduler of a batch site is in this process, and has our code.
+        if client.run_on_scheduler(where) != _process():
+            client.run_on_scheduler(forget)
+            client.run_on_scheduler(_by_value(_remove_plugins), present)
+            client.register_plugin(SchedulerUploadFile(str(archive)), name=name)
+        client.run(forget)
+        client.register_plugin(UploadFile(str(archive)), name=name)
+
+
+def _process() -> tuple[str, int]:
+    """Which process this is, among all machines."""
+    import os
+    import socket
+
+    return socket.gethostname(), os.getpid()
+
+
+def _shipped(dask_scheduler: Any) -> list[str]:
+    """On the scheduler: names of the plugins that bring this package to new workers."""
+    import re
+
+    return [name for name in dask_scheduler.worker_plugins if re.fullmatch(r"znought-[0-9a-f]{16}", name)]
+
+
+def _remove_plugins(names: Iterable[str], dask_scheduler: Any) -> None:
+    """On the scheduler: without its own plugins of these names, which another content may take again."""
+    for name in names:
+        if name in dask_scheduler.plugins:
+            dask_scheduler.remove_plugin(name=name)
+
+
+def _forget_package() -> None:
+    """On a worker: what an archive of other content has left in its process."""
+    import re
+    import sys
+
+    for module in [one for one in sys.modules if one.split(".")[0] == "znought"]:
+        del sys.modules[module]
+    archives = [entry for entry in sys.path if re.search(r"/znought-[0-9a-f]{16}\.zip$", entry)]
+    sys.path[:] = [entry for entry in sys.path if entry not in archives]
+
+
+def _by_value(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A copy of a function that travels whole: workers may not have our code."""
+    copied = FunctionType(function.__code__, {}, function.__name__)
+    copied.__module__ = "__main__"
+    return copied
+
+
+def check_workers(client: Client, stage: str) -> None:
+    """Raises unless every worker has the packages of a stage.
+
+    Raises:
+        SiteError: names the packages and on how many workers they are missing.
+    """
+    names = WORKER_PACKAGES[stage]
+    answers = client.run(_by_value(missing_packages), names)
+    lacking = sorted({name for missing in answers.values() for name in missing})
+    if lacking:
+        affected = sum(bool(missing) for missing in answers.values())
+        raise SiteError(
+            f"{affected} of {len(answers)} workers lack {', '.join(lacking)}, which {stage!r} needs: "
+            f"choose a worker image that has them."
+        )
+
+
+def report_workers(client: Client) -> list[str]:
+    """Lines that tell a user what a site gives: workers, memory, versions, and what stages can run.
+
+    Raises:
+        SiteError: the workers' Python or Dask does not match ours.
+    """
+    check_versions(client)
+    workers = client.scheduler_info(n_workers=-1)["workers"]
+    memory = sum(worker["memory_limit"] for worker in workers.values()) / 2**30
+    lines = [
+        f"{len(workers)} workers, {memory:.1f} GiB in all",
+        "versions of Python, dask and distributed agree",
+    ]
+    for stage in WORKER_PACKAGES:
+        try:
+            check_workers(client, stage)
+            lines.append(f"{stage}: every worker has what it needs")
+        except SiteError as error:
+            lines.append(f"{stage}: {error}")
+    return lines

@@ -1,0 +1,191 @@
+"""Work on the workers: sent so that it computes in one thread, awaited so that no silence lasts."""
+
+import logging
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import dask
+from distributed import Client, Future, as_completed
+from threadpoolctl import threadpool_limits
+
+from znought.errors import SiteError
+from znought.facility.cluster.options import DEFAULT_WAIT_MIN
+
+__all__ = ["Watch", "arrivals", "obstacle", "spread", "submit"]
+
+logger = logging.getLogger(__name__)
+Result = TypeVar("Result")
+LOOK_EVERY_S = 10.0
+SAY_AFTER_S = 30.0
+
+
+def submit(client: Client, function: Callable[..., Any], *arguments: Any, retries: int = 0) -> Future[Any]:
+    """The future of one call on a worker."""
+    key = f"{_name(function)}-{uuid.uuid4()}"
+    return client.submit(_in_one_thread, function, *arguments, key=key, pure=False, retries=retries)
+
+
+def spread(
+    client: Client, function: Callable[..., Any], items: Sequence[Any], *, retries: int = 0
+) -> list[Future[Any]]:
+    """Futures of a call for each item, in their order."""
+    calls = [function] * len(items)
+    futures: list[Future[Any]] = client.map(
+        _in_one_thread, calls, items, key=_name(function), pure=False, retries=retries
+    )
+    return futures
+
+
+def _name(function: Any) -> str:
+    """Name of a function behind `functools.partial`, for the dashboard."""
+    return str(getattr(getattr(function, "func", function), "__name__", "task"))
+
+
+def _in_one_thread(function: Callable[..., Result], *arguments: Any) -> Result:
+    """On a worker: the result, from linear algebra and OpenMP in one thread wherever the worker runs.
+
+    Sums of floats depend on the number of threads in their last digits; the environment that a site gives
+    its workers is not ours to choose. Libraries may have been loaded since the last task: set for each.
+    """
+    threadpool_limits(limits=1)
+    return function(*arguments)
+
+
+# --- waiting ------------------------------------------------------------------------------------------
+
+
+def obstacle(workers: Mapping[str, Mapping[str, Any]]) -> str | None:
+    """Why no task may be running, from what the scheduler knows of its workers; None if one is running.
+
+    Args:
+        workers: address → identity, as in `client.scheduler_info()["workers"]`.
+    """
+    if any(_count(worker, "executing") + _count(worker, "long-running") for worker in workers.values()):
+        return None
+    if not workers:
+        return "there is no worker: the site has started none, or they left"
+    return _paused_line(workers) or f"{len(workers)} workers are there, and none of them runs a task"
+
+
+def _paused_line(workers: Mapping[str, Mapping[str, Any]]) -> str | None:
+    """Which workers take no tasks because their memory is full."""
+    paused = [worker for worker in workers.values() if worker["status"] == "paused"]
+    if not paused:
+        return None
+    fullest = max(paused, key=lambda worker: _memory(worker))
+    used, limit = _memory(fullest) / 2**30, (fullest["memory_limit"] or 0) / 2**30
+    return (
+        f"{len(paused)} of {len(workers)} workers take no tasks, their memory is full "
+        f"({used:.1f} of {limit:.1f} GiB)"
+    )
+
+
+def _count(worker: Mapping[str, Any], state: str) -> int:
+    return int(worker["metrics"].get("task_counts", {}).get(state, 0))
+
+
+def _memory(worker: Mapping[str, Any]) -> float:
+    return float(worker["metrics"].get("memory", 0))
+
+
+@dataclass
+class Watch:
+    """Tells whoever waits why nothing comes, and ends a wait that would not end.
+
+    Attributes:
+        client: of the scheduler that is asked.
+        wait_s: seconds without any running task after which the wait ends.
+        say_after_s: seconds without any running task after which one line says why.
+        look_every_s: seconds between two looks.
+        clock: seconds, of any origin.
+    """
+
+    client: Client
+    wait_s: float = field(
+        default_factory=lambda: 60.0 * float(dask.config.get("znought.wait-min", DEFAULT_WAIT_MIN))
+    )
+    say_after_s: float = SAY_AFTER_S
+    look_every_s: float = LOOK_EVERY_S
+    clock: Callable[[], float] = time.monotonic
+
+    def __post_init__(self) -> None:
+        self._alive = self._looked = self.clock()
+        self._said: set[str] = set()
+
+    def seen(self) -> None:
+        """Something arrived: the wait begins anew."""
+        self._alive = self.clock()
+        self._said.discard("stalled")
+
+    def look(self) -> None:
+        """Looks at the workers, when it is time to.
+
+        Raises:
+            SiteError: the scheduler is gone, or nothing has run for as long as one may wait.
+        """
+        now = self.clock()
+        if now - self._looked < self.look_every_s:
+            return
+        self._looked = now
+        workers = self._workers()
+        reason = obstacle(workers)
+        if reason is None:
+            self.seen()
+        elif now - self._alive >= self.wait_s:
+            raise SiteError(f"Nothing ran for {_duration(self.wait_s)}: {reason}.")
+        elif now - self._alive >= self.say_after_s:
+            self._say("stalled", f"Waiting: {reason}. The run ends after {_duration(self.wait_s)} of this.")
+        if reason is None and (line := _paused_line(workers)):
+            self._say("paused", f"{line}; the others go on.")
+
+    def require_scheduler(self) -> None:
+        """Raises if the connection to the scheduler is lost."""
+        if self.client.status != "running":
+            raise SiteError("The connection to the scheduler is lost: the same command again resumes.")
+
+    def _workers(self) -> Mapping[str, Mapping[str, Any]]:
+        self.require_scheduler()
+        workers: Mapping[str, Mapping[str, Any]] = self.client.scheduler_info(n_workers=-1)["workers"]
+        return workers
+
+    def _say(self, what: str, line: str) -> None:
+        """Each thing once while it lasts."""
+        if what not in self._said:
+            self._said.add(what)
+            logger.warning(line)
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds / 60:.0f} min" if seconds >= 60 else f"{seconds:.0f} s"
+
+
+def arrivals(
+    client: Client, futures: Sequence[Future[Any]] | as_completed, *, watch: Watch | None = None
+) -> Iterator[Future[Any]]:
+    """Futures in the order in which they end, well or badly.
+
+    Args:
+        client: of the futures.
+        futures: a sequence, or an `as_completed` that may grow meanwhile.
+        watch: with other times than the usual ones.
+
+    Raises:
+        SiteError: from `Watch`.
+    """
+    watch = watch or Watch(client)
+    ending = futures if isinstance(futures, as_completed) else as_completed(futures)
+    while True:
+        while not ending.has_ready():
+            if ending.is_empty():
+                return
+            with ending.thread_condition:
+                ending.thread_condition.wait(timeout=0.1)
+            watch.look()
+        watch.seen()
+        future = next(ending)
+        if future.status in ("cancelled", "lost"):
+            watch.require_scheduler()
+        yield future

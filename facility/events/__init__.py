@@ -1,0 +1,1 @@
+"""Selected events and their scores as arrays."""

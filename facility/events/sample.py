@@ -1,0 +1,171 @@
+"""The scored events of an analysis: columns, network outputs and boosted scores, row by row together."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from znought.errors import DataError
+from znought.facility.cards.base import Card
+from znought.facility.cards.standard import StandardCard
+from znought.facility.events.store import IDENTITY, EventTable, read_events
+from znought.facility.learning.plan import SEARCH_PART, TEST_PART, TRAINING_PART
+from znought.facility.workspace import Workspace, read_json
+from znought.processors.regions import Region, regions_from_card
+from znought.stats.systematics import Side
+
+__all__ = ["MODELS", "ScoredSample", "directions", "quoted", "read_sample", "region"]
+
+Model = Literal["network", "boosting"]
+MODELS: tuple[Model, ...] = ("network", "boosting")
+
+
+@dataclass(frozen=True)
+class ScoredSample:
+    """Events of all datasets of one kind.
+
+    Attributes:
+        card: the analysis.
+        columns: features and identity.
+        weight: expected events per row at the card's luminosity, shape (n_events,).
+        scores: network outputs `score_<class>`, `event_weight`, `fold` and `part`; None without a network.
+        boosted: outputs of the boosted trees, under the same names.
+    """
+
+    card: StandardCard
+    columns: EventTable
+    weight: NDArray[np.float64]
+    scores: EventTable | None = None
+    boosted: EventTable | None = None
+
+    def __post_init__(self) -> None:
+        for other, what in ((self.scores, "scores"), (self.boosted, "boosted scores")):
+            if other is None:
+                continue
+            same = len(other) == len(self.columns) and all(
+                np.array_equal(other[name], self.columns[name]) for name in IDENTITY
+            )
+            if not same:
+                raise DataError(
+                    f"The {what} are not of the events in the columns: run `znought run --from train`."
+                )
+
+    def __len__(self) -> int:
+        return len(self.columns)
+
+    @cached_property
+    def process(self) -> NDArray[np.str_]:
+        """Name of the process of every event, shape (n_events,)."""
+        names = {name: self.card.datasets[name].process for name in self.columns.datasets}
+        return self.columns.per_dataset(names)
+
+    @cached_property
+    def class_index(self) -> NDArray[np.int64]:
+        """Index of the class of every event; −1 where its process is not trained on."""
+        classes = self.card.classes
+        index = {}
+        for name in self.columns.datasets:
+            network_class = self.card.processes[self.card.datasets[name].process].network_class
+            index[name] = -1 if network_class is None else classes.index(network_class)
+        return self.columns.per_dataset(index).astype(np.int64)
+
+    @cached_property
+    def is_signal(self) -> NDArray[np.bool_]:
+        """Whether the event is of the signal process."""
+        return np.asarray(self.process == self.card.signal)
+
+    @property
+    def is_test(self) -> NDArray[np.bool_]:
+        """Whether the event belongs to the test part of what networks are trained on, shape (n_events,)."""
+        return np.asarray(_there(self.scores, "network")["part"] == TEST_PART)
+
+    @property
+    def is_training(self) -> NDArray[np.bool_]:
+        """Whether networks of other folds than the event's own are trained on it, shape (n_events,)."""
+        return np.asarray(_there(self.scores, "network")["part"] == TRAINING_PART)
+
+    @property
+    def is_estimator(self) -> NDArray[np.bool_]:
+        """Events of trained classes that have the output of one estimator, shape (n_events,).
+
+        All of them; under the published way those of the training part, since test events have the mean of
+        all networks.
+        """
+        trained = self.class_index >= 0
+        return trained & self.is_training if self.card.training.scoring == "published" else trained
+
+    def in_region(self, name: str | None) -> NDArray[np.bool_]:
+        """Whether each event passes the cuts of a region; every event does where none is named."""
+        if name is None:
+            return np.ones(len(self), np.bool_)
+        return region(self.card, name).mask(self.columns.columns)
+
+    def outputs(self, model: Model = "network") -> NDArray[np.float32]:
+        """All scores of one model, shape (n_events, n_classes)."""
+        return self._table(model).matrix([f"score_{name}" for name in self.card.classes])
+
+    def score(self, output: str) -> NDArray[Any]:
+        """The network's score of one class."""
+        return _there(self.scores, "network")[f"score_{output}"]
+
+    def signal_score(self, model: Model = "network") -> NDArray[Any]:
+        """The discriminant: the score of the signal class."""
+        return self._table(model)[f"score_{self.card.class_of_signal}"]
+
+    def _table(self, model: Model) -> EventTable:
+        return _there(self.scores if model == "network" else self.boosted, model)
+
+
+def quoted(scores: EventTable, *others: EventTable) -> tuple[EventTable, ...]:
+    """The same rows of some tables without those that a search was judged on, which count nowhere."""
+    kept = scores["part"] != SEARCH_PART
+    return tuple(table if kept.all() else table.select(kept) for table in (scores, *others))
+
+
+def _there(table: EventTable | None, model: str) -> EventTable:
+    if table is None:
+        raise DataError(f"The card has no network, so there are no scores ({model}).")
+    return table
+
+
+def directions(workspace: Workspace, systematic: str) -> tuple[Side, ...]:
+    """Directions in which a systematic is varied: one alone where its mirror image is the other."""
+    sides: tuple[Side, ...] = ("up", "down")
+    found = tuple(side for side in sides if any(workspace.columns.glob(f"*/{systematic}_{side}/*.parquet")))
+    # Without columns of their own they are weights beside the nominal ones.
+    return found or sides
+
+
+def region(card: Card, name: str) -> Region:
+    """A region of the card."""
+    return regions_from_card(card.regions)[name]
+
+
+def read_sample(
+    card: StandardCard, workspace: Workspace, *, kind: Literal["simulation", "data"]
+) -> ScoredSample:
+    """All events of one kind, with their scores where there is a network.
+
+    Raises:
+        DataError: scores and columns are not of the same events, or a column is missing.
+    """
+    datasets = card.of_kind(kind)
+    cuts = [cut.variable for name in card.regions for cut in region(card, name).cuts]
+    extra = [] if card.cut_based is None else [card.cut_based.variable]
+    extra += [entry.variable for entry in card.discriminants.values() if entry.variable is not None]
+    columns = read_events(workspace.columns, datasets, ["gen_weight", *card.binned, *cuts, *extra])
+    if card.network is None:
+        scale = read_json(workspace.normalisation)
+        weight = columns["gen_weight"] * columns.per_dataset(
+            {name: scale[name]["scale"] for name in datasets}
+        )
+        return ScoredSample(card, columns, np.asarray(weight, np.float64))
+    outputs = [f"score_{name}" for name in card.classes]
+    scores = read_events(workspace.scores, datasets, ["event_weight", "fold", "part", *outputs])
+    boosted = read_events(workspace.boosted, datasets, outputs)
+    if not len(columns) == len(scores) == len(boosted):
+        raise DataError("The scores are not of the events in the columns: run `znought run --from train`.")
+    scores, columns, boosted = quoted(scores, columns, boosted)
+    return ScoredSample(card, columns, np.asarray(scores["event_weight"], np.float64), scores, boosted)

@@ -1,0 +1,80 @@
+"""`znought fit` on a text card, a pyhf workspace or described templates, besides an analysis card."""
+
+import inspect
+import sys
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, cast
+
+import typer
+from rich.console import Console
+
+from znought.errors import CardError
+
+if TYPE_CHECKING:
+    from znought.facility.fitting.brought import FileFit
+
+__all__ = ["serving_likelihoods"]
+
+Command = TypeVar("Command", bound=Callable[..., None])
+FILE_HELP = (
+    "Analysis card (YAML), or a likelihood: text card of Combine, pyhf JSON, description of templates."
+)
+LOG_WIDTH = 120
+
+
+def serving_likelihoods(command: Command, console: Console) -> Command:
+    """The command `fit` with two more options, which takes files of likelihoods, too."""
+
+    @wraps(command)
+    def wrapped(unblind: bool, mass: float | None, impacts: bool, **values: Any) -> None:
+        from znought.facility.fitting.brought import FileFit
+        from znought.stats.formats.reading import holds_likelihood
+
+        path: Path = values["card"]
+        if holds_likelihood(path):
+            options = FileFit(unblind, mass, impacts)
+            _fit(path, values["output"], console, options, as_json=values["as_json"])
+        elif unblind or mass is not None:
+            raise CardError(
+                "--unblind and --mass of fit are for likelihoods; `znought run --unblind` is for cards."
+            )
+        else:
+            command(**values)
+
+    given = list(inspect.signature(command, eval_str=True).parameters.values())
+    file = typer.Argument(metavar="FILE", help=FILE_HELP)
+    given[0] = given[0].replace(annotation=Annotated[Path, file])
+    parameters = [*given, *_options()]
+    wrapped.__annotations__ = {one.name: one.annotation for one in parameters}
+    wrapped.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    return cast(Command, wrapped)
+
+
+def _options() -> list[inspect.Parameter]:
+    unblind = typer.Option("--unblind", help="Fit the observations of a likelihood, not the expectation.")
+    mass = typer.Option("--mass", help="What $MASS stands for in a text card.")
+    impacts = typer.Option("--impacts/--no-impacts", help="Two more fits per systematic of a likelihood.")
+    keyword = inspect.Parameter.KEYWORD_ONLY
+    return [
+        inspect.Parameter("unblind", keyword, default=False, annotation=Annotated[bool, unblind]),
+        inspect.Parameter("mass", keyword, default=None, annotation=Annotated[float | None, mass]),
+        inspect.Parameter("impacts", keyword, default=True, annotation=Annotated[bool, impacts]),
+    ]
+
+
+def _fit(path: Path, output: Path, console: Console, options: "FileFit", *, as_json: bool) -> None:
+    from znought.facility.fitting.brought import fit_file, likelihood_tables
+    from znought.facility.progress import Terminal
+    from znought.facility.results.tables import terminal_table
+    from znought.facility.workspace import Workspace
+
+    workspace = Workspace(output)
+    results = fit_file(path, workspace, Terminal(console), options)
+    printer = Console(width=None if sys.stdout.isatty() else LOG_WIDTH)
+    for table in likelihood_tables(results):
+        printer.print(terminal_table(table))
+    console.print(f"Likelihood in other formats in {workspace.fit}", highlight=False)
+    if as_json:
+        typer.echo(workspace.results.read_text(encoding="utf-8"))

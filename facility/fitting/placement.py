@@ -1,0 +1,153 @@
+"""Which region of the likelihood each event counts in, and what is binned there."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from znought.errors import DataError
+from znought.facility.cards.standard import StandardCard
+from znought.facility.events.sample import quoted, region
+from znought.facility.events.store import EventTable, read_events
+from znought.facility.workspace import Workspace, read_json
+from znought.stats.templates import orthogonal_regions
+
+__all__ = ["SIGNAL_REGION", "Bins", "Placed", "likelihood_bins", "placed"]
+
+SIGNAL_REGION = "SR"
+Bins = Mapping[str, NDArray[np.float64]]
+"""Region of the likelihood → its bin edges."""
+_ONE_BIN = np.array([0.0, 1.0])
+
+
+@dataclass(frozen=True)
+class Placed:
+    """Events with the region that each counts in, and its discriminant there.
+
+    Attributes:
+        weight: expected events per row; 1 for data.
+        where: name of the region, "" for none, shape (n_events,).
+        discriminant: shape (n_events,).
+    """
+
+    columns: EventTable
+    weight: NDArray[np.float64]
+    where: NDArray[np.str_]
+    discriminant: NDArray[Any]
+
+
+def likelihood_bins(card: StandardCard, binning: Mapping[str, Any]) -> dict[str, NDArray[np.float64]]:
+    """The regions of a card's likelihood with their bin edges.
+
+    Args:
+        card: with discriminants; or with a network, whose outputs define a control region of one bin each; or
+            with a cut-based region.
+        binning: name of a selection → what was found for it, with `edges`.
+    """
+    if card.discriminants:
+        return {
+            name: np.asarray(entry.given_edges or binning[name]["edges"], np.float64)
+            for name, entry in card.discriminants.items()
+        }
+    controls = card.likelihood.control_regions if card.network is not None else ()
+    edges = np.asarray(binning[card.discriminant]["edges"], np.float64)
+    return {SIGNAL_REGION: edges, **{f"CR_{name}": _ONE_BIN for name in controls}}
+
+
+def placed(
+    card: StandardCard,
+    workspace: Workspace,
+    datasets: tuple[str, ...],
+    bins: Bins,
+    variation: str = "nominal",
+    weight: str = "event_weight",
+) -> Placed:
+    """The events of some datasets under a variation, placed.
+
+    Raises:
+        DataError: an event lies in two regions of the likelihood.
+    """
+    events = _events(card, workspace, datasets, variation, weight)
+    if card.discriminants:
+        return _by_region(card, events, bins)
+    if card.network is None:
+        return _by_variable(card, events, bins)
+    return _by_score(card, events, bins)
+
+
+def _events(
+    card: StandardCard, workspace: Workspace, datasets: tuple[str, ...], variation: str, weight: str
+) -> Placed:
+    """Events with all columns and scores that placing them needs, in no region yet."""
+    stored = weight.replace("event_", "gen_")
+    columns = read_events(workspace.columns, datasets, [stored, *_variables(card)], variation=variation)
+    scale = read_json(workspace.normalisation)
+    scales = columns.per_dataset({name: scale[name]["scale"] for name in datasets})
+    values = np.asarray(columns[stored] * scales, np.float64)
+    if card.network is not None:
+        names = [weight, "part", *(f"score_{name}" for name in card.classes)]
+        scores = read_events(workspace.scores, datasets, names, variation=variation)
+        scores, columns = quoted(scores, columns)
+        columns = EventTable({**columns.columns, **scores.columns}, columns.dataset, columns.datasets)
+        values = np.asarray(columns[weight], np.float64)
+    nowhere = np.full(len(columns), "", dtype="U64")
+    return Placed(columns, values, nowhere, np.zeros(len(columns)))
+
+
+def _variables(card: StandardCard) -> list[str]:
+    """Variables that the regions of the likelihood cut on or bin."""
+    names = [name for name in (*card.discriminants, card.signal_region) if name is not None]
+    found = [entry.variable for entry in card.discriminants.values()]
+    if card.cut_based is not None:
+        names.append(card.cut_based.region)
+        found.append(card.cut_based.variable)
+    found += [cut.variable for name in names for cut in region(card, name).cuts]
+    return list(dict.fromkeys(name for name in found if name is not None))
+
+
+def _by_region(card: StandardCard, events: Placed, bins: Bins) -> Placed:
+    """Every region of the card that has a discriminant; they may share no event."""
+    where, discriminant = events.where.copy(), events.discriminant.copy()
+    for name, entry in card.discriminants.items():
+        column = entry.variable if entry.variable is not None else f"score_{entry.output}"
+        values, edges = events.columns[column].astype(np.float64), bins[name]
+        inside = region(card, name).mask(events.columns.columns)
+        inside &= (values >= edges[0]) & (values < edges[-1])
+        shared = inside & (where != "")
+        if shared.any():
+            raise DataError(
+                f"discriminants: {int(shared.sum()):,} events lie in {name} and in {where[shared][0]}, and "
+                "would count twice; regions of a fit must be disjoint."
+            )
+        where[inside], discriminant[inside] = name, values[inside]
+    return Placed(events.columns, events.weight, where, discriminant)
+
+
+def _by_variable(card: StandardCard, events: Placed, bins: Bins) -> Placed:
+    """The cut-based region, binned in its variable: what is left without a network."""
+    assert card.cut_based is not None
+    values, edges = events.columns[card.cut_based.variable], bins[SIGNAL_REGION]
+    inside = region(card, card.cut_based.region).mask(events.columns.columns)
+    inside &= (values >= edges[0]) & (values < edges[-1])
+    return Placed(events.columns, events.weight, np.where(inside, SIGNAL_REGION, ""), values)
+
+
+def _by_score(card: StandardCard, events: Placed, bins: Bins) -> Placed:
+    """Signal bins, and of all other events the control region of their largest other output."""
+    outputs = {name: events.columns[f"score_{name}"].astype(np.float64) for name in card.classes}
+    name = str(card.class_of_signal)
+    signal = outputs[name]
+    if card.signal_region is not None:
+        inside = region(card, card.signal_region).mask(events.columns.columns)
+        # Outside the signal region's cuts no event can reach the signal bins, whatever its score.
+        outputs[name] = np.where(inside, signal, -1.0)
+    where = orthogonal_regions(
+        outputs,
+        signal=name,
+        signal_above=float(bins[SIGNAL_REGION][0]),
+        names=card.likelihood.control_regions,
+    )
+    discriminant = np.where(where == SIGNAL_REGION, signal, 0.5)
+    return Placed(events.columns, events.weight, where, discriminant)

@@ -1,0 +1,112 @@
+"""From scored events to the templates of a likelihood: signal bins, control regions and variations."""
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from znought.facility.cards.standard import StandardCard
+from znought.facility.events.sample import directions
+from znought.facility.fitting.placement import Bins, placed
+from znought.facility.ntuples.account import data_lumi_ifb
+from znought.facility.workspace import Workspace
+from znought.stats.systematics import SystematicConfig
+from znought.stats.templates import filled_up
+from znought.stats.treatment import SelectedEvents, TreatedTemplates, treated_templates
+from znought.stats.workspace import WorkspaceConfig
+
+__all__ = ["fit_settings", "selected_events", "systematics_of", "templates"]
+
+
+def templates(card: StandardCard, workspace: Workspace, bins: Bins, *, with_data: bool) -> TreatedTemplates:
+    """Templates of every region of the likelihood, nominal and under every systematic.
+
+    Variations are smoothed by their paired errors.
+
+    Args:
+        card: with the names of regions, control regions and variations.
+        workspace: with columns and scores.
+        bins: regions with their edges, from `likelihood_bins`.
+        with_data: fill observed counts, and scale the templates to the luminosity of the data that were
+            read; only ever for unblinded data.
+    """
+    observed = _observed(card, workspace, bins) if with_data else {}
+    lumi = data_lumi_ifb(workspace) if with_data else None
+    scale = 1.0 if lumi is None else lumi / card.lumi_ifb
+    systematics = systematics_of(card, workspace)
+
+    def events(variation: str) -> SelectedEvents:
+        return selected_events(card, workspace, bins, variation, scale=scale)
+
+    found = treated_templates(
+        events("nominal"),
+        events,
+        bins,
+        processes=tuple(name for name, entry in card.processes.items() if entry.kind == "simulation"),
+        systematics=systematics,
+    )
+    filled = [filled_up(replace(one, observed=observed.get(one.name)))[0] for one in found.regions]
+    return replace(found, regions=tuple(filled))
+
+
+def fit_settings(card: StandardCard, workspace: Workspace) -> WorkspaceConfig:
+    """The card's likelihood, with every variation of objects and weights among its systematics."""
+    likelihood = card.likelihood.workspace
+    return replace(likelihood, signal=(str(card.signal),), systematics=systematics_of(card, workspace))
+
+
+def systematics_of(card: StandardCard, workspace: Workspace) -> dict[str, SystematicConfig]:
+    """Every systematic of the fit: what is varied through the chain, then those of the card alone."""
+    given = dict(card.likelihood.workspace.systematics)
+    found = {}
+    for name in card.varied:
+        ways, config = directions(workspace, name), given.get(name, SystematicConfig())
+        found[name] = config if len(ways) > 1 else replace(config, kind="one_sided", side=ways[0])
+    return found | {name: config for name, config in given.items() if name not in found}
+
+
+def selected_events(
+    card: StandardCard,
+    workspace: Workspace,
+    bins: Bins,
+    variation: str,
+    *,
+    scale: float = 1.0,
+) -> SelectedEvents:
+    """Simulated events under the nominal or one variation, with region, discriminant and weight.
+
+    A variation has columns of its own, or a weight of its own beside the nominal columns, or other datasets
+    in the place of some.
+
+    Args:
+        card: with processes and datasets.
+        workspace: with columns and scores.
+        bins: regions with their edges, from `likelihood_bins`.
+        variation: `nominal`, `jes_up`, the name of a two-point systematic, or of a weight.
+        scale: factor on the weights.
+    """
+    two_point = card.likelihood.workspace.systematics.get(variation, SystematicConfig())
+    process = {
+        two_point.datasets.get(name, name): card.datasets[name].process for name in card.of_kind("simulation")
+    }
+    partition, weight = "nominal", "event_weight"
+    if any(workspace.columns.glob(f"*/{variation}/*.parquet")):
+        partition = variation
+    elif not two_point.datasets:
+        weight = f"event_weight_{two_point.weight or variation}"
+    events = placed(card, workspace, tuple(process), bins, partition, weight)
+    return SelectedEvents(
+        events.columns.identity,
+        events.columns.per_dataset(process),
+        events.where,
+        np.asarray(events.discriminant, np.float64),
+        np.asarray(events.weight, np.float64) * scale,
+    )
+
+
+def _observed(card: StandardCard, workspace: Workspace, bins: Bins) -> dict[str, NDArray[np.float64]]:
+    events = placed(card, workspace, card.of_kind("data"), bins)
+    return {
+        name: np.histogram(events.discriminant[events.where == name], edges)[0].astype(np.float64)
+        for name, edges in bins.items()
+    }

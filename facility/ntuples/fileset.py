@@ -1,0 +1,193 @@
+"""Which files make up each dataset, with the metadata that a processor needs: the card made concrete."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from znought.errors import CardError, DataError, unknown_name
+from znought.facility.cards.base import Card
+from znought.facility.workspace import read_json, write_json
+
+__all__ = ["Fileset", "file_states", "fileset_of_card", "fileset_of_dataset", "read_fileset", "write_fileset"]
+
+Fileset = dict[str, dict[str, Any]]
+"""coffea's plain form: {dataset: {"files": {path: tree}, "metadata": {...}}}; where files stand in more than
+one place, "replicas": {path: [url, ...]} as well."""
+
+REMOTE = ("root://", "http://", "https://")
+
+
+def metadata(card: Card, dataset: str) -> dict[str, Any]:
+    """What travels with every chunk of a dataset."""
+    entry = card.datasets[dataset]
+    is_data = card.processes[entry.process].kind == "data"
+    kept: dict[str, Any] = {"process": entry.process, "is_data": is_data}
+    if entry.lumi_ifb is not None:
+        kept["lumi_ifb"] = entry.lumi_ifb
+    if entry.era is not None:
+        kept["era"] = entry.era
+    if entry.identity == "file":
+        kept["identity"] = "file"
+    if is_data and entry.n_events:
+        kept["n_events"] = entry.n_events
+    if not is_data:
+        kept["normalised"] = True
+    if entry.generated_sumw is not None:
+        kept["generated_sumw"] = entry.generated_sumw
+    return kept
+
+
+def fileset_of_card(card: Card) -> Fileset:
+    """The files that the card names, globs expanded.
+
+    Raises:
+        CardError: a dataset without files, or a file given twice.
+        DataError: a path or glob that matches nothing.
+    """
+    fileset = {name: _entry(card, name) for name in card.datasets}
+    owner: dict[str, str] = {}
+    for name, entry in fileset.items():
+        for path in entry["files"]:
+            if owner.setdefault(path, name) != name:
+                raise CardError(f"{path} belongs to two datasets, {owner[path]} and {name}.")
+    return fileset
+
+
+def fileset_of_dataset(card: Card, name: str) -> Fileset:
+    """The files of one dataset, globs expanded.
+
+    Raises:
+        CardError: no files, or one given twice.
+        DataError: a path or glob that matches nothing.
+    """
+    return {name: _entry(card, name)}
+
+
+def _entry(card: Card, name: str) -> dict[str, Any]:
+    dataset = card.datasets[name]
+    if not dataset.files:
+        raise CardError(f"datasets.{name}: no files given; name some, or simulate it (recipe).")
+    paths: list[str] = []
+    replicas: dict[str, list[str]] = {}
+    for given in dataset.files:
+        if isinstance(given, str):
+            paths += _expand(name, given)
+        else:
+            first, *others = (_place(Path(), replica) for replica in given)
+            paths.append(first)
+            replicas[first] = others
+    twice = sorted({path for path in paths if paths.count(path) > 1}) if len(set(paths)) < len(paths) else []
+    if twice:
+        raise CardError(f"datasets.{name}: {twice[0]} is listed twice; its events would count twice.")
+    found = {"files": dict.fromkeys(paths, dataset.tree), "metadata": metadata(card, name)}
+    return found | {"replicas": replicas} if replicas else found
+
+
+def _expand(name: str, pattern: str) -> list[str]:
+    if pattern.startswith(REMOTE):
+        return [pattern]
+    path = Path(pattern)
+    found = sorted(Path(path.anchor).glob(str(path.relative_to(path.anchor))))
+    if not found:
+        raise DataError(f"datasets.{name}: no file matches {pattern!r}.")
+    return [str(match.resolve()) for match in found]
+
+
+def write_fileset(
+    path: Path,
+    card: Card,
+    files: Mapping[str, list[Path]],
+    *,
+    of_data: Mapping[str, Mapping[str, float]],
+) -> None:
+    """Writes a fileset of local files with paths relative to it, so that the folder may move.
+
+    Args:
+        path: where.
+        card: whose datasets they are.
+        files: by dataset.
+        of_data: `lumi_ifb` and `n_events`, the events of all files, of datasets of data.
+    """
+    root = path.parent.resolve()
+    content: Fileset = {}
+    for name, paths in files.items():
+        relative = {str(p.resolve().relative_to(root)): card.datasets[name].tree for p in sorted(paths)}
+        content[name] = {"files": relative, "metadata": metadata(card, name) | dict(of_data.get(name, {}))}
+    write_json(path, content)
+
+
+def read_fileset(path: Path, card: Card) -> Fileset:
+    """The fileset of a run: from its file where there is one, else from the card.
+
+    Raises:
+        CardError: it holds a dataset that the card does not know, or lacks one.
+        DataError: a file of it is missing.
+    """
+    if not path.exists() and any(dataset.files for dataset in card.datasets.values()):
+        return fileset_of_card(card)
+    fileset = {name: _absolute(path, entry) for name, entry in _content(path).items()}
+    for name, entry in fileset.items():
+        if name not in card.datasets:
+            raise CardError(f"{path}: {unknown_name('dataset', name, card.datasets)}")
+        entry["metadata"] = _agreeing(path, name, entry["metadata"], metadata(card, name))
+    lacking = [name for name in card.datasets if name not in fileset]
+    if lacking:
+        raise CardError(f"{path} lacks the datasets {', '.join(lacking)} of the card.")
+    return fileset
+
+
+def _content(path: Path) -> dict[str, Any]:
+    """What a fileset's file holds.
+
+    Raises:
+        DataError: it is no mapping of datasets to their files.
+    """
+    content = read_json(path)
+    if not isinstance(content, dict):
+        raise DataError(f"{path}: expected datasets with their files, received {type(content).__name__}.")
+    for name, entry in content.items():
+        if not (isinstance(entry, dict) and isinstance(entry.get("files"), dict)):
+            raise DataError(f'{path}: {name}: expected {{"files": {{path: tree}}, "metadata": {{…}}}}.')
+    return content
+
+
+def _agreeing(path: Path, name: str, stated: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """Metadata of a dataset: the card's, and what the fileset alone knows.
+
+    Raises:
+        CardError: the fileset was written for another card.
+    """
+    for key in ("process", "is_data", "lumi_ifb"):
+        if key in stated and key in wanted and stated[key] != wanted[key]:
+            raise CardError(
+                f"{path}: {name} has {key} {stated[key]!r}, the card says {wanted[key]!r}: write the fileset "
+                "anew or mend the card."
+            )
+    return {**stated, **wanted, **{key: stated[key] for key in ("lumi_ifb", "n_events") if key in stated}}
+
+
+def _absolute(path: Path, entry: Mapping[str, Any]) -> dict[str, Any]:
+    replicas = {
+        _place(path.parent, name): [_place(path.parent, other) for other in others]
+        for name, others in entry.get("replicas", {}).items()
+    }
+    files = {_place(path.parent, name): tree for name, tree in entry["files"].items()}
+    for name in files:
+        if not (name.startswith(REMOTE) or name in replicas or Path(name).is_file()):
+            raise DataError(f"{path} names {name}, which does not exist.")
+    found = {"files": files, "metadata": dict(entry.get("metadata", {}))}
+    return found | {"replicas": replicas} if replicas else found
+
+
+def _place(folder: Path, name: str) -> str:
+    """A remote file as it is named, a local one from the root of the file system."""
+    return name if name.startswith(REMOTE) else str((folder / name).resolve())
+
+
+def file_states(fileset: Fileset) -> dict[str, list[int]]:
+    """Size and modification time of every local file, so that a replaced one is read again."""
+    paths = [path for entry in fileset.values() for path in entry["files"]]
+    local = [Path(path) for path in paths if not path.startswith(REMOTE)]
+    # One that is gone may still have a replica; whether it has, the run finds out.
+    stats = {path: path.stat() for path in local if path.is_file()}
+    return {str(path): [found.st_size, found.st_mtime_ns] for path, found in stats.items()}

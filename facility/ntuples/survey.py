@@ -1,0 +1,141 @@
+"""Every file of a fileset, looked at before anything is computed: here or on the workers."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from distributed import KilledWorker
+
+from znought.errors import DataError, ReadError
+from znought.facility.cluster.tasks import arrivals, spread
+from znought.facility.ntuples.ledger import PlannedFile, Skipped
+from znought.processors.dialects.files import FileSummary, inspect_file
+
+__all__ = ["Fileset", "survey"]
+
+Fileset = Mapping[str, Mapping[str, Any]]
+"""coffea's plain form, and where else its files stand:
+{dataset: {"files": [path, ...] or {path: tree}, "replicas": {path: [url, ...]}, "metadata": {...}}}."""
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """One file to look at."""
+
+    dataset: str
+    path: str
+    replicas: tuple[str, ...]
+    tree: str | None
+    dialect: str | None
+
+
+def survey(
+    client: Any | None, fileset: Fileset, *, max_rounds: int, allow_skip: bool
+) -> tuple[tuple[PlannedFile, ...], tuple[Skipped, ...]]:
+    """Every file of the fileset that opens, and those that do not and may be left out.
+
+    Args:
+        client: a Dask client, or None to look from here.
+        fileset: {dataset: {"files": [path, ...] or {path: tree or None}, "metadata": {...}}}.
+        max_rounds: how often a file that cannot be read is tried.
+        allow_skip: list files that cannot be read instead of stopping.
+
+    Raises:
+        ReadError: a file is missing or damaged, and may not be left out.
+        DataError: a file is listed twice, or can be read but is of no use.
+    """
+    wanted = [
+        _Wanted(
+            dataset,
+            path,
+            (path, *entry.get("replicas", {}).get(path, ())),
+            tree,
+            entry.get("metadata", {}).get("dialect"),
+        )
+        for dataset, entry in fileset.items()
+        for path, tree in _paths(dataset, entry).items()
+    ]
+    looks = _looked_at(client, wanted, max_rounds)
+    files: list[PlannedFile] = []
+    skipped: list[Skipped] = []
+    for file, look in zip(wanted, looks, strict=True):
+        if isinstance(look, DataError):
+            # Only what cannot be read may be left out: any other choice of files would be a bias.
+            if not (allow_skip and isinstance(look, ReadError)):
+                raise look
+            skipped.append(Skipped(file.dataset, file.path, None, str(look).removeprefix(f"{file.path}: ")))
+            continue
+        summary, answered = look
+        others = [replica for replica in file.replicas if replica != answered]
+        files.append(PlannedFile(file.dataset, summary, (answered, *others)))
+    return tuple(files), tuple(skipped)
+
+
+def _paths(dataset: str, entry: Mapping[str, Any]) -> dict[str, str | None]:
+    """path → tree of one dataset; a list may name a file twice, which is refused here by name."""
+    files = entry.get("files")
+    if not files:
+        message = f"Dataset {dataset!r} has no files."
+        raise DataError(message)
+    if isinstance(files, Mapping):
+        return dict(files)
+    paths = [str(path) for path in files]
+    twice = sorted({path for path in paths if paths.count(path) > 1})
+    if twice:
+        message = f"{twice[0]} is listed twice in dataset {dataset!r}."
+        raise DataError(message)
+    return dict.fromkeys(paths)
+
+
+Look = tuple[FileSummary, str] | DataError
+"""What a file holds with the replica that said so, or what is wrong with it."""
+
+
+def _looked_at(client: Any | None, wanted: Sequence[_Wanted], max_rounds: int) -> list[Look]:
+    """A look at each file; reading errors are tried again."""
+    looks: dict[int, Look] = {}
+    for _ in range(max_rounds):
+        again = [i for i in range(len(wanted)) if not _is_settled(looks.get(i))]
+        if not again:
+            break
+        part = [wanted[i] for i in again]
+        found = map(_look, part) if client is None else _on_workers(client, part)
+        looks.update(zip(again, found, strict=True))
+    return [looks[i] for i in range(len(wanted))]
+
+
+def _on_workers(client: Any, wanted: Sequence[_Wanted]) -> Iterator[Look]:
+    """A look at each file by a worker; what killed its worker may be tried again."""
+    futures = spread(client, _look, wanted)
+    for _ in arrivals(client, futures):
+        pass  # all of them, with somebody who watches
+    for file, future in zip(wanted, futures, strict=True):
+        error = future.exception()
+        if isinstance(error, KilledWorker):
+            yield _KilledError(f"{file.path}: the worker that looked at it was killed.")
+        else:
+            yield future.result()
+
+
+def _look(wanted: _Wanted) -> Look:
+    """What the first replica that can be read holds, or what is wrong with the last one."""
+    *others, last = wanted.replicas
+    for replica in others:
+        try:
+            summary = inspect_file(replica, tree=wanted.tree, dialect=wanted.dialect)
+        except DataError:
+            continue
+        return replace(summary, path=wanted.path), replica
+    try:
+        summary = inspect_file(last, tree=wanted.tree, dialect=wanted.dialect)
+    except DataError as error:
+        return error
+    return replace(summary, path=wanted.path), last
+
+
+class _KilledError(DataError):
+    """A look that killed its worker: it may be tried again, but what it is of is never left out."""
+
+
+def _is_settled(look: Look | None) -> bool:
+    return look is not None and not isinstance(look, ReadError | _KilledError)

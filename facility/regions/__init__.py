@@ -1,0 +1,1 @@
+"""What regions hold, and how well simulation describes data there."""

@@ -1,0 +1,1 @@
+"""What a run leaves: records, tables, and what a notebook reads."""

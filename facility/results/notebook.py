@@ -1,0 +1,80 @@
+"""The results of a finished run, for a notebook: records, events as arrays, and what it was made with."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from znought.errors import DataError, unknown_name
+from znought.facility.events.store import EventTable, read_events, stored_columns
+from znought.facility.results.standard import Results
+from znought.facility.results.summary import report_tables
+from znought.facility.workspace import Workspace, read_json
+
+__all__ = ["Finished", "load_results"]
+
+
+@dataclass(frozen=True)
+class Finished:
+    """An output directory that holds results.
+
+    Attributes:
+        workspace: names of its files.
+        results: the content of `results.json`, as a record where the analysis follows the standard flow.
+    """
+
+    workspace: Workspace
+    results: Results | dict[str, Any]
+
+    @property
+    def datasets(self) -> tuple[str, ...]:
+        """Names of the datasets, of which `events` gives the columns."""
+        return tuple(read_json(self.workspace.normalisation))
+
+    def events(
+        self,
+        dataset: str,
+        columns: Sequence[str] | None = None,
+        *,
+        variation: str = "nominal",
+        channel: str = "",
+    ) -> EventTable:
+        """Selected events of a dataset as arrays, with the identity of each.
+
+        Args:
+            dataset: one of `datasets`.
+            columns: names; all of them unless given.
+            variation: such as "jes_up".
+            channel: of an analysis with channels.
+
+        Raises:
+            DataError: an unknown dataset or column.
+        """
+        if dataset not in self.datasets:
+            raise DataError(unknown_name("dataset", dataset, self.datasets))
+        directory = self.workspace.columns / channel
+        stored = stored_columns(directory, [dataset], variation)
+        return read_events(directory, [dataset], stored if columns is None else columns, variation=variation)
+
+    def _repr_html_(self) -> str:
+        if not isinstance(self.results, Results):
+            return f"<p>{self.workspace.results}</p>"
+        return "".join(_html(table) for table in report_tables(self.results))
+
+
+def _html(table: Any) -> str:
+    head = "".join(f"<th>{cell}</th>" for cell in table.header)
+    rows = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in table.rows)
+    return f"<table><caption>{table.title}</caption><tr>{head}</tr>{rows}</table>"
+
+
+def load_results(directory: Path | str) -> Finished:
+    """What a finished run left in its output directory.
+
+    Raises:
+        DataError: no `results.json`, or a damaged one.
+    """
+    workspace = Workspace(Path(directory))
+    content = read_json(workspace.results)
+    standard = "z0" in content and "regions" in content
+    return Finished(workspace, Results.model_validate(content) if standard else content)

@@ -1,0 +1,156 @@
+"""The numbers of an analysis, as `results.json` holds them and `run` returns them."""
+
+from pathlib import Path
+
+from pydantic import Field
+
+from znought.facility.results.records import Estimate, OneDiscriminantResult, Record
+from znought.facility.workspace import read_json, write_json
+
+__all__ = [
+    "ClassEvents",
+    "FitSummary",
+    "Results",
+    "SignificanceResult",
+    "Yield",
+    "read_results",
+    "write_results",
+]
+
+
+class SignificanceResult(Record):
+    """Expected discovery significance (Asimov, μ = 1) of one way of binning.
+
+    Attributes:
+        tuned: Z₀ on the very events that the edges were chosen on.
+        held_out: Z₀ on events that had no say in the edges (cross-fitted).
+        interval: 68 % bootstrap interval of `held_out`, over generated events.
+        auxiliary: model of the background uncertainty, "gaussian" or "poisson".
+        z_per_bin: Z₀ of each of the final edges' bins, on all events.
+        quadrature: Z₀ of the final edges on all events; its bins' uncertainties are uncorrelated.
+        statistics_limited: the least populated bin has too few background events to be believed.
+        min_background_events: effective background events of that bin.
+    """
+
+    tuned: float
+    held_out: float
+    interval: tuple[float, float]
+    auxiliary: str
+    z_per_bin: tuple[float, ...]
+    quadrature: float
+    statistics_limited: bool
+    min_background_events: float
+
+
+class Yield(Record):
+    """Events per bin of one process, with the error from finite simulated samples."""
+
+    events: tuple[float, ...]
+    mc_stat_error: tuple[float, ...]
+
+
+class ClassEvents(Record):
+    """How much simulation stands behind one class, after preselection.
+
+    Attributes:
+        raw: rows, detector responses counted each.
+        generated: distinct generated events among them.
+        effective: (Σw)²/Σw² with the responses of one event as one.
+        weighted: expected events at the card's luminosity.
+        negative_fraction: rows with a negative weight.
+    """
+
+    raw: int
+    generated: int
+    effective: float
+    weighted: float
+    negative_fraction: float
+
+
+class FitSummary(Record):
+    """The profile-likelihood fit of signal bins and control regions, expected (Asimov, μ = 1) or observed.
+
+    Attributes:
+        data: "expected" or "observed".
+        z0: discovery significance; None where a bin expects no background.
+        mu, mu_interval: signal strength and its 68 % interval.
+        mu_limit: expected 95 % CLs upper limit without signal, at −2 … +2 standard deviations; None where CLs
+            does not fall to 5 %.
+        mu_limit_observed: the observed one, where data are unblinded.
+        warnings: what ended at a bound, and what else a reader must know.
+        impacts: nuisance parameter → shift of μ for its down and up side, the largest first.
+        pulls: parameter → fitted value, error and pull (None for a free one).
+    """
+
+    data: str
+    z0: float | None
+    mu: float
+    mu_interval: tuple[float, float]
+    mu_limit: tuple[float, float, float, float, float] | None
+    mu_limit_observed: float | None = None
+    warnings: tuple[str, ...] = ()
+    impacts: dict[str, tuple[float, float]]
+    pulls: dict[str, tuple[float, float, float | None]]
+
+
+class Results(Record):
+    """Everything that the closing tables, the figures and a notebook need.
+
+    Attributes:
+        auc: area under the ROC curve of the network, per class (one against the rest) and "macro".
+        auc_boosting: the same of the boosted trees trained on the same folds.
+        auc_differences: network less trees, paired by generated event.
+        auc_events: which events the areas are of.
+        one_discriminant: "network" and "boosting" → whether test and out-of-fold events have the same.
+        z0: by method ("cut_based", "mva_greedy", ...); none without a signal.
+        z0_differences: selection → held-out Z₀ of the discriminant less that of the selection, paired by
+            generated event.
+        z_profile: profile-likelihood significance with the background systematic correlated between bins.
+        published_z0: what others found with a selection, from the card.
+        fit: with control regions, MC statistics and the systematics of the card, at the greedy edges.
+        yields: method → process → bins.
+        edges: method → bin edges.
+        events: by process.
+        regions: region → process → expected events after its cuts.
+        selections: method → what tables call it.
+        substitutes: dataset → input → what stands for it where the format lacks it.
+        notes: what a reader must know beside the numbers.
+    """
+
+    analysis: str
+    title: str
+    label: str
+    lumi_ifb: float
+    signal: str | None = None
+    sigma_background: float
+    auc: dict[str, Estimate] = Field(default_factory=dict)
+    auc_boosting: dict[str, Estimate] = Field(default_factory=dict)
+    auc_differences: dict[str, Estimate] = Field(default_factory=dict)
+    auc_events: str = ""
+    one_discriminant: dict[str, OneDiscriminantResult] = Field(default_factory=dict)
+    z0: dict[str, SignificanceResult] = Field(default_factory=dict)
+    z0_differences: dict[str, Estimate] = Field(default_factory=dict)
+    z_profile: dict[str, float] = Field(default_factory=dict)
+    published_z0: dict[str, float] = Field(default_factory=dict)
+    fit: FitSummary | None = None
+    yields: dict[str, dict[str, Yield]] = Field(default_factory=dict)
+    edges: dict[str, tuple[float, ...]] = Field(default_factory=dict)
+    events: dict[str, ClassEvents]
+    regions: dict[str, dict[str, Yield]] = Field(default_factory=dict)
+    selections: dict[str, str] = Field(default_factory=dict)
+    substitutes: dict[str, dict[str, str]] = Field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+def write_results(path: Path, results: Results) -> None:
+    """Writes `results.json`, whole or not at all."""
+    write_json(path, results.model_dump(mode="json"))
+
+
+def read_results(path: Path) -> Results:
+    """Reads `results.json`.
+
+    Raises:
+        DataError: it does not exist or is damaged.
+    """
+    return Results.model_validate(read_json(path))

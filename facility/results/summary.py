@@ -1,0 +1,126 @@
+"""The closing tables in the terminal: what was found, and how far it may be believed."""
+
+from znought.facility.results.records import Estimate
+from znought.facility.results.standard import FitSummary, Results
+from znought.plots.report import ReportTable
+
+__all__ = ["report_tables"]
+
+
+def report_tables(results: Results) -> tuple[ReportTable, ...]:
+    """Significances and areas under the ROC curves, or yields by region, and the events behind them."""
+    found = [_significances(results)] if results.z0 else [_regions(results)]
+    if results.fit is not None and not results.z0:
+        found.insert(0, _measurement(results, results.fit))
+    return (*found, *([_areas(results)] if results.auc else []), _events(results))
+
+
+def _measurement(results: Results, found: FitSummary) -> ReportTable:
+    """Signal strength with its interval: what is measured where no significance is looked for."""
+    low, high = found.mu_interval
+    z0 = "–" if found.z0 is None else f"{found.z0:.2f}"
+    row = (str(results.signal), f"{found.mu:.4f}", f"[{low:.4f}, {high:.4f}]", z0)
+    title = f"{results.label}, 13 TeV, {results.lumi_ifb:g} fb⁻¹: {found.data} fit of {results.title}"
+    caption = "Signal strength μ, 1 for the cross section of the card, with its 68 % interval by profile."
+    return ReportTable(title, ("process", "μ", "68 % interval", "Z₀"), (row,), caption)
+
+
+def _regions(results: Results) -> ReportTable:
+    rows = []
+    for process in results.events:
+        cells = [region[process] for region in results.regions.values()]
+        rows.append((process, *(f"{cell.events[0]:,.1f} ± {cell.mc_stat_error[0]:,.1f}" for cell in cells)))
+    title = f"{results.label}, 13 TeV, {results.lumi_ifb:g} fb⁻¹: expected events of {results.title}"
+    caption = "Errors of the simulated sample alone. " + " ".join(results.notes)
+    return ReportTable(title, ("process", *results.regions), tuple(rows), caption)
+
+
+def _significances(results: Results) -> ReportTable:
+    sigma = f"{results.sigma_background:.0%}"
+    caption = (
+        f"Asimov, μ = 1, {sigma} background uncertainty in each bin. Held-out: edges chosen on other events "
+        "than those quoted; interval: bootstrap over generated events; tuned: quoted on the events that "
+        "chose the edges; quadrature: all events tuned and quoted, bins uncorrelated, as is often published; "
+        f"correlated: held-out profile likelihood with the {sigma} common to all bins, which bins of little "
+        "signal then measure; published: others' own number; ratio: to the first selection; "
+        "difference: held-out Z₀ of the selection of the fit less that of this one, bootstrap over the same "
+        "generated events. " + " ".join(results.notes)
+    )
+    title = f"{results.label}, 13 TeV, {results.lumi_ifb:g} fb⁻¹: expected Z₀ of {results.title}"
+    header = (
+        "selection",
+        "held-out",
+        "68 % interval",
+        "tuned",
+        "quadrature",
+        "correlated",
+        "published",
+        "ratio",
+        "difference",
+    )
+    return ReportTable(title, header, tuple(_significance(results, name) for name in results.z0), caption)
+
+
+def _significance(results: Results, name: str) -> tuple[str, ...]:
+    found, reference = results.z0[name], next(iter(results.z0.values())).held_out
+    low, high = found.interval
+    correlated, published = results.z_profile.get(name), results.published_z0.get(name)
+    return (
+        results.selections.get(name, name),
+        f"{found.held_out:.3f}{' *' if found.statistics_limited else ''}",
+        f"[{low:.3f}, {high:.3f}]",
+        f"{found.tuned:.3f}",
+        f"{found.quadrature:.3f}",
+        "–" if correlated is None else f"{correlated:.3f}",
+        "–" if published is None else f"{published:g}",
+        f"{found.held_out / reference:.2f}" if reference > 0 else "–",
+        _difference(results.z0_differences.get(name)),
+    )
+
+
+def _areas(results: Results) -> ReportTable:
+    rows = tuple(
+        (
+            name,
+            _area(estimate),
+            _area(results.auc_boosting.get(name)),
+            _difference(results.auc_differences.get(name)),
+        )
+        for name, estimate in results.auc.items()
+    )
+    caption = (
+        f"One class against the rest, every class carrying the same weight; {results.auc_events}. "
+        "Difference: bootstrap over the same generated events."
+    )
+    header = ("class", "network", "boosted trees", "network − trees")
+    return ReportTable(f"{results.label}: area under the ROC curve", header, rows, caption)
+
+
+def _difference(estimate: Estimate | None) -> str:
+    if estimate is None:
+        return "–"
+    low, high = estimate.interval
+    return f"{estimate.value:+.3f} [{low:+.3f}, {high:+.3f}]"
+
+
+def _area(estimate: Estimate | None) -> str:
+    if estimate is None:
+        return "–"
+    low, high = estimate.interval
+    return f"{estimate.value:.3f} [{low:.3f}, {high:.3f}]"
+
+
+def _events(results: Results) -> ReportTable:
+    rows = tuple(
+        (
+            name,
+            f"{events.raw:,}",
+            f"{events.generated:,}",
+            f"{events.effective:,.0f}",
+            f"{events.weighted:,.1f}",
+        )
+        for name, events in results.events.items()
+    )
+    header = ("process", "raw", "generated", "effective", f"in {results.lumi_ifb:g} fb⁻¹")
+    caption = "Raw rows count every detector response; generated events and effective sizes do not."
+    return ReportTable(f"{results.label}: events after preselection", header, rows, caption)
