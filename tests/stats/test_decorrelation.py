@@ -105,11 +105,11 @@ def _modifiers(config: WorkspaceConfig) -> dict[tuple[str, str], list[str]]:
 
 def test_the_likelihood_has_the_parameters_apart() -> None:
     shower = SystematicConfig(kind="two_point", decorrelate=("process",), separate=True)
-    found = _modifiers(WorkspaceConfig(systematics={"shower": shower}, pruning=Pruning(0.0, 0.0)))
+    found = _modifiers(WorkspaceConfig(("VH",), systematics={"shower": shower}, pruning=Pruning(0.0, 0.0)))
     assert found["SR", "top"] == ["shower_norm_top", "shower_shape_top"]
     assert found["CR_top", "WW"] == ["shower_norm_WW", "shower_shape_WW"]
     only = SystematicConfig(kind="two_point", processes=("top",), part="shape")
-    found = _modifiers(WorkspaceConfig(systematics={"shower": only}))
+    found = _modifiers(WorkspaceConfig(("VH",), systematics={"shower": only}))
     assert found["SR", "top"] == ["shower"]
     assert found["SR", "WW"] == []
 
@@ -117,7 +117,9 @@ def test_the_likelihood_has_the_parameters_apart() -> None:
 def test_a_rate_measured_in_the_control_region_is_extrapolated() -> None:
     shower = SystematicConfig(kind="two_point", processes=("top",), extrapolate_from="CR_top", part="norm")
     norms = {"extrapolation": NormConfig(("top",), 0.05, ("SR",))}
-    spec: Any = build_workspace(regions(), WorkspaceConfig(norms=norms, systematics={"shower": shower}))
+    spec: Any = build_workspace(
+        regions(), WorkspaceConfig(("VH",), norms=norms, systematics={"shower": shower})
+    )
     top = {
         channel["name"]: {
             modifier["name"]: modifier["data"]
@@ -134,7 +136,7 @@ def test_a_rate_measured_in_the_control_region_is_extrapolated() -> None:
     with pytest.raises(CardError, match="shower: Unknown region 'SR2', did you mean 'SR'"):
         build_workspace(
             regions(),
-            WorkspaceConfig(systematics={"shower": SystematicConfig("two_point", regions=("SR2",))}),
+            WorkspaceConfig(("VH",), systematics={"shower": SystematicConfig("two_point", regions=("SR2",))}),
         )
 
 
@@ -145,7 +147,7 @@ def test_a_one_sided_systematic_is_mirrored(side: str, hi: float) -> None:
         for region in regions()
     ]
     config = SystematicConfig("one_sided", side=side)  # type: ignore[arg-type]
-    spec: Any = build_workspace(tables, WorkspaceConfig(systematics={"jer": config}))
+    spec: Any = build_workspace(tables, WorkspaceConfig(("VH",), systematics={"jer": config}))
     norm = [m for m in spec["channels"][0]["samples"][1]["modifiers"] if m["type"] == "normsys"]
     factors = {m["name"]: m["data"] for m in norm}
     assert factors["jer"]["hi"] == pytest.approx(hi)

@@ -20,7 +20,7 @@ def one_bin(observed: float | None = None, *, signal: float = 10.0) -> Spec:
     sumw = np.array([[signal], [100.0]])
     counts = Yields(("VH", "top"), np.array([0.0, 1.0]), sumw, 0 * sumw, np.full((2, 1), 100))
     region = RegionTemplates("SR", counts, observed=None if observed is None else np.array([observed]))
-    return build_workspace([region], WorkspaceConfig(luminosity_rel=0.0, mc_stat=False))
+    return build_workspace([region], WorkspaceConfig(("VH",), luminosity_rel=0.0, mc_stat=False))
 
 
 @pytest.fixture(scope="module")
@@ -94,15 +94,15 @@ def test_weak_signals_have_wide_intervals_and_high_limits_not_failures() -> None
 def test_bad_input_is_one_clear_line(spec: Spec) -> None:
     signal_region, control_region = regions()
     with pytest.raises(CardError, match="Unknown process 'topp', did you mean 'top'"):
-        build_workspace(regions(), WorkspaceConfig(floating=("topp",)))
+        build_workspace(regions(), WorkspaceConfig(("VH",), floating=("topp",)))
     with pytest.raises(CardError, match="Unknown process 'ZZ'"):
-        build_workspace(regions(), WorkspaceConfig(norms={"x": NormConfig(("ZZ",), 0.1)}))
+        build_workspace(regions(), WorkspaceConfig(("VH",), norms={"x": NormConfig(("ZZ",), 0.1)}))
     with pytest.raises(CardError, match="signal and floating at once"):
-        WorkspaceConfig(floating=("VH",))
+        WorkspaceConfig(("VH",), floating=("VH",))
     with pytest.raises(CardError, match="signal must name"):
         WorkspaceConfig(signal=())
     with pytest.raises(DataError, match="Unknown variation 'jer_up', did you mean 'jes_up'"):
-        build_workspace([signal_region], WorkspaceConfig(systematics={"jer": SystematicConfig()}))
+        build_workspace([signal_region], WorkspaceConfig(("VH",), systematics={"jer": SystematicConfig()}))
     with pytest.raises(CardError, match="Unknown kind of data"):
         fit_workspace(spec, data="toys")  # type: ignore[arg-type]  # the wrong name is the test
     with pytest.raises(DataError, match="Unknown parameter 'norm_tops'"):

@@ -41,7 +41,7 @@ def test_a_name_is_given_once(name: str) -> None:
     with pytest.raises(CardError, match=repr(name)):
         replace(config(), norms={name: NormConfig(("WW",), 0.5)})
     with pytest.raises(CardError, match="no space"):
-        WorkspaceConfig(systematics={"jet scale": SystematicConfig()})
+        WorkspaceConfig(("VH",), systematics={"jet scale": SystematicConfig()})
 
 
 def doubled() -> Spec:
@@ -72,7 +72,7 @@ def test_norms_are_relative(relative: float) -> None:
     with pytest.raises(CardError, match="relative of a norm must lie above 0"):
         NormConfig(("WW",), relative)
     with pytest.raises(CardError, match="luminosity_rel"):
-        WorkspaceConfig(luminosity_rel=relative if relative else 1.7)
+        WorkspaceConfig(("VH",), luminosity_rel=relative if relative else 1.7)
 
 
 def emptied() -> tuple[RegionTemplates, RegionTemplates]:
@@ -116,7 +116,7 @@ def test_the_exported_bound_lets_other_programs_find_the_minimum() -> None:
         Yields(PROCESSES, np.array([0.0, 1.0]), sumw, 1e-6 * sumw, np.full((3, 1), 100)),
         observed=np.array([80.0]),
     )
-    spec = build_workspace([excess], WorkspaceConfig(luminosity_rel=0.0))
+    spec = build_workspace([excess], WorkspaceConfig(("VH",), luminosity_rel=0.0))
     with pyhf_session():
         workspace = pyhf.Workspace(spec)
         model = workspace.model()
