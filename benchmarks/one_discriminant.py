@@ -22,6 +22,7 @@ from znought.analyses.vh_bb.card import VHBBCard
 from znought.analyses.vh_bb.channels import CLASSES, ChannelPlan, channel_plan, read_channel, training_data
 from znought.analyses.vh_bb.networks import NetworkModel, network_task
 from znought.analyses.vh_bb.observables import observable_data, ratio_at
+from znought.errors import DataError
 from znought.facility.cards.reading import load_card
 from znought.facility.cards.standard import StandardCard
 from znought.facility.learning.plan import learning_plan
@@ -168,7 +169,11 @@ def smeft(
     changed = card.model_copy(update={"training": training})
     for channel in card.channels:
         plan = channel_plan(changed, workspace, channel)
-        yield from _channel(changed, workspace, plan, value)
+        try:
+            yield from _channel(changed, workspace, plan, value)
+        except DataError:
+            # Too few events to tell: no line of the table.
+            continue
 
 
 def _channel(
