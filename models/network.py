@@ -53,7 +53,7 @@ class LossConfig:
 
 @dataclass(frozen=True)
 class NetworkConfig:
-    """Card section `network`; the defaults are the best six-class network of the VH(→WW) talk.
+    """Card section `network`; the defaults are the best six-class network of Basso, CAP 2020.
 
     Attributes:
         hidden_nodes: nodes of each hidden layer.

@@ -131,7 +131,7 @@ def out_of_fold(data: ObservableData, fit: Callable[[Mask], Predict]) -> Floats:
 def classifier_scores(
     data: ObservableData, ratio: Floats, trees: TreesConfig, *, with_backgrounds: bool = True
 ) -> Floats:
-    """Probability of c ≠ 0 against the standard model: the talk's question, with trees and cross-entropy.
+    """Probability of c ≠ 0 against the standard model, with trees and cross-entropy (arXiv:1902.05803).
 
     VH events stand in both classes, with w(c) and with w(0); backgrounds in the second.
 

@@ -31,7 +31,7 @@ class TrainingConfig:
         n_folds, test_fraction, salt: the split by event identity, see `znought.models.folds`.
         n_repeats: repeats of the folds with other salts; an event has the mean score of as many networks.
         scoring: every event by the networks of its "own_fold"; "published" takes the mean of all K networks
-            for test part, data and untrained processes, as arXiv talks do, for comparison only.
+            for test part, data and untrained processes, as is often published, for comparison only.
         search_fraction: part of the events that a search is judged on: trained on, in no template, Z or area.
         align: map the outputs of each network on common quantiles of each class in the part that stops it.
         batch_size: events per optimiser step; an incomplete last batch waits for the next epoch's order.

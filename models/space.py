@@ -23,15 +23,15 @@ class Gene:
 
 @dataclass(frozen=True)
 class SpaceConfig:
-    """Card section `search.space`; the defaults are the talk's space.
+    """Card section `search.space`; the defaults are those of Basso, CAP 2020.
 
     Attributes:
         nodes: choices for every hidden layer.
         n_layers: fewest and most hidden layers.
         shared_width: one number of nodes for all layers, as in the SMEFT study.
         activations, optimisers: choices.
-        dropouts, hidden_noises, learning_rate_decays: choices; none keeps that of the card, as the talk's
-            space does.
+        dropouts, hidden_noises, learning_rate_decays: choices; none keeps that of the card, as
+            published.
         learning_rate: lowest and highest, log-uniform; None keeps that of the card.
     """
 

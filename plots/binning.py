@@ -147,7 +147,7 @@ class SignificanceEntry:
         held_out: Z on the others; None where nothing was tuned.
         interval: 68 % interval of the held-out Z.
         profile: Z of the profile likelihood with correlated systematics.
-        talk: the value of the talk that this reproduces.
+        published: the value that others quote.
     """
 
     name: str
@@ -155,13 +155,13 @@ class SignificanceEntry:
     held_out: float | None = None
     interval: tuple[float, float] | None = None
     profile: float | None = None
-    talk: float | None = None
+    published: float | None = None
 
 
 def significance_comparison(
     entries: Sequence[SignificanceEntry], *, label: FigureLabel, note: str = ""
 ) -> Figure:
-    """Expected Z per method: tuned, held-out with interval, profile likelihood, and the talk's.
+    """Expected Z per method: tuned, held-out with interval, profile likelihood, and the published.
 
     Raises:
         DataError: no entry, or a value that is not finite.
@@ -195,7 +195,7 @@ def significance_comparison(
 def _values(entry: SignificanceEntry) -> Vector:
     """All values of an entry that exist."""
     ends = entry.interval or ()
-    found = [v for v in (entry.tuned, entry.held_out, entry.profile, entry.talk, *ends) if v is not None]
+    found = [v for v in (entry.tuned, entry.held_out, entry.profile, entry.published, *ends) if v is not None]
     return vector(found, what=f"significances of {entry.name}")
 
 
@@ -207,11 +207,11 @@ def _written(entry: SignificanceEntry) -> str:
 
 
 def _markers(axes: Axes, entries: Sequence[SignificanceEntry], rows: Vector) -> None:
-    """Tuned, held-out, profile and the talk's values, slightly apart so that none hides another."""
+    """Tuned, held-out, profile and published values, slightly apart so that none hides another."""
     kinds = (
         ("tuned", "tuned and quoted on the same events", "D", "#f89c20", 0.34),
         ("profile", "profile likelihood, correlated", "s", "#7a21dd", -0.18),
-        ("talk", "the talk's", "*", "#000000", -0.36),
+        ("published", "published", "*", "#000000", -0.36),
     )
     held = [(row, e) for row, e in zip(rows, entries, strict=True) if e.held_out is not None]
     if held:

@@ -188,7 +188,7 @@ def limit_bars(
         entries: rows from top to bottom; groups keep together in this order.
         label: what stands above the frame.
         coefficient: its symbol.
-        claim: reach claimed by the talk, drawn as ± lines and called the talk's.
+        claim: reach that others claim, drawn as ± lines and called theirs.
         note: a line in the frame.
     """
     if not entries:
@@ -228,7 +228,7 @@ def limit_bars(
         axes.set_xlabel(rf"Expected interval of {coefficient} $\times\ 10^{{3}}$")
         handles = [Line2D([], [], color=shade, linewidth=9, label=group) for group, shade in shades.items()]
         if claim is not None:
-            text = f"reach claimed by the talk, ±{claim:g}"
+            text = f"published reach, ±{claim:g}"
             handles.append(Line2D([], [], color="#3c3c3c", linestyle="dashed", label=text))
         levels = "dark 68 %, pale 95 %" if any(entry.segments68 for entry in entries) else "95 %"
         title = levels + (f"; {note}" if note else "")

@@ -1,4 +1,4 @@
-"""Talk B's figures: the network's output, Z_A against cut and luminosity, channels, predicted classes."""
+"""Figures of a coefficient: the network's output, Z_A against cut and luminosity, predicted classes."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -90,7 +90,7 @@ def roc_by_coefficient(
     *,
     label: FigureLabel,
     coefficient: str = CHW,
-    talk: Mapping[float, float] | None = None,
+    published: Mapping[float, float] | None = None,
     note: str = "",
 ) -> Figure:
     """ROC curve of the signal for each value of the coefficient.
@@ -99,10 +99,10 @@ def roc_by_coefficient(
         curves: value of the coefficient → (false-positive rate, true-positive rate, area).
         label: what stands above the frame.
         coefficient: its symbol.
-        talk: value of the coefficient → the talk's area, quoted as such.
+        published: value of the coefficient → the area that others quote.
         note: title of the legend ("cross-entropy, VH alone").
     """
-    quoted = talk or {}
+    quoted = published or {}
     with style_context():
         figure = new_figure(SQUARE)
         axes = figure.add_subplot()
@@ -111,7 +111,7 @@ def roc_by_coefficient(
             y = vector(true_rate, what=f"true-positive rate at {value:g}", size=x.size)
             text = f"{coefficient} = {value:g}: AUC = {area:.3f}"
             if value in quoted:
-                text += f" (talk: {quoted[value]:.2f})"
+                text += f" (published: {quoted[value]:.2f})"
             axes.plot(x, y, color=_curve(i), linewidth=2.8, label=text)
         axes.plot([0, 1], [0, 1], color="#3c3c3c", linewidth=1.0, linestyle="dotted")
         axes.set_xlim(0, 1)

@@ -1,4 +1,4 @@
-"""Binning of a discriminant for the best expected significance: the talk's greedy, and the exact optimum."""
+"""Binning of a discriminant for the best expected significance: the greedy search, and the exact optimum."""
 
 from typing import Literal, get_args
 
@@ -53,7 +53,7 @@ def greedy(
     identity: ArrayLike | None = None,
     process: ArrayLike | None = None,
 ) -> BinningResult:
-    """Talk A's binning: split the bin, at the fraction of its width, that raises the total Z0 most.
+    """The greedy binning of Basso, CAP 2020: split each bin where the total Z0 gains most.
 
     Start with one bin; a split is admissible when both parts hold more than ``min_yield`` weighted
     signal and background events (and meet ``constraints``); take the admissible split that raises
@@ -70,7 +70,7 @@ def greedy(
         auxiliary: see `znought.stats.significance.asimov_z0`.
         mc_error: fold the background's MC-statistical error into its uncertainty.
         edge_digits: decimals of the edges; the result is computed after rounding.
-        constraints: further bounds; the default is the talk's, none.
+        constraints: further bounds; by default none.
         identity: integer of the generated event behind every row, distinct between datasets; rows
             that share it are one statistical unit. None takes every row as independent.
         process: name of every row's process; needed only by bounds per process.

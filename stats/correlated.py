@@ -88,7 +88,7 @@ def greedy_correlated(
     two_point: Mapping[str, tuple[ArrayLike, ArrayLike]] | None = None,
     identity: ArrayLike | None = None,
 ) -> CorrelatedBinning:
-    """The talk's greedy search, with the correlated significance as what a split must raise.
+    """The greedy search, with the correlated significance as what a split must raise.
 
     Args:
         scores, weights, is_signal, identity: as in `znought.stats.binning.greedy`.

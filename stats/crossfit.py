@@ -63,7 +63,7 @@ class SignificanceEstimate:
     """Confidence level of ``interval``."""
     auxiliary: Auxiliary
     whole: BinningResult
-    """Tuned and quoted on all events at once, as the talk does."""
+    """Tuned and quoted on all events at once, as is often published."""
     parts: tuple[BinningResult, ...]
     """Quoted bins of every part; yields at the full luminosity."""
     tuned_edges: tuple[Floats, ...]

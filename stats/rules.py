@@ -21,7 +21,7 @@ def _not_negative(name: str, value: float) -> None:
 
 @dataclass(frozen=True)
 class Constraints:
-    """Bounds on the MC statistics and on the number of bins, beside the talk's minimum yield.
+    """Bounds on the MC statistics and on the number of bins, beside the minimum yield.
 
     Effective events are (Σw)² / Σ_events (Σ of the event's rows)²: at most the number of distinct
     generated events, so that a bound of 10 rules out a bin of one to three raw events.
@@ -77,15 +77,15 @@ class Constraints:
 
 
 PLAIN = Constraints(min_effective_background=0.0, max_relative_mc_error_background=None)
-"""The talk's: no bound but the minimum yields."""
+"""No bound but the minimum yields, as in Basso, CAP 2020."""
 
 FRACTIONS = tuple(round(0.05 * i, 2) for i in range(1, 20))
-"""The talk's 19 trial splits, as fractions of a bin's width."""
+"""The 19 trial splits of Basso, CAP 2020, as fractions of a bin's width."""
 
 
 @dataclass(frozen=True)
 class BinningConfig:
-    """How a discriminant is binned. The yields' bounds are the talk's; the MC-statistics bounds are ours."""
+    """How a discriminant is binned: bounds on yields as in Basso, CAP 2020, and ours on MC statistics."""
 
     lower: float = 0.2
     upper: float = 1.0

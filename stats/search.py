@@ -1,4 +1,4 @@
-"""The two searches for edges, on one layout of the events: the talk's greedy one and the exact one."""
+"""The two searches for edges, on one layout of the events: the greedy one and the exact one."""
 
 from dataclasses import dataclass
 
@@ -98,7 +98,7 @@ class _Split:
 
 
 def greedy_edges(space: SearchSpace) -> Floats:
-    """Edges of the talk's greedy search.
+    """Edges of the greedy search of Basso, CAP 2020.
 
     Bins do not influence each other's Z0, so that the order of splitting matters only when the
     number of bins or the purity is bound; then the bin that gains most goes first.

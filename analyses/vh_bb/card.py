@@ -1,4 +1,4 @@
-"""The card of VH(bb) in the SMEFT: channels, coefficients, the talk's network, and what sets limits."""
+"""The card of VH(bb) in the SMEFT: channels, coefficients, the published network, and what sets limits."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any
@@ -51,8 +51,8 @@ class TalkNetwork(Section):
     """The network of arXiv:1902.05803.
 
     Attributes:
-        hidden_layers, activation, optimiser: as in the talk by default.
-        hidden_nodes: of every hidden layer; as many as the channel has inputs if not given, as in the talk.
+        hidden_layers, activation, optimiser: as published by default.
+        hidden_nodes: of every hidden layer; as many as the channel has inputs if not given, as published.
         learning_rate: by the loss on the parts that stop the training.
         dropout: rate behind every hidden layer.
         asimov_l1: penalty on the weights under the Asimov loss; under cross-entropy, whose gain at small

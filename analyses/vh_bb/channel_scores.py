@@ -28,7 +28,7 @@ __all__ = ["DISCRIMINANTS", "MODELS", "ChannelScores", "read_channel_scores"]
 
 Floats = NDArray[np.float64]
 MODELS = ("asimov", "cross_entropy", "trees")
-"""Classifiers of each value: the talk's network under two losses, and trees that also learn backgrounds."""
+"""Classifiers of each value: the published network with two losses; trees that also learn backgrounds."""
 DISCRIMINANTS = (
     "counting",
     "pt_v",

@@ -170,7 +170,7 @@ def point_of(morphing: MorphingConfig, value: float) -> Floats:
 
 
 def training_data(sample: ChannelSample, value: float, repeat: int = 0) -> TrainingData:
-    """VH at a value of the coefficient against VH of the standard model, as in the talk: no backgrounds.
+    """VH at a value of the coefficient against VH of the standard model, without backgrounds.
 
     Every VH event stands in both classes, with its weight in each; both copies share its fold.
     """

@@ -138,7 +138,7 @@ class NetworkAlbum(CardFigures[VHBBCard]):
             figure = smeft.roc_by_coefficient(
                 self._curves(one, model, with_backgrounds=with_backgrounds),
                 label=_of(self.shapes, one.name),
-                talk=None if with_backgrounds else quoted,
+                published=None if with_backgrounds else quoted,
                 note=MODEL_TITLES[model] + ("" if with_backgrounds else ", VH alone"),
             )
             what = "against SM VH and all backgrounds" if with_backgrounds else "against SM VH"
@@ -161,7 +161,7 @@ class NetworkAlbum(CardFigures[VHBBCard]):
         return found
 
     def _cuts(self, definition: Any) -> Iterator[Picture]:
-        """Z_A against the cut, with its systematic curves, as in the talk and with all backgrounds."""
+        """Z_A against the cut, with its systematic curves, without and with all backgrounds."""
         for model, with_backgrounds in (("cross_entropy", False), ("trees", True)):
             curves = []
             for sigma in sorted({*SYSTEMATICS, self.card.smeft.sigma_rel}):

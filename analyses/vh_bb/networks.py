@@ -132,9 +132,9 @@ def network_of(card: VHBBCard, sample: ChannelSample, model: NetworkModel) -> Ne
 
 
 def _talk_network(card: VHBBCard, sample: ChannelSample, model: NetworkModel) -> NetworkConfig:
-    """The talk's network; the Asimov loss is told the yields at the card's luminosity.
+    """The network of arXiv:1902.05803; the Asimov loss is told the yields at the card's luminosity.
 
-    Signal is the whole yield at c̄ ≠ 0, as in the talk: the excess over the standard model has no
+    Signal is the whole yield at c̄ ≠ 0, as in arXiv:1902.05803: the excess over the standard model has no
     definite sign event by event, and the best classifier of both is the same.
     """
     settings, data = card.network, training_data(sample, model.value)

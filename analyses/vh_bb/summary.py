@@ -1,4 +1,4 @@
-"""The closing tables of VH(bb) in the SMEFT: what was found, beside what the talk quotes."""
+"""The closing tables of VH(bb) in the SMEFT: what was found, beside what is published."""
 
 from collections.abc import Mapping
 
@@ -31,7 +31,7 @@ BEST = "parametrised_network"
 
 
 def smeft_tables(results: SmeftResults) -> tuple[ReportTable, ...]:
-    """Reproduction of the talk, significances with all backgrounds, intervals, and the events behind them."""
+    """Reproduction, significances with all backgrounds, intervals, and the events behind them."""
     return (
         _reproduction(results),
         _significances(results),
@@ -46,7 +46,7 @@ def _head(results: SmeftResults) -> str:
 
 
 def _reproduction(results: SmeftResults) -> ReportTable:
-    """The talk's networks in its channel, without backgrounds as there, beside its numbers."""
+    """The published networks in their channel, without backgrounds as there, beside its numbers."""
     published, region = results.published, results.main_region
     channel = results.channels[0]
     if published is not None and published.channel in results.channels:
@@ -85,7 +85,7 @@ def _reproduction(results: SmeftResults) -> ReportTable:
         "quoted",
         "excess (b)",
     )
-    title = f"{_head(results)}, {channel} {region}: the talk's networks, held out"
+    title = f"{_head(results)}, {channel} {region}: the networks of arXiv:1902.05803, held out"
     return ReportTable(title, header, tuple(rows), _reproduction_caption(results))
 
 

@@ -81,7 +81,7 @@ class Album(CardFigures[StandardCard]):
                 held_out=found.held_out,
                 interval=found.interval,
                 profile=self.results.z_profile.get(name),
-                talk=self.results.published_z0.get(name),
+                published=self.results.published_z0.get(name),
             )
             for name, found in self.results.z0.items()
         ]

@@ -127,15 +127,15 @@ def _significance(
         for part in estimate.parts
     ]
     plain = replace(candidate.config, constraints=PLAIN)
-    talk = tune(*events, method=candidate.method, config=plain, identity=identity)
+    unbounded = tune(*events, method=candidate.method, config=plain, identity=identity)
     return estimate.to_dict() | {
         "yields": yields.to_dict(),
         "z_profile": float(np.mean([part.correlated for part in profile])),
         "min_background_events": float(estimate.whole.effective_background.min()),
         "unbounded": {
-            "z_total": talk.z_total,
-            "edges": talk.edges.tolist(),
-            "min_background_events": int(talk.events_background.min()),
+            "z_total": unbounded.z_total,
+            "edges": unbounded.edges.tolist(),
+            "min_background_events": int(unbounded.events_background.min()),
         },
     }
 

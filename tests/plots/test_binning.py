@@ -60,8 +60,10 @@ def test_binning_refuses_yields_that_are_nowhere_positive() -> None:
 
 def test_comparison_draws_every_form_of_every_method() -> None:
     entries = [
-        SignificanceEntry("cut_based", tuned=0.31, held_out=0.30, interval=(0.27, 0.34), talk=0.29),
-        SignificanceEntry("mva_greedy", tuned=1.2, held_out=1.0, interval=(0.9, 1.1), profile=0.8, talk=0.97),
+        SignificanceEntry("cut_based", tuned=0.31, held_out=0.30, interval=(0.27, 0.34), published=0.29),
+        SignificanceEntry(
+            "mva_greedy", tuned=1.2, held_out=1.0, interval=(0.9, 1.1), profile=0.8, published=0.97
+        ),
         SignificanceEntry("mine", tuned=0.5),
     ]
     figure = significance_comparison(entries, label=LABEL)
@@ -69,7 +71,7 @@ def test_comparison_draws_every_form_of_every_method() -> None:
     by_label = lines(axes)
     assert by_label["tuned and quoted on the same events"][0].tolist() == [0.31, 1.2, 0.5]
     assert by_label["profile likelihood, correlated"][0].tolist() == [0.8]
-    assert by_label["the talk's"][0].tolist() == [0.29, 0.97]
+    assert by_label["published"][0].tolist() == [0.29, 0.97]
     assert points(axes)[0][0].tolist() == [0.30, 1.0]
     rows = [text.get_text() for text in axes.get_yticklabels()]
     assert rows == ["Cut-based, one bin", "Network, greedy bins", "mine"]

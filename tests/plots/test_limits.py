@@ -55,7 +55,7 @@ def test_limit_bars_draw_islands_and_write_the_ends_out() -> None:
     ]
     drawn = texts(figure)
     assert "[−40, −30], [−20, 10] (validity)" in drawn
-    assert "reach claimed by the talk, ±0.001" in drawn
+    assert "published reach, ±0.001" in drawn
     assert "80/fb" in drawn
     claims = [float(np.asarray(line.get_xdata())[0]) for line in axes.lines if line.get_linestyle() == "--"]
     assert claims == [-1.0, 1.0]

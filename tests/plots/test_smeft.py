@@ -1,4 +1,4 @@
-"""Talk B's figures, by the numbers drawn."""
+"""Figures of a coefficient, by the numbers drawn."""
 
 from itertools import pairwise
 
@@ -36,9 +36,11 @@ def test_outputs_have_unit_area_at_each_stage() -> None:
 
 def test_roc_quotes_the_talk_only_where_it_has_a_number() -> None:
     x = np.array([0.0, 0.5, 1.0])
-    figure = roc_by_coefficient({0.03: (x, x**0.5, 0.75), 0.01: (x, x, 0.5)}, label=LABEL, talk={0.03: 0.74})
+    figure = roc_by_coefficient(
+        {0.03: (x, x**0.5, 0.75), 0.01: (x, x, 0.5)}, label=LABEL, published={0.03: 0.74}
+    )
     by_label = lines(figure.axes[0])
-    assert r"$\bar{c}_{HW}$ = 0.03: AUC = 0.750 (talk: 0.74)" in by_label
+    assert r"$\bar{c}_{HW}$ = 0.03: AUC = 0.750 (published: 0.74)" in by_label
     assert by_label[r"$\bar{c}_{HW}$ = 0.01: AUC = 0.500"][1].tolist() == [0.0, 0.5, 1.0]
 
 

@@ -45,7 +45,7 @@ from znought.stats.eft.measurement import SmeftConfig
 __all__ = ["ChannelJudge", "ClassifierTrial", "search_rows", "search_z", "tune"]
 
 DROPOUT = 0.2
-"""Behind every hidden layer of the talk's search, whatever the genome."""
+"""Behind every hidden layer of the published search, whatever the genome."""
 
 
 @dataclass(frozen=True)
