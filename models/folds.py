@@ -50,7 +50,7 @@ def own_folds(
     folds, which have not seen it.
 
     >>> own_folds([1, 1], [7, 7], [42, 42], n_folds=5, n_repeats=3, salt="vh").tolist()
-    [[1, 2, 3], [1, 2, 3]]
+    [[1, 4, 2], [1, 4, 2]]
     """
     folds = [
         assign_folds(run, luminosity_block, event, n_folds=n_folds, salt=repeat_salt(salt, repeat))

@@ -265,16 +265,23 @@ def _on_cluster(
     number_of = {future.key: number for number, future in enumerate(futures)}
     try:
         for future in arrivals(client, futures):
-            number = number_of[future.key]
-            if future.status == "finished":
-                yield number, future.result(), None
-            elif future.status == "error":
-                yield number, None, future.exception()
-            else:
-                yield number, None, RuntimeError(f"task {future.status}")
+            yield number_of[future.key], *_answer(future)
             future.release()
     finally:
         client.cancel(futures)
+
+
+def _answer(future: Any) -> tuple[Outcome | None, BaseException | None]:
+    """What a task came to, or why there is nothing."""
+    try:
+        return (future.result(), None) if future.status == "finished" else (None, _reason(future))
+    except Exception as error:
+        # The worker left between the end of its task and this question, and so did the next.
+        return None, error
+
+
+def _reason(future: Any) -> BaseException:
+    return future.exception() or RuntimeError(f"task {future.status}")
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

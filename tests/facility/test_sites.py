@@ -32,7 +32,10 @@ from znought.facility.cluster.sites import SITES, WORKER_ENVIRONMENT, Site, conn
 ROOT = Path(__file__).parents[2]
 
 
-def test_local_workers_have_one_thread_and_its_environment() -> None:
+def test_local_workers_have_one_thread_and_its_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in WORKER_ENVIRONMENT:
+        # What a user has set stays: here some library has.
+        monkeypatch.delenv(name, raising=False)
     with connect("local", workers=2) as client:
         workers = client.scheduler_info(n_workers=-1)["workers"]
         assert [worker["nthreads"] for worker in workers.values()] == [1, 1]

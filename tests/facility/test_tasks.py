@@ -1,11 +1,13 @@
 """Nobody waits in silence or without end, and a task computes in one thread wherever it runs."""
 
 import logging
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
+import cloudpickle
 import dask
 import pytest
 from distributed import Client, LocalCluster
@@ -177,6 +179,9 @@ def _threads() -> tuple[set[int], tuple[int, int]]:
 def test_a_task_has_one_thread_whatever_the_environment_says() -> None:
     names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
     environment = dict.fromkeys(names, "2")
+    # Workers do not have the tests.
+    by_value = sys.modules[__name__]
+    cloudpickle.register_pickle_by_value(by_value)
     with (
         dask.config.set({"distributed.nanny.pre-spawn-environ": environment}),
         LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None) as cluster,
