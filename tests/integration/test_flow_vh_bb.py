@@ -17,7 +17,7 @@ pytestmark = pytest.mark.timeout(600)
 
 N_EVENTS = {"zh_nunubb_high": 250, "zh_llbb_high": 250, "z_ll_bb_high": 12, "ttbar_lnuqq_high": 300}
 CHANNELS = ("0L", "2L")
-STAGES = ("simulate", "process", "train", "score", "measure", "limits", "plot")
+STAGES = ("simulate", "process", "validate", "train", "score", "measure", "limits", "plot")
 
 
 def _small_card(directory: Path, **changes: Any) -> Path:
@@ -154,7 +154,7 @@ def test_a_stage_of_the_other_analysis_is_named(output: Path) -> None:
     assert done.returncode == 1
     (line,) = [line for line in done.stderr.splitlines() if line.startswith("error:")]
     assert "vh_bb_smeft: Unknown stage 'optimise'" in line
-    assert "simulate, process, train, score, measure, limits, plot, tune, export" in line
+    assert "simulate, process, validate, train, score, measure, limits, plot, tune, export" in line
 
 
 def test_an_empty_channel_is_one_clear_line(output: Path, tmp_path: Path) -> None:
