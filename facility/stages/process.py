@@ -2,6 +2,8 @@
 
 import hashlib
 from collections.abc import Iterable
+from functools import reduce
+from operator import add
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,6 +26,7 @@ from znought.facility.ntuples.fileset import Fileset, file_states, read_fileset
 from znought.facility.ntuples.repeats import refuse_repeats
 from znought.facility.ntuples.runner import RunResult, process_fileset
 from znought.facility.workspace import Workspace, atomic_path, write_json
+from znought.processors.cutflow import Cutflow
 from znought.processors.evaluated import NOMINAL, WHOLE
 from znought.processors.plugin import refuse_empty
 from znought.processors.processor import AnalysisProcessor
@@ -84,8 +87,7 @@ def process(context: Context[Card]) -> Iterable[Path]:
         if not any(file.n_rows for entry in found.results.values() for file in entry.of(channel).columns):
             for name, entry in found.results.items() if context.analysis.select is not None else ():
                 refuse_empty(context.analysis, name, entry.of(channel).cutflows[NOMINAL])
-            where = f"Channel {channel}: no" if channel else "No"
-            raise DataError(f"{where} event passes the selection; more events or looser cuts are needed.")
+            raise DataError(_nothing_left(found, channel))
         for kind in KINDS:
             mine = card.of_kind(kind)
             refuse_repeats(workspace.columns / channel, mine, names, is_data=kind == "data")
@@ -98,6 +100,16 @@ def process(context: Context[Card]) -> Iterable[Path]:
         _histograms(card, workspace, found, scales),
         *columns,
     ]
+
+
+def _nothing_left(found: RunResult, channel: str) -> str:
+    """One line that names the row of the cutflow that took the last events."""
+    where = f"Channel {channel}: no" if channel else "No"
+    flows = [entry.of(channel).cutflows.get(NOMINAL, Cutflow()) for entry in found.results.values()]
+    total = reduce(add, flows, Cutflow())
+    rows = [name for name, n in zip(total.names, total.counts, strict=True) if n == 0]
+    last = f": {rows[0]!r} takes the last of {total.counts[0]:,}" if rows and total.counts[0] else ""
+    return f"{where} event passes the selection{last}; more events or looser cuts are needed."
 
 
 def _cutflows(context: Context[Card], found: RunResult, scales: Scales) -> list[Path]:
