@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from znought.analyses.vh_ww.recipes import RECIPES
+from znought.analyses.vh_bb.recipes import RECIPES
 from znought.errors import CardError
 from znought.simulation import lepton_filter
 from znought.simulation.generator import EventGenerator
