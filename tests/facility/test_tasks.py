@@ -1,13 +1,11 @@
 """Nobody waits in silence or without end, and a task computes in one thread wherever it runs."""
 
 import logging
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
-import cloudpickle
 import dask
 import pytest
 from distributed import Client, LocalCluster
@@ -176,12 +174,11 @@ def _threads() -> tuple[set[int], tuple[int, int]]:
     return pools, (threading.get_intra_op_parallelism_threads(), threading.get_inter_op_parallelism_threads())
 
 
-def test_a_task_has_one_thread_whatever_the_environment_says() -> None:
+def test_a_task_has_one_thread_whatever_the_environment_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Workers search where this process does, and must find the tests there.
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[2]))
     names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
     environment = dict.fromkeys(names, "2")
-    # Workers do not have the tests.
-    by_value = sys.modules[__name__]
-    cloudpickle.register_pickle_by_value(by_value)
     with (
         dask.config.set({"distributed.nanny.pre-spawn-environ": environment}),
         LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None) as cluster,
