@@ -125,6 +125,7 @@ def data_mc(
             top = max(top, _draw_data(upper, lower, counts, total, seen, data_name))
             if note is None:
                 note = binned_agreement(counts[seen], total.values()[seen], variance[seen]).text
+        if note:
             mplhep.add_text(note, loc="upper left", ax=upper, fontsize=17)
         _finish(upper, lower, total, variable=variable, top=top, log=log)
         _data_mc_legend(upper, data_name)

@@ -119,7 +119,7 @@ class Plotting(Section):
 
     Attributes:
         variables: names; unless given, every binned variable where there are at most eight, and otherwise
-            those that the region cuts on.
+            none: the variables that regions cut on are drawn before their cut anyway.
     """
 
     variables: tuple[str, ...] = ()

@@ -127,7 +127,7 @@ def region_books(
             data=None if data is None else float(len(data)),
             distributions={
                 variable: _distribution(card, found, variable, sample, data)
-                for variable in _drawn(card, found)
+                for variable in _drawn(card)
                 if variable in sample.table.columns
             },
         )
@@ -152,20 +152,18 @@ def read_region_books(path: Path) -> dict[str, RegionBook]:
     return {name: RegionBook.model_validate(book) for name, book in read_json(path).items()}
 
 
-def _drawn(card: Card, found: Region) -> tuple[str, ...]:
+def _drawn(card: Card) -> tuple[str, ...]:
     """Variables whose distributions in a region are drawn."""
     if card.plotting.variables:
         return card.plotting.variables
-    if len(card.binned) <= _FEW_VARIABLES:
-        return tuple(card.binned)
-    return tuple(dict.fromkeys(cut.variable for cut in found.cuts))
+    return tuple(card.binned) if len(card.binned) <= _FEW_VARIABLES else ()
 
 
 def _read(card: Card, workspace: Workspace, channel: str, blinded: Region | None) -> _Sample:
     columns, datasets = workspace.columns / channel, card.of_kind("simulation")
     regions = regions_from_card(card.regions).values()
     wanted = {cut.variable for found in regions for cut in found.cuts}
-    wanted |= {name for found in regions for name in _drawn(card, found)}
+    wanted |= set(_drawn(card))
     wanted &= set(stored_columns(columns, datasets))
     table = read_events(columns, datasets, ["gen_weight", *sorted(wanted)])
     entries = read_json(workspace.normalisation)
