@@ -12,7 +12,7 @@ from znought.facility.context import Context, RunOptions
 from znought.facility.progress import Silent
 from znought.facility.workspace import Workspace
 
-__all__ = ["N_EVENTS", "context_of", "small_card", "write_ntuples"]
+__all__ = ["N_EVENTS", "card_content", "context_of", "small_card", "write_ntuples"]
 
 N_EVENTS = 2000
 FILES = {"vh": ("a", "b"), "ttbar": ("c",), "data": ("d", "e")}
@@ -30,9 +30,9 @@ def write_ntuples(folder: Path) -> None:
             write_nanoaod(folder / f"{name}.root", columns)
 
 
-def small_card(folder: Path, **changes: Any) -> Path:
-    """A card beside the files; `changes` replace or add sections."""
-    card = {
+def card_content(folder: Path) -> dict[str, Any]:
+    """What a card of the files in a folder says."""
+    return {
         "analysis": "vh_ww",
         "title": "test",
         "lumi_ifb": 10.0,
@@ -53,8 +53,12 @@ def small_card(folder: Path, **changes: Any) -> Path:
             "low_m_ll": {"m_ll": [None, 80.0]},
         },
     }
+
+
+def small_card(folder: Path, **changes: Any) -> Path:
+    """A card beside the files; `changes` replace or add sections."""
     path = folder / "card.yaml"
-    path.write_text(yaml.safe_dump(card | changes, sort_keys=False))
+    path.write_text(yaml.safe_dump(card_content(folder) | changes, sort_keys=False))
     return path
 
 

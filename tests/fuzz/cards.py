@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import yaml
 
-from tests.facility.small import small_card
+from tests.facility.small import card_content
 from tests.fuzz.plain import DEFAULTS
 
 __all__ = ["KINDS", "write_mutated_card"]
@@ -41,8 +41,7 @@ VALUES: tuple[Any, ...] = (
 
 def _base(folder: Path) -> dict[str, Any]:
     """A card that says all that the stage `process` reads."""
-    path = small_card(folder)
-    card: dict[str, Any] = yaml.safe_load(path.read_text())
+    card = card_content(folder)
     card["selection"] = dict(DEFAULTS)
     card["processing"] = {"chunk_size": 1000, "max_rounds": 1, "allow_skip": False}
     card["datasets"]["vh"] |= {"branching_ratio": 0.5, "k_factor": 1.25, "filter_efficiency": 0.75}
