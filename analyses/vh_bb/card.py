@@ -176,6 +176,11 @@ class VHBBCard(Card):
                 raise ValueError(f"processes.{name}.class: the networks of this analysis have no classes.")
         if self.of_kind("data") or (self.simulation is not None and self.simulation.pseudo_data.enabled):
             raise ValueError("This analysis expects simulation alone: no data, simulation.pseudo_data off.")
+        if self.variations.enabled or self.weights:
+            raise ValueError(
+                "variations, weights: this analysis evaluates neither yet; its uncertainties are those of "
+                "the section `systematics`."
+            )
         for name in self.channels:
             check_known("channels", "channel", name, CHANNELS)
         columns = [*EVENT_COLUMNS, *set.intersection(*(set(FEATURES[name]) for name in self.channels))]

@@ -168,8 +168,10 @@ class StandardCard(Card):
             named["cut_based.variable"] = self.cut_based.variable
         names = analysis.variable_names
         unknown = {place: name for place, name in named.items() if name is not None and name not in names}
+        several = "channels: the standard flow has one channel; let a variable and regions tell them apart."
         return [
             *super().problems(analysis),
+            *([several] if analysis.channels else []),
             *(f"{place}: {unknown_name('variable', name, names)}" for place, name in unknown.items()),
         ]
 

@@ -44,6 +44,10 @@ def test_the_shipped_card_is_the_talks() -> None:
         (lambda c: c.update(signal_region="inclusive"), "Unknown key 'signal_region'"),
         (lambda c: c["processes"].update(vh={"class": "VH"}), "processes.vh.class: .* have no classes"),
         (
+            lambda c: c.update(variations={"enabled": ["jes"]}),
+            "variations, weights: this analysis evaluates neither",
+        ),
+        (
             lambda c: c.update(channels=["0L", "3L"]),
             "channels: Unknown channel '3L'. Expected one of: 0L, 1L",
         ),
