@@ -54,16 +54,16 @@ LOG_WIDTH = 120
 
 STAGE_HELP = {
     "process": "Ntuples → selected columns, histograms and cutflow.",
-    "validate": "Columns → books of the regions; data against simulation, refused beyond limits (vh_ww).",
+    "validate": "Columns → yields of the regions; data against simulation, refused beyond limits.",
     "tune": "Search the network's settings on the workers.",
     "train": "Columns → K networks, one fold per task.",
     "score": "Columns → network outputs, out of fold where trained.",
-    "optimise": "Scores → bin edges and significances, tuned and held out (vh_ww).",
-    "fit": "Binned yields → profile-likelihood significance and results.json (vh_ww); or a likelihood file.",
-    "measure": "Scores → areas and Z_A by both definitions of signal, with projections (vh_bb_smeft).",
-    "limits": "Scores → expected intervals, coverage, contour and results.json (vh_bb_smeft).",
+    "optimise": "Scores → bin edges and significances, tuned and held out.",
+    "fit": "Binned yields → profile-likelihood significance and results.json; or a likelihood file.",
+    "measure": "Scores → areas and Z_A by both definitions of signal (coefficients).",
+    "limits": "Scores → expected intervals, coverage, contour and results.json (coefficients).",
     "plot": "Everything → figures and report.html.",
-    "export": "Events in the layout of the public notebooks (vh_bb_smeft).",
+    "export": "Events in the layout of the public notebooks (coefficients).",
 }
 
 
