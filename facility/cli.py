@@ -50,7 +50,7 @@ Unblind = Annotated[bool, typer.Option("--unblind", help="Show data in signal bi
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON, last.")]
 DEFAULT_OUTPUT = Path("output")
 # A log has no width of its own, and tables would lose their last columns to the usual 80.
-LOG_WIDTH = 120
+LOG_WIDTH = 150
 
 STAGE_HELP = {
     "process": "Ntuples → selected columns, histograms and cutflow.",
