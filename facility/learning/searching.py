@@ -167,8 +167,9 @@ def drive(client: Client, search: Search, task: TrialTask, advance: Advance) -> 
         if outcome:
             _restart_if_full(client, outcome)
         done = [trial for trial in search.trials() if trial.state in ("complete", "pruned", "failed")]
-        best = max((trial.value for trial in done if trial.value is not None), default=float("nan"))
-        advance(len(done), search.config.total, f"best {best:.4f}")
+        complete = [trial.value for trial in done if trial.state == "complete" and trial.value is not None]
+        text = f"best {max(complete):.4f}" if complete else "none complete"
+        advance(len(done), search.config.total, text)
 
 
 def check_search_part(training: TrainingConfig) -> None:
