@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
+import dask
 import pytest
 from distributed import Client, LocalCluster
 
@@ -168,6 +169,25 @@ def test_workers_of_other_versions_are_refused() -> None:
     with pytest.raises(SiteError, match=message):
         check_versions(cast(Client, versions))
     check_versions(cast(Client, _Versions({"b": {"python": "3.11.9.final.0"}})))
+
+
+@pytest.mark.filterwarnings("ignore::distributed.versions.VersionMismatchWarning")
+def test_real_workers_of_another_version_are_refused(
+    tmp_path: Path, wait_for_file: Callable[[Path], None]
+) -> None:
+    metadata = tmp_path / "dask-2020.1.0.dist-info" / "METADATA"
+    metadata.parent.mkdir()
+    metadata.write_text("Metadata-Version: 2.1\nName: dask\nVersion: 2020.1.0\n")
+    with ExitStack() as stack:
+        facility = Facility(tmp_path, stack)
+        facility.start("scheduler", "--host=127.0.0.1", "--port=0")
+        wait_for_file(facility.file)
+        facility.add_worker()
+        with (
+            pytest.raises(SiteError, match=rf"dask 2020\.1\.0 instead of {dask.__version__}"),
+            connect("address", address=facility.address),
+        ):
+            pass
 
 
 def test_the_archive_is_importable_and_named_by_content(tmp_path: Path) -> None:
