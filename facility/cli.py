@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from functools import cache
+from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -48,6 +49,13 @@ Force = Annotated[bool, typer.Option("--force", help="Redo what still holds.")]
 From = Annotated[str | None, typer.Option("--from", metavar="STAGE", help="Redo from this stage on.")]
 Unblind = Annotated[bool, typer.Option("--unblind", help="Show data in signal bins too (logged).")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON, last.")]
+MaxFiles = Annotated[
+    int | None, typer.Option("--max-files", min=1, help="Only the first files of each dataset, for a trial.")
+]
+MaxChunks = Annotated[
+    int | None,
+    typer.Option("--max-chunks", min=1, help="Only the first chunks of each dataset, for a trial."),
+]
 DEFAULT_OUTPUT = Path("output")
 # A log has no width of its own, and tables would lose their last columns to the usual 80.
 LOG_WIDTH = 150
@@ -86,6 +94,8 @@ def run(
     force: Force = False,
     start: From = None,
     unblind: Unblind = False,
+    max_files: MaxFiles = None,
+    max_chunks: MaxChunks = None,
     as_json: AsJson = False,
     *,
     options: SiteOptions,
@@ -94,7 +104,7 @@ def run(
     from znought.facility.context import RunOptions
     from znought.facility.pipeline import whole
 
-    wanted = RunOptions(events_scale, fileset, unblind, force, start)
+    wanted = RunOptions(events_scale, fileset, unblind, force, start, max_files, max_chunks)
     context = _execute(card, output, _Place(site, options), wanted, whole)
     _show_results(context, as_json)
 
@@ -119,13 +129,14 @@ def simulate(
 
 
 def _stage_command(name: str) -> Callable[..., None]:
-    @with_site_options
     def command(
         card: CardPath,
         output: Output = DEFAULT_OUTPUT,
         site: SiteName = "local",
         fileset: Fileset = None,
         force: Force = False,
+        max_files: MaxFiles = None,
+        max_chunks: MaxChunks = None,
         as_json: AsJson = False,
         *,
         options: SiteOptions,
@@ -133,12 +144,16 @@ def _stage_command(name: str) -> Callable[..., None]:
         from znought.facility.context import RunOptions
         from znought.facility.pipeline import single
 
-        wanted = RunOptions(fileset=fileset, force=force)
+        wanted = RunOptions(fileset=fileset, force=force, max_files=max_files, max_chunks=max_chunks)
         _execute(card, output, _Place(site, options), wanted, single(name))
         if as_json:
             typer.echo(json.dumps({"stage": name, "output": str(output)}))
 
-    return command
+    if name != "process":
+        given = signature(command)
+        kept = [one for one in given.parameters.values() if not one.name.startswith("max_")]
+        command.__signature__ = given.replace(parameters=kept)  # type: ignore[attr-defined]
+    return with_site_options(command)
 
 
 for _name, _help in STAGE_HELP.items():

@@ -26,6 +26,7 @@ class RunOptions:
         unblind: draw data in signal bins too.
         force: redo every stage that is asked for.
         start: redo this stage of the flow and those behind it.
+        max_files, max_chunks: most files and chunks of each dataset that are processed; None takes all.
     """
 
     events_scale: float = 1.0
@@ -33,6 +34,8 @@ class RunOptions:
     unblind: bool = False
     force: bool = False
     start: str | None = None
+    max_files: int | None = None
+    max_chunks: int | None = None
 
 
 CardT_co = TypeVar("CardT_co", bound=Card, covariant=True)

@@ -17,6 +17,7 @@ from znought.facility.cluster.shipping import bring_modules
 from znought.facility.context import Context, RunOptions
 from znought.facility.flow import Flow, Stage
 from znought.facility.manifest import Manifest, fingerprint, source_digest
+from znought.facility.ntuples.partial import marked
 from znought.facility.progress import Silent
 from znought.facility.standard import standard_flow
 from znought.facility.window import CardWindow, WorkspaceWindow
@@ -65,13 +66,13 @@ def single(name: str) -> Plan:
 
 def _refuse_other_files(context: Context[Any], flow: Flow, stage: Stage) -> None:
     """Raises unless all that a stage builds on is there, made with the sections that the card has now."""
-    manifest = Manifest(context.workspace.manifest)
+    manifest, card = Manifest(context.workspace.manifest), _labelled(context).card
     for earlier in flow.before(stage):
         record = manifest.get(earlier.name)
         generated = earlier is flow.stages[0]
         if record is None or (generated and context.options.fileset is not None):
             continue  # nothing was made, or nothing of it is read
-        now, then = context.card.section(*earlier.sections), record.section
+        now, then = card.section(*earlier.sections), record.section
         changed = [key for key in {**now, **then} if now.get(key) != then.get(key)]
         if changed:
             raise CardError(
@@ -87,7 +88,12 @@ def _refuse_other_files(context: Context[Any], flow: Flow, stage: Stage) -> None
 
 
 def run(
-    card: Card, client: Client, *, output: Path = Path("output"), analysis: Analysis | None = None
+    card: Card,
+    client: Client,
+    *,
+    output: Path = Path("output"),
+    analysis: Analysis | None = None,
+    options: RunOptions | None = None,
 ) -> Any:
     """The whole flow on a client that is already there, as a notebook wants it.
 
@@ -96,14 +102,14 @@ def run(
         client: from `connect`, or any `distributed.Client`.
         output: directory for everything that is made.
         analysis: instead of the one that the card names.
+        options: what the command line may add to a card.
 
     Returns:
         The results record of the card's analysis, as `results.json` holds it.
     """
     found = find_analysis(card.analysis, card.folder) if analysis is None else given_analysis(analysis)
-    context = Context(
-        card.of(found.analysis), Workspace(output), RunOptions(), Silent(), lambda: client, found
-    )
+    wanted = options or RunOptions()
+    context = Context(card.of(found.analysis), Workspace(output), wanted, Silent(), lambda: client, found)
     run_stages(context, whole(context))
     return flow_of(context).read_results(context.workspace.results)
 
@@ -116,17 +122,23 @@ def run_stages(context: Context[Any], stages: Sequence[Stage]) -> None:
     """
     manifest, redone = Manifest(context.workspace.manifest), _redone(context, stages)
     for stage in stages:
-        mark = _mark(context, stage, manifest)
+        seen = _labelled(context)
+        mark = _mark(seen, stage, manifest)
         if stage.name not in redone and manifest.holds(stage.name, mark):
             context.reporter.stage(stage.name, "still valid")
         else:
-            _perform(context, stage, manifest, mark)
+            _perform(seen, stage, manifest, mark)
+
+
+def _labelled(context: Context[Any]) -> Context[Any]:
+    """The context whose card says on every figure where a part of the input was processed."""
+    return replace(context, card=marked(context.card, context.workspace.ledger))
 
 
 def standing(context: Context[Any], stages: Sequence[Stage]) -> dict[str, bool]:
     """Stage → whether a run would find it still valid; what follows one that is not, is not either."""
     manifest, found = Manifest(context.workspace.manifest), dict[str, bool]()
-    redone = set[str]()
+    context, redone = _labelled(context), set[str]()
     for stage in stages:
         builds_on = any(earlier.name in redone for earlier in flow_of(context).before(stage))
         # The files that it reads may come out as they were: this much is known only once they are made.

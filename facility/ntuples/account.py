@@ -6,6 +6,7 @@ from typing import Any
 from znought.errors import CardError, DataError
 from znought.facility.cards.base import Card
 from znought.facility.ntuples.fileset import Fileset
+from znought.facility.ntuples.partial import partial_entry, partial_remarks
 from znought.facility.ntuples.runner import RunResult
 from znought.facility.workspace import Workspace, read_json
 
@@ -38,8 +39,8 @@ def data_lumi_ifb(workspace: Workspace) -> float | None:
 
 
 def remarks(ledger: Mapping[str, Any]) -> list[str]:
-    """One sentence for every dataset that lost files; none if every event was read."""
-    found = []
+    """One sentence for every dataset that lost files, or of which a part was read; none if all was."""
+    found = [*partial_remarks(ledger)]
     for name, entry in ledger["datasets"].items():
         lost = entry["files_lost"]
         if lost:
@@ -86,13 +87,17 @@ def _entry(fileset: Fileset, found: RunResult, name: str) -> dict[str, Any]:
             if found.read_from.get(path, frozenset({path})) != {path}
         },
     }
+    if name in found.shares:
+        entry["partial"] = partial_entry(fileset, name, found.shares[name])
     if entry["is_data"]:
-        lost = _events_lost(name, entry, declared=metadata.get("n_events"))
+        declared = None if name in found.shares else metadata.get("n_events")
+        lost = _events_lost(name, entry, declared=declared)
         total = entry["events"] + lost
         fraction = lost / total if total else 0.0
         lumi = metadata.get("lumi_ifb")
         entry |= {"events_lost": lost, "lost_fraction": fraction, "lumi_ifb": lumi}
-        entry["analysed_lumi_ifb"] = None if lumi is None else lumi * (1.0 - fraction)
+        share = found.shares.get(name, 1.0)
+        entry["analysed_lumi_ifb"] = None if lumi is None else lumi * (1.0 - fraction) * share
     return entry
 
 
@@ -137,5 +142,10 @@ def _data_lumi_ifb(card: Card, fileset: Fileset, datasets: Mapping[str, Any]) ->
         message = f"datasets.{without[0]} has no lumi_ifb, but other datasets of data have one"
         raise CardError(f"{message}: give it to all of them or to none.")
     events = sum(entry["events"] for entry in data.values())
-    lost = sum(entry["events_lost"] for entry in data.values())
-    return card.lumi_ifb * (events / (events + lost) if events + lost else 1.0)
+    total = sum((entry["events"] + entry["events_lost"]) / _share(entry) for entry in data.values())
+    return card.lumi_ifb * (events / total if total else 1.0)
+
+
+def _share(entry: Mapping[str, Any]) -> float:
+    """Share of its events that was planned of a dataset."""
+    return float(entry["partial"]["share"]) if "partial" in entry else 1.0

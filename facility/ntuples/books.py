@@ -86,7 +86,9 @@ def _sums(card: Card, name: str, found: RunResult) -> GeneratedSums | None:
     given = card.datasets[name].generated_sumw
     files = [file for file in found.files if file.dataset == name]
     refuse_partial_total(name, files, found.skipped, given=given)
-    return found.sums[name] if given is None else GeneratedSums(sumw=ExactSum.of(given), n_attempted=None)
+    if given is None:
+        return found.sums[name]
+    return GeneratedSums(sumw=ExactSum.of(given), n_attempted=None).times(found.shares.get(name, 1.0))
 
 
 def scale_entry(scale: Normalisation | None) -> dict[str, float]:

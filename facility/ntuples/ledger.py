@@ -31,14 +31,26 @@ class PlannedFile:
         dataset: name of the dataset.
         summary: what it holds.
         replicas: where it can be read, the place that answered first; its own path if none are given.
+        n_wanted: its first entries, where not all of them are wanted.
     """
 
     dataset: str
     summary: FileSummary
     replicas: tuple[str, ...] = ()
+    n_wanted: int | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "replicas", self.replicas or (self.summary.path,))
+
+    @property
+    def n_planned(self) -> int:
+        """Entries that are to be processed."""
+        return self.summary.n_events if self.n_wanted is None else self.n_wanted
+
+    @property
+    def share(self) -> float:
+        """Share of its entries that is to be processed."""
+        return self.n_planned / self.summary.n_events if self.summary.n_events else 1.0
 
 
 @dataclass(frozen=True)
@@ -131,13 +143,13 @@ def refuse_empty(files: Mapping[str, Collection[str]], skipped: Sequence[Skipped
 
 
 def plan_chunks(files: Sequence[PlannedFile], *, chunk_size: int) -> tuple[PlannedChunk, ...]:
-    """Chunks of at most `chunk_size` entries that cover every file exactly once, in the fileset's order."""
+    """Chunks of at most `chunk_size` entries that cover what is wanted of every file once, in their order."""
     if chunk_size < 1:
         message = f"chunk_size must be at least 1; received {chunk_size}."
         raise DataError(message)
     planned: list[PlannedChunk] = []
     for file in files:
-        n_events = file.summary.n_events
+        n_events = file.n_planned
         n_chunks = -(-n_events // chunk_size)
         edges = [n_events * i // n_chunks for i in range(n_chunks + 1)] if n_chunks else []
         planned.extend(
@@ -192,7 +204,7 @@ def close(
         message = f"{len(lost)} of {len(planned)} chunks were not processed: {listed}{only}"
         raise LedgerError(message)
     return tuple(
-        Skipped(file.dataset, file.summary.path, file.summary.n_events, reasons[file.summary.path])
+        Skipped(file.dataset, file.summary.path, file.n_planned, reasons[file.summary.path])
         for file in files
         if file.summary.path in reasons
     )
@@ -210,6 +222,6 @@ def _check_coverage(files: Sequence[PlannedFile], planned: Sequence[PlannedChunk
         entries[chunk.path] = chunk.stop
     for file in files:
         covered = entries.get(file.summary.path, 0)
-        if covered != file.summary.n_events:
-            message = f"{file.summary.path}: chunks cover {covered} of {file.summary.n_events} entries."
+        if covered != file.n_planned:
+            message = f"{file.summary.path}: chunks cover {covered} of {file.n_planned} entries."
             raise LedgerError(message)

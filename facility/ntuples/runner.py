@@ -24,6 +24,7 @@ from znought.facility.ntuples.ledger import (
     refuse_duplicates,
     refuse_empty,
 )
+from znought.facility.ntuples.partial import first_chunks, shares_of
 from znought.facility.ntuples.survey import Fileset, survey
 from znought.processors.chunk import check_layout
 from znought.processors.dialects.sums import GeneratedSums
@@ -49,6 +50,7 @@ class RunResult:
         skipped: files left out as a whole; they are in neither results nor sums.
         n_rounds: rounds that were needed.
         read_from: file → replicas that its chunks were read from.
+        shares: dataset → share of its events that was planned, where that was not all of them.
     """
 
     results: Mapping[str, DatasetResult]
@@ -57,14 +59,13 @@ class RunResult:
     skipped: tuple[Skipped, ...]
     n_rounds: int
     read_from: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    shares: Mapping[str, float] = field(default_factory=dict)
 
     def n_events(self, dataset: str) -> int:
-        """Entries of the dataset's files that count."""
+        """Entries of the dataset's files that count, as far as they were planned."""
         lost = {skipped.path for skipped in self.skipped}
         return sum(
-            file.summary.n_events
-            for file in self.files
-            if file.dataset == dataset and file.summary.path not in lost
+            file.n_planned for file in self.files if file.dataset == dataset and file.summary.path not in lost
         )
 
     def lost_fraction(self, dataset: str) -> float | None:
@@ -88,6 +89,7 @@ def process_fileset(
     chunk_size: int = 100_000,
     max_rounds: int = 3,
     allow_skip: bool = False,
+    max_chunks: int | None = None,
     progress: Progress | None = None,
 ) -> RunResult:
     """Process every entry of every file exactly once, or stop and say which were not.
@@ -100,6 +102,7 @@ def process_fileset(
         chunk_size: most entries in a chunk.
         max_rounds: how often a failing chunk or file is tried.
         allow_skip: leave out files that cannot be read instead of stopping.
+        max_chunks: of each dataset, the first ones alone; None takes all.
         progress: called with (chunks done, chunks planned).
 
     Raises:
@@ -111,6 +114,7 @@ def process_fileset(
         check_workers(client, "process")
     files, unopened = survey(client, fileset, max_rounds=max_rounds, allow_skip=allow_skip)
     _check_files(files, unopened, fileset, processor)
+    opened, files = files, first_chunks(files, chunk_size=chunk_size, n=max_chunks)
     planned = plan_chunks(files, chunk_size=chunk_size)
     books = _Books(len(planned), progress)
     tasks = {chunk: _task(chunk, file, fileset) for chunk, file in _with_files(planned, files)}
@@ -125,11 +129,12 @@ def process_fileset(
     _forget(books, skipped)
     return RunResult(
         _by_dataset(fileset, books),
-        _sums(fileset, files, (*unopened, *skipped)),
+        _sums(fileset, files, (*unopened, *skipped), shares_of(fileset, opened, files)),
         files,
         (*unopened, *skipped),
         n_rounds,
         books.read_from,
+        shares_of(fileset, opened, files),
     )
 
 
@@ -328,17 +333,27 @@ def _by_dataset(fileset: Fileset, books: _Books) -> dict[str, DatasetResult]:
 
 
 def _sums(
-    fileset: Fileset, files: Sequence[PlannedFile], skipped: Sequence[Skipped]
+    fileset: Fileset,
+    files: Sequence[PlannedFile],
+    skipped: Sequence[Skipped],
+    shares: Mapping[str, float],
 ) -> dict[str, GeneratedSums | None]:
-    """Sums over the generated events of the files that count."""
+    """Sums over the generated events of the files that count, as far as they were planned."""
     lost = {skip.path for skip in skipped}
     incomplete = {skip.dataset for skip in skipped}
     sums: dict[str, GeneratedSums | None] = {}
     for dataset in fileset:
-        parts = [f.summary.sums for f in files if f.dataset == dataset and f.summary.path not in lost]
+        mine = [f for f in files if f.dataset == dataset and f.summary.path not in lost]
+        parts = [_of_share(f, shares.get(dataset, 1.0)) for f in mine]
         known = [part for part in parts if part is not None]
         complete = bool(parts) and len(known) == len(parts)
         # A total of the whole dataset says nothing about a part of it.
         complete &= not (any(part.is_total for part in known) and dataset in incomplete)
         sums[dataset] = reduce(add, known, GeneratedSums()) if complete else None
     return sums
+
+
+def _of_share(file: PlannedFile, share: float) -> GeneratedSums | None:
+    """The sums of a file as far as it was planned; those of a whole dataset by the share of that."""
+    sums = file.summary.sums
+    return sums if sums is None else sums.times(share if sums.is_total else file.share)

@@ -23,6 +23,7 @@ from znought.facility.ntuples.books import (
     substitutes_of,
 )
 from znought.facility.ntuples.fileset import Fileset, file_states, read_fileset
+from znought.facility.ntuples.partial import first_files
 from znought.facility.ntuples.repeats import refuse_repeats
 from znought.facility.ntuples.runner import RunResult, process_fileset
 from znought.facility.workspace import Workspace, atomic_path, write_json
@@ -52,7 +53,9 @@ def inputs(context: Context[Card]) -> object:
     }
     states = {path: state for path, state in file_states(fileset).items() if _below(root, path) == path}
     metadata = {name: entry["metadata"] for name, entry in fileset.items()}
-    return {"files": files, "metadata": metadata, "states": states, "weights": _digests(context.card)}
+    found = {"files": files, "metadata": metadata, "states": states, "weights": _digests(context.card)}
+    most = context.options.max_chunks
+    return found if most is None else found | {"max_chunks": most}
 
 
 def process(context: Context[Card]) -> Iterable[Path]:
@@ -74,6 +77,7 @@ def process(context: Context[Card]) -> Iterable[Path]:
             chunk_size=card.processing.chunk_size,
             max_rounds=card.processing.max_rounds,
             allow_skip=card.processing.allow_skip,
+            max_chunks=context.options.max_chunks,
             progress=lambda done, total: advance(done, total, ""),
         )
     ledger = account(card, fileset, found)
@@ -132,7 +136,7 @@ def _below(root: Path, path: str) -> str:
 
 
 def _fileset(context: Context[Card]) -> Fileset:
-    return read_fileset(context.fileset_path, context.card)
+    return first_files(read_fileset(context.fileset_path, context.card), context.options.max_files)
 
 
 def _digests(card: Card) -> dict[str, str]:

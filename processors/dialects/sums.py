@@ -47,6 +47,14 @@ class GeneratedSums:
             self.n_events + other.n_events, self.sumw + other.sumw, self.sumw2 + other.sumw2, attempted
         )
 
+    def times(self, share: float) -> "GeneratedSums":
+        """The sums of a share of the events, by the mean of all of them."""
+        if share == 1.0:
+            return self
+        attempted = None if self.n_attempted is None else round(self.n_attempted * share)
+        sumw, sumw2 = (ExactSum.of(float(total) * share) for total in (self.sumw, self.sumw2))
+        return GeneratedSums(round(self.n_events * share), sumw, sumw2, attempted, self.is_total)
+
     def _same_total(self, other: "GeneratedSums") -> "GeneratedSums":
         """The total that both files repeat; nothing at all is the identity."""
         nothing = GeneratedSums()
