@@ -9,6 +9,7 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
+from matplotlib.patheffects import withStroke
 
 from znought.errors import DataError
 from znought.plots.labels import colours, process_label
@@ -135,7 +136,8 @@ def normalisations(
                 [value], [row], xerr=bars, fmt="o", color=palette[name], markersize=11, linewidth=3, capsize=6
             )
             text = f"{value:.2f}  [{low:.2f}, {high:.2f}]".replace("-", "−")
-            axes.text(value, row + 0.17, text, ha="center", va="bottom", fontsize=16)
+            written = axes.text(value, row + 0.17, text, ha="center", va="bottom", fontsize=16)
+            written.set_path_effects([withStroke(linewidth=5, foreground="white")])
         axes.set_yticks(rows, [process_label(name) for name in factors])
         axes.tick_params(axis="y", which="both", length=0)
         axes.set_ylim(-0.6, len(factors) - 0.2)

@@ -25,6 +25,9 @@ __all__ = ["RegionBins", "likelihood_scans", "region_summary", "toy_distribution
 
 Vector = npt.NDArray[np.float64]
 _DARK = "#3c3c3c"
+_MARGINS = 2.0
+_LETTER = 0.15
+"""Inches: beside the frame, and of a letter of the regions' names."""
 
 
 @dataclass(frozen=True)
@@ -86,9 +89,12 @@ def region_summary(
         draw_band(upper, edges, expected - error, expected + error, "Uncertainty")
         top = max(float((expected + error).max()), _draw_counts(upper, lower, counts, total, data_name))
         _draw_ratio_band(lower, edges, expected, error)
+        lower.set_ylabel(
+            "Data / fit" if stage == "After the fit" else "Data / exp.", loc="center", fontsize=20
+        )
         _mark_regions(upper, lower, regions)
         smallest = min([*expected[expected > 0], top]) if top > 0 else 1.0
-        headroom(upper, max(top, smallest), bottom=0.1 * float(smallest), log=True, share=0.45)
+        headroom(upper, max(top, smallest), bottom=0.1 * float(smallest), log=True, share=0.3)
         upper.set_ylabel("Events / bin")
         upper.legend(loc="upper right", ncols=4, fontsize=15)
         mplhep.add_text(f"{stage}\n{note}" if note else stage, loc="upper left", ax=upper, fontsize=16)
@@ -139,7 +145,6 @@ def _draw_ratio_band(lower: Axes, edges: Vector, expected: Vector, error: Vector
     lower.axhline(1.0, color=_DARK, linewidth=1.0)
     lower.set_ylim(0.45, 1.55)
     lower.set_xlim(edges[0], edges[-1])
-    lower.set_ylabel("Data / fit", loc="center", fontsize=20)
 
 
 def _mark_regions(upper: Axes, lower: Axes, regions: Sequence[RegionBins]) -> None:
@@ -149,8 +154,14 @@ def _mark_regions(upper: Axes, lower: Axes, regions: Sequence[RegionBins]) -> No
     for end in ends[:-1]:
         for axes, height in ((upper, 0.75), (lower, 1.0)):
             axes.axvline(float(end), ymax=height, color=_DARK, linewidth=1.2, linestyle="dashed")
-    rotation = 0 if max(len(region.name) for region in regions) < 14 else 20
-    lower.set_xticks((starts + ends) / 2, [region.name for region in regions], fontsize=17, rotation=rotation)
+    room = (float(upper.figure.get_figwidth()) - _MARGINS) / float(ends[-1])  # type: ignore[union-attr]  # drawn on a figure
+    fits = all(_LETTER * len(region.name) < room * region.n_bins for region in regions)
+    names = [region.name for region in regions]
+    lower.set_xticks((starts + ends) / 2, names, fontsize=17)
+    if not fits:
+        lower.tick_params(axis="x", labelrotation=25)
+        for text in lower.get_xticklabels():
+            text.set(ha="right", rotation_mode="anchor")
     lower.tick_params(axis="x", which="both", length=0)
     upper.tick_params(axis="x", which="both", length=0)
     upper.set_xlabel("")

@@ -10,9 +10,12 @@ from znought.stats.inference import DataKind, FitResult, Impact, fit_workspace, 
 from znought.stats.limits import Limit, cls_limit
 from znought.stats.prediction import RegionPrediction, fitted_parameters, predicted, prior_parameters
 from znought.stats.pseudo_experiments import ToyPValue, goodness_by_toys
-from znought.stats.spec import Spec, asimov_channels
+from znought.stats.spec import Spec, asimov_channels, poi_name
 
 __all__ = ["FitReport", "full_fit"]
+
+_BEYOND_DOUBT = 5.0
+"""Standard deviations from which on a signal is measured and not limited."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +26,7 @@ class FitReport:
     impacts: tuple[Impact, ...]
     groups: tuple[GroupImpact, ...]
     limit: Limit | None
-    """None where CLs never falls far enough, as ``remarks`` then say."""
+    """None for a signal beyond doubt, and where CLs never falls far enough, as ``remarks`` then say."""
     before: tuple[RegionPrediction, ...]
     after: tuple[RegionPrediction, ...]
     scan: LikelihoodScan
@@ -56,6 +59,7 @@ def full_fit(
     *,
     data: DataKind = "expected",
     groups: Mapping[str, Collection[str]] | None = None,
+    ranked: bool = True,
     n_toys: int = 0,
     seed: int = 1,
 ) -> FitReport:
@@ -66,6 +70,7 @@ def full_fit(
         data: Asimov data at mu = 1 (the limit without signal), or what the workspace holds as observations.
         groups: parameters whose common impact is wanted, by name; by default MC statistics, free
             normalisations and systematics.
+        ranked: with impacts, for which every systematic is fitted four times more.
         n_toys: pseudo-experiments for the goodness of fit of observed data; 0 for none.
         seed: of the pseudo-experiments.
 
@@ -77,17 +82,17 @@ def full_fit(
     asimov = asimov_channels(spec)
     # Asimov data in some regions would flatter the fit of the others.
     judged = data == "observed" and not asimov
-    limit, remarks = _limit(spec, data)
+    limit, remarks = _limit(spec, data, result)
     if data == "observed" and asimov:
         remarks.append(f"Data are Asimov in {', '.join(asimov)}: no goodness of fit is quoted.")
     return FitReport(
         result,
-        ranking(spec, data=data),
-        grouped_impacts(spec, groups, data=data),
+        ranking(spec, data=data) if ranked else (),
+        grouped_impacts(spec, groups, data=data) if ranked else (),
         limit,
         predicted(spec, prior_parameters(spec)),
         predicted(spec, fitted_parameters(spec, data=data)),
-        likelihood_scan(spec, data=data),
+        likelihood_scan(spec, poi_name(spec), data=data),
         goodness_of_fit(spec, data=data) if judged else None,
         goodness_by_toys(spec, n_toys, data=data, seed=seed) if judged and n_toys else None,
         asimov,
@@ -95,8 +100,12 @@ def full_fit(
     )
 
 
-def _limit(spec: Spec, data: DataKind) -> tuple[Limit | None, list[str]]:
+def _limit(spec: Spec, data: DataKind, result: FitResult) -> tuple[Limit | None, list[str]]:
+    error = (result.mu_high - result.mu_low) / 2
+    # A significance does not exist where a bin has no background; mu is measured all the same.
+    if (result.mu / error if result.z0 is None else result.z0) > _BEYOND_DOUBT:
+        return None, []
     try:
         return cls_limit(spec, data=data), []
-    except DataError as error:
-        return None, [f"No upper limit: {error}"]
+    except DataError as reason:
+        return None, [f"No upper limit: {reason}"]

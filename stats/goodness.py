@@ -11,7 +11,7 @@ from scipy.stats import chi2
 
 from znought.errors import DataError, unknown_name
 from znought.stats.inference import DataKind, loaded_model
-from znought.stats.minimum import Minimum, fit_at
+from znought.stats.minimum import Minimum, fit_at, lower_bounds, sensitivity
 from znought.stats.spec import Spec
 
 __all__ = [
@@ -153,13 +153,15 @@ def likelihood_scan(
 
 
 def _points(model: pyhf.Model, best: Minimum, index: int, n_points: int) -> Floats:
-    centre, reach = float(best.values[index]), _REACH * float(best.errors[index])
-    if not reach > 0:
-        raise DataError(f"{model.config.par_names[index]} is held; there is nothing to scan.")
-    low = centre - reach
-    if index != model.config.poi_index:
-        low = max(low, model.config.suggested_bounds()[index][0])
-    return np.linspace(low, centre + reach, n_points)
+    name, centre = model.config.par_names[index], float(best.values[index])
+    # At its bound a parameter has no symmetric error.
+    step = float(best.errors[index])
+    if name in best.at_bound:
+        step = float(sensitivity(model, best.values)[index])
+    if not step > 0:
+        raise DataError(f"{name} is held; there is nothing to scan.")
+    low = max(centre - _REACH * step, float(lower_bounds(model)[index]))
+    return np.linspace(low, centre + _REACH * step, n_points)
 
 
 def _n_free(model: pyhf.Model, fixed: Mapping[int, float]) -> int:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from znought.facility.cards.standard import StandardCard
 from znought.facility.events.sample import ScoredSample
+from znought.facility.figures.fitted import fit_pictures
 from znought.facility.figures.inputs import distribution_pictures, region_pictures, validation_pictures
 from znought.facility.figures.network import Explained
 from znought.facility.figures.picture import Picture
@@ -17,10 +18,10 @@ from znought.facility.figures.writing import CardFigures
 from znought.facility.regions.books import RegionBook
 from znought.facility.regions.comparison import input_correlations
 from znought.facility.regions.validation import Validation
-from znought.facility.results.standard import FitSummary, Results
+from znought.facility.results.standard import Results
 from znought.models.artefacts import Manifest
 from znought.models.evaluation import confusion_matrix, roc_curve
-from znought.plots import binning, cutflow, fit, inputs, training
+from znought.plots import binning, cutflow, inputs, training
 
 __all__ = ["Album"]
 
@@ -59,7 +60,8 @@ class Album(CardFigures[StandardCard]):
         """Every figure, in the order of the report."""
         if self.results.z0:
             yield from self._significance()
-        yield from self._likelihood()
+        if self.results.fit is not None:
+            yield from fit_pictures(self.results.fit, label=self.label, signal=self.results.signal)
         yield from self._cutflow()
         if self.manifest is not None and self.explained is not None:
             yield from self._network(self.manifest)
@@ -91,11 +93,6 @@ class Album(CardFigures[StandardCard]):
         for name, title in self.results.selections.items():
             if len(self.results.edges[name]) > 2:
                 yield Picture(f"binning_{name}", title, "Significance", self._binning(name))
-
-    def _likelihood(self) -> Iterator[Picture]:
-        if self.results.fit is not None and self.results.fit.impacts:
-            figure = fit.ranking(_impacts(self.results.fit), label=self.label)
-            yield Picture("ranking", "Nuisance parameters by impact", "Significance", figure)
 
     def _binning(self, name: str) -> Figure:
         found, cuts = self.results.z0[name], self.card.cut_based
@@ -254,14 +251,6 @@ OVERLAYS = {
     "published": "The published way, for comparison only: training events are scored by the network that did "
     "not see them, test events by the mean of all, which is another discriminant.",
 }
-
-
-def _impacts(found: FitSummary) -> list[fit.NuisanceImpact]:
-    entries = []
-    for name, impact in found.impacts.items():
-        _, error, pull = found.pulls[name]
-        entries.append(fit.NuisanceImpact(name, pull or 0.0, (error, error), impact))
-    return entries
 
 
 def _density(values: NDArray[np.float32], weight: Floats) -> training.Density:

@@ -12,23 +12,18 @@ from znought.facility.results.records import Record
 from znought.facility.workspace import Workspace, write_json
 from znought.plots.report import ReportTable
 from znought.stats.exchange import write_workspace
+from znought.stats.fit_report import FitReport, full_fit
 from znought.stats.formats.card_writer import write_card
 from znought.stats.formats.likelihood import Likelihood
 from znought.stats.formats.pyhf_json import to_spec
 from znought.stats.formats.reading import read_likelihood
-from znought.stats.goodness import goodness_of_fit
 from znought.stats.hs3 import write_hs3
-from znought.stats.impacts import GroupImpact, grouped_impacts
-from znought.stats.inference import DataKind, FitResult, fit_workspace, ranking
-from znought.stats.limits import Limit, cls_limit
-from znought.stats.prediction import fitted_parameters, predicted, prior_parameters
-from znought.stats.spec import Spec, asimov_channels
+from znought.stats.inference import DataKind
+from znought.stats.spec import Spec, asimov_channels, entries
 
 __all__ = ["FileFit", "LikelihoodResults", "fit_file", "likelihood_tables"]
 
 _SHOWN = 15
-# Standard deviations from which on a signal counts as seen.
-_OBSERVATION = 5.0
 
 
 class LikelihoodResults(Record):
@@ -105,17 +100,21 @@ def fit_file(path: Path, workspace: Workspace, reporter: Reporter, options: File
     if options.unblind and asimov:
         raise DataError(f"{path} holds no recorded data for {', '.join(asimov)}; fit it without --unblind.")
     remarks = [*likelihood.remarks, *_export(workspace.fit, likelihood, spec)]
-    results = _fitted(path, likelihood, spec, reporter, options)
+    with reporter.bar("fitting") as advance:
+        advance(0, 1, likelihood.poi)
+        kind: DataKind = "observed" if options.unblind else "expected"
+        report = full_fit(spec, data=kind, groups=_groups(likelihood, spec), ranked=options.impacts)
+        advance(1, 1, "")
+    results = _fitted(path, likelihood, report)
     results = results.model_copy(update={"remarks": (*remarks, *results.remarks)})
-    _write_yields(workspace.fit / "yields.json", spec, results.data)
+    yields = {"before": report.before, "after": report.after}
+    write_json(
+        workspace.fit / "yields.json",
+        {stage: [region.to_dict() for region in regions] for stage, regions in yields.items()},
+    )
+    write_json(workspace.fit / "report.json", report.to_dict())
     write_json(workspace.results, results.model_dump(mode="json"))
     return results
-
-
-def _write_yields(path: Path, spec: Spec, kind: DataKind) -> None:
-    stages = {"before": prior_parameters(spec), "after": fitted_parameters(spec, data=kind)}
-    yields = {name: [r.to_dict() for r in predicted(spec, found)] for name, found in stages.items()}
-    write_json(path, yields)
 
 
 def _export(folder: Path, likelihood: Likelihood, spec: Spec) -> Iterator[str]:
@@ -135,59 +134,36 @@ def _export(folder: Path, likelihood: Likelihood, spec: Spec) -> Iterator[str]:
         yield f"No text card: {error}"
 
 
-def _fitted(
-    path: Path, likelihood: Likelihood, spec: Spec, reporter: Reporter, options: FileFit
-) -> LikelihoodResults:
-    kind: DataKind = "observed" if options.unblind else "expected"
-    with reporter.bar("fitting") as advance:
-        advance(0, 3, likelihood.poi)
-        found = fit_workspace(spec, data=kind)
-        advance(1, 3, "impacts")
-        impacts = ranking(spec, data=kind) if options.impacts else ()
-        groups = _groups(likelihood, spec, kind, found) if options.impacts else ()
-        advance(2, 3, "limit")
-        limit, remarks = _limit(spec, kind, found)
-        advance(3, 3, "")
+def _fitted(path: Path, likelihood: Likelihood, report: FitReport) -> LikelihoodResults:
+    found, limit, goodness = report.result, report.limit, report.goodness
     return LikelihoodResults(
         source=path.name,
         title=likelihood.title,
-        data=kind,
+        data=found.data,
         poi=likelihood.poi,
         value=found.mu,
         interval=(found.mu_low, found.mu_high),
         z0=found.z0,
         limit_expected=None if limit is None else limit.expected,
-        limit_observed=None if limit is None or kind == "expected" else limit.observed,
-        impacts={impact.name: (impact.down, impact.up) for impact in impacts},
-        groups={group.group: (group.down, group.up) for group in groups},
+        limit_observed=None if limit is None or found.data == "expected" else limit.observed,
+        impacts={impact.name: (impact.down, impact.up) for impact in report.impacts},
+        groups={group.group: (group.down, group.up) for group in report.groups},
         pulls={p.name: (p.value, p.error, p.pull) for p in found.parameters},
-        goodness=_goodness(spec, kind),
-        remarks=(*found.warnings, *remarks),
+        goodness=None if goodness is None else (goodness.value, goodness.n_dof, goodness.p_value),
+        remarks=(*found.warnings, *report.remarks),
     )
 
 
-def _groups(likelihood: Likelihood, spec: Spec, kind: DataKind, found: FitResult) -> tuple[GroupImpact, ...]:
-    """Impacts of the card's groups, as far as their members act on anything; else of the usual ones."""
-    known = {parameter.name for parameter in found.parameters}
+def _groups(likelihood: Likelihood, spec: Spec) -> dict[str, list[str]] | None:
+    """The card's groups, as far as their members act on anything; else the usual ones."""
+    known = {
+        modifier["name"]
+        for channel in entries(spec, "channels")
+        for sample in channel["samples"]
+        for modifier in sample["modifiers"]
+    }
     members = {name: [m for m in named if m in known] for name, named in likelihood.groups.items()}
-    return grouped_impacts(spec, {name: named for name, named in members.items() if named} or None, data=kind)
-
-
-def _goodness(spec: Spec, kind: DataKind) -> tuple[float, int, float] | None:
-    if kind == "expected":
-        return None
-    found = goodness_of_fit(spec, data=kind)
-    return found.value, found.n_dof, found.p_value
-
-
-def _limit(spec: Spec, kind: DataKind, found: FitResult) -> tuple[Limit | None, tuple[str, ...]]:
-    """The limit, or why there is none: a signal beyond doubt is measured, not limited."""
-    if found.z0 is not None and found.z0 > _OBSERVATION:
-        return None, ()
-    try:
-        return cls_limit(spec, data=kind), ()
-    except DataError as error:
-        return None, (f"No limit: {error}",)
+    return {name: named for name, named in members.items() if named} or None
 
 
 def likelihood_tables(results: LikelihoodResults) -> tuple[ReportTable, ...]:

@@ -4,12 +4,12 @@ from pathlib import Path
 
 from pydantic import Field
 
+from znought.facility.results.fitted import FitSummary
 from znought.facility.results.records import Estimate, OneDiscriminantResult, Record
 from znought.facility.workspace import read_json, write_json
 
 __all__ = [
     "ClassEvents",
-    "FitSummary",
     "Results",
     "SignificanceResult",
     "Yield",
@@ -65,32 +65,6 @@ class ClassEvents(Record):
     effective: float
     weighted: float
     negative_fraction: float
-
-
-class FitSummary(Record):
-    """The profile-likelihood fit of signal bins and control regions, expected (Asimov, μ = 1) or observed.
-
-    Attributes:
-        data: "expected" or "observed".
-        z0: discovery significance; None where a bin expects no background.
-        mu, mu_interval: signal strength and its 68 % interval.
-        mu_limit: expected 95 % CLs upper limit without signal, at −2 … +2 standard deviations; None where CLs
-            does not fall to 5 %.
-        mu_limit_observed: the observed one, where data are unblinded.
-        warnings: what ended at a bound, and what else a reader must know.
-        impacts: nuisance parameter → shift of μ for its down and up side, the largest first.
-        pulls: parameter → fitted value, error and pull (None for a free one).
-    """
-
-    data: str
-    z0: float | None
-    mu: float
-    mu_interval: tuple[float, float]
-    mu_limit: tuple[float, float, float, float, float] | None
-    mu_limit_observed: float | None = None
-    warnings: tuple[str, ...] = ()
-    impacts: dict[str, tuple[float, float]]
-    pulls: dict[str, tuple[float, float, float | None]]
 
 
 class Results(Record):

@@ -1,7 +1,9 @@
 """The closing tables in the terminal: what was found, and how far it may be believed."""
 
+from znought.facility.results.fit_tables import fit_tables
+from znought.facility.results.fitted import FitSummary
 from znought.facility.results.records import Estimate
-from znought.facility.results.standard import FitSummary, Results
+from znought.facility.results.standard import Results
 from znought.plots.report import ReportTable
 
 __all__ = ["report_tables"]
@@ -12,7 +14,8 @@ def report_tables(results: Results) -> tuple[ReportTable, ...]:
     found = [_significances(results)] if results.z0 else [_regions(results)]
     if results.fit is not None and not results.z0:
         found.insert(0, _measurement(results, results.fit))
-    return (*found, *([_areas(results)] if results.auc else []), _events(results))
+    fitted = fit_tables(results.fit, results.label) if results.fit is not None else ()
+    return (*found, *fitted, *([_areas(results)] if results.auc else []), _events(results))
 
 
 def _measurement(results: Results, found: FitSummary) -> ReportTable:

@@ -10,21 +10,22 @@ from znought.facility.context import Context
 from znought.facility.fitting.placement import Bins, likelihood_bins
 from znought.facility.fitting.templates import fit_settings, templates
 from znought.facility.ntuples.account import data_lumi_ifb
-from znought.facility.results.standard import FitSummary, Results, write_results
+from znought.facility.results.fitted import FitSummary, fit_summary
+from znought.facility.results.standard import Results, write_results
 from znought.facility.stages.summarise import common_results, input_remarks
 from znought.facility.workspace import read_json, write_json
 from znought.stats.exchange import replace_file, write_root, write_uhi, write_workspace
+from znought.stats.fit_report import full_fit
 from znought.stats.formats.card_writer import write_datacard
 from znought.stats.hs3 import write_hs3
-from znought.stats.inference import DataKind, fit_workspace, ranking
-from znought.stats.limits import Limit, cls_limit
+from znought.stats.inference import DataKind
 from znought.stats.tables import latex_yields, write_hepdata
 from znought.stats.templates import RegionTemplates
 from znought.stats.workspace import Spec, prepared_workspace
 
 __all__ = ["fit", "inputs"]
 
-LIKELIHOOD_FILES = ("workspace.json", "hs3.json", "datacard.txt", "datacard_shapes.root")
+LIKELIHOOD_FILES = ("workspace.json", "hs3.json", "datacard.txt", "datacard_shapes.root", "report.json")
 
 
 def inputs(context: Context[StandardCard]) -> object:
@@ -76,8 +77,9 @@ def _likelihood(
             # What an earlier run wrote says nothing about these templates.
             (folder / name).unlink(missing_ok=True)
     else:
+        (folder / "report.json").unlink(missing_ok=True)
         _write_likelihood(folder, prepared.spec)
-        summary, notes = _fitted(context, prepared.spec)
+        summary, notes = _fitted(context, prepared.spec, regions)
         notes += [*treated.remarks, *prepared.remarks, *(pruned.text for pruned in prepared.pruned)]
     _write_tables(folder, card, regions)
     write_json(folder / "systematics.json", [record.to_dict() for record in treated.records])
@@ -99,41 +101,22 @@ def _write_tables(folder: Path, card: StandardCard, regions: Sequence[RegionTemp
     write_hepdata(folder / "hepdata", tables, discriminant=_discriminant(card))
 
 
-def _fitted(context: Context[StandardCard], spec: Spec) -> tuple[FitSummary | None, list[str]]:
+def _fitted(
+    context: Context[StandardCard], spec: Spec, regions: tuple[RegionTemplates, ...]
+) -> tuple[FitSummary | None, list[str]]:
     """The fit, or the reason why these templates allow none: few simulated events make poor likelihoods."""
     kind: DataKind = "observed" if context.options.unblind else "expected"
     with context.reporter.bar("fitting") as advance:
-        advance(0, 3, "signal strength")
+        advance(0, 1, "signal strength, impacts, limit")
         try:
-            fitted = fit_workspace(spec, data=kind)
-            advance(1, 3, "impacts")
-            impacts = ranking(spec, data=kind)
-            advance(2, 3, "limit")
+            report = full_fit(spec, data=kind)
         except DataError as error:
             return None, [f"No profile-likelihood fit with control regions: {error}"]
-        limit, remarks = _limit(spec, kind)
-        advance(3, 3, "")
-    summary = FitSummary(
-        data=kind,
-        z0=fitted.z0,
-        mu=fitted.mu,
-        mu_interval=(fitted.mu_low, fitted.mu_high),
-        mu_limit=None if limit is None else limit.expected,
-        mu_limit_observed=limit.observed if limit is not None and kind == "observed" else None,
-        warnings=fitted.warnings,
-        impacts={impact.name: (impact.down, impact.up) for impact in impacts},
-        pulls={p.name: (p.value, p.error, p.pull) for p in fitted.parameters},
-    )
+        advance(1, 1, "")
+    write_json(context.workspace.fit / "report.json", report.to_dict())
+    summary = fit_summary(report, regions)
     lumi = data_lumi_ifb(context.workspace) if kind == "observed" else context.card.lumi_ifb
-    return summary, [_sentence(context.card, summary, lumi_ifb=lumi), *remarks]
-
-
-def _limit(spec: Spec, kind: DataKind) -> tuple[Limit | None, list[str]]:
-    """The limit, or why there is none; signal strength and significance stand without it."""
-    try:
-        return cls_limit(spec, data=kind), []
-    except DataError as error:
-        return None, [f"No upper limit: {error}"]
+    return summary, [_sentence(context.card, summary, lumi_ifb=lumi), *report.remarks]
 
 
 def _sentence(card: StandardCard, summary: FitSummary, *, lumi_ifb: float | None) -> str:

@@ -20,7 +20,7 @@ from znought.models import artefacts
 __all__ = ["plot"]
 
 # Figures of an analysis with data, for the length of the bar; their exact number is known at the end.
-ABOUT = 41
+ABOUT = 45
 
 
 def plot(context: Context[StandardCard]) -> Iterable[Path]:

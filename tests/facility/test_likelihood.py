@@ -19,6 +19,7 @@ from znought.facility.learning.scoring import scored_files
 from znought.facility.stages import fit as stage
 from znought.facility.stages.process import process
 from znought.facility.stages.score import score_tasks
+from znought.stats import fit_report
 from znought.stats.templates import RegionTemplates
 from znought.stats.treatment import TreatedTemplates
 from znought.stats.workspace import build_workspace
@@ -139,7 +140,7 @@ def test_a_limit_that_fails_leaves_signal_strength_and_significance(
     def fails(*_: object, **__: object) -> None:
         raise DataError("no 95 % CLs limit on mu below 7.")
 
-    monkeypatch.setattr(stage, "cls_limit", fails)
+    monkeypatch.setattr(fit_report, "cls_limit", fails)
     summary, notes, _ = stage._likelihood(scored, BINS)
     assert summary is not None
     assert summary.mu == pytest.approx(1.0, abs=0.01)

@@ -55,6 +55,7 @@ def test_a_card_is_fitted_from_the_command_line(card: Path, tmp_path: Path) -> N
         "hs3.json",
         "datacard.txt",
         "yields.json",
+        "report.json",
     }
     assert "1.5" in shown.output
     # One bin and a free signal: the fit is perfect.

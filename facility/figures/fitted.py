@@ -1,0 +1,92 @@
+"""Figures of the fit, from its record alone: regions before and after, parameters, impacts and the scan."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from znought.facility.figures.picture import Picture
+from znought.facility.results.fitted import Expectation, FitSummary, FittedRegion
+from znought.plots import fit, postfit
+from znought.plots.style import FigureLabel
+
+__all__ = ["fit_pictures"]
+
+SECTION = "Fit"
+
+
+def fit_pictures(found: FitSummary, *, label: FigureLabel, signal: str | None) -> Iterator[Picture]:
+    """Every figure of a fit.
+
+    Args:
+        found: the record.
+        label: what stands above the frames.
+        signal: process on top of the stacks.
+    """
+    yield from _regions(found, label, signal)
+    if found.impacts:
+        figure = fit.ranking(_ranked(found), label=label)
+        caption = (
+            "Pulls with widths after the fit, over one and two widths before it; shift of μ for each "
+            "parameter fixed one width, after and before the fit, off its fitted value."
+        )
+        yield Picture("ranking", "Nuisance parameters by impact", SECTION, figure, caption)
+    if found.scan is not None:
+        scans = {f"{found.data} data": (found.scan.values, found.scan.rise)}
+        figure = postfit.likelihood_scans(scans, label=label)
+        caption = "Every other parameter is fitted at each point."
+        yield Picture("likelihood_scan", "Likelihood against μ", SECTION, figure, caption)
+    factors = _free_factors(found)
+    if len(factors) > 1:
+        figure = fit.normalisations(factors, label=label, note=f"{found.data} data")
+        yield Picture("normalisations", "Free normalisations", SECTION, figure)
+
+
+def _regions(found: FitSummary, label: FigureLabel, signal: str | None) -> Iterator[Picture]:
+    if not found.regions:
+        return
+    blinded = (
+        f" Without data, because their bins are blinded: {', '.join(found.asimov)}." if found.asimov else ""
+    )
+    stages = (
+        ("prefit", "Before the fit", "free normalisations at their predictions"),
+        ("postfit", "After the fit", "errors with all correlations"),
+    )
+    for name, stage, note in stages:
+        bins = [
+            _bins(title, region, region.before if name == "prefit" else region.after)
+            for title, region in found.regions.items()
+        ]
+        remark = note if name == "prefit" else _goodness(found, note)
+        figure = postfit.region_summary(bins, label=label, signal=signal, stage=stage, note=remark)
+        caption = f"All bins of all regions of the fit to {found.data} data.{blinded}"
+        yield Picture(f"regions_{name}", f"Regions {stage.lower()}", SECTION, figure, caption)
+
+
+def _bins(name: str, region: FittedRegion, stage: Expectation) -> postfit.RegionBins:
+    observed = None if region.observed is None else np.asarray(region.observed)
+    return postfit.RegionBins(name, stage.events, stage.total_error, observed)
+
+
+def _goodness(found: FitSummary, note: str) -> str:
+    if found.goodness is None:
+        return note
+    fitted = found.goodness
+    return f"saturated model: {fitted.value:.1f}/{fitted.n_dof}, $p$ = {fitted.p_value:.2g}"
+
+
+def _ranked(found: FitSummary) -> list[fit.NuisanceImpact]:
+    entries = []
+    for name, impact in found.impacts.items():
+        _, error, pull = found.pulls[name]
+        prior = found.prior_impacts.get(name)
+        entries.append(fit.NuisanceImpact(name, pull or 0.0, (error, error), impact, prior))
+    return entries
+
+
+def _free_factors(found: FitSummary) -> dict[str, tuple[float, float, float]]:
+    """μ with its interval, and the factors of free processes with their errors, by process."""
+    factors = {r"$\mu$": (found.mu, *found.mu_interval)}
+    for name, (value, error, pull) in found.pulls.items():
+        if pull is None and name.startswith("norm_"):
+            factors[name.removeprefix("norm_")] = (value, value - error, value + error)
+    return factors

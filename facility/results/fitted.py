@@ -1,0 +1,166 @@
+"""The profile-likelihood fit as `results.json` holds it: signal strength, and all that stands around it."""
+
+from pydantic import Field
+
+from znought.facility.results.records import Record
+from znought.stats.fit_report import FitReport
+from znought.stats.prediction import RegionPrediction
+from znought.stats.templates import RegionTemplates
+
+__all__ = ["Expectation", "FitSummary", "FittedRegion", "Goodness", "Scan", "expectation", "fit_summary"]
+
+
+class Expectation(Record):
+    """Expected events of one region, before or after the fit.
+
+    Attributes:
+        events: process → events per bin.
+        errors: process → their errors, MC statistics included.
+        total, total_error: of all processes; the error holds all correlations.
+        sum_error: of the region's total yield.
+    """
+
+    events: dict[str, tuple[float, ...]]
+    errors: dict[str, tuple[float, ...]]
+    total: tuple[float, ...]
+    total_error: tuple[float, ...]
+    sum_error: float
+
+
+class FittedRegion(Record):
+    """One region before and after the fit.
+
+    Attributes:
+        edges: of the discriminant.
+        before, after: expectations; before, free normalisations have no error.
+        observed: counts; None where data are Asimov.
+    """
+
+    edges: tuple[float, ...]
+    before: Expectation
+    after: Expectation
+    observed: tuple[float, ...] | None = None
+
+
+class Scan(Record):
+    """−2 Δ ln L along one parameter, all others fitted."""
+
+    parameter: str
+    values: tuple[float, ...]
+    rise: tuple[float, ...]
+
+
+class Goodness(Record):
+    """−2 ln of the likelihood ratio to the saturated model.
+
+    Attributes:
+        value, n_dof: with bins less free parameters as degrees of freedom.
+        p_value: of the χ² distribution.
+    """
+
+    value: float
+    n_dof: int
+    p_value: float
+
+
+class FitSummary(Record):
+    """The profile-likelihood fit of signal bins and control regions, expected (Asimov, μ = 1) or observed.
+
+    Attributes:
+        data: "expected" or "observed".
+        z0: discovery significance; None where a bin expects no background.
+        mu, mu_interval: signal strength and its 68 % interval.
+        mu_limit: expected 95 % CLs upper limit without signal, at −2 … +2 standard deviations; None where CLs
+            does not fall to 5 %, or the signal is beyond doubt.
+        mu_limit_observed: the observed one, where data are unblinded.
+        warnings: what ended at a bound, and what else a reader must know.
+        impacts: nuisance parameter → shift of μ for its down and up side, the largest first.
+        prior_impacts: the same with the width that each had before the fit.
+        groups: group of parameters → what it adds to the lower and upper error of μ, in quadrature; groups
+            are correlated, and need not add up.
+        pulls: parameter → fitted value, error and pull (None for a free one).
+        at_bound: parameters pushed against a bound.
+        goodness: None for an expectation, which fits perfectly.
+        scan: of μ.
+        regions: yields before and after.
+        asimov: regions whose data are expectations.
+    """
+
+    data: str
+    z0: float | None
+    mu: float
+    mu_interval: tuple[float, float]
+    mu_limit: tuple[float, float, float, float, float] | None
+    mu_limit_observed: float | None = None
+    warnings: tuple[str, ...] = ()
+    impacts: dict[str, tuple[float, float]]
+    prior_impacts: dict[str, tuple[float, float]] = Field(default_factory=dict)
+    groups: dict[str, tuple[float, float]] = Field(default_factory=dict)
+    pulls: dict[str, tuple[float, float, float | None]]
+    at_bound: tuple[str, ...] = ()
+    goodness: Goodness | None = None
+    scan: Scan | None = None
+    regions: dict[str, FittedRegion] = Field(default_factory=dict)
+    asimov: tuple[str, ...] = ()
+
+
+def fit_summary(report: FitReport, templates: tuple[RegionTemplates, ...]) -> FitSummary:
+    """A fit's report as a record.
+
+    Args:
+        report: of the fit.
+        templates: of its regions, whose order and edges the record takes over.
+    """
+    result, limit, goodness = report.result, report.limit, report.goodness
+    before, after = ({one.region: one for one in part} for part in (report.before, report.after))
+    return FitSummary(
+        data=result.data,
+        z0=result.z0,
+        mu=result.mu,
+        mu_interval=(result.mu_low, result.mu_high),
+        mu_limit=None if limit is None else limit.expected,
+        mu_limit_observed=None if limit is None or result.data == "expected" else limit.observed,
+        warnings=result.warnings,
+        impacts={one.name: (one.down, one.up) for one in report.impacts},
+        prior_impacts={
+            one.name: (one.prior_down, one.prior_up)
+            for one in report.impacts
+            if one.prior_down is not None and one.prior_up is not None
+        },
+        groups={one.group: (one.down, one.up) for one in report.groups},
+        pulls={one.name: (one.value, one.error, one.pull) for one in result.parameters},
+        at_bound=result.at_bound,
+        goodness=None if goodness is None else Goodness.model_validate(goodness.to_dict()),
+        scan=Scan(
+            parameter=report.scan.parameter,
+            values=tuple(report.scan.values.tolist()),
+            rise=tuple(report.scan.rise.tolist()),
+        ),
+        regions={
+            one.name: _region(one, before[one.name], after[one.name])
+            for one in templates
+            if one.name in before
+        },
+        asimov=report.asimov,
+    )
+
+
+def _region(templates: RegionTemplates, before: RegionPrediction, after: RegionPrediction) -> FittedRegion:
+    observed = after.observed
+    return FittedRegion(
+        edges=tuple(templates.nominal.edges.tolist()),
+        before=expectation(before),
+        after=expectation(after),
+        observed=None if observed is None else tuple(observed.tolist()),
+    )
+
+
+def expectation(found: RegionPrediction) -> Expectation:
+    """Expected events of a region as a record."""
+    return Expectation(
+        events=dict(zip(found.processes, map(tuple, found.yields.tolist()), strict=True)),
+        errors=dict(zip(found.processes, map(tuple, found.errors.tolist()), strict=True)),
+        total=tuple(found.total.tolist()),
+        total_error=tuple(found.total_error.tolist()),
+        sum_error=found.sum_error,
+    )
