@@ -12,7 +12,14 @@ from znought.analysis import Analysis
 from znought.errors import CardError, ZnoughtError, unknown_name
 from znought.facility.cards.base import Card
 from znought.facility.cards.finding import Found
-from znought.facility.cards.reading import bound, card_class, explained, named_analysis, read_content
+from znought.facility.cards.reading import (
+    bound,
+    card_class,
+    explained,
+    named_analysis,
+    read_content,
+    truths_as_numbers,
+)
 from znought.facility.ntuples.fileset import Fileset, fileset_of_dataset
 
 if TYPE_CHECKING:
@@ -89,7 +96,7 @@ def _read(content: dict[str, Any], analysis: Analysis, path: Path) -> tuple[Card
         return None, [*(explained(item, kind) for item in error.errors()), *_unknown_names(content, analysis)]
     except CardError as error:
         return None, [str(error)]
-    problems = card.problems(analysis)
+    problems = [*truths_as_numbers(content, card), *card.problems(analysis)]
     return (card, problems) if problems else (bound(card, analysis, path.parent), [])
 
 

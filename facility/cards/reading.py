@@ -7,7 +7,7 @@ mistakes, and knows no physics.
 import dataclasses
 import types
 import typing
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ __all__ = [
     "load_with_analysis",
     "named_analysis",
     "read_content",
+    "truths_as_numbers",
 ]
 
 MOVED: Mapping[str, str] = types.MappingProxyType({"selection.substitutes": "processing.substitutes"})
@@ -129,9 +130,29 @@ def named_analysis(content: Mapping[str, Any], folder: Path) -> Found:
 def _validated(content: Mapping[Any, Any], analysis: Analysis) -> Card:
     kind = card_class(analysis)
     try:
-        return kind.model_validate(content)
+        card = kind.model_validate(content)
     except ValidationError as error:
         raise CardError(explained(error.errors()[0], kind)) from error
+    for problem in truths_as_numbers(content, card):
+        raise CardError(problem)
+    return card
+
+
+def truths_as_numbers(content: Mapping[Any, Any], card: Card) -> list[str]:
+    """Keys whose `true` or `false` would count as 1 or 0, one line each."""
+    return list(_truths(content, card.model_dump(by_alias=True), ()))
+
+
+def _truths(given: Any, read: Any, place: tuple[str, ...]) -> Iterator[str]:
+    if isinstance(given, bool):
+        if isinstance(read, int | float) and not isinstance(read, bool):
+            yield f"{'.'.join(place)}: expected a number. Received: {str(given).lower()}."
+    elif isinstance(given, Mapping) and isinstance(read, Mapping):
+        for key, value in given.items():
+            yield from _truths(value, read.get(key), (*place, str(key)))
+    elif isinstance(given, list) and isinstance(read, Sequence):
+        for i, (value, entry) in enumerate(zip(given, read, strict=False)):
+            yield from _truths(value, entry, (*place, str(i)))
 
 
 def explained(first: Mapping[str, Any], kind: type[Card]) -> str:

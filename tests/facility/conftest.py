@@ -1,10 +1,28 @@
 """Fixtures of the facility's tests."""
 
+import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from tests.facility.small import write_ntuples
+
+
+@pytest.fixture(scope="module")
+def ntuples(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The files of the small card, whole."""
+    folder = tmp_path_factory.mktemp("ntuples")
+    write_ntuples(folder)
+    return folder
+
+
+@pytest.fixture
+def folder(ntuples: Path, tmp_path: Path) -> Path:
+    """A copy of the files, to be spoiled."""
+    shutil.copytree(ntuples, tmp_path / "in")
+    return tmp_path / "in"
 
 
 @pytest.fixture

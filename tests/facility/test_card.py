@@ -97,6 +97,19 @@ def test_yields_before_acceptance(process: str) -> None:
             lambda c: (c.pop("network"), c.pop("cut_based")),
             "signal: VH needs a network, discriminants or cut_based",
         ),
+        (lambda c: c.update(lumi_ifb=True), "lumi_ifb: expected a number. Received: true"),
+        (
+            lambda c: c["datasets"]["ggf"].update(k_factor=True),
+            r"datasets\.ggf\.k_factor: expected a number\. Received: true",
+        ),
+        (
+            lambda c: c["training"].update(max_epochs=True),
+            r"training\.max_epochs: expected a number\. Received: true",
+        ),
+        (
+            lambda c: c["regions"]["signal"].update(m_jj=[True, 100]),
+            r"regions\.signal\.m_jj\.0: expected a number\. Received: true",
+        ),
         (lambda c: c.pop("analysis"), "analysis: this key is missing; name a shipped analysis"),
         (lambda c: c.update(analysis="vh_wv"), "analysis: Unknown analysis 'vh_wv', did you mean 'vh_ww'"),
     ],

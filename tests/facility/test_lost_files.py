@@ -1,7 +1,6 @@
 """What is lost, spoiled or empty is noticed; only what cannot be read is left out."""
 
 import json
-import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -10,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 import uproot
-import yaml
 
-from tests.facility.small import N_EVENTS, context_of, small_card, write_ntuples
+from tests.facility.small import N_EVENTS, context_of
+from tests.facility.spoiled import changed_card, cutflow_sums, processed, truncate
 from tests.processors.fixtures import events, vh_ww_processor, write_nanoaod, write_tree
 from tests.processors.test_identification import nanoaod
 from znought.errors import DataError, LedgerError
@@ -25,53 +24,13 @@ from znought.processors.evaluated import NOMINAL, WHOLE
 from znought.processors.processor import AnalysisProcessor
 from znought.processors.weights import ScaleFactor
 
-Card = dict[str, Any]
-
-
-@pytest.fixture(scope="module")
-def ntuples(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("ntuples")
-    write_ntuples(folder)
-    return folder
-
-
-@pytest.fixture
-def folder(ntuples: Path, tmp_path: Path) -> Path:
-    """A copy of the files, to be spoiled."""
-    shutil.copytree(ntuples, tmp_path / "in")
-    return tmp_path / "in"
-
-
-def _card(folder: Path, change: Callable[[Card], object] = lambda card: None, **sections: Any) -> Path:
-    path = small_card(folder, **sections)
-    card = yaml.safe_load(path.read_text())
-    change(card)
-    path.write_text(yaml.safe_dump(card, sort_keys=False))
-    return path
-
-
-def _processed(path: Path) -> Path:
-    output = path.parent / "out"
-    process(context_of(path, output))
-    return output
-
-
-def _flow(output: Path, process_name: str) -> list[float]:
-    flow = json.loads((output / "cutflow.json").read_text())["processes"][process_name]["sumw"]
-    return [float(value) for value in flow]
-
-
-def _truncate(path: Path) -> None:
-    os.truncate(path, path.stat().st_size // 2)
-
-
 # --- column files -------------------------------------------------------------------------------------
 
 
 @pytest.fixture
 def columns(folder: Path) -> Path:
     """Output directory of a finished stage `process`."""
-    path = _card(folder)
+    path = changed_card(folder)
     context = context_of(path, folder / "out")
     manifest = Manifest(context.workspace.manifest)
     manifest.record("process", "mark", process(context), seconds=1.0, section={})
@@ -87,7 +46,7 @@ def _a_file(columns: Path) -> Path:
     ("damage", "message"),
     [
         (lambda file: file.unlink(), "is gone: run the stage"),
-        (_truncate, r"has [\d,]+ bytes, [\d,]+ were written"),
+        (truncate, r"has [\d,]+ bytes, [\d,]+ were written"),
         (lambda file: file.write_bytes(b"no parquet" * 100), r"has 1,000 bytes, [\d,]+ were written"),
         (lambda file: file.write_bytes(bytes(file.stat().st_size)), "truncated, damaged or no parquet file"),
         (lambda file: shutil.copy(file, file.with_name("copy.parquet")), r"copy\.parquet was not written by"),
@@ -105,7 +64,7 @@ def test_a_lost_column_file_is_noticed_where_columns_are_read(
     assert len(read_events(columns, ["ttbar"], ["m_ll"])) > 0
 
 
-@pytest.mark.parametrize("spoil", [_truncate, lambda file: file.write_bytes(b"not parquet")])
+@pytest.mark.parametrize("spoil", [truncate, lambda file: file.write_bytes(b"not parquet")])
 def test_a_spoiled_parquet_file_is_one_line_without_a_manifest_too(
     columns: Path, spoil: Callable[[Path], object]
 ) -> None:
@@ -225,9 +184,9 @@ def test_a_dataset_without_events_is_rows_of_zeros(folder: Path) -> None:
     write_nanoaod(
         folder / "c.root", none, runs={"genEventCount": 10, "genEventSumw": 10.0, "genEventSumw2": 10.0}
     )
-    output = _processed(_card(folder))
-    assert _flow(output, "top") == [0.0] * 9
-    assert _flow(output, "VH")[0] > 0.0
+    output = processed(changed_card(folder))
+    assert cutflow_sums(output, "top") == [0.0] * 9
+    assert cutflow_sums(output, "VH")[0] > 0.0
 
 
 def test_no_events_at_all_is_one_line(folder: Path) -> None:
@@ -239,11 +198,11 @@ def test_no_events_at_all_is_one_line(folder: Path) -> None:
             runs={"genEventCount": 10 + ord(name), "genEventSumw": 10.0, "genEventSumw2": 11.0},
         )
     with pytest.raises(DataError, match=r"No event passes the selection|No dataset holds an event"):
-        _processed(_card(folder))
+        processed(changed_card(folder))
 
 
 def test_a_file_of_runs_alone_counts_in_the_sum(folder: Path) -> None:
-    alone = _flow(_processed(_card(folder)), "VH")
+    alone = cutflow_sums(processed(changed_card(folder)), "VH")
     none = {name: values[:0] for name, values in events(5, seed=1).items()}
     runs = {
         "genEventCount": 6000,
@@ -252,7 +211,7 @@ def test_a_file_of_runs_alone_counts_in_the_sum(folder: Path) -> None:
         "genFilterAttempted": 24000,
     }
     write_nanoaod(folder / "b.root", none, runs=runs)
-    half = _flow(_processed(_card(folder)), "VH")
+    half = cutflow_sums(processed(changed_card(folder)), "VH")
     assert half[0] == pytest.approx(alone[0] / 2)
 
 
@@ -272,6 +231,6 @@ def test_negative_weights_stay(folder: Path) -> None:
     columns["genWeight"] = np.where(np.arange(N_EVENTS) % 4 == 0, -1.0, 1.0).astype(np.float32)
     runs = {"genEventCount": N_EVENTS, "genEventSumw": N_EVENTS / 2.0, "genEventSumw2": float(N_EVENTS)}
     write_nanoaod(folder / "c.root", columns, runs=runs)
-    flow = json.loads((_processed(_card(folder)) / "cutflow.json").read_text())["processes"]["top"]
+    flow = json.loads((processed(changed_card(folder)) / "cutflow.json").read_text())["processes"]["top"]
     assert flow["sumw"][0] == pytest.approx(10e3)
     assert flow["sumw2"][0] == pytest.approx(N_EVENTS * (10e3 / (N_EVENTS / 2.0)) ** 2)

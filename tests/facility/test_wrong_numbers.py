@@ -1,8 +1,6 @@
 """Planted faults that once gave a wrong number without a word: now the right one or one clear line."""
 
 import json
-import os
-import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -11,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 import uproot
-import yaml
 
-from tests.facility.small import N_EVENTS, context_of, small_card, write_ntuples
+from tests.facility.small import N_EVENTS, context_of
+from tests.facility.spoiled import Card, changed_card, cutflow_sums, processed, truncate
 from tests.processors.fixtures import events, vh_ww_processor, write_nanoaod, write_tree
 from tests.processors.test_identification import nanoaod, written
 from znought.errors import CardError, DataError
@@ -24,46 +22,6 @@ from znought.facility.ntuples.runner import process_fileset
 from znought.facility.progress import Reporter
 from znought.facility.stages.process import process
 
-Card = dict[str, Any]
-
-
-@pytest.fixture(scope="module")
-def ntuples(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("ntuples")
-    write_ntuples(folder)
-    return folder
-
-
-@pytest.fixture
-def folder(ntuples: Path, tmp_path: Path) -> Path:
-    """A copy of the files, to be spoiled."""
-    shutil.copytree(ntuples, tmp_path / "in")
-    return tmp_path / "in"
-
-
-def _card(folder: Path, change: Callable[[Card], object] = lambda card: None, **sections: Any) -> Path:
-    path = small_card(folder, **sections)
-    card = yaml.safe_load(path.read_text())
-    change(card)
-    path.write_text(yaml.safe_dump(card, sort_keys=False))
-    return path
-
-
-def _processed(path: Path) -> Path:
-    output = path.parent / "out"
-    process(context_of(path, output))
-    return output
-
-
-def _flow(output: Path, process_name: str) -> list[float]:
-    flow = json.loads((output / "cutflow.json").read_text())["processes"][process_name]["sumw"]
-    return [float(value) for value in flow]
-
-
-def _truncate(path: Path) -> None:
-    os.truncate(path, path.stat().st_size // 2)
-
-
 SKIP: dict[str, Any] = {"processing": {"allow_skip": True}}
 
 # --- totals that outlive their files ------------------------------------------------------------------
@@ -73,15 +31,15 @@ def test_a_total_of_the_card_does_not_outlive_a_file(folder: Path) -> None:
     def give(card: Card) -> None:
         card["datasets"]["vh"]["generated_sumw"] = 6.0 * N_EVENTS
 
-    _processed(_card(folder, give))
-    _truncate(folder / "b.root")
+    processed(changed_card(folder, give))
+    truncate(folder / "b.root")
     with pytest.raises(
         DataError, match=r"'vh': .*b\.root was left out .*generated_sumw is that of all files"
     ):
-        _processed(_card(folder, give, **SKIP))
+        processed(changed_card(folder, give, **SKIP))
     # Without it, the sum of the file that is left belongs to what is left.
-    output = _processed(_card(folder, **SKIP))
-    assert _flow(output, "VH")[0] == pytest.approx(10.0 * 0.1 * 1e3 / 3.0 / 4.0)
+    output = processed(changed_card(folder, **SKIP))
+    assert cutflow_sums(output, "VH")[0] == pytest.approx(10.0 * 0.1 * 1e3 / 3.0 / 4.0)
 
 
 def test_a_total_that_files_repeat_does_not_outlive_a_file(tmp_path: Path) -> None:
@@ -92,7 +50,7 @@ def test_a_total_that_files_repeat_does_not_outlive_a_file(tmp_path: Path) -> No
         paths.append(str(tmp_path / f"{seed}.root"))
         with uproot.recreate(paths[-1]) as file:
             write_tree(file, "analysis", flat_ntuple(events(30, seed=seed), mev=False))
-    _truncate(Path(paths[1]))
+    truncate(Path(paths[1]))
     with pytest.raises(
         DataError, match=r"2\.root was left out .* the sum that its files repeat is that of all"
     ):
@@ -100,9 +58,9 @@ def test_a_total_that_files_repeat_does_not_outlive_a_file(tmp_path: Path) -> No
 
 
 def test_nothing_left_of_a_dataset_stops(folder: Path) -> None:
-    _truncate(folder / "c.root")
+    truncate(folder / "c.root")
     with pytest.raises(DataError, match=r"'ttbar': every one of its 1 files would be left out: .*c\.root"):
-        _processed(_card(folder, **SKIP))
+        processed(changed_card(folder, **SKIP))
 
 
 def test_every_file_left_out_and_every_stand_in_is_told(folder: Path) -> None:
@@ -115,12 +73,12 @@ def test_every_file_left_out_and_every_stand_in_is_told(folder: Path) -> None:
 
     columns = nanoaod(9, without=("Jet_jetId",))
     path = written(folder / "nano.root", columns)
-    _truncate(folder / "b.root")
+    truncate(folder / "b.root")
 
     def add(card: Card) -> None:
         card["datasets"]["ttbar"] |= {"files": [path], "era": "2018", "generated_sumw": 100.0}
 
-    context = context_of(_card(folder, add, **SKIP), folder / "out")
+    context = context_of(changed_card(folder, add, **SKIP), folder / "out")
     told = _Told()
     process(replace(context, reporter=told))
     text = "\n".join(told.lines)
@@ -148,19 +106,19 @@ def test_an_extension_counts_once(folder: Path) -> None:
     columns = events(N_EVENTS, seed=10, first_event=5 * N_EVENTS)
     columns["genWeight"] = np.ones(N_EVENTS, np.float32)
     write_nanoaod(folder / "x.root", columns)
-    alone = _flow(_processed(_card(folder)), "top")
+    alone = cutflow_sums(processed(changed_card(folder)), "top")
     with pytest.raises(CardError, match=r"datasets\.ttbar_ext: has the process and the cross section of"):
-        _processed(_card(folder, _extended))
-    output = _processed(_card(folder, lambda card: _extended(card, sample="tt")))
-    assert _flow(output, "top")[0] == pytest.approx(alone[0])
+        processed(changed_card(folder, _extended))
+    output = processed(changed_card(folder, lambda card: _extended(card, sample="tt")))
+    assert cutflow_sums(output, "top")[0] == pytest.approx(alone[0])
     scales = json.loads((output / "columns/normalisation.json").read_text())
     assert (
         scales["ttbar"]["scale"] == scales["ttbar_ext"]["scale"] == pytest.approx(10e3 / 4.0 / (6 * N_EVENTS))
     )
     flow = json.loads((output / "cutflow.json").read_text())["processes"]["top"]
     assert flow["before_acceptance"] == pytest.approx(10e3)
-    apart = _processed(_card(folder, lambda card: _extended(card, other_xsec_pb=0.5)))
-    assert _flow(apart, "top")[0] == pytest.approx(1.5 * alone[0])
+    apart = processed(changed_card(folder, lambda card: _extended(card, other_xsec_pb=0.5)))
+    assert cutflow_sums(apart, "top")[0] == pytest.approx(1.5 * alone[0])
 
 
 @pytest.mark.parametrize(
@@ -197,11 +155,11 @@ def test_a_key_without_effect_is_refused(
     tmp_path: Path, change: Callable[[Card], object], message: str
 ) -> None:
     with pytest.raises(CardError, match=message):
-        context_of(_card(tmp_path, lambda card: change(card["datasets"])), tmp_path)
+        context_of(changed_card(tmp_path, lambda card: change(card["datasets"])), tmp_path)
 
 
 def test_a_fileset_of_another_card_is_refused(folder: Path) -> None:
-    card = context_of(_card(folder), folder).card
+    card = context_of(changed_card(folder), folder).card
     path = folder / "fileset.json"
     files = {str(folder / "a.root"): None}
     for metadata in ({"process": "top"}, {"process": "VH", "is_data": True}):
@@ -285,11 +243,12 @@ def test_a_missing_sum_is_told_before_anything_is_processed_with_the_cure(folder
     with pytest.raises(
         DataError, match=r"'ttbar': a file lacks its sum .*c\.root.*give datasets\.ttbar\.generated_sumw"
     ):
-        _processed(_card(folder))
+        processed(changed_card(folder))
     assert not list((folder / "out").rglob("*.parquet"))
     assert any("generated_sumw" in line for line in describe(str(folder / "c.root")))
-    output = _processed(_card(folder, lambda card: card["datasets"]["ttbar"].update(generated_sumw=100.0)))
-    assert _flow(output, "top")[0] == pytest.approx(
+    given = changed_card(folder, lambda card: card["datasets"]["ttbar"].update(generated_sumw=100.0))
+    output = processed(given)
+    assert cutflow_sums(output, "top")[0] == pytest.approx(
         10e3 * float(bare["genWeight"].sum(dtype=np.float64)) / 100.0
     )
 
@@ -318,7 +277,7 @@ def test_recorded_events_that_were_calibrated_anew_are_refused(folder: Path) -> 
     with pytest.raises(
         DataError, match=r"datasets\.data holds \d+ selected events twice, \d+ of them with other"
     ):
-        _processed(_card(folder, add))
+        processed(changed_card(folder, add))
 
     def stream(card: Card) -> None:
         card["datasets"]["more"] = card["datasets"]["data"] | {"files": [str(folder / "again.root")]}
@@ -326,7 +285,7 @@ def test_recorded_events_that_were_calibrated_anew_are_refused(folder: Path) -> 
     with pytest.raises(
         DataError, match=r"datasets\.more holds \d+ selected events that are in datasets\.data too"
     ):
-        _processed(_card(folder, stream))
+        processed(changed_card(folder, stream))
 
 
 def test_jobs_that_number_events_alike_stop_or_are_told_apart_by_file(folder: Path) -> None:
@@ -336,8 +295,8 @@ def test_jobs_that_number_events_alike_stop_or_are_told_apart_by_file(folder: Pa
         runs = {"genEventCount": 3000 + i, "genEventSumw": 6000.0, "genEventSumw2": 12000.0 + i}
         write_nanoaod(folder / f"{name}.root", columns, runs=runs)
     with pytest.raises(DataError, match=r"datasets\.vh holds .*other kinematics, .*declare `identity: file`"):
-        _processed(_card(folder))
-    output = _processed(_card(folder, lambda card: card["datasets"]["vh"].update(identity="file")))
+        processed(changed_card(folder))
+    output = processed(changed_card(folder, lambda card: card["datasets"]["vh"].update(identity="file")))
     table = read_events(output / "columns", ["vh"], [])
     assert np.unique(table.identity).size == len(table) > 100
     ledger = json.loads((output / "ledger.json").read_text())
@@ -346,4 +305,4 @@ def test_jobs_that_number_events_alike_stop_or_are_told_apart_by_file(folder: Pa
 
 def test_equal_numbers_in_two_simulated_datasets_are_no_repetition(folder: Path) -> None:
     # `vh` and `ttbar` both number their events from 0: only equal kinematics make them the same.
-    _processed(_card(folder))
+    processed(changed_card(folder))
