@@ -6,8 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.linalg import cho_factor, cho_solve
 from scipy.sparse import csr_matrix
-from scipy.stats import chi2 as chi2_distribution
-from scipy.stats import kstwobign
+from scipy.special import chdtrc, kolmogorov
 
 from znought.errors import DataError
 from znought.stats.bins import checked_edges
@@ -140,7 +139,7 @@ def chi2(
         theta = float(weighted @ n / (weighted @ m))
     residual = n - theta * m
     value = float(residual @ cho_solve(inverse, residual))
-    return Chi2(value, n_dof, float(chi2_distribution.sf(value, n_dof)), theta)
+    return Chi2(value, n_dof, float(chdtrc(n_dof, value)), theta)
 
 
 def kolmogorov_smirnov(
@@ -171,7 +170,7 @@ def kolmogorov_smirnov(
     distance = float(np.abs(observed - simulated).max())
     per_event = w if units is None else np.bincount(_dense(units), w)
     size = total**2 / float(per_event @ per_event)
-    return distance, float(kstwobign.sf(distance * np.sqrt(x.size * size / (x.size + size))))
+    return distance, float(kolmogorov(distance * np.sqrt(x.size * size / (x.size + size))))
 
 
 def correlations(

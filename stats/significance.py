@@ -13,7 +13,7 @@ from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import norm
+from scipy.special import ndtr, ndtri
 
 from znought.errors import CardError, DataError, unknown_name
 
@@ -201,7 +201,7 @@ def p_value(z: ArrayLike) -> Floats:
     >>> p_value([0.0, 5.0]).tolist()
     [0.5, 2.866515718791933e-07]
     """
-    return np.asarray(norm.sf(np.asarray(z, dtype=np.float64)), dtype=np.float64)
+    return np.asarray(ndtr(-np.asarray(z, dtype=np.float64)), dtype=np.float64)
 
 
 def z_value(p: ArrayLike) -> Floats:
@@ -216,7 +216,7 @@ def z_value(p: ArrayLike) -> Floats:
     array = np.asarray(p, dtype=np.float64)
     if not np.all((array >= 0) & (array <= 1)):
         raise DataError("p-values must lie in [0, 1].")
-    return np.asarray(norm.isf(array), dtype=np.float64)
+    return np.asarray(0.0 - ndtri(array), dtype=np.float64)
 
 
 def _checked(signal: ArrayLike, background: ArrayLike, sigma_b: ArrayLike) -> tuple[Floats, Floats, Floats]:

@@ -166,6 +166,16 @@ def test_light_modules_do_not_load_tensorflow() -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+def test_a_card_is_read_without_what_only_stages_need() -> None:
+    """Half a second of imports each: a mistake in a card answers within one."""
+    code = (
+        "import sys, znought.facility.cards.printed;"
+        "heavy = {'scipy.stats', 'awkward', 'uproot', 'coffea', 'distributed', 'sklearn', 'pyhf', 'matplotlib'};"
+        "heavy &= set(sys.modules); assert not heavy, heavy"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 def _tracked() -> set[str]:
     git = ["git", "-C", str(ROOT), "ls-files", "-z", "--", *EVERYWHERE, "src"]
     listing = subprocess.run(git, check=True, capture_output=True, text=True).stdout

@@ -13,9 +13,9 @@ from znought.facility.cards.sections import Section, check_known
 from znought.models.network import Activation, Optimiser
 from znought.models.observables import TreesConfig
 from znought.models.parametrised import check_value
+from znought.models.samples import TrainingConfig
 from znought.models.search import SearchConfig
 from znought.models.space import SpaceConfig
-from znought.models.training import TrainingConfig
 from znought.stats.eft.channel import MorphingConfig
 from znought.stats.eft.likelihood import Systematics
 from znought.stats.eft.measurement import SmeftConfig

@@ -19,7 +19,7 @@ from znought.errors import DataError
 from znought.facility.events.store import EventTable, read_events
 from znought.facility.learning.plan import SEARCH_PART, parts_of, quoted_share, training_folds
 from znought.facility.workspace import Workspace, read_json
-from znought.models.training import TrainingConfig, TrainingData
+from znought.models.samples import TrainingConfig, TrainingData
 from znought.processors.regions import Region, regions_from_card
 from znought.stats.eft.channel import ChannelEvents, MorphingConfig, hypothesis
 

@@ -14,7 +14,7 @@ from znought.facility.workspace import Workspace
 from znought.models.folds import UNTRAINED
 from znought.models.network import LossConfig, NetworkConfig
 from znought.models.parametrised import parametrised_data
-from znought.models.training import TrainingConfig, TrainingData
+from znought.models.samples import TrainingConfig, TrainingData
 
 __all__ = [
     "ModelSource",

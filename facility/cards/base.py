@@ -20,7 +20,7 @@ from znought.facility.cards.sections import (
     refuse_overlaps,
 )
 from znought.facility.ntuples.samples import refuse_doubled_samples, refuse_idle_keys
-from znought.models.training import TrainingConfig
+from znought.models.samples import TrainingConfig
 from znought.processors.evaluated import WHOLE, Request
 from znought.processors.regions import regions_from_card
 from znought.processors.variations import Name as VariationName

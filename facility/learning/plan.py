@@ -15,7 +15,7 @@ from znought.facility.cards.standard import StandardCard
 from znought.facility.events.store import EventTable, read_events
 from znought.facility.workspace import Workspace, read_json
 from znought.models.folds import PARTS, SEARCHED, UNTRAINED, is_search, is_test, own_folds
-from znought.models.training import TrainingConfig, TrainingData
+from znought.models.samples import TrainingConfig, TrainingData
 
 __all__ = [
     "SEARCH_PART",

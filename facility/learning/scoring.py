@@ -14,8 +14,8 @@ from znought.facility.cluster.tasks import arrivals, spread
 from znought.facility.events.store import IDENTITY, EventTable, write_parquet
 from znought.facility.learning.plan import TRAINING_PART, parts_of, quoted_share, scoring_folds
 from znought.facility.progress import Advance
+from znought.models.samples import TrainingConfig
 from znought.models.scoring import Scorer
-from znought.models.training import TrainingConfig
 
 __all__ = ["TAIL_CUTS", "ScoreTask", "ScoringModel", "score_files", "scored_files", "tails_of"]
 
