@@ -38,6 +38,11 @@ class Stage:
     inputs: Callable[[Context[Any]], object] = _nothing
     is_of_analysis: bool = False
 
+    @property
+    def draws(self) -> bool:
+        """Whether it makes figures, whose labels and colours then decide what it makes."""
+        return bool({"figures", "report"} & {*self.writes})
+
 
 @dataclass(frozen=True)
 class Flow:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -22,7 +23,7 @@ from znought.facility.progress import Silent
 from znought.facility.standard import standard_flow
 from znought.facility.window import CardWindow, WorkspaceWindow
 from znought.facility.workspace import Workspace
-from znought.plots.labels import drawn_as
+from znought.plots.labels import drawing, drawn_as
 
 __all__ = ["flow_of", "run", "run_stages", "single", "standing", "whole"]
 
@@ -163,8 +164,9 @@ def _perform(context: Context[Any], stage: Stage, manifest: Manifest, mark: str)
     manifest.drop(stage.name)
     context.reporter.stage(stage.name, "…")
     begin = time.perf_counter()
+    styles = drawn_as(context.analysis, context.card.processes) if stage.draws else nullcontext()
     # Last digits of the fit and the binning must not depend on how many cores this machine has.
-    with drawn_as(context.analysis, context.card.processes), threadpool_limits(limits=1):
+    with styles, threadpool_limits(limits=1):
         outputs = tuple(stage.work(_seen_by(context, stage)))
     seconds = time.perf_counter() - begin
     section = context.card.section(*stage.sections)
@@ -200,6 +202,7 @@ def _mark(context: Context[Any], stage: Stage, manifest: Manifest) -> str:
         _analysis_digest(context.found) if stage.is_of_analysis else None,
         manifest.contents(earlier, places),
         stage.inputs(context),
+        drawing(context.analysis, context.card.processes) if stage.draws else None,
     )
 
 

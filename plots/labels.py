@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Literal, Protocol
 
 from znought.analysis import Analysis, Variable
@@ -12,6 +12,7 @@ __all__ = [
     "FeatureLabel",
     "ProcessEntry",
     "colours",
+    "drawing",
     "drawn_as",
     "feature_label",
     "is_variable",
@@ -82,19 +83,28 @@ _book.set(_Book(processes=_DATA, colours=_BLACK))
 @contextmanager
 def drawn_as(analysis: Analysis, processes: Mapping[str, ProcessEntry] | None = None) -> Iterator[None]:
     """Within it, figures write and colour variables and processes as an analysis and its card do."""
-    labels = {name: style.label for name, style in analysis.processes.items()}
-    palette = {name: style.colour for name, style in analysis.processes.items() if style.colour is not None}
-    for name, entry in (processes or {}).items():
-        labels |= {} if entry.label is None else {name: entry.label}
-        palette |= {} if entry.colour is None else {name: entry.colour}
-    features = {variable.name: _label_of(variable) for variable in analysis.variables}
-    token = _book.set(_Book(features, _DATA | labels, _BLACK | palette))
+    token = _book.set(_book_of(analysis, processes or {}))
     # Every process of the card has its colour from the start, whichever figure it stands on alone.
-    _book.set(_Book(features, _DATA | labels, _BLACK | palette | colours(processes or {})))
+    _book.set(replace(_book.get(), colours=_book.get().colours | colours(processes or {})))
     try:
         yield
     finally:
         _book.reset(token)
+
+
+def drawing(analysis: Analysis, processes: Mapping[str, ProcessEntry]) -> dict[str, object]:
+    """How an analysis and its card write and colour variables and processes, as plain values."""
+    return asdict(_book_of(analysis, processes))
+
+
+def _book_of(analysis: Analysis, processes: Mapping[str, ProcessEntry]) -> _Book:
+    labels = {name: style.label for name, style in analysis.processes.items()}
+    palette = {name: style.colour for name, style in analysis.processes.items() if style.colour is not None}
+    for name, entry in processes.items():
+        labels |= {} if entry.label is None else {name: entry.label}
+        palette |= {} if entry.colour is None else {name: entry.colour}
+    features = {variable.name: _label_of(variable) for variable in analysis.variables}
+    return _Book(features, _DATA | labels, _BLACK | palette)
 
 
 def _label_of(variable: Variable) -> FeatureLabel:

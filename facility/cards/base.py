@@ -205,5 +205,6 @@ class Card(Section):
         )
 
     def section(self, *names: str) -> dict[str, Any]:
-        """Some sections as plain values, for a fingerprint."""
-        return self.model_dump(mode="json", include=set(names), by_alias=True)
+        """Some sections as plain values, for a fingerprint: without labels and colours of processes."""
+        drawn = {"processes": dict.fromkeys(self.processes, {"label", "colour"})}
+        return self.model_dump(mode="json", include=set(names), exclude=drawn, by_alias=True)

@@ -165,9 +165,18 @@ def test_a_copied_directory_stays_valid(copied: Path) -> None:
     assert not any(_done(copied).values())
 
 
-def test_a_label_redraws_figures_only(copied: Path) -> None:
+REDRAWN = {"process": False, "validate": True, "summarise": False, "plot": True}
+
+
+def test_a_label_of_the_card_redraws_figures_only(copied: Path) -> None:
+    _edit(copied / "card.yaml", "{VH: {}", "{VH: {label: $VH$, colour: black}")
+    assert _done(copied) == REDRAWN
+
+
+def test_a_label_of_the_analysis_leaves_columns_as_they_are(copied: Path) -> None:
+    """Its source decides what `process` makes; what comes out is the same, and only what draws follows."""
     _edit(copied / "emu.py", "$m_{ll}$", r"$m_{\\ell\\ell}$")
-    assert _done(copied) == {"process": True, "validate": False, "summarise": False, "plot": True}
+    assert _done(copied) == REDRAWN | {"process": True}
 
 
 def test_a_cut_redoes_all_that_follows(copied: Path) -> None:
