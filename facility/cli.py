@@ -17,6 +17,7 @@ from rich.table import Table
 
 from znought import __version__
 from znought.errors import ZnoughtError
+from znought.facility.cards.location import the_card
 from znought.facility.cluster.arguments import with_site_options
 from znought.facility.cluster.interruption import ENDING, Interrupted, interruptible
 from znought.facility.cluster.options import SiteOptions
@@ -40,7 +41,15 @@ app = typer.Typer(
 )
 console = Console(stderr=True)
 
-CardPath = Annotated[Path, typer.Argument(metavar="CARD", help="Analysis card (YAML).")]
+CardPath = Annotated[
+    Path,
+    typer.Argument(
+        metavar="[CARD]",
+        help="Analysis card (YAML); not needed where this folder holds just one.",
+        default_factory=the_card,
+        show_default=False,
+    ),
+]
 Output = Annotated[Path, typer.Option("--output", "-o", help="Directory for everything that is made.")]
 SiteName = Annotated[str, typer.Option("--site", help="Where the workers are: see `znought sites`.")]
 Fileset = Annotated[Path | None, typer.Option("--fileset", help="An existing fileset.json to read.")]
@@ -197,6 +206,23 @@ def sites(
     with _interruptible(), connect(check, **asdict(options)) as client:
         for line in report_workers(client):
             typer.echo(line)
+
+
+@app.command()
+def init(
+    name: Annotated[Path, typer.Argument(metavar="NAME", help="Of the analysis, and of its new folder.")],
+    files: Annotated[
+        list[str] | None,
+        typer.Option("--files", metavar="PATTERN", help="Your ROOT files (quoted glob, or repeat it)."),
+    ] = None,
+) -> None:
+    """A first analysis in a new folder: file, card and events that run as they are."""
+    from znought.facility.starting.from_files import start_from_files
+    from znought.facility.starting.own_events import start
+
+    for path in start_from_files(name, files) if files else start(name):
+        typer.echo(path)
+    typer.echo(f"Next: cd {name}, then `znought check` and `znought run`.")
 
 
 @app.command()

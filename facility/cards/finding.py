@@ -17,7 +17,7 @@ from types import ModuleType
 from znought.analysis import Analysis
 from znought.errors import CardError, ZnoughtError, unknown_name
 
-__all__ = ["GROUP", "Found", "find_analysis", "given_analysis", "shipped"]
+__all__ = ["GROUP", "Found", "find_analysis", "given_analysis", "is_taken", "shipped"]
 
 GROUP = "znought.analyses"
 """Entry points of this group name analyses."""
@@ -121,15 +121,16 @@ def _search_first(folder: str) -> None:
 
 def _refuse_names_of_libraries(modules: Mapping[str, Path]) -> None:
     """Raises where a file would take the place of a module that others import."""
-    mine = {"", str(Path.cwd()), *_folders}
-    elsewhere = [place for place in sys.path if place not in mine]
     for name, file in modules.items():
-        spec = PathFinder.find_spec(name, elsewhere)
-        taken = name in sys.builtin_module_names or (
-            spec is not None and spec.origin not in (None, str(file))
-        )
-        if taken:
+        if is_taken(name, file):
             raise CardError(f"analysis: {file} has the name of another module, {name}; rename it.")
+
+
+def is_taken(name: str, file: Path) -> bool:
+    """Whether a module of that name, other than the file, is installed."""
+    mine = {"", str(Path.cwd()), *_folders}
+    spec = PathFinder.find_spec(name, [place for place in sys.path if place not in mine])
+    return name in sys.builtin_module_names or (spec is not None and spec.origin not in (None, str(file)))
 
 
 def _check_is(module: ModuleType, path: Path) -> None:

@@ -10,7 +10,7 @@ from znought.errors import DataError
 from znought.processors.dialects.files import FileSummary, inspect_file
 from znought.processors.dialects.working_points import BTAG_FIELDS, WORKING_POINTS
 
-__all__ = ["describe"]
+__all__ = ["describe", "describe_layout"]
 
 
 def describe(path: str) -> Iterator[str]:
@@ -47,14 +47,19 @@ def _btag(summary: FileSummary) -> Iterator[str]:
         yield f"  b-tag {branch}: working point {values or 'in no public file, the card must give it'}"
 
 
-def _root(path: str) -> Iterator[str]:
-    summary = inspect_file(path)
-    yield f"{path}: tree {summary.tree}, {summary.n_events} events, dialect {summary.dialect}"
+def describe_layout(summary: FileSummary) -> Iterator[str]:
+    """Lines about substitutes of a ROOT file, what it lacks, and its working points."""
     for name, stand_in in summary.layout.substitutes.items():
         yield f"  {name}: substitute declared: {stand_in}"
     for name, tried in summary.layout.missing.items():
         yield f"  {name}: missing, nothing stands in for {' or '.join(tried)}"
     yield from _btag(summary)
+
+
+def _root(path: str) -> Iterator[str]:
+    summary = inspect_file(path)
+    yield f"{path}: tree {summary.tree}, {summary.n_events} events, dialect {summary.dialect}"
+    yield from describe_layout(summary)
     sums = summary.sums
     if sums is None:
         yield (

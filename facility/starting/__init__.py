@@ -1,0 +1,1 @@
+"""A first analysis: a file and a card that run as they are."""
