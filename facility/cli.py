@@ -286,7 +286,8 @@ def _show_results(context: "Context[Any]", as_json: bool) -> None:
     printer = Console(width=None if sys.stdout.isatty() else LOG_WIDTH)
     for table in flow.tables(flow.read_results(workspace.results)):
         printer.print(terminal_table(table))
-    console.print(f"Figures in {workspace.figures}, report in {workspace.report}", highlight=False)
+    if workspace.report.exists():
+        console.print(f"Figures in {workspace.figures}, report in {workspace.report}", highlight=False)
     if as_json:
         typer.echo(workspace.results.read_text(encoding="utf-8"))
 

@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 from distributed import Client
 
 from znought.analysis import Analysis
-from znought.facility.cards.base import Card
+from znought.facility.cards.base import BaseCard
 from znought.facility.cards.finding import Found
 from znought.facility.progress import Reporter
 from znought.facility.workspace import Workspace
@@ -38,7 +38,7 @@ class RunOptions:
     max_chunks: int | None = None
 
 
-CardT_co = TypeVar("CardT_co", bound=Card, covariant=True)
+CardT_co = TypeVar("CardT_co", bound=BaseCard, covariant=True)
 
 
 @dataclass(frozen=True)

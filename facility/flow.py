@@ -49,7 +49,7 @@ class Flow:
     """Everything that one analysis can do.
 
     Attributes:
-        stages: of a whole run, in order; the first one simulates.
+        stages: of a whole run, in order; where there is one that makes events, it is the first.
         aside: stages that only run when asked for.
         read_results: results.json as the record of this analysis.
         tables: that record as the closing tables.

@@ -12,15 +12,18 @@ from threadpoolctl import threadpool_limits
 
 from znought.analysis import Analysis
 from znought.errors import CardError, DataError, unknown_name
-from znought.facility.cards.base import Card
-from znought.facility.cards.finding import Found, find_analysis, given_analysis
+from znought.facility.cards.base import BaseCard
+from znought.facility.cards.existing import ProcessorCard
+from znought.facility.cards.finding import Found, given_analysis
+from znought.facility.cards.reading import named_analysis
 from znought.facility.cluster.shipping import bring_modules
 from znought.facility.context import Context, RunOptions
+from znought.facility.existing import EXISTING
 from znought.facility.flow import Flow, Stage
 from znought.facility.manifest import Manifest, fingerprint, source_digest
 from znought.facility.ntuples.partial import marked
 from znought.facility.progress import Silent
-from znought.facility.standard import standard_flow
+from znought.facility.standard import SIMULATE, standard_flow
 from znought.facility.window import CardWindow, WorkspaceWindow
 from znought.facility.workspace import Workspace
 from znought.plots.labels import drawing, drawn_as
@@ -32,7 +35,9 @@ Plan = Callable[[Context[Any]], Sequence[Stage]]
 
 
 def flow_of(context: Context[Any]) -> Flow:
-    """The flow of a card's analysis: its own, or the standard one."""
+    """The flow of a card's analysis, its own or the standard one, or of an existing processor."""
+    if isinstance(context.card, ProcessorCard):
+        return EXISTING
     if context.analysis.flow is not None:
         return context.analysis.flow  # type: ignore[no-any-return]  # a Flow, which the leaf cannot name
     return standard_flow(context.card, context.analysis.stages)
@@ -41,6 +46,8 @@ def flow_of(context: Context[Any]) -> Flow:
 def whole(context: Context[Any]) -> Sequence[Stage]:
     """The stages of a whole run: simulation only where neither the card nor the user names files."""
     card, stages = context.card, flow_of(context).stages
+    if stages[0].name != SIMULATE.name:
+        return stages
     has_files = any(dataset.files for dataset in card.datasets.values())
     simulated = card.simulation is not None and context.options.fileset is None and not has_files
     return stages if simulated else stages[1:]
@@ -58,7 +65,7 @@ def single(name: str) -> Plan:
         flow = flow_of(context)
         stages = {stage.name: stage for stage in (*flow.stages, *flow.aside)}
         if name not in stages:
-            raise CardError(f"{context.card.analysis}: {unknown_name('stage', name, stages)}")
+            raise CardError(f"{context.analysis.name}: {unknown_name('stage', name, stages)}")
         _refuse_other_files(context, flow, stages[name])
         return (stages[name],)
 
@@ -70,7 +77,7 @@ def _refuse_other_files(context: Context[Any], flow: Flow, stage: Stage) -> None
     manifest, card = Manifest(context.workspace.manifest), _labelled(context).card
     for earlier in flow.before(stage):
         record = manifest.get(earlier.name)
-        generated = earlier is flow.stages[0]
+        generated = earlier.name == SIMULATE.name
         if record is None or (generated and context.options.fileset is not None):
             continue  # nothing was made, or nothing of it is read
         now, then = card.section(*earlier.sections), record.section
@@ -89,7 +96,7 @@ def _refuse_other_files(context: Context[Any], flow: Flow, stage: Stage) -> None
 
 
 def run(
-    card: Card,
+    card: BaseCard,
     client: Client,
     *,
     output: Path = Path("output"),
@@ -108,7 +115,7 @@ def run(
     Returns:
         The results record of the card's analysis, as `results.json` holds it.
     """
-    found = find_analysis(card.analysis, card.folder) if analysis is None else given_analysis(analysis)
+    found = named_analysis(card.origin, card.folder) if analysis is None else given_analysis(analysis)
     wanted = options or RunOptions()
     context = Context(card.of(found.analysis), Workspace(output), wanted, Silent(), lambda: client, found)
     run_stages(context, whole(context))
@@ -156,7 +163,7 @@ def _redone(context: Context[Any], stages: Sequence[Stage]) -> frozenset[str]:
     if options.start is None:
         return frozenset()
     if options.start not in names:
-        raise CardError(f"{context.card.analysis}: {unknown_name('stage', options.start, names)}")
+        raise CardError(f"{context.analysis.name}: {unknown_name('stage', options.start, names)}")
     return frozenset(names[names.index(options.start) :])
 
 
@@ -164,7 +171,7 @@ def _perform(context: Context[Any], stage: Stage, manifest: Manifest, mark: str)
     manifest.drop(stage.name)
     context.reporter.stage(stage.name, "…")
     begin = time.perf_counter()
-    styles = drawn_as(context.analysis, context.card.processes) if stage.draws else nullcontext()
+    styles = drawn_as(context.analysis, context.card.styles) if stage.draws else nullcontext()
     # Last digits of the fit and the binning must not depend on how many cores this machine has.
     with styles, threadpool_limits(limits=1):
         outputs = tuple(stage.work(_seen_by(context, stage)))

@@ -6,7 +6,7 @@ from types import FunctionType, MethodType
 from typing import Any
 
 from znought.errors import StageError
-from znought.facility.cards.base import Card
+from znought.facility.cards.base import BaseCard
 from znought.facility.workspace import Workspace
 
 __all__ = ["CardWindow", "WorkspaceWindow"]
@@ -15,7 +15,7 @@ __all__ = ["CardWindow", "WorkspaceWindow"]
 class CardWindow:
     """A card of which only some sections may be read, its properties and methods among them."""
 
-    def __init__(self, card: Card, sections: Collection[str], stage: str) -> None:
+    def __init__(self, card: BaseCard, sections: Collection[str], stage: str) -> None:
         self._card, self._sections, self._stage = card, sections, stage
 
     def __reduce__(self) -> tuple[Any, ...]:

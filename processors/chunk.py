@@ -16,7 +16,7 @@ from znought.processors.dialects.view import Entries, View
 from znought.processors.dialects.working_points import working_point
 from znought.processors.reading import Tree
 
-__all__ = ["Chunk", "check_layout", "open_chunk"]
+__all__ = ["Chunk", "check_layout", "check_unchanged", "open_chunk"]
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ def open_chunk(events: Any, *, refuse_substitutes: bool, complete: bool = True) 
     entries = events if isinstance(events, Entries) else _entries(events)
     metadata = entries.metadata
     path = str(metadata["filename"])
-    _check_unchanged(entries, path)
+    check_unchanged(entries)
     wanted = metadata.get("dialect")
     if wanted is not None and wanted not in DIALECTS:
         raise DataError(unknown_name("dialect", wanted, DIALECTS))
@@ -177,8 +177,13 @@ def check_layout(
         raise DataError(message)
 
 
-def _check_unchanged(entries: Entries, path: str) -> None:
-    """Refuse a file that was replaced between planning and reading."""
+def check_unchanged(entries: Entries) -> None:
+    """Refuse a file that was replaced between planning and reading.
+
+    Raises:
+        DataError: its identity is another, or it has fewer entries.
+    """
     if entries.tree.uuid != entries.metadata["fileuuid"] or entries.tree.n_entries < entries.stop:
+        path = entries.metadata["filename"]
         message = f"{path} was replaced after it was planned: another file stands there now. Run again."
         raise DataError(message)

@@ -38,6 +38,11 @@ class AnalysisProcessor(ProcessorABC):  # type: ignore[misc]  # coffea has no ty
         return self.request.refuse_substitutes
 
     @property
+    def reads_any_tree(self) -> bool:
+        """Take files as they are; an analysis is told of events that a dialect reads."""
+        return False
+
+    @property
     def needs_complete_layout(self) -> bool:
         """Refuse a file that lacks any field of its dialect; plain functions ask for fields one by one."""
         return self.analysis.columns is not None

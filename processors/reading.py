@@ -67,9 +67,11 @@ class Tree:
         uuid: identity of the file.
         n_entries: entries of the tree.
         branches: names of all branches.
+        directory: the open file, for who reads it by other means.
     """
 
     def __init__(self, directory: Any, name: str) -> None:
+        self.directory = directory
         self._tree = directory[name]
         self._file = directory.file
         self._known: dict[str, _Branch] = {}

@@ -11,6 +11,7 @@ import hist
 from znought.processors.columns import ColumnFile
 from znought.processors.cutflow import Cutflow
 from znought.processors.hists import Tally
+from znought.processors.output import Output
 
 __all__ = ["ChannelResult", "DatasetResult"]
 
@@ -56,11 +57,13 @@ class DatasetResult:
         channels: channel → what it holds.
         substitutes: input → what stood in for it.
         dialects: dialects that its files were read with, sorted.
+        output: what an existing coffea processor returned; None where an analysis is at work.
     """
 
     channels: Mapping[str, ChannelResult] = field(default_factory=dict)
     substitutes: Mapping[str, str] = field(default_factory=dict)
     dialects: tuple[str, ...] = ()
+    output: Output | None = None
 
     @property
     def columns(self) -> tuple[ColumnFile, ...]:
@@ -80,7 +83,9 @@ class DatasetResult:
             for name in names
         }
         substitutes = {name: note for result in results for name, note in result.substitutes.items()}
-        return cls(channels, substitutes, tuple(sorted({d for result in results for d in result.dialects})))
+        dialects = tuple(sorted({d for result in results for d in result.dialects}))
+        outputs = [result.output for result in results if result.output is not None]
+        return cls(channels, substitutes, dialects, Output.total(outputs))
 
     def __add__(self, other: "DatasetResult") -> "DatasetResult":
         return DatasetResult.total([self, other])

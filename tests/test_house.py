@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from znought.facility.cards.base import Card
 from znought.facility.cards.finding import find_analysis, shipped
 from znought.facility.cards.reading import load_card
 from znought.facility.cards.standard import StandardCard
@@ -127,6 +128,7 @@ def _names() -> set[str]:
     names: set[str] = set()
     for path in sorted((ROOT / "analyses").glob("*.yaml")):
         card = load_card(path)
+        assert isinstance(card, Card)
         analysis = find_analysis(card.analysis, card.folder).analysis
         names |= {analysis.name, *analysis.variable_names, *analysis.channels}
         names |= {*analysis.processes, *analysis.recipes, *card.processes, *card.datasets}
@@ -170,7 +172,8 @@ def test_a_card_is_read_without_what_only_stages_need() -> None:
     """Half a second of imports each: a mistake in a card answers within one."""
     code = (
         "import sys, znought.facility.cards.printed;"
-        "heavy = {'scipy.stats', 'awkward', 'uproot', 'coffea', 'distributed', 'sklearn', 'pyhf', 'matplotlib'};"
+        "heavy = {'scipy.stats', 'awkward', 'uproot', 'coffea', 'distributed', 'sklearn', 'pyhf',"
+        "'matplotlib'};"
         "heavy &= set(sys.modules); assert not heavy, heavy"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

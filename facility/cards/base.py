@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import Field, PrivateAttr, SerializeAsAny, field_validator, model_validator
 
@@ -11,9 +11,11 @@ from znought.analysis import Analysis, Cuts, Variable
 from znought.errors import CardError, unknown_name
 from znought.facility.cards.sections import (
     Dataset,
+    Files,
     Plotting,
     Process,
     Processing,
+    Reading,
     RegionCuts,
     Section,
     check_known,
@@ -29,17 +31,78 @@ from znought.processors.weights import ScaleFactor
 from znought.simulation.config import SimulationConfig
 from znought.stats.validation import ValidationConfig
 
-__all__ = ["Card"]
+__all__ = ["BaseCard", "Card"]
 
 Kind = Literal["simulation", "data", "alternative"]
 
 
-class Card(Section):
+class BaseCard(Section):
+    """What every card has: names of datasets with their files, and how these are read.
+
+    Attributes:
+        title: of results and tables.
+        label: stands on every figure and table.
+        datasets: name → its files.
+        processing: how they are read.
+    """
+
+    title: str
+    label: str = "Simulation"
+    datasets: Mapping[str, Files]
+    processing: Reading = Reading()
+
+    _folder: Path = PrivateAttr(default_factory=Path)
+
+    @property
+    def origin(self) -> dict[str, str]:
+        """The key that says what the card is a card of, and what it says."""
+        return {}
+
+    @property
+    def styles(self) -> Mapping[str, Process]:
+        """How processes are written and drawn."""
+        return {}
+
+    @property
+    def folder(self) -> Path:
+        """Where the card stands, and an analysis beside it."""
+        return self._folder
+
+    def metadata(self, dataset: str) -> dict[str, Any]:
+        """What travels with every chunk of a dataset."""
+        return {}
+
+    def of(self, analysis: Analysis) -> Self:
+        """This card as a card of an analysis.
+
+        Raises:
+            CardError: a name that the analysis lacks.
+        """
+        problems = self.problems(analysis)
+        if problems:
+            raise CardError(problems[0])
+        return self
+
+    def problems(self, analysis: Analysis) -> list[str]:
+        """Everything in the card that the analysis does not know, one line each."""
+        return []
+
+    def placed(self, folder: Path) -> Self:
+        """This card with the files that it names looked for in its folder."""
+        card = self.model_copy()
+        card._folder = folder
+        return card
+
+    def section(self, *names: str) -> dict[str, Any]:
+        """Some sections as plain values, for a fingerprint."""
+        return self.model_dump(mode="json", include=set(names), by_alias=True)
+
+
+class Card(BaseCard):
     """What all analyses have in common.
 
     Attributes:
         analysis: which one: a name, a file beside the card, or `package.module:NAME`.
-        label: stands on every figure.
         lumi_ifb: integrated luminosity that yields are given at.
         selection: numbers of the selection, by the analysis's own class.
         channels: which of the analysis's channels, in the order of the tables; all of them unless given.
@@ -51,8 +114,6 @@ class Card(Section):
     """
 
     analysis: str
-    title: str
-    label: str = "Simulation"
     lumi_ifb: Annotated[float, Field(gt=0)]
     processes: Mapping[str, Process]
     datasets: dict[str, Dataset]
@@ -69,7 +130,6 @@ class Card(Section):
     plotting: Plotting = Plotting()
 
     _analysis: Analysis = PrivateAttr(default_factory=lambda: Analysis("none", columns=len))
-    _folder: Path = PrivateAttr(default_factory=Path)
 
     @field_validator("channels")
     @classmethod
@@ -130,9 +190,33 @@ class Card(Section):
         )
 
     @property
-    def folder(self) -> Path:
-        """Where the card stands, and an analysis beside it."""
-        return self._folder
+    def origin(self) -> dict[str, str]:
+        """The key that names the analysis."""
+        return {"analysis": self.analysis}
+
+    @property
+    def styles(self) -> Mapping[str, Process]:
+        """How processes are written and drawn."""
+        return self.processes
+
+    def metadata(self, dataset: str) -> dict[str, Any]:
+        """What travels with every chunk of a dataset."""
+        entry = self.datasets[dataset]
+        is_data = self.processes[entry.process].kind == "data"
+        kept: dict[str, Any] = {"process": entry.process, "is_data": is_data}
+        if entry.lumi_ifb is not None:
+            kept["lumi_ifb"] = entry.lumi_ifb
+        if entry.era is not None:
+            kept["era"] = entry.era
+        if entry.identity == "file":
+            kept["identity"] = "file"
+        if is_data and entry.n_events:
+            kept["n_events"] = entry.n_events
+        if not is_data:
+            kept["normalised"] = True
+        if entry.generated_sumw is not None:
+            kept["generated_sumw"] = entry.generated_sumw
+        return kept
 
     @property
     def varied(self) -> tuple[str, ...]:
@@ -140,18 +224,16 @@ class Card(Section):
         weights = (name for name, factor in self.weights.items() if factor.has_variations)
         return (*self.variations.enabled, *weights)
 
-    def of(self, analysis: Analysis) -> "Card":
+    def of(self, analysis: Analysis) -> Self:
         """This card as a card of an analysis, with its channels and inputs filled in.
 
         Raises:
             CardError: a channel, a variable of a region, an input or a recipe that the analysis lacks.
         """
-        problems = [*self.problems(analysis)]
-        if problems:
-            raise CardError(problems[0])
+        checked = super().of(analysis)
         binned = tuple(v.name for v in analysis.variables if v.is_binned)
         undefined = {v.name: v.undefined for v in analysis.variables if v.undefined is not None}
-        card = self.model_copy(
+        card = checked.model_copy(
             update={
                 "channels": self.channels or tuple(analysis.channels),
                 "features": self.features or binned,
@@ -188,15 +270,13 @@ class Card(Section):
                 found.append(f"datasets.{name}: {unknown_name('recipe', dataset.recipe, analysis.recipes)}")
         return found
 
-    def placed(self, folder: Path) -> "Card":
+    def placed(self, folder: Path) -> Self:
         """This card with the files of its scale factors looked for in its folder."""
         weights = {
             name: replace(factor, file=str((folder / factor.file).resolve()))
             for name, factor in self.weights.items()
         }
-        card = self.model_copy(update={"weights": weights})
-        card._folder = folder
-        return card
+        return super().placed(folder).model_copy(update={"weights": weights})
 
     def of_kind(self, kind: Kind) -> tuple[str, ...]:
         """Datasets of one kind, in the card's order."""
@@ -206,5 +286,5 @@ class Card(Section):
 
     def section(self, *names: str) -> dict[str, Any]:
         """Some sections as plain values, for a fingerprint: without labels and colours of processes."""
-        drawn = {"processes": dict.fromkeys(self.processes, {"label", "colour"})}
+        drawn = {"processes": {name: {"label", "colour"} for name in self.processes}}
         return self.model_dump(mode="json", include=set(names), exclude=drawn, by_alias=True)

@@ -3,14 +3,15 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import yaml
 from pydantic import ValidationError
 
 from znought.analysis import Analysis
 from znought.errors import CardError, ZnoughtError, unknown_name
-from znought.facility.cards.base import Card
+from znought.facility.cards.base import BaseCard, Card
+from znought.facility.cards.existing import ProcessorCard, made_processor
 from znought.facility.cards.finding import Found
 from znought.facility.cards.reading import (
     bound,
@@ -23,7 +24,9 @@ from znought.facility.cards.reading import (
 from znought.facility.ntuples.fileset import Fileset, fileset_of_dataset
 
 if TYPE_CHECKING:
+    from znought.facility.ntuples.attempt import Processor
     from znought.processors.dialects.files import FileSummary
+    from znought.processors.result import DatasetResult
 
 __all__ = ["Problem", "Report", "check_card"]
 
@@ -57,7 +60,7 @@ class Report:
     """
 
     problems: tuple[Problem, ...]
-    card: Card | None = None
+    card: BaseCard | None = None
     found: Found | None = None
     tried: Mapping[str, str] | None = None
 
@@ -81,13 +84,17 @@ def check_card(path: Path, *, n_events: int = FEW_EVENTS) -> Report:
     texts, tried = [], {}
     for name in card.datasets:
         try:
-            tried[name] = _tried(card, found.analysis, name, n_events)
+            tried[name] = (
+                _tried_processor(card, found, name, n_events)
+                if isinstance(card, ProcessorCard)
+                else _tried(cast(Card, card), found.analysis, name, n_events)
+            )
         except ZnoughtError as error:
             texts.append(f"datasets.{name}: {str(error).removeprefix(f'datasets.{name}: ')}")
     return Report(tuple(_placed(lines, text) for text in texts), card, found, tried)
 
 
-def _read(content: dict[str, Any], analysis: Analysis, path: Path) -> tuple[Card | None, list[str]]:
+def _read(content: dict[str, Any], analysis: Analysis, path: Path) -> tuple[BaseCard | None, list[str]]:
     """The card as far as it can be read, and its mistakes."""
     kind = card_class(analysis)
     try:
@@ -144,15 +151,12 @@ def _selected(
     card: Card, analysis: Analysis, fileset: Fileset, name: str, summary: "FileSummary", n_events: int
 ) -> str:
     """Events that pass among the first of a file."""
-    from znought.facility.ntuples.attempt import Task, attempt
-    from znought.facility.ntuples.ledger import PlannedChunk
     from znought.processors.processor import AnalysisProcessor
 
     stop = min(n_events, summary.n_events)
-    chunk = PlannedChunk(name, summary.path, summary.tree, summary.uuid, 0, stop)
-    task = Task(chunk, (summary.path,), dict(fileset[name]["metadata"]))
-    outcome = attempt([task], AnalysisProcessor(analysis.for_workers, card.request))
-    (result,) = outcome.results.values()
+    result = _first_events(
+        AnalysisProcessor(analysis.for_workers, card.request), fileset, name, summary, stop
+    )
     passed = sum(held.cutflows["nominal"].counts[-1] for held in result.channels.values())
     return f"{passed} of the first {stop} pass"
 
@@ -186,3 +190,39 @@ def _walk(node: yaml.Node | None, prefix: Sequence[str]) -> Iterator[tuple[str, 
         for i, value in enumerate(node.value):
             yield ".".join((*prefix, str(i))), value.start_mark.line + 1
             yield from _walk(value, (*prefix, str(i)))
+
+
+def _tried_processor(card: ProcessorCard, found: Found, name: str, n_events: int) -> str:
+    """What an existing processor returns of the first events of a dataset.
+
+    Raises:
+        ZnoughtError: a file that cannot be read, or a mistake in the processor.
+    """
+    from znought.processors.dialects.files import inspect_tree
+    from znought.processors.output import leaves
+
+    fileset = fileset_of_dataset(card, name)
+    summaries = [inspect_tree(path, tree=tree) for path, tree in fileset[name]["files"].items()]
+    filled = [summary for summary in summaries if summary.n_events]
+    if not filled:
+        return f"{len(summaries)} files without events"
+    processor = made_processor(found, card.arguments)
+    stop = min(n_events, filled[0].n_events)
+    result = _first_events(processor, fileset, name, filled[0], stop)
+    assert result.output is not None, "an existing processor has an output"
+    names = ", ".join(leaf for leaf, _ in leaves(result.output.value))
+    total = sum(summary.n_events for summary in summaries)
+    return f"{len(summaries)} files, {total:,} events; of the first {stop}: {names or 'nothing'}"
+
+
+def _first_events(
+    processor: "Processor", fileset: Fileset, name: str, summary: "FileSummary", stop: int
+) -> "DatasetResult":
+    """What a processor makes of the first events of a file."""
+    from znought.facility.ntuples.attempt import Task, attempt
+    from znought.facility.ntuples.ledger import PlannedChunk
+
+    chunk = PlannedChunk(name, summary.path, summary.tree, summary.uuid, 0, stop)
+    task = Task(chunk, (summary.path,), dict(fileset[name]["metadata"]))
+    (result,) = attempt([task], processor).results.values()
+    return result

@@ -13,11 +13,21 @@ from importlib.machinery import PathFinder
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from znought.analysis import Analysis
 from znought.errors import CardError, ZnoughtError, unknown_name
 
-__all__ = ["GROUP", "Found", "find_analysis", "given_analysis", "is_taken", "shipped"]
+__all__ = [
+    "GROUP",
+    "Found",
+    "Named",
+    "find_analysis",
+    "find_named",
+    "given_analysis",
+    "is_taken",
+    "shipped",
+]
 
 GROUP = "znought.analyses"
 """Entry points of this group name analyses."""
@@ -34,12 +44,30 @@ class Found:
         modules: module name → file, of a user's analysis: its own and those beside it that it imports.
         roots: modules of an installed package whose source decides what it computes.
         digest: of a notebook's functions, which have no file.
+        named: the existing processor and the schema that a card names in place of an analysis.
     """
 
     analysis: Analysis
     modules: Mapping[str, Path] = field(default_factory=dict)
     roots: tuple[str, ...] = ()
     digest: str = ""
+    named: tuple[Any, Any] | None = None
+
+
+@dataclass(frozen=True)
+class Named:
+    """Something that a card names in a Python file or an installed package.
+
+    Attributes:
+        value: what it is.
+        module: that holds it.
+        modules, roots: the source that it came from, as of an analysis.
+    """
+
+    value: Any
+    module: ModuleType
+    modules: Mapping[str, Path]
+    roots: tuple[str, ...]
 
 
 def shipped() -> dict[str, str]:
@@ -58,7 +86,11 @@ def find_analysis(name: str, folder: Path) -> Found:
         CardError: there is none of that name, or it cannot be imported.
     """
     if name.endswith(".py"):
-        return _from_file(folder / name)
+        path = folder / name
+        imported, modules = _imported_file(path, "analysis")
+        if not hasattr(imported, "ANALYSIS"):
+            raise CardError(f"analysis: {path} defines no ANALYSIS = Analysis(...).")
+        return Found(_checked(imported.ANALYSIS, str(path)), modules=modules)
     installed = shipped()
     target = installed.get(name, name)
     if ":" not in target:
@@ -70,6 +102,34 @@ def find_analysis(name: str, folder: Path) -> Found:
     except (ImportError, AttributeError) as error:
         raise CardError(f"analysis: {name!r} cannot be imported: {error}.") from error
     return Found(_checked(value, name), roots=(module,))
+
+
+def find_named(target: str, folder: Path, *, key: str) -> Named:
+    """What a card names in a Python file or an installed package.
+
+    Args:
+        target: `file.py:NAME`, relative to `folder`, or `package.module:NAME`.
+        folder: of the card.
+        key: of the card, for messages.
+
+    Raises:
+        CardError: there is no such file, module or name, or it cannot be imported.
+    """
+    place, _, name = target.rpartition(":")
+    if not place:
+        raise CardError(f"{key}: expected file.py:NAME or package.module:NAME. Received: {target!r}.")
+    modules: dict[str, Path] = {}
+    if place.endswith(".py"):
+        module, modules = _imported_file(folder / place, key)
+    else:
+        try:
+            module = importlib.import_module(place)
+        except ImportError as error:
+            raise CardError(f"{key}: {target!r} cannot be imported: {error}.") from error
+    if not hasattr(module, name):
+        names = [one for one in vars(module) if not one.startswith("_")]
+        raise CardError(f"{key}: {place}: {unknown_name('name', name, names)}")
+    return Named(getattr(module, name), module, modules, () if modules else (place,))
 
 
 def given_analysis(analysis: Analysis) -> Found:
@@ -91,13 +151,13 @@ def _source_of(function: object) -> bytes:
         return repr(function).encode() if code is None else code.co_code + repr(code.co_consts).encode()
 
 
-def _from_file(path: Path) -> Found:
-    """The `ANALYSIS` of a Python file, imported anew."""
+def _imported_file(path: Path, key: str) -> tuple[ModuleType, dict[str, Path]]:
+    """A Python file that a key of the card names, imported anew, and the modules beside it in use."""
     if not path.is_file():
-        raise CardError(f"analysis: no such file {path}.")
-    modules = dict(_beside(path))
+        raise CardError(f"{key}: no such file {path}.")
+    modules = dict(_beside(path, key))
     _search_first(str(path.parent.resolve()))
-    _refuse_names_of_libraries(modules)
+    _refuse_names_of_libraries(modules, key)
     for name in modules:
         sys.modules.pop(name, None)
     importlib.invalidate_caches()
@@ -106,11 +166,9 @@ def _from_file(path: Path) -> Found:
     except ZnoughtError:
         raise
     except Exception as error:
-        raise CardError(f"analysis: {_where(error, path)}") from error
-    _check_is(module, path)
-    if not hasattr(module, "ANALYSIS"):
-        raise CardError(f"analysis: {path} defines no ANALYSIS = Analysis(...).")
-    return Found(_checked(module.ANALYSIS, str(path)), modules=modules)
+        raise CardError(f"{key}: {_where(error, path)}") from error
+    _check_is(module, path, key)
+    return module, modules
 
 
 def _search_first(folder: str) -> None:
@@ -119,11 +177,11 @@ def _search_first(folder: str) -> None:
     sys.path[:] = [folder, *(place for place in sys.path if place != folder)]
 
 
-def _refuse_names_of_libraries(modules: Mapping[str, Path]) -> None:
+def _refuse_names_of_libraries(modules: Mapping[str, Path], key: str) -> None:
     """Raises where a file would take the place of a module that others import."""
     for name, file in modules.items():
         if is_taken(name, file):
-            raise CardError(f"analysis: {file} has the name of another module, {name}; rename it.")
+            raise CardError(f"{key}: {file} has the name of another module, {name}; rename it.")
 
 
 def is_taken(name: str, file: Path) -> bool:
@@ -133,10 +191,10 @@ def is_taken(name: str, file: Path) -> bool:
     return name in sys.builtin_module_names or (spec is not None and spec.origin not in (None, str(file)))
 
 
-def _check_is(module: ModuleType, path: Path) -> None:
+def _check_is(module: ModuleType, path: Path, key: str) -> None:
     if module.__file__ is None or Path(module.__file__).resolve() != path.resolve():
         raise CardError(
-            f"analysis: {path} has the name of another module, {module.__file__ or path.stem}; rename it."
+            f"{key}: {path} has the name of another module, {module.__file__ or path.stem}; rename it."
         )
 
 
@@ -159,7 +217,7 @@ def _checked(value: object, name: str) -> Analysis:
     return value
 
 
-def _beside(path: Path) -> Iterator[tuple[str, Path]]:
+def _beside(path: Path, key: str) -> Iterator[tuple[str, Path]]:
     """The file as a module, and every module beside it that it imports, directly or not."""
     waiting, seen = [path], set[Path]()
     while waiting:
@@ -171,7 +229,7 @@ def _beside(path: Path) -> Iterator[tuple[str, Path]]:
         try:
             tree = ast.parse(file.read_text(encoding="utf-8"), str(file))
         except SyntaxError as error:
-            raise CardError(f"analysis: {file}, line {error.lineno}: {error.msg}.") from error
+            raise CardError(f"{key}: {file}, line {error.lineno}: {error.msg}.") from error
         for node in ast.walk(tree):
             names = []
             if isinstance(node, ast.Import):

@@ -16,7 +16,8 @@ from pydantic import BaseModel, ValidationError, create_model
 
 from znought.analysis import Analysis
 from znought.errors import CardError, unknown_name
-from znought.facility.cards.base import Card
+from znought.facility.cards.base import BaseCard, Card
+from znought.facility.cards.existing import find_processor
 from znought.facility.cards.finding import Found, find_analysis, given_analysis
 from znought.facility.cards.standard import StandardCard
 
@@ -50,7 +51,7 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-def load_card(path: Path, analysis: Analysis | None = None) -> Card:
+def load_card(path: Path, analysis: Analysis | None = None) -> BaseCard:
     """Reads and checks a card; its class is that of its analysis.
 
     Args:
@@ -63,7 +64,7 @@ def load_card(path: Path, analysis: Analysis | None = None) -> Card:
     return load_with_analysis(path, analysis)[0]
 
 
-def load_with_analysis(path: Path, analysis: Analysis | None = None) -> tuple[Card, Found]:
+def load_with_analysis(path: Path, analysis: Analysis | None = None) -> tuple[BaseCard, Found]:
     """A card, and its analysis with the source that it came from."""
     content = read_content(path)
     try:
@@ -73,10 +74,10 @@ def load_with_analysis(path: Path, analysis: Analysis | None = None) -> tuple[Ca
         raise CardError(f"{path}: {error}") from error
 
 
-def card_class(analysis: Analysis) -> type[Card]:
+def card_class(analysis: Analysis) -> type[BaseCard]:
     """The card of an analysis: the standard one with its selection and its own sections."""
     if analysis.card is not None:
-        return typing.cast(type[Card], analysis.card)
+        return typing.cast(type[BaseCard], analysis.card)
     fields: dict[str, Any] = {"selection": (analysis.selection, analysis.selection())}
     for name, section in analysis.sections.items():
         model, default = section if isinstance(section, tuple) else (section, section())
@@ -84,7 +85,7 @@ def card_class(analysis: Analysis) -> type[Card]:
     return create_model("AnalysisCard", __base__=StandardCard, __module__=__name__, **fields)
 
 
-def bound(card: Card, analysis: Analysis, folder: Path) -> Card:
+def bound(card: BaseCard, analysis: Analysis, folder: Path) -> BaseCard:
     """A card as a card of its analysis, with the files that it names looked for in its folder.
 
     Raises:
@@ -117,17 +118,21 @@ def read_content(path: Path) -> dict[str, Any]:
 
 
 def named_analysis(content: Mapping[str, Any], folder: Path) -> Found:
-    """The analysis that a card names.
+    """The analysis that a card names, or the existing processor.
 
     Raises:
         CardError: it names none, or one that is not there.
     """
+    if "processor" in content:
+        if "analysis" in content:
+            raise CardError("processor: expected an analysis or an existing processor, received both.")
+        return find_processor(content, folder)
     if "analysis" not in content:
         raise CardError("analysis: this key is missing; name a shipped analysis or a file beside the card.")
     return find_analysis(str(content["analysis"]), folder)
 
 
-def _validated(content: Mapping[Any, Any], analysis: Analysis) -> Card:
+def _validated(content: Mapping[Any, Any], analysis: Analysis) -> BaseCard:
     kind = card_class(analysis)
     try:
         card = kind.model_validate(content)
@@ -155,18 +160,18 @@ def _truths(given: Any, read: Any, place: tuple[str, ...]) -> Iterator[str]:
             yield from _truths(value, entry, (*place, str(i)))
 
 
-def explained(first: Mapping[str, Any], kind: type[Card]) -> str:
+def explained(first: Mapping[str, Any], kind: type[BaseCard]) -> str:
     """One mistake that pydantic found, as key, what was expected and what came."""
     where = [str(part) for part in first["loc"]]
     if first["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
         return unknown_name("key", ".".join(where), _siblings(kind, where))
     message = first["msg"].removeprefix("Value error, ")
     place = ".".join(where)
-    received = "" if isinstance(first["input"], Mapping | Card) else f" Received: {first['input']!r}."
+    received = "" if isinstance(first["input"], Mapping | BaseCard) else f" Received: {first['input']!r}."
     return f"{place}: {message.rstrip('.')}.{received}" if place else message
 
 
-def _siblings(card: type[Card], where: list[str]) -> list[str]:
+def _siblings(card: type[BaseCard], where: list[str]) -> list[str]:
     """Valid keys at the place of an unknown one, spelled with their section."""
     kind: Any = card
     for part in where[:-1]:

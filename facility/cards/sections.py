@@ -15,10 +15,12 @@ __all__ = [
     "CutBased",
     "Dataset",
     "Discriminant",
+    "Files",
     "Likelihood",
     "Plotting",
     "Process",
     "Processing",
+    "Reading",
     "RegionCuts",
     "Section",
     "check_known",
@@ -53,7 +55,20 @@ class Process(Section):
     colour: str | None = None
 
 
-class Dataset(Section):
+class Files(Section):
+    """Files of one dataset.
+
+    Attributes:
+        files: paths or globs, local, `root://` or `https://`; a list of them is one file in several places,
+            of which the first that can be read is.
+        tree: name of the tree of events; None finds it by the format.
+    """
+
+    files: tuple[str | Annotated[tuple[str, ...], Field(min_length=1)], ...] = ()
+    tree: str | None = None
+
+
+class Dataset(Files):
     """One dataset: files that share a cross section.
 
     Attributes:
@@ -62,9 +77,6 @@ class Dataset(Section):
         branching_ratio, k_factor: factors on the cross section.
         filter_efficiency: of the generator filter; None takes it from the files' own counters.
         generated_sumw: signed sum of weights over all generated events, for files that do not keep it.
-        files: paths or globs, local, `root://` or `https://`; a list of them is one file in several places,
-            of which the first that can be read is.
-        tree: name of the tree of events; None finds it by the format.
         recipe: what `znought simulate` generates for it.
         n_events: generated events at scale 1; of data with files, the events of all files, so that one that
             does not open has a known share of the luminosity.
@@ -86,8 +98,6 @@ class Dataset(Section):
     k_factor: Annotated[float, Field(gt=0)] = 1.0
     filter_efficiency: Annotated[float, Field(gt=0, le=1)] | None = None
     generated_sumw: Annotated[float, Field(gt=0)] | None = None
-    files: tuple[str | Annotated[tuple[str, ...], Field(min_length=1)], ...] = ()
-    tree: str | None = None
     recipe: str | None = None
     n_events: Annotated[int, Field(ge=0)] = 0
     n_responses: Annotated[int, Field(ge=1)] = 1
@@ -98,19 +108,27 @@ class Dataset(Section):
     generator_range: RegionCuts = {}
 
 
-class Processing(Section):
-    """How ntuples are read.
+class Reading(Section):
+    """How files are read.
 
     Attributes:
         chunk_size: most events in a chunk.
         max_rounds: how often a failing chunk or file is tried.
         allow_skip: leave out files that keep failing, and say so, instead of stopping.
-        substitutes: "declare" uses and reports stand-ins for missing inputs; "refuse" stops instead.
     """
 
     chunk_size: Annotated[int, Field(ge=1000)] = 100_000
     max_rounds: Annotated[int, Field(ge=1)] = 3
     allow_skip: bool = False
+
+
+class Processing(Reading):
+    """How ntuples are read.
+
+    Attributes:
+        substitutes: "declare" uses and reports stand-ins for missing inputs; "refuse" stops instead.
+    """
+
     substitutes: Literal["declare", "refuse"] = "declare"
 
 

@@ -61,6 +61,8 @@ def stand_ins(ledger: Mapping[str, Any]) -> list[str]:
 
 
 def _consequence(entry: Mapping[str, Any]) -> str:
+    if "is_data" not in entry:
+        return "what the remaining events weigh is for the processor to say"
     if not entry["is_data"]:
         return "its normalisation follows from the files that remain"
     lost = f"{entry['events_lost']:,} events, {entry['lost_fraction']:.2%} of the dataset"

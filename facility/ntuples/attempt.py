@@ -19,6 +19,10 @@ class Processor(Protocol):
     """What the runner asks of a processor."""
 
     @property
+    def reads_any_tree(self) -> bool:
+        """Take files as they are: no dialect is looked for, and no sum over generated events."""
+
+    @property
     def refuse_substitutes(self) -> bool:
         """Stop where a format lacks an input, instead of declaring what stands for it."""
 

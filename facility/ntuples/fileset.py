@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from znought.errors import CardError, DataError, unknown_name
-from znought.facility.cards.base import Card
+from znought.facility.cards.base import BaseCard
 from znought.facility.workspace import read_json, write_json
 
 __all__ = ["Fileset", "file_states", "fileset_of_card", "fileset_of_dataset", "read_fileset", "write_fileset"]
@@ -17,27 +17,7 @@ one place, "replicas": {path: [url, ...]} as well."""
 REMOTE = ("root://", "http://", "https://")
 
 
-def metadata(card: Card, dataset: str) -> dict[str, Any]:
-    """What travels with every chunk of a dataset."""
-    entry = card.datasets[dataset]
-    is_data = card.processes[entry.process].kind == "data"
-    kept: dict[str, Any] = {"process": entry.process, "is_data": is_data}
-    if entry.lumi_ifb is not None:
-        kept["lumi_ifb"] = entry.lumi_ifb
-    if entry.era is not None:
-        kept["era"] = entry.era
-    if entry.identity == "file":
-        kept["identity"] = "file"
-    if is_data and entry.n_events:
-        kept["n_events"] = entry.n_events
-    if not is_data:
-        kept["normalised"] = True
-    if entry.generated_sumw is not None:
-        kept["generated_sumw"] = entry.generated_sumw
-    return kept
-
-
-def fileset_of_card(card: Card) -> Fileset:
+def fileset_of_card(card: BaseCard) -> Fileset:
     """The files that the card names, globs expanded.
 
     Raises:
@@ -53,7 +33,7 @@ def fileset_of_card(card: Card) -> Fileset:
     return fileset
 
 
-def fileset_of_dataset(card: Card, name: str) -> Fileset:
+def fileset_of_dataset(card: BaseCard, name: str) -> Fileset:
     """The files of one dataset, globs expanded.
 
     Raises:
@@ -63,7 +43,7 @@ def fileset_of_dataset(card: Card, name: str) -> Fileset:
     return {name: _entry(card, name)}
 
 
-def _entry(card: Card, name: str) -> dict[str, Any]:
+def _entry(card: BaseCard, name: str) -> dict[str, Any]:
     dataset = card.datasets[name]
     if not dataset.files:
         raise CardError(f"datasets.{name}: no files given; name some, or simulate it (recipe).")
@@ -79,7 +59,7 @@ def _entry(card: Card, name: str) -> dict[str, Any]:
     twice = sorted({path for path in paths if paths.count(path) > 1}) if len(set(paths)) < len(paths) else []
     if twice:
         raise CardError(f"datasets.{name}: {twice[0]} is listed twice; its events would count twice.")
-    found = {"files": dict.fromkeys(paths, dataset.tree), "metadata": metadata(card, name)}
+    found = {"files": dict.fromkeys(paths, dataset.tree), "metadata": card.metadata(name)}
     return found | {"replicas": replicas} if replicas else found
 
 
@@ -95,7 +75,7 @@ def _expand(name: str, pattern: str) -> list[str]:
 
 def write_fileset(
     path: Path,
-    card: Card,
+    card: BaseCard,
     files: Mapping[str, list[Path]],
     *,
     of_data: Mapping[str, Mapping[str, float]],
@@ -112,11 +92,11 @@ def write_fileset(
     content: Fileset = {}
     for name, paths in files.items():
         relative = {str(p.resolve().relative_to(root)): card.datasets[name].tree for p in sorted(paths)}
-        content[name] = {"files": relative, "metadata": metadata(card, name) | dict(of_data.get(name, {}))}
+        content[name] = {"files": relative, "metadata": card.metadata(name) | dict(of_data.get(name, {}))}
     write_json(path, content)
 
 
-def read_fileset(path: Path, card: Card) -> Fileset:
+def read_fileset(path: Path, card: BaseCard) -> Fileset:
     """The fileset of a run: from its file where there is one, else from the card.
 
     Raises:
@@ -129,7 +109,7 @@ def read_fileset(path: Path, card: Card) -> Fileset:
     for name, entry in fileset.items():
         if name not in card.datasets:
             raise CardError(f"{path}: {unknown_name('dataset', name, card.datasets)}")
-        entry["metadata"] = _agreeing(path, name, entry["metadata"], metadata(card, name))
+        entry["metadata"] = _agreeing(path, name, entry["metadata"], card.metadata(name))
     lacking = [name for name in card.datasets if name not in fileset]
     if lacking:
         raise CardError(f"{path} lacks the datasets {', '.join(lacking)} of the card.")

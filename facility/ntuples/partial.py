@@ -3,15 +3,16 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from znought.facility.cards.base import Card
+from znought.facility.cards.base import BaseCard
 from znought.facility.ntuples.fileset import Fileset
 from znought.facility.ntuples.ledger import PlannedFile
 from znought.facility.workspace import read_json
 
 __all__ = ["first_chunks", "first_files", "marked", "partial_entry", "partial_remarks", "shares_of"]
 
+CardT = TypeVar("CardT", bound=BaseCard)
 MARK = "partial input"
 """Stands behind the label of everything that is made of a part of the input."""
 
@@ -98,15 +99,20 @@ def partial_remarks(ledger: Mapping[str, Any]) -> Iterator[str]:
     for name, entry in ledger["datasets"].items():
         if "partial" in entry:
             share = entry["partial"]["share"]
-            what = "its luminosity shrinks" if entry["is_data"] else "its yields are scaled up"
             yield (
                 f"{name}: {MARK}, {entry['events']:,} events, {share:.3%} of the dataset "
                 f"({entry['partial']['files_listed']} files listed), by --max-files or --max-chunks; "
-                f"{what} by that share."
+                f"{_consequence(entry)}."
             )
 
 
-def marked(card: Card, ledger: Path) -> Card:
+def _consequence(entry: Mapping[str, Any]) -> str:
+    if "is_data" not in entry:
+        return "what its events weigh is for the processor to say"
+    return f"its {'luminosity shrinks' if entry['is_data'] else 'yields are scaled up'} by that share"
+
+
+def marked(card: CardT, ledger: Path) -> CardT:
     """The card with the mark behind its label, where a part of the input was processed."""
     if not ledger.exists() or not list(partial_remarks(read_json(ledger))):
         return card

@@ -112,7 +112,13 @@ def process_fileset(
     """
     if client is not None:
         check_workers(client, "process")
-    files, unopened = survey(client, fileset, max_rounds=max_rounds, allow_skip=allow_skip)
+    files, unopened = survey(
+        client,
+        fileset,
+        max_rounds=max_rounds,
+        allow_skip=allow_skip,
+        any_tree=processor.reads_any_tree,
+    )
     _check_files(files, unopened, fileset, processor)
     opened, files = files, first_chunks(files, chunk_size=chunk_size, n=max_chunks)
     planned = plan_chunks(files, chunk_size=chunk_size)
@@ -149,6 +155,8 @@ def _check_files(
     """Refuse, before anything is processed, files that would give no result or a wrong one."""
     refuse_empty(_listed(fileset), unopened)
     refuse_duplicates(files)
+    if processor.reads_any_tree:
+        return
     check_generated_sums(files, unopened, fileset)
     for file in files:
         _check_file(file, fileset, processor)

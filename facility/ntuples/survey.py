@@ -9,7 +9,7 @@ from distributed import KilledWorker
 from znought.errors import DataError, ReadError
 from znought.facility.cluster.tasks import arrivals, spread
 from znought.facility.ntuples.ledger import PlannedFile, Skipped
-from znought.processors.dialects.files import FileSummary, inspect_file
+from znought.processors.dialects.files import FileSummary, inspect_file, inspect_tree
 
 __all__ = ["Fileset", "survey"]
 
@@ -27,10 +27,11 @@ class _Wanted:
     replicas: tuple[str, ...]
     tree: str | None
     dialect: str | None
+    any_tree: bool
 
 
 def survey(
-    client: Any | None, fileset: Fileset, *, max_rounds: int, allow_skip: bool
+    client: Any | None, fileset: Fileset, *, max_rounds: int, allow_skip: bool, any_tree: bool = False
 ) -> tuple[tuple[PlannedFile, ...], tuple[Skipped, ...]]:
     """Every file of the fileset that opens, and those that do not and may be left out.
 
@@ -39,6 +40,7 @@ def survey(
         fileset: {dataset: {"files": [path, ...] or {path: tree or None}, "metadata": {...}}}.
         max_rounds: how often a file that cannot be read is tried.
         allow_skip: list files that cannot be read instead of stopping.
+        any_tree: take files as they are, whether or not a dialect reads them.
 
     Raises:
         ReadError: a file is missing or damaged, and may not be left out.
@@ -51,6 +53,7 @@ def survey(
             (path, *entry.get("replicas", {}).get(path, ())),
             tree,
             entry.get("metadata", {}).get("dialect"),
+            any_tree,
         )
         for dataset, entry in fileset.items()
         for path, tree in _paths(dataset, entry).items()
@@ -122,15 +125,22 @@ def _look(wanted: _Wanted) -> Look:
     *others, last = wanted.replicas
     for replica in others:
         try:
-            summary = inspect_file(replica, tree=wanted.tree, dialect=wanted.dialect)
+            summary = _summary(wanted, replica)
         except DataError:
             continue
         return replace(summary, path=wanted.path), replica
     try:
-        summary = inspect_file(last, tree=wanted.tree, dialect=wanted.dialect)
+        summary = _summary(wanted, last)
     except DataError as error:
         return error
     return replace(summary, path=wanted.path), last
+
+
+def _summary(wanted: _Wanted, replica: str) -> FileSummary:
+    """What one replica holds."""
+    if wanted.any_tree:
+        return inspect_tree(replica, tree=wanted.tree)
+    return inspect_file(replica, tree=wanted.tree, dialect=wanted.dialect)
 
 
 class _KilledError(DataError):

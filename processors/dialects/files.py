@@ -16,7 +16,7 @@ from znought.processors.dialects.sums import GeneratedSums, SumRow, counted_over
 from znought.processors.reading import branch_names
 from znought.processors.source import is_local, open_options
 
-__all__ = ["FileSummary", "detect", "inspect_file"]
+__all__ = ["FileSummary", "detect", "inspect_file", "inspect_tree"]
 
 
 @dataclass(frozen=True)
@@ -81,6 +81,23 @@ def inspect_file(path: str, *, tree: str | None = None, dialect: str | None = No
             rows := sum_rows(directory, chosen),
             counted_over(directory) if rows and all(row.is_of_equal_weights for row in rows) else None,
         )
+
+
+def inspect_tree(path: str, *, tree: str | None = None) -> FileSummary:
+    """What a ROOT file holds, whatever its branches: no dialect, and no sums over generated events.
+
+    Args:
+        path: local path or URL.
+        tree: name of the events' tree; found by the dialects' names if None.
+
+    Raises:
+        ReadError: the file is absent, truncated or no ROOT file.
+        DataError: it has no such tree.
+    """
+    with _opened(path) as directory:
+        name = _tree_name(directory, path, tree)
+        n_events, uuid = int(directory[name].num_entries), directory.file.uuid.bytes
+        return FileSummary(path, uuid, name, n_events, "", Layout("", {}, {}, {}), None)
 
 
 def detect(path: str) -> str:

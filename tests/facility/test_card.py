@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from znought.errors import CardError
+from znought.facility.cards.base import Card
 from znought.facility.cards.reading import StandardCard, load_card, load_with_analysis
 
 ANALYSES = Path(__file__).parents[2] / "analyses"
@@ -37,6 +38,7 @@ def test_the_shipped_card_is_the_talks() -> None:
 @pytest.mark.parametrize("path", sorted(ANALYSES.glob("*.yaml")), ids=lambda path: path.stem)
 def test_every_shipped_card_is_of_its_analysis(path: Path) -> None:
     card, found = load_with_analysis(path)
+    assert isinstance(card, Card)
     assert type(card) is found.analysis.card or isinstance(card, StandardCard)
     assert isinstance(card.selection, found.analysis.selection)
     assert card.analysis == found.analysis.name == path.stem
@@ -49,6 +51,7 @@ HIERARCHY = {"VH": 1.5e3, "top": 3.7e6, "Zjets": 17e6, "WW": 0.53e6}
 @pytest.mark.parametrize("process", HIERARCHY)
 def test_yields_before_acceptance(process: str) -> None:
     card = load_card(SHIPPED)
+    assert isinstance(card, Card)
     expected = sum(
         1e3 * card.lumi_ifb * (entry.xsec_pb or 0.0) * entry.branching_ratio * entry.k_factor
         for entry in card.datasets.values()

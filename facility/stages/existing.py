@@ -1,0 +1,84 @@
+"""Stage `process` of an existing coffea processor: ntuples → its numbers, histograms and columns."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from znought.errors import DataError
+from znought.facility.cards.existing import ProcessorCard, made_processor
+from znought.facility.context import Context
+from znought.facility.ntuples.fileset import Fileset, file_states, read_fileset
+from znought.facility.ntuples.partial import first_files, partial_entry
+from znought.facility.ntuples.runner import RunResult, process_fileset
+from znought.facility.results.output import write_output
+from znought.facility.workspace import write_json
+from znought.processors.existing import ExistingProcessor
+from znought.processors.output import Output
+
+__all__ = ["inputs", "process"]
+
+
+def inputs(context: Context[ProcessorCard]) -> object:
+    """Beyond the card: the fileset, and size and time of its files."""
+    fileset = _fileset(context)
+    files = {name: dict(entry["files"]) for name, entry in fileset.items()}
+    return {"files": files, "states": file_states(fileset), "max_chunks": context.options.max_chunks}
+
+
+def process(context: Context[ProcessorCard]) -> Iterable[Path]:
+    """Every event of every file once, or a stop that names what failed; then what the processor returned.
+
+    Raises:
+        DataError: the processor failed, or returned what can be neither added up nor written; or no dataset
+            holds an event.
+    """
+    card, workspace = context.card, context.workspace
+    fileset = _fileset(context)
+    processor = made_processor(context.found, card.arguments)
+    with context.reporter.bar("processing chunks") as advance:
+        found = process_fileset(
+            context.cluster(),
+            fileset,
+            processor,
+            chunk_size=card.processing.chunk_size,
+            max_rounds=card.processing.max_rounds,
+            allow_skip=card.processing.allow_skip,
+            max_chunks=context.options.max_chunks,
+            progress=lambda done, total: advance(done, total, ""),
+        )
+    # What the events weigh is the processor's business: no luminosity, no sums of weights.
+    datasets = {name: _entry(fileset, found, name) for name in fileset}
+    ledger = {"rounds": found.n_rounds, "datasets": datasets}
+    write_json(workspace.ledger, ledger)
+    output = _together(processor, found)
+    written, notes = write_output(output, workspace, origin=card.origin, title=card.title, ledger=ledger)
+    for line in notes:
+        context.reporter.remark(line)
+    return [workspace.ledger, *written]
+
+
+def _together(processor: ExistingProcessor, found: RunResult) -> Output:
+    """What the processor returned of all datasets, in the order of the fileset, after its `postprocess`."""
+    parts = [result.output for result in found.results.values() if result.output is not None]
+    total = Output.total(parts)
+    if total is None:
+        raise DataError(f"No dataset holds an event: every tree of {', '.join(found.results)} is empty.")
+    return processor.postprocessed(total)
+
+
+def _fileset(context: Context[ProcessorCard]) -> Fileset:
+    return first_files(read_fileset(context.fileset_path, context.card), context.options.max_files)
+
+
+def _entry(fileset: Fileset, found: RunResult, name: str) -> dict[str, Any]:
+    """The account of one dataset."""
+    skipped = [skip for skip in found.skipped if skip.dataset == name]
+    lost = [{"path": skip.path, "events": skip.n_events, "reason": skip.reason} for skip in skipped]
+    entry = {
+        "files": len(fileset[name]["files"]),
+        "events": found.n_events(name),
+        "files_lost": lost,
+        "lost_fraction": found.lost_fraction(name),
+    }
+    shares = found.shares
+    return entry | ({"partial": partial_entry(fileset, name, shares[name])} if name in shares else {})
