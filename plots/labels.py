@@ -85,7 +85,7 @@ def drawn_as(analysis: Analysis, processes: Mapping[str, ProcessEntry] | None = 
     """Within it, figures write and colour variables and processes as an analysis and its card do."""
     token = _book.set(_book_of(analysis, processes or {}))
     # Every process of the card has its colour from the start, whichever figure it stands on alone.
-    _book.set(replace(_book.get(), colours=_book.get().colours | colours(processes or {})))
+    _book.set(replace(_book.get(), colours={**_book.get().colours, **colours(processes or {})}))
     try:
         yield
     finally:

@@ -143,7 +143,7 @@ def _validated(content: Mapping[Any, Any], analysis: Analysis) -> BaseCard:
     return card
 
 
-def truths_as_numbers(content: Mapping[Any, Any], card: Card) -> list[str]:
+def truths_as_numbers(content: Mapping[Any, Any], card: BaseCard) -> list[str]:
     """Keys whose `true` or `false` would count as 1 or 0, one line each."""
     return list(_truths(content, card.model_dump(by_alias=True), ()))
 
