@@ -57,6 +57,9 @@ Scale = Annotated[float, typer.Option("--events-scale", min=1e-6, help="Multipli
 Force = Annotated[bool, typer.Option("--force", help="Redo what still holds.")]
 From = Annotated[str | None, typer.Option("--from", metavar="STAGE", help="Redo from this stage on.")]
 Unblind = Annotated[bool, typer.Option("--unblind", help="Show data in signal bins too (logged).")]
+UnblindTo = Annotated[
+    str | None, typer.Option("--unblind-to", metavar="STEP", help="control, validation, tails or signal.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON, last.")]
 MaxFiles = Annotated[
     int | None, typer.Option("--max-files", min=1, help="Only the first files of each dataset, for a trial.")
@@ -103,6 +106,7 @@ def run(
     force: Force = False,
     start: From = None,
     unblind: Unblind = False,
+    unblind_to: UnblindTo = None,
     max_files: MaxFiles = None,
     max_chunks: MaxChunks = None,
     as_json: AsJson = False,
@@ -110,10 +114,11 @@ def run(
     options: SiteOptions,
 ) -> None:
     """The whole flow; stages that still hold are skipped."""
-    from znought.facility.context import RunOptions
+    from znought.facility.context import RunOptions, opened_step
     from znought.facility.pipeline import whole
 
-    wanted = RunOptions(events_scale, fileset, unblind, force, start, max_files, max_chunks)
+    opened = opened_step(unblind_to, whole=unblind)
+    wanted = RunOptions(events_scale, fileset, opened, force, start, max_files, max_chunks)
     context = _execute(card, output, _Place(site, options), wanted, whole)
     _show_results(context, as_json)
 

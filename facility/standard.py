@@ -96,7 +96,7 @@ _FIT = Stage(
     fit.fit,
     (*_EVENTS, *_SIGNAL, *_NAMES, "variations", "weights", "likelihood", "published_z0"),
     reads=(*_COLUMNS, "substitutes", "ledger", "scores", "binning", "evaluation", "regions", "validation"),
-    writes=("results", "fit"),
+    writes=("results", "fit", "unblinding"),
     inputs=fit.inputs,
 )
 _SUMMARISE = Stage(

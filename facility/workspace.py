@@ -115,6 +115,11 @@ class Workspace:
         return self.directory / "fit"
 
     @property
+    def unblinding(self) -> Path:
+        """Every time that data were shown, one line each, never rewritten."""
+        return self.directory / "unblinding.jsonl"
+
+    @property
     def search(self) -> Path:
         """Trials of `tune`, and the network that it found."""
         return self.directory / "search"

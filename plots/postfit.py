@@ -93,6 +93,7 @@ def region_summary(
             "Data / fit" if stage == "After the fit" else "Data / exp.", loc="center", fontsize=20
         )
         _mark_regions(upper, lower, regions)
+        _mark_closed(lower, counts)
         smallest = min([*expected[expected > 0], top]) if top > 0 else 1.0
         headroom(upper, max(top, smallest), bottom=0.1 * float(smallest), log=True, share=0.3)
         upper.set_ylabel("Events / bin")
@@ -145,6 +146,18 @@ def _draw_ratio_band(lower: Axes, edges: Vector, expected: Vector, error: Vector
     lower.axhline(1.0, color=_DARK, linewidth=1.0)
     lower.set_ylim(0.45, 1.55)
     lower.set_xlim(edges[0], edges[-1])
+
+
+def _mark_closed(lower: Axes, counts: Vector) -> None:
+    """Runs of bins without data beside bins with data are blinded, and drawn as such."""
+    closed = ~np.isfinite(counts)
+    if closed.all():
+        return
+    ends = np.flatnonzero(np.diff(np.concatenate([[False], closed, [False]]).astype(int)))
+    for first, last in ends.reshape(-1, 2).tolist():
+        lower.axvspan(first, last, facecolor="#ececf0", edgecolor="#b9bac4", hatch="//", zorder=0)
+        middle = (first + last) / 2
+        lower.text(middle, 1.42, "blinded", ha="center", va="center", fontsize=15, color=_DARK)
 
 
 def _mark_regions(upper: Axes, lower: Axes, regions: Sequence[RegionBins]) -> None:

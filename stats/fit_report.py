@@ -60,6 +60,7 @@ def full_fit(
     data: DataKind = "expected",
     groups: Mapping[str, Collection[str]] | None = None,
     ranked: bool = True,
+    shown: Spec | None = None,
     n_toys: int = 0,
     seed: int = 1,
 ) -> FitReport:
@@ -71,6 +72,7 @@ def full_fit(
         groups: parameters whose common impact is wanted, by name; by default MC statistics, free
             normalisations and systematics.
         ranked: with impacts, for which every systematic is fitted four times more.
+        shown: a workspace with further regions, such as those of a validation, whose yields are wanted too.
         n_toys: pseudo-experiments for the goodness of fit of observed data; 0 for none.
         seed: of the pseudo-experiments.
 
@@ -90,8 +92,8 @@ def full_fit(
         ranking(spec, data=data) if ranked else (),
         grouped_impacts(spec, groups, data=data) if ranked else (),
         limit,
-        predicted(spec, prior_parameters(spec)),
-        predicted(spec, fitted_parameters(spec, data=data)),
+        predicted(shown or spec, prior_parameters(spec)),
+        predicted(shown or spec, fitted_parameters(spec, data=data)),
         likelihood_scan(spec, poi_name(spec), data=data),
         goodness_of_fit(spec, data=data) if judged else None,
         goodness_by_toys(spec, n_toys, data=data, seed=seed) if judged and n_toys else None,

@@ -24,6 +24,8 @@ from znought.stats.spec import Spec, asimov_channels, entries, poi_name
 __all__ = ["OpenedStep", "UnblindingStep", "opened_in_steps"]
 
 Mask = NDArray[np.bool_]
+_FEW = 5.0
+"""Expected events of a bin below which χ² is no measure."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,8 @@ class UnblindingStep:
     """By region, True where a bin is opened, or one value for the whole region."""
     measures_signal: bool = False
     """Whether mu is free from here on; before, it is held at ``mu`` of `opened_in_steps`."""
+    is_fitted: bool = True
+    """Whether later predictions are fitted to these bins; validation regions are only looked at."""
 
 
 @dataclass(frozen=True)
@@ -48,19 +52,24 @@ class OpenedStep:
     """All regions from what was open before; data only in the bins that this step opened (NaN elsewhere)."""
     agreement: Chi2
     """Newly opened data against that prediction, with its correlated errors."""
-    goodness: GoodnessOfFit
-    """Of the fit to all that is open now."""
+    goodness: GoodnessOfFit | None
+    """Of the fit to all that is open and fitted now; None where nothing is yet."""
     fit: FitResult | None
     """Of all that is open now, where mu is measured."""
+    fewest_expected: float
+    """Predicted events of the newly opened bin that has the fewest."""
 
     @property
     def text(self) -> str:
         """One line for a log."""
         bins = ", ".join(f"{region} ({len(indices)})" for region, indices in self.opened.items())
+        few = ""
+        if self.fewest_expected < _FEW:
+            few = f", which means little with {self.fewest_expected:.2g} expected events in a bin"
+        fitted = "" if self.goodness is None else f"; goodness of the fit p = {self.goodness.p_value:.2g}"
         return (
             f"{self.name}: bins opened in {bins}; χ² against the prediction {self.agreement.value:.1f}/"
-            f"{self.agreement.n_dof} (p = {self.agreement.p_value:.2g}); goodness of the fit "
-            f"p = {self.goodness.p_value:.2g}."
+            f"{self.agreement.n_dof} (p = {self.agreement.p_value:.2g}{few}){fitted}."
         )
 
 
@@ -84,6 +93,7 @@ def opened_in_steps(
     if not steps:
         raise CardError("unblinding needs at least one step.")
     is_open = {name: np.zeros(n_bins, dtype=bool) for name, n_bins in _bins(spec).items()}
+    fitted = dict(is_open)
     found = []
     parameters, measured = prior_parameters(spec, mu=mu), False
     for step in steps:
@@ -93,22 +103,29 @@ def opened_in_steps(
         agreement = _agreement(spec, parameters, held_mu, new)
         is_open = {name: mask | new[name] for name, mask in is_open.items()}
         measured = measured or step.measures_signal
-        seen = masked(spec, is_open)
-        poi = poi_name(seen)
-        held = {} if measured or not poi else {poi: mu}
-        parameters = fitted_parameters(seen, data="observed", held=held)
+        goodness, fit = None, None
+        if step.is_fitted:
+            fitted = {name: mask | new[name] for name, mask in fitted.items()}
+        if any(mask.any() for mask in fitted.values()):
+            parameters, goodness, fit = _fit(masked(spec, fitted), mu, measured=measured)
         shown = tuple(_only(region, new[region.region]) for region in before)
-        found.append(
-            OpenedStep(
-                step.name,
-                {name: tuple(np.flatnonzero(mask).tolist()) for name, mask in new.items() if mask.any()},
-                shown,
-                agreement,
-                goodness_of_fit(seen, held=held),
-                fit_workspace(seen, data="observed") if measured and poi else None,
-            )
-        )
+        opened = {name: tuple(np.flatnonzero(mask).tolist()) for name, mask in new.items() if mask.any()}
+        fewest = min(float(region.total[new[region.region]].min(initial=np.inf)) for region in before)
+        found.append(OpenedStep(step.name, opened, shown, agreement, goodness, fit, fewest))
     return tuple(found)
+
+
+def _fit(
+    seen: Spec, mu: float, *, measured: bool
+) -> tuple[FittedParameters, GoodnessOfFit, FitResult | None]:
+    """Parameters, goodness and signal strength of the bins that are open, mu held unless it is measured."""
+    poi = poi_name(seen)
+    held = {} if measured or not poi else {poi: mu}
+    return (
+        fitted_parameters(seen, data="observed", held=held),
+        goodness_of_fit(seen, held=held),
+        fit_workspace(seen, data="observed") if measured and poi else None,
+    )
 
 
 def _bins(spec: Spec) -> dict[str, int]:

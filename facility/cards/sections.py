@@ -22,11 +22,14 @@ __all__ = [
     "Processing",
     "Reading",
     "RegionCuts",
+    "Role",
     "Section",
     "check_known",
     "refuse_overlaps",
 ]
 
+Role = Literal["signal", "control", "validation"]
+"""What a region of the likelihood is for."""
 RegionCuts = dict[str, tuple[float | None, float | None]]
 """Variable → (lower, upper), None for an open side."""
 
@@ -166,10 +169,12 @@ class Discriminant(Section):
         bins: (number, lower, upper) of equal bins; or
         edges: of unequal ones; or
         method: by which edges are found within the range of `bins`, or of the section `binning`.
+        role: what the region is for: "signal" and "control" are fitted, "validation" is only predicted.
     """
 
     variable: str | None = None
     output: str | None = None
+    role: Role = "signal"
     bins: tuple[int, float, float] | None = None
     edges: tuple[float, ...] = ()
     method: Literal["greedy", "optimal"] | None = None
@@ -197,11 +202,31 @@ class Likelihood(Section):
 
     Attributes:
         control_regions: classes whose output defines a control region, orthogonal to the signal bins.
+        validation_regions: the same for regions that are predicted and not fitted.
+        region_edges: class of a control or validation region → edges that its output is binned by there; one
+            bin unless given.
+        masks: region → its bins that are left out, counted from 0, or true for the whole region.
+        tail_below: signal bins that expect less signal per background than this are opened before the others.
         workspace: floating normalisations and systematics; the enabled variations join it.
     """
 
     control_regions: tuple[str, ...] = ()
+    validation_regions: tuple[str, ...] = ()
+    region_edges: dict[str, tuple[float, ...]] = Field(default_factory=dict)
+    masks: dict[str, bool | tuple[Annotated[int, Field(ge=0)], ...]] = Field(default_factory=dict)
+    tail_below: Annotated[float, Field(ge=0)] = 0.05
     workspace: WorkspaceConfig = WorkspaceConfig()
+
+    @model_validator(mode="after")
+    def _regions_agree(self) -> "Likelihood":
+        both = [name for name in self.control_regions if name in self.validation_regions]
+        if both:
+            raise ValueError(f"validation_regions: {both[0]} is a control region already")
+        for name, edges in self.region_edges.items():
+            check_known("region_edges", "region", name, (*self.control_regions, *self.validation_regions))
+            if len(edges) < 2 or any(b <= a for a, b in pairwise(edges)):
+                raise ValueError(f"region_edges.{name} must rise, received {list(edges)}")
+        return self
 
 
 class CrossFit(Section):

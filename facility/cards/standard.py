@@ -7,13 +7,23 @@ from pydantic import Field, model_validator
 from znought.analysis import Analysis
 from znought.errors import unknown_name
 from znought.facility.cards.base import Card
-from znought.facility.cards.sections import CrossFit, CutBased, Discriminant, Likelihood, check_known
+from znought.facility.cards.sections import (
+    CrossFit,
+    CutBased,
+    Discriminant,
+    Likelihood,
+    Role,
+    check_known,
+)
 from znought.models.boosting import BoostingConfig
 from znought.models.network import NetworkConfig
 from znought.models.search import SearchConfig
 from znought.stats.binning import BinningConfig
 
-__all__ = ["StandardCard"]
+__all__ = ["SIGNAL_REGION", "StandardCard"]
+
+SIGNAL_REGION = "SR"
+"""Name of the likelihood's region of signal bins, where the card names no regions of its own."""
 
 
 class StandardCard(Card):
@@ -88,8 +98,11 @@ class StandardCard(Card):
 
     @model_validator(mode="after")
     def _likelihood_agrees(self) -> "StandardCard":
-        for name in self.likelihood.control_regions:
-            check_known("likelihood.control_regions", "class", name, self.classes)
+        for key in ("control_regions", "validation_regions"):
+            for name in getattr(self.likelihood, key):
+                check_known(f"likelihood.{key}", "class", name, self.classes)
+        for name in self.likelihood.masks:
+            check_known("likelihood.masks", "region of the likelihood", name, self.roles)
         settings = self.likelihood.workspace
         for name in settings.floating:
             check_known("likelihood.workspace.floating", "process", name, self.processes)
@@ -121,6 +134,17 @@ class StandardCard(Card):
     def blinded_region(self) -> str | None:
         """The region in which data are not looked at before the end."""
         return self.signal_region
+
+    @property
+    def roles(self) -> dict[str, Role]:
+        """Regions of the likelihood, in its order, and what each is for."""
+        if self.discriminants:
+            return {name: entry.role for name, entry in self.discriminants.items()}
+        found: dict[str, Role] = {SIGNAL_REGION: "signal"}
+        if self.network is not None:
+            found |= {f"CR_{name}": "control" for name in self.likelihood.control_regions}
+            found |= {f"VR_{name}": "validation" for name in self.likelihood.validation_regions}
+        return found
 
     @property
     def class_of_signal(self) -> str | None:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from znought.facility.cards.standard import StandardCard
 from znought.facility.events.sample import ScoredSample
-from znought.facility.figures.fitted import fit_pictures
+from znought.facility.figures.fitted import fit_pictures, prediction_picture
 from znought.facility.figures.inputs import distribution_pictures, region_pictures, validation_pictures
 from znought.facility.figures.network import Explained
 from znought.facility.figures.picture import Picture
@@ -62,6 +62,8 @@ class Album(CardFigures[StandardCard]):
             yield from self._significance()
         if self.results.fit is not None:
             yield from fit_pictures(self.results.fit, label=self.label, signal=self.results.signal)
+        if self.results.prediction is not None:
+            yield prediction_picture(self.results.prediction, label=self.label, signal=self.results.signal)
         yield from self._cutflow()
         if self.manifest is not None and self.explained is not None:
             yield from self._network(self.manifest)

@@ -1,15 +1,17 @@
 """Figures of the fit, from its record alone: regions before and after, parameters, impacts and the scan."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
 from znought.facility.figures.picture import Picture
 from znought.facility.results.fitted import Expectation, FitSummary, FittedRegion
+from znought.facility.results.opened import Prediction
 from znought.plots import fit, postfit
 from znought.plots.style import FigureLabel
 
-__all__ = ["fit_pictures"]
+__all__ = ["fit_pictures", "prediction_picture"]
 
 SECTION = "Fit"
 
@@ -19,9 +21,10 @@ def fit_pictures(found: FitSummary, *, label: FigureLabel, signal: str | None) -
 
     Args:
         found: the record.
-        label: what stands above the frames.
+        label: what stands above the frames; its luminosity is that of the record.
         signal: process on top of the stacks.
     """
+    label = replace(label, lumi_ifb=found.lumi_ifb or label.lumi_ifb)
     yield from _regions(found, label, signal)
     if found.impacts:
         figure = fit.ranking(_ranked(found), label=label)
@@ -39,6 +42,33 @@ def fit_pictures(found: FitSummary, *, label: FigureLabel, signal: str | None) -
     if len(factors) > 1:
         figure = fit.normalisations(factors, label=label, note=f"{found.data} data")
         yield Picture("normalisations", "Free normalisations", SECTION, figure)
+
+
+def prediction_picture(found: Prediction, *, label: FigureLabel, signal: str | None) -> Picture:
+    """All regions as control regions alone predict them, with data in bins that are open.
+
+    Args:
+        found: the record.
+        label: what stands above the frame; its luminosity is that of the record.
+        signal: process on top of the stack.
+    """
+    bins = []
+    for name, region in found.regions.items():
+        shown = region.observed
+        data = None if shown is None else np.array([np.nan if n is None else n for n in shown])
+        bins.append(postfit.RegionBins(name, region.expected.events, region.expected.total_error, data))
+    figure = postfit.region_summary(
+        bins,
+        label=replace(label, lumi_ifb=found.lumi_ifb),
+        signal=signal,
+        stage="Predicted by control regions",
+        note=f"{found.data} data in them, no signal",
+    )
+    caption = (
+        f"A fit of {', '.join(found.controls)} alone, with μ = {found.mu:g}; errors with all correlations. "
+        "Bins without points are blinded."
+    )
+    return Picture("regions_predicted", "Prediction of the control regions", SECTION, figure, caption)
 
 
 def _regions(found: FitSummary, label: FigureLabel, signal: str | None) -> Iterator[Picture]:

@@ -8,18 +8,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from znought.errors import DataError
-from znought.facility.cards.standard import StandardCard
+from znought.facility.cards.standard import SIGNAL_REGION, StandardCard
 from znought.facility.events.sample import quoted, region
 from znought.facility.events.store import EventTable, read_events
 from znought.facility.workspace import Workspace, read_json
 from znought.stats.templates import orthogonal_regions
 
-__all__ = ["SIGNAL_REGION", "Bins", "Placed", "likelihood_bins", "placed"]
+__all__ = ["Bins", "Placed", "likelihood_bins", "placed"]
 
-SIGNAL_REGION = "SR"
 Bins = Mapping[str, NDArray[np.float64]]
 """Region of the likelihood → its bin edges."""
-_ONE_BIN = np.array([0.0, 1.0])
+_ONE_BIN = (0.0, 1.0)
 
 
 @dataclass(frozen=True)
@@ -42,7 +41,7 @@ def likelihood_bins(card: StandardCard, binning: Mapping[str, Any]) -> dict[str,
     """The regions of a card's likelihood with their bin edges.
 
     Args:
-        card: with discriminants; or with a network, whose outputs define a control region of one bin each; or
+        card: with discriminants; or with a network, whose outputs define control and validation regions; or
             with a cut-based region.
         binning: name of a selection → what was found for it, with `edges`.
     """
@@ -51,9 +50,16 @@ def likelihood_bins(card: StandardCard, binning: Mapping[str, Any]) -> dict[str,
             name: np.asarray(entry.given_edges or binning[name]["edges"], np.float64)
             for name, entry in card.discriminants.items()
         }
-    controls = card.likelihood.control_regions if card.network is not None else ()
     edges = np.asarray(binning[card.discriminant]["edges"], np.float64)
-    return {SIGNAL_REGION: edges, **{f"CR_{name}": _ONE_BIN for name in controls}}
+    others = [name for name in card.roles if name != SIGNAL_REGION]
+    given = card.likelihood.region_edges
+    found = {name: given.get(_class_of(name), _ONE_BIN) for name in others}
+    return {SIGNAL_REGION: edges} | {name: np.asarray(bins, np.float64) for name, bins in found.items()}
+
+
+def _class_of(name: str) -> str:
+    """Class whose output defines a region, `top` of `CR_top`."""
+    return name.partition("_")[2]
 
 
 def placed(
@@ -135,9 +141,9 @@ def _by_variable(card: StandardCard, events: Placed, bins: Bins) -> Placed:
 
 
 def _by_score(card: StandardCard, events: Placed, bins: Bins) -> Placed:
-    """Signal bins, and of all other events the control region of their largest other output."""
+    """Signal bins, and of all other events the region of their largest other output."""
     outputs = {name: events.columns[f"score_{name}"].astype(np.float64) for name in card.classes}
-    name = str(card.class_of_signal)
+    name, likelihood = str(card.class_of_signal), card.likelihood
     signal = outputs[name]
     if card.signal_region is not None:
         inside = region(card, card.signal_region).mask(events.columns.columns)
@@ -147,7 +153,24 @@ def _by_score(card: StandardCard, events: Placed, bins: Bins) -> Placed:
         outputs,
         signal=name,
         signal_above=float(bins[SIGNAL_REGION][0]),
-        names=card.likelihood.control_regions,
+        names=(*likelihood.control_regions, *likelihood.validation_regions),
     )
+    for other in likelihood.validation_regions:
+        where[where == f"CR_{other}"] = f"VR_{other}"
     discriminant = np.where(where == SIGNAL_REGION, signal, 0.5)
+    for other in likelihood.region_edges:
+        _bin_by_output(where, discriminant, bins, other, outputs[other])
     return Placed(events.columns, events.weight, where, discriminant)
+
+
+def _bin_by_output(
+    where: NDArray[np.str_], discriminant: NDArray[Any], bins: Bins, name: str, output: NDArray[Any]
+) -> None:
+    """Bins a region by the output of its class, in place; events beyond its edges are in no region."""
+    for title in (f"CR_{name}", f"VR_{name}"):
+        if title in bins:
+            edges, rows = bins[title], where == title
+            # An output of exactly 1 belongs to the last bin.
+            values = np.where(output == edges[-1], np.nextafter(edges[-1], 0.0), output)
+            discriminant[rows] = values[rows]
+            where[rows & ~((values >= edges[0]) & (values < edges[-1]))] = ""

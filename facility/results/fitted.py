@@ -1,7 +1,12 @@
 """The profile-likelihood fit as `results.json` holds it: signal strength, and all that stands around it."""
 
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 
+from znought.facility.cards.sections import Role
 from znought.facility.results.records import Record
 from znought.stats.fit_report import FitReport
 from znought.stats.prediction import RegionPrediction
@@ -31,12 +36,16 @@ class FittedRegion(Record):
     """One region before and after the fit.
 
     Attributes:
+        role: "signal" and "control" are fitted, "validation" is only predicted.
         edges: of the discriminant.
+        bins: which of them are there, where some are masked; all of them if empty.
         before, after: expectations; before, free normalisations have no error.
         observed: counts; None where data are Asimov.
     """
 
+    role: Role = "signal"
     edges: tuple[float, ...]
+    bins: tuple[int, ...] = ()
     before: Expectation
     after: Expectation
     observed: tuple[float, ...] | None = None
@@ -68,6 +77,7 @@ class FitSummary(Record):
 
     Attributes:
         data: "expected" or "observed".
+        lumi_ifb: luminosity of the yields; that of the data where they are observed; None: the card's.
         z0: discovery significance; None where a bin expects no background.
         mu, mu_interval: signal strength and its 68 % interval.
         mu_limit: expected 95 % CLs upper limit without signal, at −2 … +2 standard deviations; None where CLs
@@ -87,6 +97,7 @@ class FitSummary(Record):
     """
 
     data: str
+    lumi_ifb: float | None = None
     z0: float | None
     mu: float
     mu_interval: tuple[float, float]
@@ -104,17 +115,28 @@ class FitSummary(Record):
     asimov: tuple[str, ...] = ()
 
 
-def fit_summary(report: FitReport, templates: tuple[RegionTemplates, ...]) -> FitSummary:
+def fit_summary(
+    report: FitReport,
+    templates: tuple[RegionTemplates, ...],
+    roles: Mapping[str, Role] | None = None,
+    kept: Mapping[str, NDArray[np.bool_]] | None = None,
+    *,
+    lumi_ifb: float,
+) -> FitSummary:
     """A fit's report as a record.
 
     Args:
         report: of the fit.
         templates: of its regions, whose order and edges the record takes over.
+        roles: of the regions; signal where none are given.
+        kept: region → which bins of the templates are in the likelihood; all where none are given.
+        lumi_ifb: of the templates.
     """
     result, limit, goodness = report.result, report.limit, report.goodness
     before, after = ({one.region: one for one in part} for part in (report.before, report.after))
     return FitSummary(
         data=result.data,
+        lumi_ifb=lumi_ifb,
         z0=result.z0,
         mu=result.mu,
         mu_interval=(result.mu_low, result.mu_high),
@@ -137,7 +159,14 @@ def fit_summary(report: FitReport, templates: tuple[RegionTemplates, ...]) -> Fi
             rise=tuple(report.scan.rise.tolist()),
         ),
         regions={
-            one.name: _region(one, before[one.name], after[one.name])
+            one.name: FittedRegion(
+                role=(roles or {}).get(one.name, "signal"),
+                edges=tuple(one.nominal.edges.tolist()),
+                bins=_bins((kept or {}).get(one.name)),
+                before=expectation(before[one.name]),
+                after=expectation(after[one.name]),
+                observed=_counts(after[one.name]),
+            )
             for one in templates
             if one.name in before
         },
@@ -145,14 +174,12 @@ def fit_summary(report: FitReport, templates: tuple[RegionTemplates, ...]) -> Fi
     )
 
 
-def _region(templates: RegionTemplates, before: RegionPrediction, after: RegionPrediction) -> FittedRegion:
-    observed = after.observed
-    return FittedRegion(
-        edges=tuple(templates.nominal.edges.tolist()),
-        before=expectation(before),
-        after=expectation(after),
-        observed=None if observed is None else tuple(observed.tolist()),
-    )
+def _bins(kept: NDArray[np.bool_] | None) -> tuple[int, ...]:
+    return () if kept is None or kept.all() else tuple(np.flatnonzero(kept).tolist())
+
+
+def _counts(found: RegionPrediction) -> tuple[float, ...] | None:
+    return None if found.observed is None else tuple(found.observed.tolist())
 
 
 def expectation(found: RegionPrediction) -> Expectation:

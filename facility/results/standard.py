@@ -5,6 +5,7 @@ from pathlib import Path
 from pydantic import Field
 
 from znought.facility.results.fitted import FitSummary
+from znought.facility.results.opened import Prediction, Unblinding
 from znought.facility.results.records import Estimate, OneDiscriminantResult, Record
 from znought.facility.workspace import read_json, write_json
 
@@ -82,6 +83,9 @@ class Results(Record):
         z_profile: profile-likelihood significance with the background systematic correlated between bins.
         published_z0: what others found with a selection, from the card.
         fit: with control regions, MC statistics and the systematics of the card, at the greedy edges.
+        prediction: of all regions by a fit of the control regions alone; None without any.
+        unblinding: what the steps showed in which data were shown; None for a blinded result.
+        unblinding_log: digest of the last line of `unblinding.jsonl`; None as long as no data were shown.
         yields: method → process → bins.
         edges: method → bin edges.
         events: by process.
@@ -107,6 +111,9 @@ class Results(Record):
     z_profile: dict[str, float] = Field(default_factory=dict)
     published_z0: dict[str, float] = Field(default_factory=dict)
     fit: FitSummary | None = None
+    prediction: Prediction | None = None
+    unblinding: Unblinding | None = None
+    unblinding_log: str | None = None
     yields: dict[str, dict[str, Yield]] = Field(default_factory=dict)
     edges: dict[str, tuple[float, ...]] = Field(default_factory=dict)
     events: dict[str, ClassEvents]

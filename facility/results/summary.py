@@ -1,6 +1,6 @@
 """The closing tables in the terminal: what was found, and how far it may be believed."""
 
-from znought.facility.results.fit_tables import fit_tables
+from znought.facility.results.fit_tables import data_tables, fit_tables
 from znought.facility.results.fitted import FitSummary
 from znought.facility.results.records import Estimate
 from znought.facility.results.standard import Results
@@ -15,6 +15,7 @@ def report_tables(results: Results) -> tuple[ReportTable, ...]:
     if results.fit is not None and not results.z0:
         found.insert(0, _measurement(results, results.fit))
     fitted = fit_tables(results.fit, results.label) if results.fit is not None else ()
+    fitted += data_tables(results.prediction, results.unblinding, results.label)
     return (*found, *fitted, *([_areas(results)] if results.auc else []), _events(results))
 
 
@@ -23,7 +24,7 @@ def _measurement(results: Results, found: FitSummary) -> ReportTable:
     low, high = found.mu_interval
     z0 = "–" if found.z0 is None else f"{found.z0:.2f}"
     row = (str(results.signal), f"{found.mu:.4f}", f"[{low:.4f}, {high:.4f}]", z0)
-    title = f"{results.label}, 13 TeV, {results.lumi_ifb:g} fb⁻¹: {found.data} fit of {results.title}"
+    title = f"{results.label}, 13 TeV, {found.lumi_ifb or results.lumi_ifb:g} fb⁻¹: {found.data} fit of {results.title}"
     caption = "Signal strength μ, 1 for the cross section of the card, with its 68 % interval by profile."
     return ReportTable(title, ("process", "μ", "68 % interval", "Z₀"), (row,), caption)
 

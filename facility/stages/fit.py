@@ -1,17 +1,22 @@
 """Stage `fit`: bins and areas → `results.json`, with what a reader must know beside the numbers."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from znought.errors import DataError
+from znought.errors import CardError, DataError
 from znought.facility.cards.standard import StandardCard
 from znought.facility.context import Context
+from znought.facility.fitting.opening import fitted_regions, kept_bins, without_masked
 from znought.facility.fitting.placement import Bins, likelihood_bins
+from znought.facility.fitting.stepwise import Stepped, data_in_steps, known_line
 from znought.facility.fitting.templates import fit_settings, templates
 from znought.facility.ntuples.account import data_lumi_ifb
 from znought.facility.results.fitted import FitSummary, fit_summary
+from znought.facility.results.opened import Prediction, Unblinding
 from znought.facility.results.standard import Results, write_results
+from znought.facility.results.unblinding_log import read_log
 from znought.facility.stages.summarise import common_results, input_remarks
 from znought.facility.workspace import read_json, write_json
 from znought.stats.exchange import replace_file, write_root, write_uhi, write_workspace
@@ -25,19 +30,33 @@ from znought.stats.workspace import Spec, prepared_workspace
 
 __all__ = ["fit", "inputs"]
 
-LIKELIHOOD_FILES = ("workspace.json", "hs3.json", "datacard.txt", "datacard_shapes.root", "report.json")
+LIKELIHOOD_FILES = (
+    "workspace.json",
+    "workspace_validation.json",
+    "hs3.json",
+    "datacard.txt",
+    "datacard_shapes.root",
+    "report.json",
+)
 
 
 def inputs(context: Context[StandardCard]) -> object:
-    """Beyond the card: whether data enter the signal bins."""
-    return context.options.unblind
+    """Beyond the card: in which bins data are shown."""
+    return context.options.opened
 
 
 def fit(context: Context[StandardCard]) -> Iterable[Path]:
-    """Writes `results.json` and the likelihood in the formats of other programs."""
+    """Writes `results.json` and the likelihood in the formats of other programs.
+
+    Raises:
+        CardError: data are to be shown, and the card has none.
+    """
     card, workspace = context.card, context.workspace
+    if context.options.opened and not card.of_kind("data"):
+        raise CardError("--unblind: the card has no dataset of kind data to show.")
     found = read_json(workspace.binning)
-    summary, fit_remarks, written = _likelihood(context, likelihood_bins(card, found))
+    likelihood = _likelihood(context, likelihood_bins(card, found))
+    log = read_log(workspace.unblinding, known=known_line(workspace.results))
     results = Results.model_validate(
         common_results(context)
         | read_json(workspace.evaluation)
@@ -45,45 +64,85 @@ def fit(context: Context[StandardCard]) -> Iterable[Path]:
             "z0": {name: _significance(entry) for name, entry in found.items()},
             "published_z0": card.published_z0,
             "z_profile": {name: entry["z_profile"] for name, entry in found.items()},
-            "fit": summary,
+            "fit": likelihood.summary,
+            "prediction": likelihood.prediction,
+            "unblinding": likelihood.unblinding,
+            "unblinding_log": log[-1].sha256 if log else None,
             "yields": {name: _yields(entry) for name, entry in found.items()},
             "edges": {name: entry["edges"] for name, entry in found.items()},
             "selections": card.selections,
-            "notes": [*_notes(card, found), *input_remarks(context), *fit_remarks],
+            "notes": [*_notes(card, found), *input_remarks(context), *likelihood.notes],
         }
     )
     write_results(workspace.results, results)
-    return [workspace.results, *written]
+    logs = [workspace.unblinding] if log else []
+    return [workspace.results, *likelihood.files, *logs]
 
 
-def _likelihood(
-    context: Context[StandardCard], bins: Bins
-) -> tuple[FitSummary | None, list[str], list[Path]]:
+@dataclass(frozen=True)
+class _Likelihood:
+    """The fit with what stands around it; without a summary where the templates make no likelihood."""
+
+    files: tuple[Path, ...]
+    notes: tuple[str, ...]
+    summary: FitSummary | None = None
+    prediction: Prediction | None = None
+    unblinding: Unblinding | None = None
+
+
+def _likelihood(context: Context[StandardCard], bins: Bins) -> _Likelihood:
     """The fit of signal bins and control regions with its remarks, and files for other programs.
 
     Where the templates make no likelihood, the remark says why, and the tables of yields stand alone.
     """
-    card = context.card
+    card, folder = context.card, context.workspace.fit
     treated = templates(card, context.workspace, bins, with_data=context.options.unblind)
-    regions = treated.regions
-    folder = context.workspace.fit
     folder.mkdir(parents=True, exist_ok=True)
-    summary: FitSummary | None = None
+    for name in LIKELIHOOD_FILES:
+        # What an earlier run wrote says nothing about these templates.
+        (folder / name).unlink(missing_ok=True)
+    found = _Likelihood((), ())
     try:
-        prepared = prepared_workspace(regions, fit_settings(card, context.workspace))
+        prepared = prepared_workspace(treated.regions, fit_settings(card, context.workspace))
     except DataError as error:
-        notes = [f"No likelihood: {error}"]
-        for name in LIKELIHOOD_FILES:
-            # What an earlier run wrote says nothing about these templates.
-            (folder / name).unlink(missing_ok=True)
+        found = _Likelihood((), (f"No likelihood: {error}",))
     else:
-        (folder / "report.json").unlink(missing_ok=True)
-        _write_likelihood(folder, prepared.spec)
-        summary, notes = _fitted(context, prepared.spec, regions)
-        notes += [*treated.remarks, *prepared.remarks, *(pruned.text for pruned in prepared.pruned)]
-    _write_tables(folder, card, regions)
+        found = _fitted(context, treated.regions, prepared.spec)
+        found = _with_data(found, data_in_steps(context, bins, treated.regions))
+        pruned = (one.text for one in prepared.pruned)
+        found = replace(found, notes=(*found.notes, *treated.remarks, *prepared.remarks, *pruned))
+    _write_tables(folder, card, treated.regions)
     write_json(folder / "systematics.json", [record.to_dict() for record in treated.records])
-    return summary, notes, sorted(path for path in folder.rglob("*") if path.is_file())
+    return replace(found, files=tuple(sorted(path for path in folder.rglob("*") if path.is_file())))
+
+
+def _fitted(context: Context[StandardCard], regions: tuple[RegionTemplates, ...], whole: Spec) -> _Likelihood:
+    """The fit, or the reason why these templates allow none: few simulated events make poor likelihoods."""
+    card, folder = context.card, context.workspace.fit
+    kind: DataKind = "observed" if context.options.unblind else "expected"
+    kept = kept_bins(card, regions)
+    every = without_masked(whole, kept)
+    spec = fitted_regions(card, every)
+    _write_likelihood(folder, spec)
+    if spec is not every:
+        write_workspace(folder / "workspace_validation.json", every)
+    with context.reporter.bar("fitting") as advance:
+        advance(0, 1, "signal strength, impacts, limit")
+        try:
+            report = full_fit(spec, data=kind, shown=every)
+        except DataError as error:
+            return _Likelihood((), (f"No profile-likelihood fit with control regions: {error}",))
+        advance(1, 1, "")
+    write_json(folder / "report.json", report.to_dict())
+    lumi = data_lumi_ifb(context.workspace) if kind == "observed" else None
+    summary = fit_summary(report, regions, card.roles, kept, lumi_ifb=lumi or card.lumi_ifb)
+    return _Likelihood((), (_sentence(card, summary), *report.remarks), summary)
+
+
+def _with_data(found: _Likelihood, stepped: Stepped) -> _Likelihood:
+    """The same with what control regions predict, and what the steps show in which data are shown."""
+    notes = (*found.notes, *stepped.notes)
+    return replace(found, prediction=stepped.prediction, unblinding=stepped.unblinding, notes=notes)
 
 
 def _write_likelihood(folder: Path, spec: Spec) -> None:
@@ -101,25 +160,7 @@ def _write_tables(folder: Path, card: StandardCard, regions: Sequence[RegionTemp
     write_hepdata(folder / "hepdata", tables, discriminant=_discriminant(card))
 
 
-def _fitted(
-    context: Context[StandardCard], spec: Spec, regions: tuple[RegionTemplates, ...]
-) -> tuple[FitSummary | None, list[str]]:
-    """The fit, or the reason why these templates allow none: few simulated events make poor likelihoods."""
-    kind: DataKind = "observed" if context.options.unblind else "expected"
-    with context.reporter.bar("fitting") as advance:
-        advance(0, 1, "signal strength, impacts, limit")
-        try:
-            report = full_fit(spec, data=kind)
-        except DataError as error:
-            return None, [f"No profile-likelihood fit with control regions: {error}"]
-        advance(1, 1, "")
-    write_json(context.workspace.fit / "report.json", report.to_dict())
-    summary = fit_summary(report, regions)
-    lumi = data_lumi_ifb(context.workspace) if kind == "observed" else context.card.lumi_ifb
-    return summary, [_sentence(context.card, summary, lumi_ifb=lumi), *report.remarks]
-
-
-def _sentence(card: StandardCard, summary: FitSummary, *, lumi_ifb: float | None) -> str:
+def _sentence(card: StandardCard, summary: FitSummary) -> str:
     low, high = summary.mu_interval
     z0 = "not defined" if summary.z0 is None else f"{summary.z0:.2f}"
     observed = summary.mu_limit_observed
@@ -132,7 +173,7 @@ def _sentence(card: StandardCard, summary: FitSummary, *, lumi_ifb: float | None
     return (
         f"Profile likelihood of {_fitted_regions(card)}, {floating} normalisation floating, MC "
         f"statistics and {', '.join(card.varied) or 'no'} variations: {summary.data} Z = "
-        f"{z0} at {lumi_ifb or card.lumi_ifb:.4g} fb⁻¹, mu = {summary.mu:.2f} [{low:.2f}, "
+        f"{z0} at {summary.lumi_ifb:.4g} fb⁻¹, mu = {summary.mu:.2f} [{low:.2f}, "
         f"{high:.2f}]{limit}.{_tuned_edges(card)}{warnings}"
     )
 

@@ -8,7 +8,7 @@ import yaml
 
 from tests.processors.fixtures import events, write_nanoaod
 from znought.facility.cards.reading import StandardCard, load_with_analysis
-from znought.facility.context import Context, RunOptions
+from znought.facility.context import Context, RunOptions, Step
 from znought.facility.progress import Silent
 from znought.facility.workspace import Workspace
 
@@ -62,9 +62,9 @@ def small_card(folder: Path, **changes: Any) -> Path:
     return path
 
 
-def context_of(path: Path, output: Path, *, unblind: bool = False) -> Context[StandardCard]:
+def context_of(path: Path, output: Path, *, opened: Step | None = None) -> Context[StandardCard]:
     """A context in which everything is computed here."""
     card, found = load_with_analysis(path)
     assert isinstance(card, StandardCard)
-    options = RunOptions(unblind=unblind)
+    options = RunOptions(opened=opened)
     return Context(card, Workspace(output), options, Silent(), lambda: None, found)  # type: ignore[arg-type, return-value]  # no cluster

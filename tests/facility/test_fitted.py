@@ -22,7 +22,7 @@ def observed() -> FitSummary:
     """A fit to data that lie above the expectation, read back from its JSON."""
     found = tuple(replace(r, observed=r.nominal.sumw.sum(axis=0).round() + 3) for r in regions())
     report = full_fit(build_workspace(found, config()), data="observed")
-    return FitSummary.model_validate_json(fit_summary(report, found).model_dump_json())
+    return FitSummary.model_validate_json(fit_summary(report, found, lumi_ifb=2.5).model_dump_json())
 
 
 def test_regions_hold_yields_before_and_after_with_correlated_errors(observed: FitSummary) -> None:
@@ -54,7 +54,7 @@ def test_tables_show_totals_counts_and_goodness(observed: FitSummary) -> None:
     assert counts["SR"] == f"{sum(observed.regions['SR'].observed or ()):,.0f}"
     assert "Goodness of fit" in yields.caption
     blinded = full_fit(build_workspace(regions(), config()))
-    _, expected = fit_tables(fit_summary(blinded, tuple(regions())), "Simulation")
+    _, expected = fit_tables(fit_summary(blinded, tuple(regions()), lumi_ifb=10.0), "Simulation")
     assert {row[-1] for row in expected.rows} == {"blinded"}
     assert "Goodness" not in expected.caption
 
@@ -70,6 +70,9 @@ def test_figures_draw_the_record(observed: FitSummary) -> None:
     texts = " ".join(text.get_text() for text in after.texts + list(after.artists))
     texts += " ".join(child.txt.get_text() for child in after.get_children() if hasattr(child, "txt"))
     assert "saturated model" in texts
+    # The luminosity is that of the data, not that of the card.
+    assert "2.5" in texts
+    assert "10" not in texts
     assert pictures["regions_prefit"].figure.axes[1].get_ylabel() == "Data / exp."
     line: Any = pictures["likelihood_scan"].figure.axes[0].lines[0]
     assert observed.scan is not None
@@ -77,7 +80,8 @@ def test_figures_draw_the_record(observed: FitSummary) -> None:
 
 
 def test_blinded_regions_say_so_and_have_no_points() -> None:
-    found = fit_summary(full_fit(build_workspace(regions(), config())), tuple(regions()))
+    report = full_fit(build_workspace(regions(), config()))
+    found = fit_summary(report, tuple(regions()), lumi_ifb=10.0)
     first = next(fit_pictures(found, label=LABEL, signal="VH"))
     assert "bins are blinded: SR, CR" in first.caption
     assert not [one for one in first.figure.axes[0].containers if one.get_label() == "Data"]

@@ -111,10 +111,12 @@ def test_templates_without_a_likelihood_still_give_yields_and_a_reason(
     monkeypatch.setattr(stage, "templates", lambda *_, **__: TreatedTemplates(tuple(empty), ()))
     scored.workspace.fit.mkdir(exist_ok=True)
     (scored.workspace.fit / "workspace.json").write_text("of an earlier run")
-    summary, notes, written = stage._likelihood(scored, BINS)
-    assert summary is None
-    assert notes == [f"No likelihood: no signal: {scored.card.signal} has no positive yield in any region."]
-    assert {path.name for path in written} >= {"templates.root", "yields.tex"}
+    made = stage._likelihood(scored, BINS)
+    assert made.summary is None
+    assert made.notes == (
+        f"No likelihood: no signal: {scored.card.signal} has no positive yield in any region.",
+    )
+    assert {path.name for path in made.files} >= {"templates.root", "yields.tex"}
     assert not (scored.workspace.fit / "workspace.json").exists()
 
 
@@ -129,9 +131,9 @@ def test_a_variation_that_empties_a_process_is_a_remark(
         gone = {"muon_id_down": replace(down, sumw=_without(region, process))}
         changed.append(replace(region, variations=region.variations | gone))
     monkeypatch.setattr(stage, "templates", lambda *_, **__: TreatedTemplates(tuple(changed), ()))
-    _, notes, written = stage._likelihood(scored, BINS)
-    assert any(note.startswith(f"muon_id is left out for {process} in SR:") for note in notes)
-    assert "workspace.json" in {path.name for path in written}
+    made = stage._likelihood(scored, BINS)
+    assert any(note.startswith(f"muon_id is left out for {process} in SR:") for note in made.notes)
+    assert "workspace.json" in {path.name for path in made.files}
 
 
 def test_a_limit_that_fails_leaves_signal_strength_and_significance(
@@ -141,12 +143,12 @@ def test_a_limit_that_fails_leaves_signal_strength_and_significance(
         raise DataError("no 95 % CLs limit on mu below 7.")
 
     monkeypatch.setattr(fit_report, "cls_limit", fails)
-    summary, notes, _ = stage._likelihood(scored, BINS)
-    assert summary is not None
-    assert summary.mu == pytest.approx(1.0, abs=0.01)
-    assert summary.mu_limit is None
-    assert "No upper limit: no 95 % CLs limit on mu below 7." in notes
-    assert "95 % CLs limit on mu" not in notes[0]
+    made = stage._likelihood(scored, BINS)
+    assert made.summary is not None
+    assert made.summary.mu == pytest.approx(1.0, abs=0.01)
+    assert made.summary.mu_limit is None
+    assert "No upper limit: no 95 % CLs limit on mu below 7." in made.notes
+    assert "95 % CLs limit on mu" not in made.notes[0]
 
 
 def _without(region: RegionTemplates, process: str) -> Any:

@@ -65,7 +65,7 @@ def output(columns: Path, tmp_path: Path) -> Path:
 
 def _validate(ntuples: Path, output: Path, *, unblind: bool = False, **sections: Any) -> Any:
     card = _card(ntuples, weights={"muon_id": MUON}, **sections)
-    validate(context_of(card, output, unblind=unblind))
+    validate(context_of(card, output, opened="signal" if unblind else None))
     return json.loads((output / "validation.json").read_text())
 
 

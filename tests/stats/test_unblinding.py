@@ -34,6 +34,7 @@ def test_steps_predict_what_they_have_not_seen() -> None:
     found = opened_in_steps(recorded(2270.0), STEPS)
     assert [step.name for step in found] == ["control", "tails", "signal"]
     assert [step.opened for step in found] == [{"CR_top": (0,)}, {"SR": (0,)}, {"SR": (1, 2)}]
+    assert found[0].goodness is not None
     # Free top: the control region cannot disagree after its fit.
     assert found[0].goodness.value == pytest.approx(0.0, abs=1e-3)
     tails = next(region for region in found[1].predictions if region.region == "SR")
@@ -89,3 +90,22 @@ def test_bad_input_is_one_clear_line() -> None:
         opened_in_steps(recorded(), (UnblindingStep("control", {"CR": True}),))
     with pytest.raises(DataError, match="opens 'SR', where the workspace holds Asimov data"):
         opened_in_steps(build_workspace(regions(), config()), (UnblindingStep("all", {"SR": True}),))
+
+
+def test_validation_regions_are_looked_at_and_not_fitted() -> None:
+    steps = (
+        UnblindingStep("validation", {"CR_top": True}, is_fitted=False),
+        UnblindingStep("tails", {"SR": [True, False, False]}),
+    )
+    first, tails = opened_in_steps(recorded(2270.0), steps)
+    assert first.goodness is None
+    assert "goodness" not in first.text
+    alone = opened_in_steps(recorded(2270.0), steps[1:])[0]
+    assert tails.agreement == alone.agreement
+    assert tails.goodness == alone.goodness
+
+
+def test_few_events_are_said_to_be_few() -> None:
+    found = opened_in_steps(recorded(), STEPS)
+    assert all("means little" not in step.text for step in found)
+    assert found[2].fewest_expected == pytest.approx(38, rel=0.05)
