@@ -24,7 +24,8 @@ def _measurement(results: Results, found: FitSummary) -> ReportTable:
     low, high = found.mu_interval
     z0 = "–" if found.z0 is None else f"{found.z0:.2f}"
     row = (str(results.signal), f"{found.mu:.4f}", f"[{low:.4f}, {high:.4f}]", z0)
-    title = f"{results.label}, 13 TeV, {found.lumi_ifb or results.lumi_ifb:g} fb⁻¹: {found.data} fit of {results.title}"
+    lumi_ifb = found.lumi_ifb or results.lumi_ifb
+    title = f"{results.label}, 13 TeV, {lumi_ifb:g} fb⁻¹: {found.data} fit of {results.title}"
     caption = "Signal strength μ, 1 for the cross section of the card, with its 68 % interval by profile."
     return ReportTable(title, ("process", "μ", "68 % interval", "Z₀"), (row,), caption)
 
