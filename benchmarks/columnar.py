@@ -27,8 +27,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.processors.fixtures import events, vh_ww_processor, write_tree
-from znought.analyses.vh_ww.features import FEATURES
-from znought.analyses.vh_ww.variables import VARIABLES
+from znought.analyses.vh_ww.variables import FEATURES, VARIABLES
 from znought.facility.ntuples.runner import RunResult, process_fileset
 from znought.processors.dialects import DIALECTS
 from znought.processors.evaluated import NOMINAL, WHOLE

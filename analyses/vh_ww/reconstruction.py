@@ -1,12 +1,11 @@
 """From objects to selected events with their inputs: the part of the chain that every variation repeats."""
 
 from dataclasses import dataclass, replace
-from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from znought.analyses.vh_ww.features import FinalState, inputs, visible
+from znought.analyses.vh_ww.final_state import FinalState, Visible
 from znought.analyses.vh_ww.selection import (
     Dilepton,
     VHWWSelection,
@@ -17,10 +16,10 @@ from znought.analyses.vh_ww.selection import (
     leading_jets,
     veto_weight,
 )
+from znought.analyses.vh_ww.variables import columns_of
 from znought.analyses.vh_ww.variations import Objects
 from znought.processors.chunk import Chunk
 from znought.processors.dialects.view import View
-from znought.processors.kinematics import Momentum
 from znought.processors.objects import Jets, Leptons, Missing, check_units
 
 __all__ = ["Contents", "Selected", "b_veto", "read_contents", "read_leptons", "reconstruct"]
@@ -37,7 +36,7 @@ class Selected:
         row: index among the pairs, shape (n_selected,).
         veto_weight: probability to hold no b-tagged jet, 1 where the veto is a cut, shape (n_selected,).
         passed: consecutive cuts passed before the b-veto, for every event of the chunk, shape (n_events,).
-        columns: the 17 inputs, then `met` and `n_jets`.
+        columns: every variable.
         hadronic: what the jets determine, for variations that leave them alone.
     """
 
@@ -58,25 +57,14 @@ class Hadronic:
         row: index of the selected events among the pairs, shape (n_selected,).
         veto_weight: as in `Selected`.
         passed: as in `Selected`.
-        leptons, jets: leading and subleading ones.
-        n_jets, ht, px, py: number of the jets, sum of their pT, and their vector sum, shape (n_selected,).
+        visible: leptons and jets of the selected events.
     """
 
     objects: Objects
     row: NDArray[np.int64]
     veto_weight: Floats
     passed: NDArray[np.int8]
-    leptons: tuple[Momentum, Momentum]
-    jets: tuple[Momentum, Momentum]
-    n_jets: NDArray[np.int64]
-    ht: Floats
-    px: Floats
-    py: Floats
-
-    @cached_property
-    def visible(self) -> dict[str, Floats]:
-        """Inputs that need nothing else."""
-        return visible(self.leptons, self.jets)
+    visible: Visible
 
     def is_of(self, objects: Objects) -> bool:
         """Whether the leptons and jets are these very ones."""
@@ -146,11 +134,8 @@ def reconstruct(
     else:
         hadronic = _hadronic(chunk, objects, selection)
     state = _final_state(objects, hadronic, selection)
-    columns: dict[str, NDArray[np.generic]] = {**inputs(hadronic.visible, state)}
-    columns["met"] = np.hypot(*state.met).astype(np.float32)
-    columns["n_jets"] = hadronic.n_jets.astype(np.uint8)
-    rows = hadronic.row
-    return Selected(objects.pairs.event[rows], rows, hadronic.veto_weight, hadronic.passed, columns, hadronic)
+    rows, event = hadronic.row, objects.pairs.event[hadronic.row]
+    return Selected(event, rows, hadronic.veto_weight, hadronic.passed, columns_of(state), hadronic)
 
 
 def _hadronic(chunk: Chunk, objects: Objects, selection: VHWWSelection) -> Hadronic:
@@ -166,7 +151,9 @@ def _hadronic(chunk: Chunk, objects: Objects, selection: VHWWSelection) -> Hadro
         rows, veto, two = rows[keep], veto[keep], (two[0].at(keep), two[1].at(keep))
     leptons = (pairs.leading.at(rows), pairs.subleading.at(rows))
     n_jets, ht, px, py = _jet_sums(jets, counting)
-    return Hadronic(objects, rows, veto, passed, leptons, two, n_jets[rows], ht[rows], px[rows], py[rows])
+    all_ht = leptons[0].pt + leptons[1].pt + ht[rows]
+    visible = Visible(leptons, two, n_jets[rows], all_ht, (px[rows], py[rows]))
+    return Hadronic(objects, rows, veto, passed, visible)
 
 
 def b_veto(
@@ -181,7 +168,7 @@ def b_veto(
 
 
 def _final_state(objects: Objects, hadronic: Hadronic, selection: VHWWSelection) -> FinalState:
-    """Everything the inputs derive from, for the selected events."""
+    """Everything the variables derive from, for the selected events."""
     pairs, missing, rows = objects.pairs, objects.missing, hadronic.row
     met_x, met_y = missing.px, missing.py
     if missing.soft_only:
@@ -193,16 +180,12 @@ def _final_state(objects: Objects, hadronic: Hadronic, selection: VHWWSelection)
     track_x = met_x if missing.track_px is None else missing.track_px
     track_y = met_y if missing.track_py is None else missing.track_py
     significance = None if missing.significance is None else missing.significance[rows]
-    leptons = hadronic.leptons
     return FinalState(
-        leptons,
-        hadronic.jets,
+        hadronic.visible,
         (met_x[rows], met_y[rows]),
         (track_x[rows], track_y[rows]),
-        leptons[0].pt + leptons[1].pt + hadronic.ht,
         missing.soft_ht[rows],
         significance,
-        (hadronic.px, hadronic.py),
     )
 
 

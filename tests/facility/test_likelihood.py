@@ -10,7 +10,7 @@ import pytest
 
 from tests.facility.small import context_of, small_card, write_ntuples
 from tests.facility.test_process import CORRECTIONS, MUON
-from znought.analyses.vh_ww.features import FEATURES
+from znought.analyses.vh_ww.variables import FEATURES
 from znought.errors import DataError
 from znought.facility.context import Context
 from znought.facility.fitting.templates import fit_settings, templates

@@ -5,7 +5,7 @@ from matplotlib.mathtext import MathTextParser
 
 from tests.plots.drawn import BOTH
 from znought.analyses.vh_bb.features import FEATURES as TALK_B
-from znought.analyses.vh_ww.features import FEATURES as TALK_A
+from znought.analyses.vh_ww.variables import FEATURES as TALK_A
 from znought.analysis import Analysis, ProcessStyle
 from znought.facility.cards.sections import Process
 from znought.plots.labels import colours, drawn_as, feature_label, is_variable, process_label

@@ -9,8 +9,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.processors.fixtures import vh_ww_processor
-from znought.analyses.vh_ww.features import FEATURES
 from znought.analyses.vh_ww.selection import VHWWSelection, cut_weight
+from znought.analyses.vh_ww.variables import FEATURES
 from znought.errors import CardError
 from znought.facility.ntuples.runner import RunResult, process_fileset
 from znought.processors.evaluated import WHOLE

@@ -8,7 +8,7 @@ import pytest
 import vector
 from numpy.typing import NDArray
 
-from znought.analyses.vh_ww.features import FEATURES, FinalState, features
+from znought.analyses.vh_ww.final_state import FinalState, Visible
 from znought.analyses.vh_ww.selection import (
     Dijet,
     Dilepton,
@@ -21,6 +21,7 @@ from znought.analyses.vh_ww.selection import (
     select_dilepton,
     veto_weight,
 )
+from znought.analyses.vh_ww.variables import FEATURES, columns_of
 from znought.errors import CardError
 from znought.processors.kinematics import Momentum
 from znought.processors.objects import Jets, Leptons
@@ -144,19 +145,16 @@ def test_inputs_agree_with_vector() -> None:
     objects = [momenta(22, 0.000511, 1), momenta(15, 0.105658, 1), momenta(30, 7.0, 2), momenta(30, 4.0, 2)]
     met, track = rng.normal(0, 40, (2, 50)), rng.normal(0, 40, (2, 50))
     m0, m1, j0, j1 = (Momentum.of(*columns.T) for columns in objects)
-    inputs = features(
-        FinalState(
-            (m0, m1),
-            (j0, j1),
-            (met[0], met[1]),
-            (track[0], track[1]),
-            m0.pt + m1.pt + j0.pt + j1.pt,
-            np.full(50, 60.0),
-            None,
-            (j0.px + j1.px, j0.py + j1.py),
-        )
+    seen = Visible(
+        (m0, m1),
+        (j0, j1),
+        np.full(50, 2),
+        m0.pt + m1.pt + j0.pt + j1.pt,
+        (j0.px + j1.px, j0.py + j1.py),
     )
-    assert tuple(inputs) == FEATURES
+    state = FinalState(seen, (met[0], met[1]), (track[0], track[1]), np.full(50, 60.0), None)
+    inputs = columns_of(state)
+    assert tuple(inputs) == (*FEATURES, "met", "n_jets")
     for i in range(50):
         vectors: list[Any] = [
             vector.obj(pt=p[0], eta=p[1], phi=p[2], mass=p[3]) for p in (o[i] for o in objects)
