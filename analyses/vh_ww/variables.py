@@ -5,6 +5,7 @@ from numpy.typing import NDArray
 
 from znought.analyses.vh_ww.final_state import FinalState
 from znought.analysis import ProcessStyle, Variable
+from znought.errors import DataError
 
 __all__ = ["FEATURES", "STYLES", "VARIABLES", "columns_of"]
 
@@ -105,6 +106,9 @@ def _column(variable: Variable, state: FinalState) -> NDArray[np.generic]:
         return values
     if variable.undefined is not None:
         values = np.where(np.isnan(values), variable.undefined, values)
+    if not np.isfinite(values).all():
+        n_bad = np.count_nonzero(~np.isfinite(values))
+        raise DataError(f"variable {variable.name!r} is no number for {n_bad} of {len(values)} events.")
     return values.astype(np.float32)
 
 

@@ -1,6 +1,7 @@
 """Stage `plot`: results and scored events → figures and the report."""
 
 from collections.abc import Iterable
+from itertools import chain
 from pathlib import Path
 
 from znought.facility.cards.standard import StandardCard
@@ -8,10 +9,12 @@ from znought.facility.context import Context
 from znought.facility.events.sample import read_sample
 from znought.facility.figures.album import Album
 from znought.facility.figures.network import read_explained
+from znought.facility.figures.own import own_pictures
 from znought.facility.figures.writing import write_album
 from znought.facility.ntuples.account import data_lumi_ifb
 from znought.facility.regions.books import read_region_books
 from znought.facility.regions.validation import read_validation
+from znought.facility.results.notebook import Finished
 from znought.facility.results.standard import read_results
 from znought.facility.results.summary import report_tables
 from znought.facility.workspace import read_json
@@ -26,9 +29,10 @@ ABOUT = 45
 def plot(context: Context[StandardCard]) -> Iterable[Path]:
     """Writes `figures/` and `report.html`."""
     album = _album(context)
+    own = own_pictures(context.analysis.figures, Finished(context.workspace, album.results))
     return write_album(
         context,
-        album.pictures(),
+        chain(album.pictures(), own),
         tables=report_tables(album.results),
         notes=album.results.notes,
         about=ABOUT,

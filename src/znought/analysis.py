@@ -156,7 +156,8 @@ class Analysis:
         card: class of the whole card, for sections that depend on one another; then `sections` is not used.
         flow: stages, results and tables of an analysis that does not follow the standard flow.
         stages: of its own, behind the standard ones.
-        figures: functions(context) → pictures, beside the standard ones.
+        figures: functions(what `load_results` gives) → matplotlib figure, beside the standard ones; named as
+            the function, with its docstring as title and caption.
         recipes: name → recipe of simulated events.
         processes: name → how a process or class is drawn.
     """

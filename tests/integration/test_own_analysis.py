@@ -179,6 +179,33 @@ def test_a_label_of_the_analysis_leaves_columns_as_they_are(copied: Path) -> Non
     assert _done(copied) == REDRAWN | {"process": True}
 
 
+FIGURE = '''
+def spectrum(run):
+    """Mass of the leptons.
+
+    Of the events of one dataset.
+    """
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots()
+    axes.hist(run.events("vh", ["m_ll"]).columns["m_ll"], bins=20)
+    return figure
+
+
+'''
+
+
+def test_a_figure_of_the_analysis_is_drawn_and_shown(copied: Path) -> None:
+    _edit(copied / "emu.py", "ANALYSIS =", FIGURE + "ANALYSIS =")
+    _edit(copied / "emu.py", "    variables=[", "    figures=[spectrum],\n    variables=[")
+    _done(copied)
+    assert (copied / "out/figures/spectrum.png").stat().st_size > 5000
+    assert "Mass of the leptons" in (copied / "out/report.html").read_text()
+    _edit(copied / "emu.py", "return figure", "return axes")
+    failed = znought("plot", copied / "card.yaml", "--output", copied / "out", check=False)
+    assert "figure 'spectrum': expected a matplotlib Figure, received Axes" in failed.stderr
+
+
 def test_a_cut_redoes_all_that_follows(copied: Path) -> None:
     _edit(copied / "card.yaml", "regions:", "selection: {n_jets_min: 3}\nregions:")
     assert all(_done(copied).values())
