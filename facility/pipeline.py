@@ -16,6 +16,7 @@ from znought.facility.cards.base import BaseCard
 from znought.facility.cards.existing import ProcessorCard
 from znought.facility.cards.finding import Found, given_analysis
 from znought.facility.cards.reading import named_analysis
+from znought.facility.cards.table import TableCard, found_table
 from znought.facility.cluster.shipping import bring_modules
 from znought.facility.context import Context, RunOptions
 from znought.facility.existing import EXISTING
@@ -115,11 +116,18 @@ def run(
     Returns:
         The results record of the card's analysis, as `results.json` holds it.
     """
-    found = named_analysis(card.origin, card.folder) if analysis is None else given_analysis(analysis)
+    found = _found(card) if analysis is None else given_analysis(analysis)
     wanted = options or RunOptions()
     context = Context(card.of(found.analysis), Workspace(output), wanted, Silent(), lambda: client, found)
     run_stages(context, whole(context))
     return flow_of(context).read_results(context.workspace.results)
+
+
+def _found(card: BaseCard) -> Found:
+    """The analysis that a card names, or the table that it holds."""
+    if isinstance(card, TableCard) and card.frame is not None:
+        return found_table(card.origin, card.folder, card.frame)
+    return named_analysis(card.origin, card.folder)
 
 
 def run_stages(context: Context[Any], stages: Sequence[Stage]) -> None:

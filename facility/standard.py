@@ -3,7 +3,9 @@
 from collections.abc import Iterable
 
 from znought.facility.cards.standard import StandardCard
+from znought.facility.cards.table import TableCard
 from znought.facility.flow import Flow, Stage
+from znought.facility.learning import brought
 from znought.facility.results.standard import read_results
 from znought.facility.results.summary import report_tables
 from znought.facility.stages import (
@@ -14,6 +16,7 @@ from znought.facility.stages import (
     score,
     simulate,
     summarise,
+    table,
     train,
     tune,
     validate,
@@ -23,7 +26,7 @@ __all__ = ["PROCESS", "SIMULATE", "VALIDATE", "standard_flow"]
 
 _EVENTS = ("processes", "datasets", "regions")
 _COLUMNS = ("columns", "normalisation")
-_CLASSES = ("signal", "signal_class", "classes", "network", "training")
+_CLASSES = ("signal", "signal_class", "classes", "network", "model", "training")
 _SIGNAL = (
     "lumi_ifb",
     "signal_region",
@@ -62,6 +65,14 @@ PROCESS = Stage(
     inputs=process.inputs,
     is_of_analysis=True,
 )
+_TABLE = Stage(
+    "process",
+    table.take_table,
+    ("lumi_ifb", "processes", "datasets", "table"),
+    writes=(*_COLUMNS, "substitutes", "cutflow", "ledger"),
+    inputs=table.inputs,
+    is_of_analysis=True,
+)
 VALIDATE = Stage(
     "validate",
     validate.validate,
@@ -80,6 +91,20 @@ _TRAIN = Stage(
 _SCORE = Stage(
     "score",
     score.score,
+    ("processes", "datasets", "features", *_CLASSES),
+    reads=(*_COLUMNS, "models"),
+    writes=("scores", "explanation"),
+)
+_TAKE = Stage(
+    "train",
+    brought.take_model,
+    ("classes", "model"),
+    writes=("models",),
+    inputs=brought.inputs,
+)
+_SCORE_BROUGHT = Stage(
+    "score",
+    brought.score_brought,
     ("processes", "datasets", "features", *_CLASSES),
     reads=(*_COLUMNS, "models"),
     writes=("scores", "explanation"),
@@ -142,9 +167,13 @@ def standard_flow(card: StandardCard, extra: Iterable[Stage] = ()) -> Flow:
         card: of an analysis that follows the standard flow.
         extra: stages of the analysis's own, before the figures.
     """
-    stages = [SIMULATE, PROCESS, VALIDATE]
+    stages = [_TABLE if isinstance(card, TableCard) else PROCESS, VALIDATE]
+    if not isinstance(card, TableCard):
+        stages.insert(0, SIMULATE)
     if card.network is not None:
         stages += [_TRAIN, _SCORE]
+    elif card.model is not None:
+        stages += [_TAKE, _SCORE_BROUGHT]
     stages += [_OPTIMISE, _FIT] if card.signal is not None else [_SUMMARISE]
     # The search is not part of a run: what it finds is put into the card by a person.
     aside = (_TUNE,) if card.network is not None else ()

@@ -16,7 +16,7 @@ from znought.models.folds import UNTRAINED
 from znought.models.scaling import RobustScaler, check_finite
 from znought.models.training import TrainedFold
 
-__all__ = ["BATCH", "OnNetwork", "Scorer", "scores_of"]
+__all__ = ["BATCH", "OnNetwork", "Scorer", "onnx_session", "scores_of"]
 
 OnNetwork = Callable[[int, NDArray[np.intp], NDArray[np.float32]], None]
 """(number of the network, rows that it has scored, their scores)."""
@@ -124,7 +124,7 @@ def scores_of(
         features: unscaled, shape (n_events, n_features).
         feature_names: of the columns.
     """
-    return _run(_session(trained.onnx_model), trained.scaler, features, feature_names)
+    return _run(onnx_session(trained.onnx_model), trained.scaler, features, feature_names)
 
 
 def _run(
@@ -138,7 +138,7 @@ def _run(
     return scores
 
 
-def _session(content: bytes) -> Any:
+def onnx_session(content: bytes) -> Any:
     """ONNX Runtime on one thread."""
     import onnxruntime
 
@@ -157,4 +157,4 @@ def _rows_of(fold: NDArray[np.integer], network: int) -> NDArray[np.intp]:
 def _load(path: Path, manifest_text: str) -> Scorer:
     manifest = load(path)
     contents = (read_verified(path, f"{name}.onnx", manifest) for name in manifest.network_names)
-    return Scorer(manifest, tuple(_session(content) for content in contents))
+    return Scorer(manifest, tuple(onnx_session(content) for content in contents))

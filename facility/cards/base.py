@@ -54,7 +54,7 @@ class BaseCard(Section):
     _folder: Path = PrivateAttr(default_factory=Path)
 
     @property
-    def origin(self) -> dict[str, str]:
+    def origin(self) -> dict[str, Any]:
         """The key that says what the card is a card of, and what it says."""
         return {}
 
@@ -143,7 +143,7 @@ class Card(BaseCard):
         for name, dataset in self.datasets.items():
             check_known(f"datasets.{name}", "process", dataset.process, self.processes)
             is_data = self.processes[dataset.process].kind == "data"
-            if dataset.xsec_pb is None and not is_data:
+            if dataset.xsec_pb is None and not is_data and self.needs_cross_sections:
                 message = "simulation needs a cross section (xsec_pb), none was given"
                 raise ValueError(f"datasets.{name}: {message}.")
             refuse_idle_keys(name, dataset, is_data=is_data)
@@ -169,6 +169,11 @@ class Card(BaseCard):
         return {variable.name: variable for variable in self._analysis.variables}
 
     @property
+    def needs_cross_sections(self) -> bool:
+        """Whether simulated datasets are normalised by their cross sections."""
+        return True
+
+    @property
     def blinded_region(self) -> str | None:
         """The region in which data are not looked at before the end; none here."""
         return None
@@ -190,7 +195,7 @@ class Card(BaseCard):
         )
 
     @property
-    def origin(self) -> dict[str, str]:
+    def origin(self) -> dict[str, Any]:
         """The key that names the analysis."""
         return {"analysis": self.analysis}
 

@@ -54,7 +54,7 @@ class ProcessorCard(BaseCard):
     datasets: dict[str, ProcessorDataset] = Field(min_length=1)
 
     @property
-    def origin(self) -> dict[str, str]:
+    def origin(self) -> dict[str, Any]:
         """The keys that name the processor and its schema."""
         return {"processor": self.processor, "schema": self.schema_name}
 

@@ -20,6 +20,7 @@ from znought.facility.cards.base import BaseCard, Card
 from znought.facility.cards.existing import find_processor
 from znought.facility.cards.finding import Found, find_analysis, given_analysis
 from znought.facility.cards.standard import StandardCard
+from znought.facility.cards.table import TableCard, found_table
 
 __all__ = [
     "Card",
@@ -31,6 +32,7 @@ __all__ = [
     "load_with_analysis",
     "named_analysis",
     "read_content",
+    "table_card",
     "truths_as_numbers",
 ]
 
@@ -72,6 +74,22 @@ def load_with_analysis(path: Path, analysis: Analysis | None = None) -> tuple[Ba
         return bound(_validated(content, found.analysis), found.analysis, path.parent), found
     except CardError as error:
         raise CardError(f"{path}: {error}") from error
+
+
+def table_card(content: Mapping[str, Any], frame: Any) -> TableCard:
+    """The card of a table in memory.
+
+    Args:
+        content: as of a card's file, with the section `table` but without its files.
+        frame: a pandas DataFrame.
+
+    Raises:
+        CardError: an unknown key (with the nearest valid one), a bad value, or a column that is not there.
+    """
+    found = found_table(content, Path(), frame)
+    card = bound(_validated(content, found.analysis), found.analysis, Path())
+    assert isinstance(card, TableCard)
+    return card.with_frame(frame)
 
 
 def card_class(analysis: Analysis) -> type[BaseCard]:
@@ -127,6 +145,8 @@ def named_analysis(content: Mapping[str, Any], folder: Path) -> Found:
         if "analysis" in content:
             raise CardError("processor: expected an analysis or an existing processor, received both.")
         return find_processor(content, folder)
+    if "table" in content:
+        return found_table(content, folder)
     if "analysis" not in content:
         raise CardError("analysis: this key is missing; name a shipped analysis or a file beside the card.")
     return find_analysis(str(content["analysis"]), folder)

@@ -11,11 +11,13 @@ from znought.errors import unknown_name
 from znought.stats.workspace import WorkspaceConfig
 
 __all__ = [
+    "BroughtModel",
     "CrossFit",
     "CutBased",
     "Dataset",
     "Discriminant",
     "Files",
+    "FoldRule",
     "Likelihood",
     "Plotting",
     "Process",
@@ -144,6 +146,45 @@ class Plotting(Section):
     """
 
     variables: tuple[str, ...] = ()
+
+
+class FoldRule(Section):
+    """Which network of a K-folded model scores an event: one that has not been trained on it.
+
+    Attributes:
+        column: of whole numbers.
+        modulo: network k scores events with column % modulo = k; None where the column is k itself.
+    """
+
+    column: str
+    modulo: Annotated[int, Field(ge=2)] | None = None
+
+
+class BroughtModel(Section):
+    """A classifier that was trained elsewhere.
+
+    Attributes:
+        files: `.keras` or `.onnx` beside the card; network k of a K-folded model is that of fold k.
+        inputs: columns, in the order of the model's inputs and as it expects them, unscaled.
+        outputs: class of each output, in order; those of the card unless given. Of two classes the first
+            one's score may be the only output.
+        output: name of the ONNX output that holds the scores, where there are several.
+        folds: of a K-folded model.
+    """
+
+    files: Annotated[tuple[str, ...], Field(min_length=1)]
+    inputs: Annotated[tuple[str, ...], Field(min_length=1)]
+    outputs: tuple[str, ...] = ()
+    output: str | None = None
+    folds: FoldRule | None = None
+
+    @model_validator(mode="after")
+    def _has_a_network_for_each_fold(self) -> "BroughtModel":
+        if self.folds is None and len(self.files) > 1:
+            raise ValueError(f"{len(self.files)} files need the rule (folds) that says which scores an event")
+        if self.folds is not None and self.folds.modulo not in (None, len(self.files)):
+            raise ValueError(f"{self.folds.modulo} folds need as many files, received {len(self.files)}")
+        return self
 
 
 class CutBased(Section):

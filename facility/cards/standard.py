@@ -1,6 +1,7 @@
 """The card of the standard flow: classes of the network, binning, likelihood and search."""
 
 import re
+from collections.abc import Collection
 
 from pydantic import Field, model_validator
 
@@ -8,6 +9,7 @@ from znought.analysis import Analysis
 from znought.errors import unknown_name
 from znought.facility.cards.base import Card
 from znought.facility.cards.sections import (
+    BroughtModel,
     CrossFit,
     CutBased,
     Discriminant,
@@ -25,6 +27,9 @@ __all__ = ["SIGNAL_REGION", "StandardCard"]
 SIGNAL_REGION = "SR"
 """Name of the likelihood's region of signal bins, where the card names no regions of its own."""
 
+IDENTITY_COLUMNS = ("run", "luminosityBlock", "event")
+"""Whole numbers that every event has beside its variables."""
+
 
 class StandardCard(Card):
     """Regions, one network of classes, and the significance of a signal.
@@ -38,6 +43,7 @@ class StandardCard(Card):
             control regions from the other outputs, or the cut-based region's variable.
         classes: classes of the network, in the order of its outputs.
         network: of the classes; without it nothing is trained.
+        model: of the classes, trained elsewhere: instead of a network.
         published_z0: what others found with a selection, quoted beside ours and never used.
     """
 
@@ -48,6 +54,7 @@ class StandardCard(Card):
     discriminants: dict[str, Discriminant] = Field(default_factory=dict)
     classes: tuple[str, ...] = ()
     network: NetworkConfig | None = None
+    model: BroughtModel | None = None
     published_z0: dict[str, float] = Field(default_factory=dict)
     boosting: BoostingConfig = BoostingConfig()
     binning: BinningConfig = BinningConfig()
@@ -66,8 +73,8 @@ class StandardCard(Card):
             check_known("cut_based.region", "region", self.cut_based.region, self.regions)
         if self.signal is not None:
             check_known("signal", "process", self.signal, self.processes)
-            if self.network is None and self.cut_based is None and not self.discriminants:
-                raise ValueError(f"signal: {self.signal} needs a network, discriminants or cut_based.")
+            if not (self.is_scored or self.cut_based or self.discriminants):
+                raise ValueError(f"signal: {self.signal} needs a network, model, discriminants or cut_based.")
         for region, entry in self.discriminants.items():
             check_known(f"discriminants.{region}", "region", region, self.regions)
             if entry.output is not None:
@@ -78,8 +85,9 @@ class StandardCard(Card):
 
     @model_validator(mode="after")
     def _classes_agree(self) -> "StandardCard":
-        if self.network is None:
+        if not self.is_scored:
             return self
+        self._model_agrees()
         if len(self.classes) < 2:
             raise ValueError("classes: a network needs at least two, and processes of each.")
         if self.signal is not None and self.class_of_signal is None:
@@ -88,13 +96,27 @@ class StandardCard(Card):
             )
         if self.signal_class is not None:
             check_known("signal_class", "class", self.signal_class, self.classes)
-        if self.network.loss.kind != "cross_entropy":
+        if self.network is not None and self.network.loss.kind != "cross_entropy":
             check_known("network.loss.signal_class", "class", self.network.loss.signal_class, self.classes)
         learned = {process.network_class for process in self.processes.values()}
         unlearned = [name for name in self.classes if name not in learned]
         if unlearned:
             raise ValueError(f"classes: no process is of class {', '.join(unlearned)}.")
         return self
+
+    def _model_agrees(self) -> None:
+        """A model that was trained elsewhere takes the place of a network, and has the card's classes."""
+        if self.model is None:
+            return
+        idle = [key for key in ("network", "training", "boosting", "search") if key in self.model_fields_set]
+        if idle:
+            raise ValueError(f"{idle[0]}: has no effect beside model, which is not trained here.")
+        given = self.model.outputs or self.classes
+        if set(given) != set(self.classes) or len(set(given)) != len(given):
+            expected = ", ".join(self.classes)
+            raise ValueError(
+                f"model.outputs: expected each of the classes {expected} once, received {', '.join(given)}."
+            )
 
     @model_validator(mode="after")
     def _likelihood_agrees(self) -> "StandardCard":
@@ -136,12 +158,17 @@ class StandardCard(Card):
         return self.signal_region
 
     @property
+    def is_scored(self) -> bool:
+        """Whether events have the outputs of a network, trained here or elsewhere."""
+        return self.network is not None or self.model is not None
+
+    @property
     def roles(self) -> dict[str, Role]:
         """Regions of the likelihood, in its order, and what each is for."""
         if self.discriminants:
             return {name: entry.role for name, entry in self.discriminants.items()}
         found: dict[str, Role] = {SIGNAL_REGION: "signal"}
-        if self.network is not None:
+        if self.is_scored:
             found |= {f"CR_{name}": "control" for name in self.likelihood.control_regions}
             found |= {f"VR_{name}": "validation" for name in self.likelihood.validation_regions}
         return found
@@ -169,9 +196,10 @@ class StandardCard(Card):
             name = self.cut_based.variable if variable is None else plain_label(variable.label)
             found["cut_based"] = "cut-based, one bin"
             found[self.binned_selection] = f"cut-based, {name} bins"
-        if self.network is not None:
+        if self.is_scored:
             found["mva_greedy"] = "network, greedy bins"
             found["mva_optimal"] = "network, optimal bins"
+        if self.network is not None:
             found["boosting_greedy"] = "trees, greedy bins"
         return found | {name: f"{name}, {entry.method} bins" for name, entry in self.tuned.items()}
 
@@ -183,7 +211,7 @@ class StandardCard(Card):
     @property
     def discriminant(self) -> str:
         """The selection that the likelihood is built on."""
-        return "mva_greedy" if self.network is not None else self.binned_selection
+        return "mva_greedy" if self.is_scored else self.binned_selection
 
     def problems(self, analysis: Analysis) -> list[str]:
         """Everything in the card that the analysis does not know, one line each."""
@@ -197,7 +225,23 @@ class StandardCard(Card):
             *super().problems(analysis),
             *([several] if analysis.channels else []),
             *(f"{place}: {unknown_name('variable', name, names)}" for place, name in unknown.items()),
+            *self._unknown_inputs(names),
         ]
+
+    def _unknown_inputs(self, names: Collection[str]) -> list[str]:
+        """What a model that was trained elsewhere needs and no column gives."""
+        if self.model is None:
+            return []
+        found = [
+            f"model.inputs: {unknown_name('variable', name, names)}"
+            for name in self.model.inputs
+            if name not in names
+        ]
+        rule = self.model.folds
+        if rule is not None and rule.column not in {*names, *IDENTITY_COLUMNS}:
+            known = [*IDENTITY_COLUMNS, *names]
+            found.append(f"model.folds.column: {unknown_name('column', rule.column, known)}")
+        return found
 
 
 def plain_label(label: str) -> str:

@@ -16,10 +16,9 @@ from znought.facility.workspace import Workspace, read_json
 from znought.processors.regions import Region, regions_from_card
 from znought.stats.systematics import Side
 
-__all__ = ["MODELS", "ScoredSample", "directions", "quoted", "read_sample", "region"]
+__all__ = ["ScoredSample", "directions", "quoted", "read_sample", "region"]
 
 Model = Literal["network", "boosting"]
-MODELS: tuple[Model, ...] = ("network", "boosting")
 
 
 @dataclass(frozen=True)
@@ -75,6 +74,12 @@ class ScoredSample:
     def is_signal(self) -> NDArray[np.bool_]:
         """Whether the event is of the signal process."""
         return np.asarray(self.process == self.card.signal)
+
+    @property
+    def models(self) -> tuple[Model, ...]:
+        """What events have outputs of."""
+        tables: dict[Model, EventTable | None] = {"network": self.scores, "boosting": self.boosted}
+        return tuple(name for name, table in tables.items() if table is not None)
 
     @property
     def is_test(self) -> NDArray[np.bool_]:
@@ -156,7 +161,7 @@ def read_sample(
     extra = [] if card.cut_based is None else [card.cut_based.variable]
     extra += [entry.variable for entry in card.discriminants.values() if entry.variable is not None]
     columns = read_events(workspace.columns, datasets, ["gen_weight", *card.binned, *cuts, *extra])
-    if card.network is None:
+    if not card.is_scored:
         scale = read_json(workspace.normalisation)
         weight = columns["gen_weight"] * columns.per_dataset(
             {name: scale[name]["scale"] for name in datasets}
@@ -164,8 +169,9 @@ def read_sample(
         return ScoredSample(card, columns, np.asarray(weight, np.float64))
     outputs = [f"score_{name}" for name in card.classes]
     scores = read_events(workspace.scores, datasets, ["event_weight", "fold", "part", *outputs])
-    boosted = read_events(workspace.boosted, datasets, outputs)
-    if not len(columns) == len(scores) == len(boosted):
+    trees = [] if card.network is None else [read_events(workspace.boosted, datasets, outputs)]
+    if any(len(columns) != len(table) for table in (scores, *trees)):
         raise DataError("The scores are not of the events in the columns: run `znought run --from train`.")
-    scores, columns, boosted = quoted(scores, columns, boosted)
-    return ScoredSample(card, columns, np.asarray(scores["event_weight"], np.float64), scores, boosted)
+    scores, columns, *trees = quoted(scores, columns, *trees)
+    weight = np.asarray(scores["event_weight"], np.float64)
+    return ScoredSample(card, columns, weight, scores, trees[0] if trees else None)

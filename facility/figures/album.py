@@ -65,8 +65,11 @@ class Album(CardFigures[StandardCard]):
         if self.results.prediction is not None:
             yield prediction_picture(self.results.prediction, label=self.label, signal=self.results.signal)
         yield from self._cutflow()
-        if self.manifest is not None and self.explained is not None:
-            yield from self._network(self.manifest)
+        if self.explained is not None:
+            yield Picture("roc", "ROC curves", "Network", self._roc())
+            if self.manifest is not None:
+                yield from self._training(self.manifest)
+            yield Picture("confusion", "Confusion matrix", "Network", self._confusion())
             yield from self.explained.pictures()
         yield from self._inputs()
         if self.validation is not None:
@@ -123,13 +126,11 @@ class Album(CardFigures[StandardCard]):
             self.card, self.regions, signal=self.card.signal, lumi_ifb=self.data_lumi_ifb
         )
 
-    def _network(self, manifest: Manifest) -> Iterator[Picture]:
-        yield Picture("roc", "ROC curves", "Network", self._roc())
+    def _training(self, manifest: Manifest) -> Iterator[Picture]:
         for name in self.card.classes:
             title = f"{name} output, training against test"
             caption = self._overlay_caption
             yield Picture(f"discriminant_{name}", title, "Network", self._overlay(name), caption)
-        yield Picture("confusion", "Confusion matrix", "Network", self._confusion())
         first = slice(manifest.n_folds)
         histories = [_keras_names(history) for history in manifest.histories[first]]
         figure = training.history(histories, label=self.shapes, best_epochs=manifest.best_epochs[first])
@@ -208,7 +209,7 @@ class Album(CardFigures[StandardCard]):
         return tuple(self.card.binned)
 
     def _inputs(self) -> Iterator[Picture]:
-        shown = self._classes if self.manifest is not None else self._processes
+        shown = self._classes if self.explained is not None else self._processes
         values = {
             name: {variable: self.simulation.columns[variable][mask] for variable in self._names}
             for name, mask in shown.items()

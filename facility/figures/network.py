@@ -52,14 +52,16 @@ class Explained(CardFigures[StandardCard]):
         signal = process_label(str(self.card.class_of_signal))
         title = f"{signal} against each background"
         yield Picture("roc_signal", title, SECTION, self._signal_against_each())
-        caption = f"Out-of-fold and test events, {BALANCED}."
+        events = "All events" if self.card.network is None else "Out-of-fold and test events"
+        caption = f"{events}, {BALANCED}."
         yield Picture("calibration", "Calibration", SECTION, self._calibration(), caption)
         figure = importance(self.importance, metric="macro AUC", label=self.shapes, title="input shuffled")
-        caption = "Mean and standard deviation of three shuffles, out-of-fold events."
+        caption = f"Mean and standard deviation of three shuffles, {events.lower()}."
         yield Picture("importance", "Importance of the inputs", SECTION, figure, caption)
-        figure = attribution(self.attribution, label=self.shapes)
-        caption = "Network of fold 0 on the events of fold 0; inputs as the network sees them."
-        yield Picture("attribution", "Gradient attribution", SECTION, figure, caption)
+        if self.attribution:
+            figure = attribution(self.attribution, label=self.shapes)
+            caption = "Network of fold 0 on the events of fold 0; inputs as the network sees them."
+            yield Picture("attribution", "Gradient attribution", SECTION, figure, caption)
         if self.tails:
             caption = "Each point one network, on the training events of the fold that it has not seen."
             figure = network_tails(self.tails, label=self.shapes)

@@ -78,7 +78,7 @@ def placed(
     events = _events(card, workspace, datasets, variation, weight)
     if card.discriminants:
         return _by_region(card, events, bins)
-    if card.network is None:
+    if not card.is_scored:
         return _by_variable(card, events, bins)
     return _by_score(card, events, bins)
 
@@ -92,7 +92,7 @@ def _events(
     scale = read_json(workspace.normalisation)
     scales = columns.per_dataset({name: scale[name]["scale"] for name in datasets})
     values = np.asarray(columns[stored] * scales, np.float64)
-    if card.network is not None:
+    if card.is_scored:
         names = [weight, "part", *(f"score_{name}" for name in card.classes)]
         scores = read_events(workspace.scores, datasets, names, variation=variation)
         scores, columns = quoted(scores, columns)

@@ -215,7 +215,7 @@ def _discriminant(card: StandardCard) -> str:
     """What is binned, in words."""
     if card.discriminants:
         return "Discriminant of the region"
-    if card.network is None and card.cut_based is not None:
+    if not card.is_scored and card.cut_based is not None:
         return card.cut_based.variable
     return f"Output of class {card.class_of_signal}"
 

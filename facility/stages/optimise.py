@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from znought.facility.cards.standard import StandardCard
 from znought.facility.context import Context
-from znought.facility.events.sample import MODELS, ScoredSample, read_sample
+from znought.facility.events.sample import ScoredSample, read_sample
 from znought.facility.learning.one_discriminant import tested
 from znought.facility.workspace import write_json
 from znought.models.evaluation import AucReplicas, auc_replicas, effective_size
@@ -26,6 +26,7 @@ AREA_EVENTS = {
     "published": "training events of all classes, out of fold; test events have the mean of all models",
 }
 """Which events areas under ROC curves are of, by way of scoring."""
+AREA_EVENTS_OF_MODEL = "all events of all classes, as the model scores them that was trained elsewhere"
 
 
 @dataclass(frozen=True)
@@ -58,12 +59,14 @@ def candidates(card: StandardCard, sample: ScoredSample) -> tuple[Candidate, ...
         binned = replace(rules, lower=cuts.lower, upper=cuts.upper)
         found.append(Candidate("cut_based", selected, variable, "single", whole))
         found.append(Candidate(card.binned_selection, selected, variable, "greedy", binned))
-    if card.network is not None:
+    if card.is_scored:
         signal_region = sample.in_region(card.signal_region)
-        network, trees = sample.signal_score(), sample.signal_score("boosting")
+        network = sample.signal_score()
         found.append(Candidate("mva_greedy", signal_region, network, "greedy", rules))
         found.append(Candidate("mva_optimal", signal_region, network, "optimal", rules))
-        found.append(Candidate("boosting_greedy", signal_region, trees, "greedy", rules))
+        if card.network is not None:
+            trees = sample.signal_score("boosting")
+            found.append(Candidate("boosting_greedy", signal_region, trees, "greedy", rules))
     for name, entry in card.tuned.items():
         name_of, output = entry.variable, str(entry.output)
         values = sample.score(output) if name_of is None else sample.columns[name_of]
@@ -167,32 +170,34 @@ def _areas(card: StandardCard, sample: ScoredSample) -> dict[str, object]:
 
     All are of one estimator: training and test events alike have the mean of the models of their own folds.
     """
-    if card.network is None:
+    if not card.is_scored:
         return {}
     trained = sample.is_estimator
     index, weight = sample.class_index[trained], sample.weight[trained]
     balanced = weight / np.bincount(index, weights=weight, minlength=len(card.classes))[index]
     identity = sample.columns.identity[trained]
-    network, trees = (
+    network, *trees = (
         auc_replicas(sample.outputs(model)[trained], index, balanced, identity, classes=card.classes)
-        for model in MODELS
+        for model in sample.models
     )
+    if not trees:
+        return {"auc": _intervals(network), "auc_events": AREA_EVENTS_OF_MODEL}
     return {
         "auc": _intervals(network),
-        "auc_boosting": _intervals(trees),
-        "auc_differences": _intervals(network.less(trees)),
+        "auc_boosting": _intervals(trees[0]),
+        "auc_differences": _intervals(network.less(trees[0])),
         "auc_events": AREA_EVENTS[card.training.scoring],
     }
 
 
 def _one_discriminant(card: StandardCard, sample: ScoredSample) -> dict[str, object]:
     """Whether test and out-of-fold events have one discriminant; nothing where too few events tell."""
-    if card.network is None:
+    if not card.is_scored:
         return {}
     trained = sample.class_index >= 0
     classes = np.asarray(card.classes)[sample.class_index[trained]]
     found: dict[str, object] = {}
-    for model in MODELS:
+    for model in sample.models:
         outputs = sample.outputs(model)[trained]
         result = tested(
             {name: outputs[:, i] for i, name in enumerate(card.classes)},

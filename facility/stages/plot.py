@@ -53,5 +53,5 @@ def _album(context: Context[StandardCard]) -> Album:
         data_lumi_ifb=data_lumi_ifb(workspace),
         regions=read_region_books(workspace.regions),
         validation=read_validation(workspace),
-        explained=None if card.network is None else read_explained(card, workspace, simulation),
+        explained=None if not card.is_scored else read_explained(card, workspace, simulation),
     )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from znought.analysis import Analysis, Cuts, ProcessStyle, Variable
-    from znought.facility.cards.reading import load_card
+    from znought.facility.cards.reading import load_card, table_card
     from znought.facility.cluster.sites import connect
     from znought.facility.pipeline import run
     from znought.facility.results.notebook import load_results
@@ -36,6 +36,7 @@ _HOME = {
     "load_results": "facility.results.notebook",
     "optimal": "stats.binning",
     "run": "facility.pipeline",
+    "table_card": "facility.cards.reading",
     "train_fold": "models.training",
 }
 """Public name → module that defines it: imported when it is first asked for."""
@@ -58,6 +59,7 @@ __all__ = [
     "load_results",
     "optimal",
     "run",
+    "table_card",
     "train_fold",
 ]
 
