@@ -20,8 +20,9 @@ from znought.errors import CardError, DataError
 from znought.facility.cards.reading import load_with_analysis
 from znought.facility.context import Context, RunOptions
 from znought.facility.events.store import read_events
-from znought.facility.pipeline import flow_of, run_stages, whole
+from znought.facility.pipeline import run_stages, whole
 from znought.facility.progress import Silent
+from znought.facility.results.standard import read_results
 from znought.facility.results.summary import report_tables
 from znought.facility.stages.table import take_table
 from znought.facility.workspace import Workspace
@@ -163,7 +164,7 @@ def test_a_table_runs_to_the_final_table(tmp_path: Path, client: Client) -> None
     section = {"files": ["mine.onnx"], "inputs": list(INPUTS)}
     context = _context(_folder(tmp_path, model=section, crossfit={"n_bootstrap": 10}), client)
     run_stages(context, whole(context))
-    results = flow_of(context).read_results(context.workspace.results)
+    results = read_results(context.workspace.results)
     assert results.events["signal"].raw == 1000
     assert results.events["background"].weighted == pytest.approx(1000.0)
     assert set(results.z0) == {"mva_greedy", "mva_optimal"}
@@ -175,12 +176,12 @@ def test_a_table_runs_to_the_final_table(tmp_path: Path, client: Client) -> None
     assert written["inputs"] == list(INPUTS)
 
 
-def test_a_table_in_memory_gives_its_yields(tmp_path: Path) -> None:
+def test_a_table_in_memory_gives_its_yields(tmp_path: Path, client: Client) -> None:
     """A DataFrame of a notebook."""
     table, events = content()["table"] | {"files": []}, frame()
     given = content(table=table, regions={"high": {"x": [0.5, None]}})
     del given["signal"]
-    results = run(table_card(given, events), None, output=tmp_path)
+    results = run(table_card(given, events), client, output=tmp_path)
     expected = float(0.02 * ((events.process == "signal") & (events.x >= 0.5)).sum())
     assert results.regions["high"]["signal"].events == (pytest.approx(expected),)
 
