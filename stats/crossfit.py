@@ -5,28 +5,35 @@ Here the events are cut into parts by identity; each part is quoted with edges t
 the other parts, with its yields scaled to the full luminosity.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import poisson
 
 from znought.errors import CardError
-from znought.identity import event_identity, uniform
+from znought.identity import event_identity
 from znought.stats.binning import Method, tune_columns
 from znought.stats.bins import BinCounts, BinningResult, Columns, count, judge, merge_bins
-from znought.stats.ordered import bin_index, binned_sum
+from znought.stats.bootstrap import Multiplicity, resampled
+from znought.stats.correlated import correlated_z0
 from znought.stats.rules import BinningConfig
 from znought.stats.significance import Auxiliary, asimov_z0, background_error
 
-__all__ = ["FEW_EVENTS", "Interval", "SignificanceEstimate", "cross_fitted", "held_out_difference"]
+__all__ = [
+    "FEW_EVENTS",
+    "Companion",
+    "Interval",
+    "SignificanceEstimate",
+    "cross_fitted",
+    "event_parts",
+    "held_out_difference",
+]
 
 Floats = NDArray[np.float64]
 
 FEW_EVENTS = 3
 """A significance from a bin of so few generated background events is never a headline."""
-_POISSON = poisson.cdf(np.arange(12), 1.0)
 _HELD_OUT_SHARE = 0.5
 """Held-out bins keep this share of the tuned bins' minimum effective background, or are merged."""
 
@@ -38,6 +45,22 @@ class Interval:
     low: float
     high: float
     level: float
+
+
+@dataclass(frozen=True)
+class Companion:
+    """Z0 of the same bins with another treatment of the background's uncertainty, corrected alike."""
+
+    quoted: float
+    """Mean over parts, on events that had no say in the edges."""
+    held_out: float
+    """``quoted`` less its bootstrap estimate of the bias of finite MC statistics."""
+    interval: Interval
+
+    def to_dict(self) -> dict[str, object]:
+        """Plain numbers, ready for JSON."""
+        ends = [self.interval.low, self.interval.high]
+        return {"quoted": self.quoted, "held_out": self.held_out, "interval": ends}
 
 
 @dataclass(frozen=True)
@@ -70,6 +93,10 @@ class SignificanceEstimate:
     """Edges as tuned for every part, before bins that the quoted events do not fill were merged."""
     trustworthy: bool
     """No bin, tuned or quoted, rests on few background events or misses a bound."""
+    mc_stat: Companion
+    """With the background's error of finite MC statistics in every bin, beside the systematic one."""
+    correlated: Companion
+    """Profile likelihood with the systematic uncertainty common to all bins."""
 
     @property
     def optimism(self) -> float:
@@ -113,6 +140,8 @@ class SignificanceEstimate:
             "auxiliary": self.auxiliary,
             "trustworthy": self.trustworthy,
             "headline": self.headline,
+            "mc_stat": self.mc_stat.to_dict(),
+            "correlated": self.correlated.to_dict(),
             "edges": self.edges.tolist(),
             "edge_shift": [None if np.isnan(shift) else shift for shift in self.edge_shift.tolist()],
             "whole": self.whole.to_dict(),
@@ -166,23 +195,27 @@ def cross_fitted(
         )
     rules = BinningConfig() if config is None else config
     columns = Columns.checked(scores, weights, is_signal, identity, process)
-    part = _parts(np.asarray(identity), n_parts, seed)
+    part = event_parts(np.asarray(identity), n_parts, seed)
     tuned, quoted, samples = [], [], []
     for i in range(n_parts):
         others = columns.select(part != i).scaled(n_parts / (n_parts - 1))
         tuned.append(tune_columns(others, method, rules))
         samples.append(columns.select(part == i).scaled(n_parts))
         quoted.append(_quote(samples[-1], tuned[-1].edges, rules))
-    plain = float(np.mean([result.z_total for result in quoted]))
     codes, seeds = np.unique(np.asarray(identity)), f"crossfit-{seed}"
-    replicates = plain + _shifts(samples, quoted, rules, n_bootstrap, _Multiplicity(codes, seeds))
+    shifts = _shifts(samples, quoted, rules, n_bootstrap, Multiplicity(codes, seeds))
+    found = [
+        _corrected(float(np.mean([np.sqrt(z2(_yields(q), rules)) for q in quoted])), shift, level)
+        for z2, shift in zip(_TREATMENTS, shifts, strict=True)
+    ]
+    plain, mc_stat, correlated = found
     whole = tune_columns(columns, method, rules)
     return SignificanceEstimate(
         tuned=float(np.mean([result.z_total for result in tuned])),
-        quoted=plain,
-        held_out=max(0.0, 2 * plain - float(np.mean(replicates))),
-        interval=_interval(plain, replicates, level),
-        replicates=replicates,
+        quoted=plain.quoted,
+        held_out=plain.held_out,
+        interval=plain.interval,
+        replicates=plain.quoted + shifts[0],
         level=level,
         auxiliary=rules.auxiliary,
         whole=whole,
@@ -190,10 +223,13 @@ def cross_fitted(
         tuned_edges=tuple(result.edges for result in tuned),
         trustworthy=not any(_shaky(result) for result in (whole, *tuned))
         and not any(_few(q) for q in quoted),
+        mc_stat=mc_stat,
+        correlated=correlated,
     )
 
 
-def _parts(identity: NDArray[np.generic], n_parts: int, seed: int) -> NDArray[np.int64]:
+def event_parts(identity: NDArray[np.generic], n_parts: int, seed: int) -> NDArray[np.int64]:
+    """The part of every event, from 0 on, by a hash of its identity, shape (n_events,)."""
     zeros = np.zeros(identity.size, dtype=np.uint64)
     mixed = event_identity(identity, zeros, zeros, salt=f"crossfit-{seed}")
     return (mixed % np.uint64(n_parts)).astype(np.int64)
@@ -226,44 +262,26 @@ def _shifts(
     quoted: list[BinningResult],
     rules: BinningConfig,
     n_bootstrap: int,
-    multiplicity: "_Multiplicity",
+    multiplicity: Multiplicity,
 ) -> Floats:
-    """How far every replicate's Z0 lies above the sample's, shape (n_bootstrap,).
+    """How far every replicate's Z0 lies above the sample's, shape (n_treatments, n_bootstrap).
 
     Each generated event counts Poisson(1) times; bins that a replicate hardly fills are merged, by the
     rule for quoted bins, in the replicate and in the sample it is compared with.
     """
-    z2 = np.zeros((2, len(samples), n_bootstrap))
+    z2 = np.zeros((len(_TREATMENTS), 2, len(samples), n_bootstrap))
     for i, (columns, result) in enumerate(zip(samples, quoted, strict=True)):
-        s, _ = _resampled(columns, result.edges, columns.is_signal, n_bootstrap, multiplicity)
-        b, sumw2 = _resampled(columns, result.edges, ~columns.is_signal, n_bootstrap, multiplicity)
-        given = np.stack([result.signal, result.background, result.sumw2_background])
+        s, _ = resampled(columns, result.edges, columns.is_signal, n_bootstrap, multiplicity)
+        b, sumw2 = resampled(columns, result.edges, ~columns.is_signal, n_bootstrap, multiplicity)
+        given = _yields(result)
         for k in range(n_bootstrap):
             drawn = np.stack([s[k], b[k], sumw2[k]])
             first = _merged(drawn, rules)
             for j, yields in enumerate((drawn, given)):
-                z2[j, i, k] = _z2(np.add.reduceat(yields, first, axis=1), rules)
-    replicate, sample = np.sqrt(z2).mean(axis=1)
+                merged = np.add.reduceat(yields, first, axis=1)
+                z2[:, j, i, k] = [treatment(merged, rules) for treatment in _TREATMENTS]
+    replicate, sample = np.sqrt(z2).mean(axis=2).swapaxes(0, 1)
     return np.asarray(replicate - sample, dtype=np.float64)
-
-
-@dataclass(frozen=True)
-class _Multiplicity:
-    """How often each generated event is drawn: the same for every discriminant that it is binned in.
-
-    Attributes:
-        identity: of every code, sorted.
-        salt: of the draws.
-    """
-
-    identity: NDArray[np.generic]
-    salt: str
-
-    def of(self, codes: NDArray[np.integer], replicate: int) -> NDArray[np.int64]:
-        """Poisson(1) numbers of one replicate, shape (n_codes,)."""
-        zeros = np.zeros(codes.size, dtype=np.uint64)
-        drawn = uniform(self.identity[codes], zeros + np.uint64(replicate), zeros, salt=self.salt)
-        return np.searchsorted(_POISSON, drawn, side="right")
 
 
 def held_out_difference(first: SignificanceEstimate, second: SignificanceEstimate) -> tuple[float, Interval]:
@@ -280,32 +298,6 @@ def held_out_difference(first: SignificanceEstimate, second: SignificanceEstimat
     low, high = np.quantile(replicates, [(1 - first.level) / 2, (1 + first.level) / 2])
     interval = Interval(2 * plain - float(high), 2 * plain - float(low), first.level)
     return first.held_out - second.held_out, interval
-
-
-def _resampled(
-    columns: Columns,
-    edges: Floats,
-    kind: NDArray[np.bool_],
-    n_bootstrap: int,
-    multiplicity: "_Multiplicity",
-) -> tuple[Floats, Floats]:
-    """Yields of one kind and their squared errors by replicate and bin, shapes (n_bootstrap, n_bins)."""
-    n_bins = edges.size - 1
-    bins = bin_index(columns.scores, edges)
-    rows = kind & (bins >= 0) & (bins < n_bins)
-    assert columns.codes is not None
-    codes = columns.codes
-    # One number per generated event and bin; sorted by event, so that the row order is forgotten.
-    keys, inverse = np.unique(codes[rows] * n_bins + bins[rows], return_inverse=True)
-    sums = binned_sum(inverse, columns.weights[rows].astype(np.float64), keys.size)
-    units, unit = np.unique(keys // n_bins, return_inverse=True)
-    where = keys % n_bins
-    yields, sumw2 = np.empty((2, n_bootstrap, n_bins))
-    for k in range(n_bootstrap):
-        times = multiplicity.of(units, k)[unit]
-        yields[k] = binned_sum(where, sums * times, n_bins)
-        sumw2[k] = binned_sum(where, sums**2 * times, n_bins)
-    return yields, sumw2
 
 
 def _merged(drawn: Floats, rules: BinningConfig) -> NDArray[np.int64]:
@@ -326,6 +318,33 @@ def _z2(yields: Floats, rules: BinningConfig) -> float:
         return 0.0
     error = background_error(background, sigma_rel=rules.sigma_rel, sumw2=sumw2 if rules.mc_error else None)
     return float(np.sum(asimov_z0(signal, background, error, auxiliary=rules.auxiliary) ** 2))
+
+
+def _mc_z2(yields: Floats, rules: BinningConfig) -> float:
+    """The same with the MC-statistical error of the background."""
+    return _z2(yields, replace(rules, mc_error=True))
+
+
+def _correlated_z2(yields: Floats, rules: BinningConfig) -> float:
+    """Z0² with one systematic uncertainty common to all bins; 0 as of `_z2`."""
+    signal, background, _ = yields
+    if not np.all(background > 0):
+        return 0.0
+    return correlated_z0(signal, background, rules.sigma_rel * background) ** 2
+
+
+_TREATMENTS = (_z2, _mc_z2, _correlated_z2)
+
+
+def _yields(result: BinningResult) -> Floats:
+    """Signal, background and its Σw², shape (3, n_bins)."""
+    return np.stack([result.signal, result.background, result.sumw2_background])
+
+
+def _corrected(quoted: float, shifts: Floats, level: float) -> Companion:
+    replicates = quoted + shifts
+    held_out = max(0.0, 2 * quoted - float(np.mean(replicates)))
+    return Companion(quoted, held_out, _interval(quoted, replicates, level))
 
 
 def _interval(quoted: float, replicates: Floats, level: float) -> Interval:

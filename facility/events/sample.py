@@ -101,6 +101,16 @@ class ScoredSample:
         trained = self.class_index >= 0
         return trained & self.is_training if self.card.training.scoring == "published" else trained
 
+    def part(self, rows: NDArray[np.bool_], factor: float) -> "ScoredSample":
+        """Some of the events, their weights scaled by a factor.
+
+        Args:
+            rows: which ones, shape (n_events,).
+            factor: such that they stand for all.
+        """
+        tables = [None if table is None else table.select(rows) for table in (self.scores, self.boosted)]
+        return ScoredSample(self.card, self.columns.select(rows), self.weight[rows] * factor, *tables)
+
     def in_region(self, name: str | None) -> NDArray[np.bool_]:
         """Whether each event passes the cuts of a region; every event does where none is named."""
         if name is None:

@@ -21,7 +21,7 @@ from znought.facility.regions.validation import Validation
 from znought.facility.results.standard import Results
 from znought.models.artefacts import Manifest
 from znought.models.evaluation import confusion_matrix, roc_curve
-from znought.plots import binning, cutflow, inputs, training
+from znought.plots import binning, cutflow, inputs, sample_size, training
 
 __all__ = ["Album"]
 
@@ -95,9 +95,26 @@ class Album(CardFigures[StandardCard]):
         note = f"{self.results.sigma_background:.0%} background uncertainty"
         figure = binning.significance_comparison(entries, label=self.label, note=note)
         yield Picture("significance", "Expected significance", "Significance", figure)
+        yield from self._by_size()
         for name, title in self.results.selections.items():
             if len(self.results.edges[name]) > 2:
                 yield Picture(f"binning_{name}", title, "Significance", self._binning(name))
+
+    def _by_size(self) -> Iterator[Picture]:
+        points = [
+            sample_size.SizePoint(
+                part.generated, {name: (one.value, *one.interval) for name, one in part.z0.items()}
+            )
+            for part in self.results.z0_by_size
+        ]
+        if any(point.z0 for point in points):
+            note = f"{self.results.sigma_background:.0%} background uncertainty"
+            figure = sample_size.significance_by_size(points, label=self.label, note=note)
+            caption = (
+                "Bins are found and quoted on parts of the events, weights scaled up; networks stay what "
+                "they are. What still moves with the sample is no property of the selections."
+            )
+            yield Picture("sample_size", "Significance against sample size", "Significance", figure, caption)
 
     def _binning(self, name: str) -> Figure:
         found, cuts = self.results.z0[name], self.card.cut_based

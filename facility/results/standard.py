@@ -13,6 +13,7 @@ __all__ = [
     "ClassEvents",
     "Results",
     "SignificanceResult",
+    "SizedSignificance",
     "Yield",
     "read_results",
     "write_results",
@@ -24,8 +25,10 @@ class SignificanceResult(Record):
 
     Attributes:
         tuned: Z₀ on the very events that the edges were chosen on.
-        held_out: Z₀ on events that had no say in the edges (cross-fitted).
+        held_out: Z₀ on events that had no say in the edges (cross-fitted), less its bias by the bootstrap.
         interval: 68 % bootstrap interval of `held_out`, over generated events.
+        mc_stat: held-out Z₀ with the error of finite simulated samples in every bin.
+        correlated: held-out Z₀ with the background uncertainty common to all bins.
         auxiliary: model of the background uncertainty, "gaussian" or "poisson".
         z_per_bin: Z₀ of each of the final edges' bins, on all events.
         quadrature: Z₀ of the final edges on all events; its bins' uncertainties are uncorrelated.
@@ -36,11 +39,27 @@ class SignificanceResult(Record):
     tuned: float
     held_out: float
     interval: tuple[float, float]
+    mc_stat: Estimate | None = None
+    correlated: Estimate | None = None
     auxiliary: str
     z_per_bin: tuple[float, ...]
     quadrature: float
     statistics_limited: bool
     min_background_events: float
+
+
+class SizedSignificance(Record):
+    """Held-out Z₀ on a part of the generated events, weights scaled up to all of them.
+
+    Attributes:
+        share: of the generated events.
+        generated: how many these are.
+        z0: by method, as far as there are events enough.
+    """
+
+    share: float
+    generated: int
+    z0: dict[str, Estimate]
 
 
 class Yield(Record):
@@ -80,7 +99,8 @@ class Results(Record):
         z0: by method ("cut_based", "mva_greedy", ...); none without a signal.
         z0_differences: selection → held-out Z₀ of the discriminant less that of the selection, paired by
             generated event.
-        z_profile: profile-likelihood significance with the background systematic correlated between bins.
+        z0_by_size: held-out Z₀ on parts of the simulated sample: what more simulation gives.
+        z_profile: held-out Z₀ with the background systematic common to all bins, bias-corrected like `z0`.
         published_z0: what others found with a selection, from the card.
         fit: with control regions, MC statistics and the systematics of the card, at the greedy edges.
         prediction: of all regions by a fit of the control regions alone; None without any.
@@ -108,6 +128,7 @@ class Results(Record):
     one_discriminant: dict[str, OneDiscriminantResult] = Field(default_factory=dict)
     z0: dict[str, SignificanceResult] = Field(default_factory=dict)
     z0_differences: dict[str, Estimate] = Field(default_factory=dict)
+    z0_by_size: tuple[SizedSignificance, ...] = ()
     z_profile: dict[str, float] = Field(default_factory=dict)
     published_z0: dict[str, float] = Field(default_factory=dict)
     fit: FitSummary | None = None

@@ -44,41 +44,42 @@ def _significances(results: Results) -> ReportTable:
     sigma = f"{results.sigma_background:.0%}"
     caption = (
         f"Asimov, μ = 1, {sigma} background uncertainty in each bin. Held-out: edges chosen on other events "
-        "than those quoted; interval: bootstrap over generated events; tuned: quoted on the events that "
-        "chose the edges; quadrature: all events tuned and quoted, bins uncorrelated, as is often published; "
-        f"correlated: held-out profile likelihood with the {sigma} common to all bins, which bins of little "
-        "signal then measure; published: others' own number; ratio: to the first selection; "
-        "difference: held-out Z₀ of the selection of the fit less that of this one, bootstrap over the same "
-        "generated events. " + " ".join(results.notes)
+        "than those quoted, less the bias of finite simulation by bootstrap; interval: bootstrap over "
+        "generated events; with MC stat.: the same with the error of the events quoted in every bin; tuned: "
+        "quoted on the events that chose the edges; quadrature: all events tuned and quoted, bins "
+        f"uncorrelated, as is often published; correlated: held-out, corrected alike, with the {sigma} "
+        "common to all bins, which bins of little signal then measure; published: others' own number, on "
+        "another sample; difference: held-out Z₀ of the selection of the fit less that of this one, "
+        "bootstrap over the same generated events. " + " ".join(results.notes)
     )
     title = f"{results.label}, 13 TeV, {results.lumi_ifb:g} fb⁻¹: expected Z₀ of {results.title}"
     header = (
         "selection",
         "held-out",
         "68 % interval",
+        "with MC stat.",
         "tuned",
         "quadrature",
         "correlated",
         "published",
-        "ratio",
         "difference",
     )
     return ReportTable(title, header, tuple(_significance(results, name) for name in results.z0), caption)
 
 
 def _significance(results: Results, name: str) -> tuple[str, ...]:
-    found, reference = results.z0[name], next(iter(results.z0.values())).held_out
+    found = results.z0[name]
     low, high = found.interval
     correlated, published = results.z_profile.get(name), results.published_z0.get(name)
     return (
         results.selections.get(name, name),
         f"{found.held_out:.3f}{' *' if found.statistics_limited else ''}",
         f"[{low:.3f}, {high:.3f}]",
+        "–" if found.mc_stat is None else f"{found.mc_stat.value:.3f}",
         f"{found.tuned:.3f}",
         f"{found.quadrature:.3f}",
         "–" if correlated is None else f"{correlated:.3f}",
         "–" if published is None else f"{published:g}",
-        f"{found.held_out / reference:.2f}" if reference > 0 else "–",
         _difference(results.z0_differences.get(name)),
     )
 

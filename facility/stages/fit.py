@@ -196,12 +196,17 @@ def _significance(entry: Mapping[str, Any]) -> dict[str, object]:
         "tuned": entry["tuned"],
         "held_out": entry["held_out"],
         "interval": entry["interval"],
+        **{name: _companion(entry[name]) for name in ("mc_stat", "correlated")},
         "auxiliary": entry["auxiliary"],
         "z_per_bin": entry["whole"]["z_per_bin"],
         "quadrature": entry["whole"]["z_total"],
         "statistics_limited": not entry["trustworthy"],
         "min_background_events": entry["min_background_events"],
     }
+
+
+def _companion(entry: Mapping[str, Any]) -> dict[str, object]:
+    return {"value": entry["held_out"], "interval": entry["interval"]}
 
 
 def _yields(entry: Mapping[str, Any]) -> dict[str, object]:

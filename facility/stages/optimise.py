@@ -1,6 +1,7 @@
 """Stage `optimise`: scores → areas under the ROC curves, bin edges, and significances tuned and held out."""
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -8,16 +9,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from znought.errors import DataError
 from znought.facility.cards.standard import StandardCard
 from znought.facility.context import Context
 from znought.facility.events.sample import ScoredSample, read_sample
 from znought.facility.learning.one_discriminant import tested
 from znought.facility.workspace import write_json
+from znought.identity import uniform
 from znought.models.evaluation import AucReplicas, auc_replicas, effective_size
 from znought.stats.binning import PLAIN, BinningConfig, Method, tune
 from znought.stats.crossfit import SignificanceEstimate, cross_fitted, held_out_difference
-from znought.stats.fit import z_profile
-from znought.stats.yields import Yields, count_yields
+from znought.stats.yields import count_yields
 
 __all__ = ["AREA_EVENTS", "Candidate", "candidates", "optimise"]
 
@@ -27,6 +29,9 @@ AREA_EVENTS = {
 }
 """Which events areas under ROC curves are of, by way of scoring."""
 AREA_EVENTS_OF_MODEL = "all events of all classes, as the model scores them that was trained elsewhere"
+SHARES = (0.25, 0.5)
+"""Parts of the generated events that significances are quoted on too, to show what more simulation gives."""
+PARTS = "sample-size"
 
 
 @dataclass(frozen=True)
@@ -91,6 +96,7 @@ def optimise(context: Context[StandardCard]) -> Iterable[Path]:
             **_areas(card, sample),
             "one_discriminant": _one_discriminant(card, sample),
             "z0_differences": _differences(card, estimates),
+            "z0_by_size": _by_size(card, sample, estimates),
             "events": events_of(card, sample),
         }
         advance(len(compared) + 2, len(compared) + 2, "")
@@ -125,15 +131,11 @@ def _significance(
     yields = count_yields(
         candidate.values[rows], sample.weight[rows], sample.process[rows], estimate.edges, identity=identity
     )
-    profile = [
-        z_profile(_two_processes(part.edges, part), ["signal"], sigma_rel=candidate.config.sigma_rel)
-        for part in estimate.parts
-    ]
     plain = replace(candidate.config, constraints=PLAIN)
     unbounded = tune(*events, method=candidate.method, config=plain, identity=identity)
     return estimate.to_dict() | {
         "yields": yields.to_dict(),
-        "z_profile": float(np.mean([part.correlated for part in profile])),
+        "z_profile": estimate.correlated.held_out,
         "min_background_events": float(estimate.whole.effective_background.min()),
         "unbounded": {
             "z_total": unbounded.z_total,
@@ -143,14 +145,33 @@ def _significance(
     }
 
 
-def _two_processes(edges: NDArray[np.float64], part: Any) -> Yields:
-    return Yields(
-        ("signal", "background"),
-        edges,
-        np.stack([part.signal, part.background]),
-        np.stack([part.sumw2_signal, part.sumw2_background]),
-        np.stack([part.events_signal, part.events_background]),
-    )
+def _by_size(
+    card: StandardCard, sample: ScoredSample, whole: Mapping[str, SignificanceEstimate]
+) -> list[dict[str, object]]:
+    """Held-out Z0 of every candidate on parts of the generated events, and on all of them last.
+
+    Networks stay what they are; a part that leaves a candidate too few events leaves it out.
+    """
+    place = uniform(sample.columns.identity, *np.zeros((2, len(sample)), np.uint64), salt=PARTS)
+    found = []
+    for share in SHARES:
+        part = sample.part(place < share, 1.0 / share)
+        estimates = {}
+        for candidate in candidates(card, part):
+            with suppress(DataError):
+                estimates[candidate.name] = _estimate(card, part, candidate)
+        found.append(_sized(share, part, estimates))
+    return [*found, _sized(1.0, sample, whole)]
+
+
+def _sized(
+    share: float, part: ScoredSample, estimates: Mapping[str, SignificanceEstimate]
+) -> dict[str, object]:
+    z0 = {
+        name: {"value": one.held_out, "interval": [one.interval.low, one.interval.high]}
+        for name, one in estimates.items()
+    }
+    return {"share": share, "generated": int(np.unique(part.columns.identity).size), "z0": z0}
 
 
 def _differences(

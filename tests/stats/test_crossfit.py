@@ -5,11 +5,19 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
+from scipy.stats import beta
 
-from tests.stats.toys import Toy, toy, true_z
+from tests.stats.toys import BACKGROUND_YIELD, SIGNAL_YIELD, Toy, toy, true_z
 from znought.errors import CardError
 from znought.stats.binning import PLAIN, BinningConfig
+from znought.stats.correlated import correlated_z0
 from znought.stats.crossfit import FEW_EVENTS, SignificanceEstimate, cross_fitted, held_out_difference
+from znought.stats.fit import z_profile
+from znought.stats.significance import asimov_z0
+from znought.stats.yields import Yields
+
+Floats = NDArray[np.float64]
 
 
 def estimate(
@@ -142,3 +150,50 @@ def test_differences_of_discriminants_are_paired() -> None:
     assert interval.high - interval.low < 0.8 * alone
     with pytest.raises(CardError, match="equal numbers of replicates"):
         held_out_difference(one, replace(two, replicates=two.replicates[:10]))
+
+
+def test_companions_are_of_the_same_bins_and_corrected_alike() -> None:
+    result = estimate(toy(4000, 3), BinningConfig(lower=0.0), n_bootstrap=40)
+    profile = []
+    for part in result.parts:
+        sumw = np.stack([part.signal, part.background])
+        sumw2 = np.stack([part.sumw2_signal, part.sumw2_background])
+        events = np.stack([part.events_signal, part.events_background])
+        yields = Yields(("signal", "background"), part.edges, sumw, sumw2, events)
+        profile.append(z_profile(yields, ["signal"], sigma_rel=0.10).correlated)
+    assert result.correlated.quoted == pytest.approx(np.mean(profile), rel=1e-4)
+    with_error = [
+        judge_with_error(part.signal, part.background, part.sumw2_background) for part in result.parts
+    ]
+    assert result.mc_stat.quoted == pytest.approx(np.mean(with_error))
+    for one in (result.mc_stat, result.correlated):
+        assert one.held_out < one.quoted
+        assert one.interval.low < one.held_out < one.interval.high
+    assert result.mc_stat.held_out < result.held_out
+    content = json.loads(json.dumps(result.to_dict()))
+    assert content["correlated"]["held_out"] == result.correlated.held_out
+
+
+def judge_with_error(signal: Floats, background: Floats, sumw2: Floats) -> float:
+    error = np.sqrt((0.10 * background) ** 2 + sumw2)
+    return float(np.sqrt(np.sum(asimov_z0(signal, background, error) ** 2)))
+
+
+def test_the_correlated_one_is_corrected_for_its_bias() -> None:
+    config = BinningConfig(lower=0.0)
+    quoted, held_out = [], []
+    for seed in range(16):
+        result = estimate(toy(2000, seed), config, seed=seed)
+        truth = np.mean([true_correlated(part.edges) for part in result.parts])
+        quoted.append(result.correlated.quoted - truth)
+        held_out.append(result.correlated.held_out - truth)
+    assert np.mean(quoted) > 0.05
+    assert abs(np.mean(held_out)) < 0.6 * np.mean(quoted)
+
+
+def true_correlated(edges: Floats) -> float:
+    signal, background = (
+        SIGNAL_YIELD * np.diff(beta.cdf(edges, 4, 2)),
+        BACKGROUND_YIELD * np.diff(beta.cdf(edges, 2, 3)),
+    )
+    return correlated_z0(signal, background, 0.10 * background)
