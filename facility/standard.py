@@ -52,6 +52,7 @@ PROCESS = Stage(
     process.process,
     (
         "lumi_ifb",
+        "eras",
         "processes",
         "datasets",
         "channels",

@@ -29,6 +29,7 @@ class Request:
         weights: scale factors by name; each with up and down gives two weight columns.
         channels: names of the channels wanted, in order; the one without a name stands for all there are.
         refuse_substitutes: stop where a format lacks an input, instead of declaring what stands for it.
+        quality: dataset → what its events must be to count, beside what the analysis asks.
     """
 
     cuts: Cuts
@@ -36,6 +37,7 @@ class Request:
     weights: Mapping[str, ScaleFactor] = field(default_factory=dict)
     channels: tuple[str, ...] = (WHOLE,)
     refuse_substitutes: bool = False
+    quality: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

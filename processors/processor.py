@@ -13,6 +13,8 @@ from znought.processors.columns import ColumnFile, write_columns
 from znought.processors.evaluated import NOMINAL, Evaluated, Evaluation, Request
 from znought.processors.hists import Tally
 from znought.processors.plugin import evaluate
+from znought.processors.quality.blocks import Blocks
+from znought.processors.quality.judged import judged
 from znought.processors.result import ChannelResult, DatasetResult
 
 __all__ = ["AnalysisProcessor"]
@@ -52,7 +54,9 @@ class AnalysisProcessor(ProcessorABC):  # type: ignore[misc]  # coffea has no ty
         chunk = open_chunk(
             events, refuse_substitutes=self.refuse_substitutes, complete=self.needs_complete_layout
         )
-        evaluated = self._evaluated(chunk)
+        evaluated, blocks = self._evaluated(chunk), Blocks()
+        if chunk.dataset in self.request.quality:
+            evaluated, blocks = judged(chunk, evaluated, self.request.quality[chunk.dataset])
         channels = {
             channel: ChannelResult(
                 {name: found.cutflow for name, found in variations.items()},
@@ -61,7 +65,8 @@ class AnalysisProcessor(ProcessorABC):  # type: ignore[misc]  # coffea has no ty
             )
             for channel, variations in evaluated.items()
         }
-        return {chunk.dataset: DatasetResult(channels, dict(chunk.declared), (chunk.dialect.name,))}
+        declared, dialects = dict(chunk.declared), (chunk.dialect.name,)
+        return {chunk.dataset: DatasetResult(channels, declared, dialects, blocks=blocks)}
 
     def postprocess(self, accumulator: Any) -> Any:
         """Nothing: normalisation happens once, when the ledger is closed."""

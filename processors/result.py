@@ -12,6 +12,7 @@ from znought.processors.columns import ColumnFile
 from znought.processors.cutflow import Cutflow
 from znought.processors.hists import Tally
 from znought.processors.output import Output
+from znought.processors.quality.blocks import Blocks
 
 __all__ = ["ChannelResult", "DatasetResult"]
 
@@ -58,12 +59,14 @@ class DatasetResult:
         substitutes: input → what stood in for it.
         dialects: dialects that its files were read with, sorted.
         output: what an existing coffea processor returned; None where an analysis is at work.
+        blocks: luminosity blocks of recorded data that must be certified.
     """
 
     channels: Mapping[str, ChannelResult] = field(default_factory=dict)
     substitutes: Mapping[str, str] = field(default_factory=dict)
     dialects: tuple[str, ...] = ()
     output: Output | None = None
+    blocks: Blocks = field(default_factory=Blocks)
 
     @property
     def columns(self) -> tuple[ColumnFile, ...]:
@@ -85,7 +88,8 @@ class DatasetResult:
         substitutes = {name: note for result in results for name, note in result.substitutes.items()}
         dialects = tuple(sorted({d for result in results for d in result.dialects}))
         outputs = [result.output for result in results if result.output is not None]
-        return cls(channels, substitutes, dialects, Output.total(outputs))
+        blocks = reduce(add, [result.blocks for result in results], Blocks())
+        return cls(channels, substitutes, dialects, Output.total(outputs), blocks)
 
     def __add__(self, other: "DatasetResult") -> "DatasetResult":
         return DatasetResult.total([self, other])

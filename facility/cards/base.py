@@ -9,8 +9,10 @@ from pydantic import Field, PrivateAttr, SerializeAsAny, field_validator, model_
 
 from znought.analysis import Analysis, Cuts, Variable
 from znought.errors import CardError, unknown_name
+from znought.facility.cards.eras import check_eras, qualities
 from znought.facility.cards.sections import (
     Dataset,
+    Era,
     Files,
     Plotting,
     Process,
@@ -111,10 +113,12 @@ class Card(BaseCard):
         plotting: what is drawn in every region.
         variations: object systematics, carried through the whole chain.
         weights: scale factors by name, out of correctionlib files.
+        eras: periods of data taking, of which every dataset then names one.
     """
 
     analysis: str
     lumi_ifb: Annotated[float, Field(gt=0)]
+    eras: dict[str, Era] = Field(default_factory=dict)
     processes: Mapping[str, Process]
     datasets: dict[str, Dataset]
     selection: SerializeAsAny[Cuts] = Cuts()
@@ -149,6 +153,7 @@ class Card(BaseCard):
             refuse_idle_keys(name, dataset, is_data=is_data)
         refuse_overlaps(self.datasets)
         refuse_doubled_samples(self.datasets, self.of_kind("simulation"))
+        check_eras(self.eras, self.datasets, self.of_kind("data"), self.lumi_ifb)
         regions_from_card(self.regions)
         return self
 
@@ -192,6 +197,7 @@ class Card(BaseCard):
             self.weights,
             self.channels or (WHOLE,),
             refuse_substitutes=self.processing.substitutes == "refuse",
+            quality=qualities(self.eras, self.datasets, self._folder),
         )
 
     @property

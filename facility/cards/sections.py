@@ -16,6 +16,7 @@ __all__ = [
     "CutBased",
     "Dataset",
     "Discriminant",
+    "Era",
     "Files",
     "FoldRule",
     "Likelihood",
@@ -87,7 +88,9 @@ class Dataset(Files):
             does not open has a known share of the luminosity.
         n_responses: detector responses per generated event.
         lumi_ifb: luminosity of data.
-        era: when the detector was as it is here, such as "2017": working points depend on it.
+        era: when the detector was as it is here, such as "2017": one of the card's `eras` where there are
+            some; working points depend on it.
+        primary_dataset: of recorded data, which of the era's triggers recorded it.
         identity: of simulation, "file" where independent jobs number their events alike: an event is then
             told from others by its file and entry, not by its run, block and number.
         sample: what the dataset is a part of. Datasets of one sample without ranges are extensions of each
@@ -108,9 +111,31 @@ class Dataset(Files):
     n_responses: Annotated[int, Field(ge=1)] = 1
     lumi_ifb: Annotated[float, Field(gt=0)] | None = None
     era: str | None = None
+    primary_dataset: str | None = None
     identity: Literal["event", "file"] = "event"
     sample: str | None = None
     generator_range: RegionCuts = {}
+
+
+class Era(Section):
+    """A period of data taking.
+
+    Attributes:
+        lumi_ifb: that its simulation is scaled to; the eras' must add up to the card's.
+        certification: file of certified luminosity blocks, CMS JSON or ATLAS XML.
+        runs: first and last run of recorded data that count; all of them unless given.
+        triggers: primary dataset → trigger paths, with wildcards. An event that several primary datasets have
+            recorded counts in the first of them, in this order.
+        filters: branches of event filters, of data and simulation.
+        filters_data: further ones, of data alone.
+    """
+
+    lumi_ifb: Annotated[float, Field(gt=0)] | None = None
+    certification: str | None = None
+    runs: tuple[int, int] | None = None
+    triggers: dict[str, Annotated[tuple[str, ...], Field(min_length=1)]] = {}
+    filters: tuple[str, ...] = ()
+    filters_data: tuple[str, ...] = ()
 
 
 class Reading(Section):

@@ -5,6 +5,7 @@ from typing import Any
 
 from znought.errors import CardError, DataError
 from znought.facility.cards.base import Card
+from znought.facility.ntuples.certified import certified_entry
 from znought.facility.ntuples.fileset import Fileset
 from znought.facility.ntuples.partial import partial_entry, partial_remarks
 from znought.facility.ntuples.runner import RunResult
@@ -98,6 +99,8 @@ def _entry(fileset: Fileset, found: RunResult, name: str) -> dict[str, Any]:
         fraction = lost / total if total else 0.0
         lumi = metadata.get("lumi_ifb")
         entry |= {"events_lost": lost, "lost_fraction": fraction, "lumi_ifb": lumi}
+        if name in found.results and found.results[name].blocks.read:
+            entry["certified"] = certified_entry(found.results[name].blocks)
         share = found.shares.get(name, 1.0)
         entry["analysed_lumi_ifb"] = None if lumi is None else lumi * (1.0 - fraction) * share
     return entry

@@ -9,6 +9,7 @@ from typing import Any
 
 from znought.errors import DataError
 from znought.facility.cards.base import Card
+from znought.facility.cards.eras import lumi_of
 from znought.facility.ntuples.generated import refuse_partial_total
 from znought.facility.ntuples.runner import RunResult
 from znought.facility.ntuples.samples import extensions
@@ -60,7 +61,7 @@ def _scale(card: Card, name: str, found: RunResult) -> Normalisation | None:
     scale = normalise(
         together if len(known) == len(parts) else None,
         dataset=name,
-        lumi_ifb=card.lumi_ifb,
+        lumi_ifb=lumi_of(card.eras, dataset, card.lumi_ifb),
         xsec_pb=dataset.xsec_pb * dataset.branching_ratio,
         k_factor=dataset.k_factor,
         filter_efficiency=dataset.filter_efficiency,

@@ -22,6 +22,7 @@ from znought.facility.ntuples.books import (
     scales_of,
     substitutes_of,
 )
+from znought.facility.ntuples.certified import refuse_uncertified
 from znought.facility.ntuples.fileset import Fileset, file_states, read_fileset
 from znought.facility.ntuples.partial import first_files
 from znought.facility.ntuples.repeats import refuse_repeats
@@ -80,6 +81,8 @@ def process(context: Context[Card]) -> Iterable[Path]:
             max_chunks=context.options.max_chunks,
             progress=lambda done, total: advance(done, total, ""),
         )
+    for name, result in found.results.items():
+        refuse_uncertified(name, result.blocks, request.quality.get(name))
     ledger = account(card, fileset, found)
     write_json(workspace.ledger, ledger)
     for line in (*remarks(ledger), *stand_ins(ledger)):
@@ -140,13 +143,17 @@ def _fileset(context: Context[Card]) -> Fileset:
 
 
 def _digests(card: Card) -> dict[str, str]:
-    """SHA-256 of the file of each scale factor."""
-    found = {}
-    for name, factor in card.weights.items():
-        if not Path(factor.file).is_file():
-            raise CardError(f"weights.{name}: no such file {factor.file}.")
-        found[name] = hashlib.sha256(Path(factor.file).read_bytes()).hexdigest()
-    return found
+    """SHA-256 of the file of each scale factor and each certification."""
+    files = {f"weights.{name}": Path(factor.file) for name, factor in card.weights.items()}
+    files |= {
+        f"eras.{name}.certification": card.folder / era.certification
+        for name, era in card.eras.items()
+        if era.certification is not None
+    }
+    for name, path in files.items():
+        if not path.is_file():
+            raise CardError(f"{name}: no such file {path}.")
+    return {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in files.items()}
 
 
 def _histograms(card: Card, workspace: Workspace, found: RunResult, scales: Scales) -> Path:

@@ -1,0 +1,106 @@
+"""Eras of a card: their luminosities, and what their events must be to count."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from znought.errors import unknown_name
+from znought.facility.cards.sections import Dataset, Era, check_known
+
+if TYPE_CHECKING:
+    from znought.processors.quality.judged import Quality
+
+__all__ = ["check_eras", "lumi_of", "qualities"]
+
+_AGREE = 1e-3
+"""Relative difference of the sum of the eras' luminosities from the card's that is rounding."""
+
+
+def check_eras(
+    eras: Mapping[str, Era], datasets: Mapping[str, Dataset], data: Sequence[str], lumi_ifb: float
+) -> None:
+    """Raises unless every dataset is of a known era, and luminosities and primary datasets fit.
+
+    Args:
+        eras, datasets: of the card.
+        data: names of the datasets of recorded data.
+        lumi_ifb: of the card.
+
+    Raises:
+        ValueError: with the key; pydantic turns it into a card error.
+    """
+    for name, dataset in datasets.items():
+        where = f"datasets.{name}"
+        if not eras:
+            if dataset.primary_dataset is not None:
+                raise ValueError(f"{where}.primary_dataset: has no effect without eras that name triggers.")
+            continue
+        if dataset.era is None:
+            raise ValueError(f"{where}.era: expected one of the card's eras: {', '.join(eras)}.")
+        check_known(f"{where}.era", "era", dataset.era, eras)
+        _check_primary(where, dataset, eras[dataset.era], is_data=name in data)
+    given = {name: era.lumi_ifb for name, era in eras.items() if era.lumi_ifb is not None}
+    if not given:
+        return
+    for name in eras:
+        if name not in given:
+            raise ValueError(f"eras.{name}.lumi_ifb: give it to all eras or to none.")
+    total = sum(given.values())
+    if abs(total - lumi_ifb) > _AGREE * lumi_ifb:
+        raise ValueError(f"lumi_ifb: the eras add up to {total:g}. Received: {lumi_ifb:g}.")
+
+
+def _check_primary(where: str, dataset: Dataset, era: Era, *, is_data: bool) -> None:
+    primary = dataset.primary_dataset
+    if not is_data or not era.triggers:
+        if primary is not None:
+            reason = "on simulation" if not is_data else "in an era without triggers"
+            raise ValueError(f"{where}.primary_dataset: has no effect {reason}.")
+        return
+    if primary is None:
+        raise ValueError(f"{where}.primary_dataset: expected one of {', '.join(era.triggers)}.")
+    if primary not in era.triggers:
+        raise ValueError(f"{where}.primary_dataset: {unknown_name('primary dataset', primary, era.triggers)}")
+
+
+def lumi_of(eras: Mapping[str, Era], dataset: Dataset, lumi_ifb: float) -> float:
+    """Luminosity that a simulated dataset is scaled to: of its era, or the card's."""
+    era = eras.get(dataset.era or "")
+    return lumi_ifb if era is None or era.lumi_ifb is None else era.lumi_ifb
+
+
+def qualities(eras: Mapping[str, Era], datasets: Mapping[str, Dataset], folder: Path) -> dict[str, "Quality"]:
+    """Dataset → what its events must be to count; none where no era asks for anything.
+
+    Args:
+        eras, datasets: of the card.
+        folder: in which files of certification are looked for.
+
+    Raises:
+        CardError, DataError: a file of certification that is not there, or cannot be read.
+    """
+    # A card is read without what only stages need.
+    from znought.processors.quality.certification import read_certification
+    from znought.processors.quality.judged import CERTIFIED, CLEAN, TRIGGERED, Quality
+
+    asked = {
+        CERTIFIED: any(era.certification or era.runs for era in eras.values()),
+        TRIGGERED: any(era.triggers for era in eras.values()),
+        CLEAN: any(era.filters or era.filters_data for era in eras.values()),
+    }
+    rows = tuple(row for row, wanted in asked.items() if wanted)
+    found: dict[str, Quality] = {}
+    for name, dataset in datasets.items() if rows else ():
+        era = eras[str(dataset.era)]
+        file = era.certification
+        found[name] = Quality(
+            era=str(dataset.era),
+            rows=rows,
+            certification=None if file is None else read_certification(folder / file),
+            runs=era.runs,
+            triggers=era.triggers,
+            primary_dataset=dataset.primary_dataset,
+            filters=era.filters,
+            filters_data=era.filters_data,
+        )
+    return found

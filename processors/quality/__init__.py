@@ -1,0 +1,1 @@
+"""Which events of an era count: certified, triggered and clean of detector faults."""

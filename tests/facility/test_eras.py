@@ -1,0 +1,148 @@
+"""Eras of one card: luminosities, certified and triggered data, each shared event once."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.facility.small import N_EVENTS
+from tests.facility.spoiled import Card, changed_card, cutflow_sums, processed
+from tests.processors.fixtures import events, write_nanoaod
+from znought.errors import CardError, DataError
+from znought.facility.cards.reading import load_card
+
+MENU = {"MuonEG": ["HLT_MuEG_v*"], "Muon": ["HLT_Mu_v*"]}
+RUN = 300_000
+
+
+def _recorded(path: Path, rng: np.random.Generator, *, fired: str, first_event: int) -> dict[str, Any]:
+    """One primary dataset: events in which its path fired, in two runs of ten blocks each."""
+    columns = events(N_EVENTS, seed=5, is_data=True, first_event=first_event)
+    columns["run"] = np.where(np.arange(N_EVENTS) % 2, RUN, RUN + 1).astype(np.uint32)
+    columns["luminosityBlock"] = (np.arange(N_EVENTS) % 10 + 1).astype(np.uint32)
+    both = rng.random(N_EVENTS) < 0.5
+    columns["HLT_MuEG_v3"] = both if fired == "HLT_Mu_v2" else np.ones(N_EVENTS, np.bool_)
+    columns["HLT_Mu_v2"] = both if fired == "HLT_MuEG_v3" else np.ones(N_EVENTS, np.bool_)
+    columns["Flag_a"] = np.arange(N_EVENTS) % 7 > 0
+    write_nanoaod(path, columns)
+    return columns
+
+
+@pytest.fixture
+def eras(folder: Path) -> tuple[Path, dict[str, Any]]:
+    """A folder with two primary datasets that share every other event, and what they hold."""
+    rng = np.random.default_rng(3)
+    shared = _recorded(folder / "d.root", rng, fired="HLT_MuEG_v3", first_event=0)
+    again = shared | {"HLT_MuEG_v3": np.ones(N_EVENTS, np.bool_)}
+    write_nanoaod(folder / "e.root", {name: values[shared["HLT_Mu_v2"]] for name, values in again.items()})
+    for name in "abc":
+        columns = events(N_EVENTS, seed=ord(name), first_event=N_EVENTS * "abc".index(name))
+        columns["genWeight"] = np.ones(N_EVENTS, np.float32)
+        paths = {"HLT_MuEG_v1": np.arange(N_EVENTS) % 3 == 0, "HLT_Mu_v1": np.arange(N_EVENTS) % 5 == 0}
+        columns |= paths | {"Flag_a": np.ones(N_EVENTS, np.bool_)}
+        write_nanoaod(folder / f"{name}.root", columns)
+    (folder / "good.json").write_text(json.dumps({str(RUN): [[1, 4]], str(RUN + 9): [[1, 1]]}))
+    return folder, shared
+
+
+def _with_eras(folder: Path) -> Any:
+    def change(card: Card) -> None:
+        del card["datasets"]["data"]
+        card["eras"] = {
+            "early": {"lumi_ifb": 4.0, "filters": ["Flag_a"], "triggers": MENU, "certification": "good.json"},
+            "late": {"lumi_ifb": 6.0},
+        }
+        card["datasets"]["vh"] |= {"era": "early"}
+        card["datasets"]["ttbar"] |= {"era": "late"}
+        for name, file in (("MuonEG", "d"), ("Muon", "e")):
+            files = [str(folder / f"{file}.root")]
+            card["datasets"][name] = {
+                "process": "data",
+                "era": "early",
+                "primary_dataset": name,
+                "files": files,
+            }
+
+    return change
+
+
+def test_two_eras_in_one_card(eras: tuple[Path, dict[str, Any]]) -> None:
+    folder, columns = eras
+    output = processed(changed_card(folder, _with_eras(folder)))
+    flow = json.loads((output / "cutflow.json").read_text())
+    assert flow["cuts"][-3:] == ["certified", "triggered", "clean"]
+    # Scaled to the luminosity of its era; the files say that they hold a twelfth of what was generated.
+    assert cutflow_sums(output, "VH")[0] == pytest.approx(0.1 * 4e3 / 12)
+    assert cutflow_sums(output, "top")[0] == pytest.approx(1.0 * 6e3 / 12)
+    # The late era asks for nothing: its events pass.
+    assert len(set(cutflow_sums(output, "top")[-4:])) == 1
+    vh = cutflow_sums(output, "VH")
+    assert vh[-4] == vh[-3] > vh[-2] == vh[-1]
+    ledger = json.loads((output / "ledger.json").read_text())["datasets"]
+    block = np.isin(columns["luminosityBlock"], [1, 2, 3, 4]) & (columns["run"] == RUN)
+    assert ledger["MuonEG"]["certified"] == {
+        "blocks": len({*zip(columns["run"].tolist(), columns["luminosityBlock"].tolist(), strict=True)}),
+        "certified_blocks": len({*columns["luminosityBlock"][block].tolist()}),
+        "events": N_EVENTS,
+        "certified_events": int(block.sum()),
+        "certified_fraction": float(block.mean()),
+    }
+    # Every shared event was taken from the first primary dataset; the other has none of its own.
+    assert not list((output / "columns/Muon").rglob("*.parquet")) or cutflow_sums(output, "data")[-2] > 0
+    data = cutflow_sums(output, "data")
+    assert data[0] == N_EVENTS + int(columns["HLT_Mu_v2"].sum())
+    assert data[-1] < data[-2] < data[-3] < data[-4]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda c: c["datasets"]["vh"].pop("era"), r"datasets\.vh\.era: expected one of the card's eras"),
+        (lambda c: c["datasets"]["vh"].update(era="lat"), r"datasets\.vh\.era: Unknown era 'lat', did you"),
+        (lambda c: c["eras"]["late"].update(lumi_ifb=7.0), r"lumi_ifb: the eras add up to 11\. Received: 10"),
+        (
+            lambda c: c["eras"]["late"].pop("lumi_ifb"),
+            r"eras\.late\.lumi_ifb: give it to all eras or to none",
+        ),
+        (
+            lambda c: c["datasets"]["Muon"].pop("primary_dataset"),
+            r"datasets\.Muon\.primary_dataset: expected one of MuonEG, Muon",
+        ),
+        (
+            lambda c: c["datasets"]["Muon"].update(primary_dataset="Moun"),
+            "Unknown primary dataset 'Moun', did you mean 'Muon'",
+        ),
+        (
+            lambda c: c["datasets"]["vh"].update(primary_dataset="Muon"),
+            r"datasets\.vh\.primary_dataset: has no effect on simulation",
+        ),
+        (lambda c: c["eras"]["early"].update(filter=["a"]), "did you mean 'eras.early.filters'"),
+    ],
+)
+def test_a_mistake_names_the_era(folder: Path, change: Any, message: str) -> None:
+    def both(card: Card) -> None:
+        _with_eras(folder)(card)
+        change(card)
+
+    with pytest.raises(CardError, match=message) as caught:
+        load_card(changed_card(folder, both))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_certification_of_other_runs_is_refused(eras: tuple[Path, dict[str, Any]]) -> None:
+    folder, _ = eras
+    (folder / "good.json").write_text('{"1": [[1, 9]]}')
+    with pytest.raises(
+        DataError, match=r"era 'early': good\.json certifies runs 1 to 1, the data hold runs 300000 to 300001"
+    ):
+        processed(changed_card(folder, _with_eras(folder)))
+
+
+def test_without_eras_a_primary_dataset_is_idle(folder: Path) -> None:
+    def change(card: Card) -> None:
+        card["datasets"]["data"]["primary_dataset"] = "Muon"
+
+    with pytest.raises(CardError, match="has no effect without eras"):
+        load_card(changed_card(folder, change))
