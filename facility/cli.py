@@ -176,6 +176,34 @@ for _name, _help in STAGE_HELP.items():
 
 
 @app.command()
+def referee(
+    card: CardPath,
+    output: Output = DEFAULT_OUTPUT,
+    fileset: Fileset = None,
+    thorough: Annotated[bool, typer.Option("--thorough", help="Draw pseudo-experiments, too.")] = False,
+    report: Annotated[bool, typer.Option(help="Draw figures and report anew, with the verdicts.")] = True,
+    force: Force = False,
+    as_json: AsJson = False,
+) -> None:
+    """Is this result to be believed? Exit status 1 if a check fails."""
+    from znought.facility.context import RunOptions
+    from znought.facility.pipeline import judging, single
+    from znought.facility.referee.verdicts import read_verdicts, verdict_line, verdict_table
+    from znought.facility.results.tables import terminal_table
+
+    wanted = RunOptions(fileset=fileset, force=force, thorough=thorough)
+    context = _execute(
+        card, output, _Place("local", SiteOptions()), wanted, judging if report else single("referee")
+    )
+    found = read_verdicts(context.workspace)
+    Console(width=None if sys.stdout.isatty() else LOG_WIDTH).print(terminal_table(verdict_table(found)))
+    console.print(verdict_line(found), highlight=False, soft_wrap=True)
+    if as_json:
+        typer.echo(context.workspace.referee.read_text(encoding="utf-8"))
+    raise typer.Exit(1 if found.verdict == "fail" else 0)
+
+
+@app.command()
 def check(
     card: CardPath,
     output: Output = DEFAULT_OUTPUT,
@@ -285,12 +313,14 @@ def _interruptible() -> Iterator[None]:
 
 def _show_results(context: "Context[Any]", as_json: bool) -> None:
     from znought.facility.pipeline import flow_of
+    from znought.facility.referee.verdicts import standing_verdicts, verdict_line
     from znought.facility.results.tables import terminal_table
 
     workspace, flow = context.workspace, flow_of(context)
     printer = Console(width=None if sys.stdout.isatty() else LOG_WIDTH)
     for table in flow.tables(flow.read_results(workspace.results)):
         printer.print(terminal_table(table))
+    console.print(verdict_line(standing_verdicts(workspace)), highlight=False, soft_wrap=True)
     if workspace.report.exists():
         console.print(f"Figures in {workspace.figures}, report in {workspace.report}", highlight=False)
     if as_json:

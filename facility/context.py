@@ -32,6 +32,7 @@ class RunOptions:
         force: redo every stage that is asked for.
         start: redo this stage of the flow and those behind it.
         max_files, max_chunks: most files and chunks of each dataset that are processed; None takes all.
+        thorough: let the referee draw pseudo-experiments, too.
     """
 
     events_scale: float = 1.0
@@ -41,6 +42,7 @@ class RunOptions:
     start: str | None = None
     max_files: int | None = None
     max_chunks: int | None = None
+    thorough: bool = False
 
     @property
     def unblind(self) -> bool:

@@ -29,7 +29,7 @@ from znought.facility.window import CardWindow, WorkspaceWindow
 from znought.facility.workspace import Workspace
 from znought.plots.labels import drawing, drawn_as
 
-__all__ = ["flow_of", "run", "run_stages", "single", "standing", "whole"]
+__all__ = ["flow_of", "judging", "run", "run_stages", "single", "standing", "whole"]
 
 Plan = Callable[[Context[Any]], Sequence[Stage]]
 """Which stages a command runs, decided when the card is known."""
@@ -71,6 +71,16 @@ def single(name: str) -> Plan:
         return (stages[name],)
 
     return plan
+
+
+def judging(context: Context[Any]) -> Sequence[Stage]:
+    """The referee, and the figures and the report that say what it found.
+
+    Raises:
+        CardError: an analysis without a referee, or files of another card.
+        DataError: a file that an earlier stage wrote is gone or changed.
+    """
+    return [*single("referee")(context), *(one for one in flow_of(context).stages if one.name == "plot")]
 
 
 def _refuse_other_files(context: Context[Any], flow: Flow, stage: Stage) -> None:

@@ -13,6 +13,7 @@ from znought.facility.stages import (
     optimise,
     plot,
     process,
+    referee,
     score,
     simulate,
     summarise,
@@ -132,6 +133,26 @@ _SUMMARISE = Stage(
     reads=(*_COLUMNS, "substitutes", "ledger", "regions", "validation"),
     writes=("results",),
 )
+_REFEREE = Stage(
+    "referee",
+    referee.referee,
+    (*_EVENTS, *_SIGNAL, "variations", "weights", "likelihood", "features"),
+    reads=(
+        *_COLUMNS,
+        "fileset",
+        "ledger",
+        "models",
+        "scores",
+        "boosted",
+        "binning",
+        "regions",
+        "validation",
+        "results",
+        "fit",
+    ),
+    writes=("referee",),
+    inputs=referee.inputs,
+)
 _PLOT = Stage(
     "plot",
     plot.plot,
@@ -148,8 +169,10 @@ _PLOT = Stage(
         "regions",
         "validation",
         "results",
+        "referee",
     ),
     writes=("figures", "report"),
+    inputs=plot.inputs,
     is_of_analysis=True,
 )
 _TUNE = Stage(
@@ -176,6 +199,6 @@ def standard_flow(card: StandardCard, extra: Iterable[Stage] = ()) -> Flow:
     elif card.model is not None:
         stages += [_TAKE, _SCORE_BROUGHT]
     stages += [_OPTIMISE, _FIT] if card.signal is not None else [_SUMMARISE]
-    # The search is not part of a run: what it finds is put into the card by a person.
-    aside = (_TUNE,) if card.network is not None else ()
+    # The search is not part of a run: what it finds is put into the card by a person. Nor is the referee.
+    aside = (*([_TUNE] if card.network is not None else []), _REFEREE)
     return Flow((*stages, *extra, _PLOT), aside, read_results, report_tables)

@@ -110,6 +110,11 @@ class Workspace:
         return self.directory / "results.json"
 
     @property
+    def referee(self) -> Path:
+        """Every check of the referee with its verdict."""
+        return self.directory / "referee.json"
+
+    @property
     def fit(self) -> Path:
         """The likelihood for other programs: pyhf, Combine, ROOT and LaTeX."""
         return self.directory / "fit"

@@ -23,12 +23,14 @@ class ReportTable:
         header: one text per column.
         rows: texts, as many per row as columns; the first column is the row's name.
         caption: what a reader must know to read it.
+        is_prose: cells are words rather than numbers: they stand to the left and may take several lines.
     """
 
     title: str
     header: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     caption: str = ""
+    is_prose: bool = False
 
     def __post_init__(self) -> None:
         for row in self.rows:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from znought.errors import CardError, DataError, unknown_name
 from znought.processors.cutflow import Cutflow
+from znought.processors.exact import ExactSum
 
 __all__ = ["Cut", "Region", "regions_from_card"]
 
@@ -86,13 +87,29 @@ class Region:
             raise CardError(unknown_name("cut variable", variable, sorted(names)))
         return self._all(columns, tuple(cut for cut in self.cuts if cut.variable != variable))
 
-    def cutflow(self, columns: Columns, weight: NDArray[np.float64]) -> Cutflow:
-        """Cutflow through the region's cuts, from the preselected events on."""
+    def cutflow(
+        self, columns: Columns, weight: NDArray[np.float64], units: NDArray[np.integer] | None = None
+    ) -> Cutflow:
+        """Cutflow through the region's cuts, from the preselected events on.
+
+        Args:
+            columns: variables of the events.
+            weight: of every event, shape (n_events,).
+            units: number from 0 of the generated event behind every row, whose responses are one statistical
+                unit; None takes rows as independent.
+        """
         weight = np.asarray(weight, np.float64)
         passed = np.ones(len(weight), np.int64)
         for i, cut in enumerate(self.cuts):
             passed += (passed == i + 1) & cut.mask(columns)
-        return Cutflow.filled(["preselection", *(cut.variable for cut in self.cuts)], passed, weight)
+        flow = Cutflow.filled(["preselection", *(cut.variable for cut in self.cuts)], passed, weight)
+        if units is None:
+            return flow
+        squares = []
+        for i in range(len(flow.names)):
+            per_unit = np.bincount(units[passed > i], weight[passed > i])
+            squares.append(ExactSum.of(float(per_unit @ per_unit)))
+        return replace(flow, sumw2=tuple(squares))
 
     @staticmethod
     def _all(columns: Columns, cuts: tuple[Cut, ...]) -> NDArray[np.bool_]:

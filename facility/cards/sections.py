@@ -274,6 +274,7 @@ class Likelihood(Section):
         masks: region → its bins that are left out, counted from 0, or true for the whole region.
         tail_below: signal bins that expect less signal per background than this are opened before the others.
         workspace: floating normalisations and systematics; the enabled variations join it.
+        required: process, or `all` → uncertainties that it must have; the referee names a missing one.
     """
 
     control_regions: tuple[str, ...] = ()
@@ -282,6 +283,7 @@ class Likelihood(Section):
     masks: dict[str, bool | tuple[Annotated[int, Field(ge=0)], ...]] = Field(default_factory=dict)
     tail_below: Annotated[float, Field(ge=0)] = 0.05
     workspace: WorkspaceConfig = WorkspaceConfig()
+    required: dict[str, tuple[str, ...]] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _regions_agree(self) -> "Likelihood":

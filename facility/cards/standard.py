@@ -133,6 +133,8 @@ class StandardCard(Card):
         for norm, entry in settings.norms.items():
             for name in entry.processes:
                 check_known(f"likelihood.workspace.norms.{norm}", "process", name, self.processes)
+        for name in self.likelihood.required:
+            check_known("likelihood.required", "process", name, ("all", *self.processes))
         self._alternatives_agree()
         return self
 

@@ -1,7 +1,7 @@
 """From scored events and results to the arguments of the figures: which events, weights and bins."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -14,7 +14,9 @@ from znought.facility.figures.fitted import fit_pictures, prediction_picture
 from znought.facility.figures.inputs import distribution_pictures, region_pictures, validation_pictures
 from znought.facility.figures.network import Explained
 from znought.facility.figures.picture import Picture
+from znought.facility.figures.referee import referee_pictures
 from znought.facility.figures.writing import CardFigures
+from znought.facility.referee.verdicts import Verdicts, marked
 from znought.facility.regions.books import RegionBook
 from znought.facility.regions.comparison import input_correlations
 from znought.facility.regions.validation import Validation
@@ -22,6 +24,7 @@ from znought.facility.results.standard import Results
 from znought.models.artefacts import Manifest
 from znought.models.evaluation import confusion_matrix, roc_curve
 from znought.plots import binning, cutflow, inputs, sample_size, training
+from znought.plots.style import FigureLabel
 
 __all__ = ["Album"]
 
@@ -40,6 +43,7 @@ class Album(CardFigures[StandardCard]):
         data_lumi_ifb: luminosity of the data that were read; None without data.
         validation: data against simulation; None without data.
         explained: what the networks have learned.
+        verdicts: of the referee; None where the results have not been judged.
     """
 
     results: Results
@@ -51,6 +55,17 @@ class Album(CardFigures[StandardCard]):
     data_lumi_ifb: float | None
     validation: Validation | None
     explained: Explained | None
+    verdicts: Verdicts | None = None
+
+    @property
+    def label(self) -> FigureLabel:
+        """Of figures in which the luminosity counts; it says when the referee refuses the results."""
+        return replace(super().label, label=marked(self.card.label, self.verdicts))
+
+    @property
+    def shapes(self) -> FigureLabel:
+        """Of figures in which it has no meaning."""
+        return replace(super().shapes, label=marked(self.card.label, self.verdicts))
 
     @cached_property
     def _classes(self) -> dict[str, NDArray[np.bool_]]:
@@ -79,6 +94,8 @@ class Album(CardFigures[StandardCard]):
             matrix = input_correlations(columns, weight, self.card.binned).matrix
             figure = inputs.correlation_matrix(matrix, features=self._names, kind="MC", label=self.shapes)
             yield Picture("correlation_mc", "Correlations, simulation", "Inputs", figure)
+        if self.verdicts is not None:
+            yield from referee_pictures(self.verdicts, label=self.label, shapes=self.shapes)
 
     def _significance(self) -> Iterator[Picture]:
         entries = [

@@ -66,7 +66,7 @@ class RegionBook(Record):
 
     Attributes:
         cuts: "preselection", then the variable of each cut.
-        processes: process → what is left after each of them.
+        processes: process → what is left after each of them, errors with the responses of one event as one.
         n_minus_one: by variable.
         data: events of data that are left; None without data, or where they are blinded.
         distributions: by variable.
@@ -116,7 +116,7 @@ def region_books(
     books, flows = {}, {}
     for name, found in regions.items():
         flows[name] = {
-            process: found.cutflow(sample.table.select(rows).columns, sample.weight[rows])
+            process: found.cutflow(sample.table.select(rows).columns, sample.weight[rows], sample.units[rows])
             for process, rows in sample.rows.items()
         }
         data = None if name == blinded else _inside(found, sample.data)

@@ -12,40 +12,55 @@ from znought.facility.figures.network import read_explained
 from znought.facility.figures.own import own_pictures
 from znought.facility.figures.writing import write_album
 from znought.facility.ntuples.account import data_lumi_ifb
+from znought.facility.referee.verdicts import (
+    Verdicts,
+    marked,
+    standing_verdicts,
+    verdict_line,
+    verdict_table,
+)
 from znought.facility.regions.books import read_region_books
 from znought.facility.regions.validation import read_validation
 from znought.facility.results.notebook import Finished
-from znought.facility.results.standard import read_results
+from znought.facility.results.standard import Results, read_results
 from znought.facility.results.summary import report_tables
 from znought.facility.workspace import read_json
 from znought.models import artefacts
 
-__all__ = ["plot"]
+__all__ = ["inputs", "plot"]
 
 # Figures of an analysis with data, for the length of the bar; their exact number is known at the end.
 ABOUT = 45
 
 
+def inputs(context: Context[StandardCard]) -> object:
+    """Beyond the card and the results: what the referee says of them."""
+    found = standing_verdicts(context.workspace)
+    return None if found is None else found.model_dump(mode="json")
+
+
 def plot(context: Context[StandardCard]) -> Iterable[Path]:
-    """Writes `figures/` and `report.html`."""
-    album = _album(context)
+    """Writes `figures/` and `report.html`, the referee's verdict first."""
+    verdicts = standing_verdicts(context.workspace)
+    album = _album(context, verdicts)
     own = own_pictures(context.analysis.figures, Finished(context.workspace, album.results))
     return write_album(
         context,
         chain(album.pictures(), own),
-        tables=report_tables(album.results),
-        notes=album.results.notes,
+        tables=(*([] if verdicts is None else [verdict_table(verdicts)]), *report_tables(album.results)),
+        notes=(verdict_line(verdicts), *album.results.notes),
         about=ABOUT,
     )
 
 
-def _album(context: Context[StandardCard]) -> Album:
+def _album(context: Context[StandardCard], verdicts: Verdicts | None) -> Album:
     card, workspace = context.card, context.workspace
     flow = read_json(workspace.cutflow)
     simulation = read_sample(card, workspace, kind="simulation")
     return Album(
         card=card,
-        results=read_results(workspace.results),
+        results=_marked_results(read_results(workspace.results), verdicts),
+        verdicts=verdicts,
         manifest=None if card.network is None else artefacts.load(workspace.models),
         simulation=simulation,
         cut_names=tuple(flow["cuts"]),
@@ -55,3 +70,8 @@ def _album(context: Context[StandardCard]) -> Album:
         validation=read_validation(workspace),
         explained=None if not card.is_scored else read_explained(card, workspace, simulation),
     )
+
+
+def _marked_results(results: Results, verdicts: Verdicts | None) -> Results:
+    """The results, whose label says when the referee refuses them."""
+    return results.model_copy(update={"label": marked(results.label, verdicts)})

@@ -43,7 +43,7 @@ def _sample(shape: Shape, n_events: int) -> list[SelectedEvents]:
     return parts
 
 
-def _measured(
+def measured_constraints(
     shape: Shape, n_events: int, config: SystematicConfig
 ) -> tuple[dict[str, float], dict[str, tuple[float, ...]]]:
     """Constraint of jes and those of 12 replicas, without MC statistics."""
@@ -64,7 +64,7 @@ def _measured(
 
 
 def test_noise_that_constrains_fails() -> None:
-    found, replicas = _measured(flat, 600, SystematicConfig(smoothing="none"))
+    found, replicas = measured_constraints(flat, 600, SystematicConfig(smoothing="none"))
     assert found["jes"] < 0.6
     assert np.median(replicas["jes"]) < 0.6
     (verdict,) = constraint_verdicts(found, {"jes": replicas["jes"]})
@@ -74,14 +74,14 @@ def test_noise_that_constrains_fails() -> None:
 
 
 def test_smoothing_removes_what_noise_constrained() -> None:
-    found, replicas = _measured(flat, 600, SystematicConfig())
-    raw, _ = _measured(flat, 600, SystematicConfig(smoothing="none"))
+    found, replicas = measured_constraints(flat, 600, SystematicConfig())
+    raw, _ = measured_constraints(flat, 600, SystematicConfig(smoothing="none"))
     assert found.get("jes", 1.0) > raw["jes"] + 0.2
     assert np.median(replicas.get("jes", (1.0,))) > 0.8
 
 
 def test_a_large_sample_constrains_rightly() -> None:
-    found, replicas = _measured(slope, 40000, SystematicConfig())
+    found, replicas = measured_constraints(slope, 40000, SystematicConfig())
     assert found["jes"] < 0.5
     (verdict,) = constraint_verdicts(found, {"jes": replicas.get("jes", (1.0,) * 12)})
     assert verdict.verdict == "holds"

@@ -1,0 +1,1 @@
+"""The referee: a finished output directory worked out again from its events, and judged."""
