@@ -39,13 +39,13 @@ __all__ = ["likelihood_checks"]
 Floats = NDArray[np.float64]
 _NAMES = (
     "likelihood repeated",
-    "constraints earned",
     "uncertainties complete",
     "up and down",
     "slope of a background",
     "injected signal",
     "MC statistics",
     "goodness of fit",
+    "constraints earned",
     "coverage",
 )
 _REPLICAS = {False: 20, True: 100}
@@ -140,13 +140,13 @@ def likelihood_checks(
     bins = likelihood_bins(card, read_json(workspace.binning))
     found = Likelihood(card, workspace, results, read_json(path), bins)
     yield templates_again(found.spec, found.again)
-    yield _constraints(found, _REPLICAS[thorough])
     yield _required(found)
     yield directions_agree(list(_directions(found)))
     yield _slopes(found)
     yield signal_comes_back(found.spec)
     yield mc_statistics(found.spec)
     yield _goodness(found)
+    yield _constraints(found, _REPLICAS[thorough])
     if thorough:
         yield from coverage(found.spec, _TOYS)
     else:
