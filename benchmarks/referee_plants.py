@@ -310,6 +310,7 @@ def swapped_files(run: Run) -> Changes:
         (folder / "jes_up").rename(folder / "other")
         (folder / "jes_down").rename(folder / "jes_up")
         (folder / "other").rename(folder / "jes_down")
+    _export(run, run.card)
     return None
 
 

@@ -134,6 +134,9 @@ def _errors_of_regions(card: StandardCard, workspace: Workspace) -> dict[str, Fl
 
 def _scales(card: StandardCard, workspace: Workspace) -> Check:
     stored: Mapping[str, Mapping[str, float]] = read_json(workspace.normalisation)
+    if not all("sumw" in stored[name] for name in card.of_kind("simulation")):
+        reason = "the events came with their weights"
+        return not_applicable("normalisation", "L σ k ε / Σw of every dataset", reason)
     again = {}
     for name in card.of_kind("simulation"):
         dataset, entry = card.datasets[name], stored[name]
@@ -146,7 +149,9 @@ def _scales(card: StandardCard, workspace: Workspace) -> Check:
 def _sums(context: Context[StandardCard]) -> Check:
     card = context.card
     entries = read_json(context.workspace.normalisation)
-    stored = {name: float(entries[name]["sumw"]) for name in card.of_kind("simulation")}
+    stored = {
+        name: float(entries[name]["sumw"]) for name in card.of_kind("simulation") if "sumw" in entries[name]
+    }
     files, reason = _fileset(context)
     found: dict[str, float | None] = {}
     for name in stored:

@@ -16,6 +16,7 @@ from znought.facility.fitting.templates import fit_settings, selected_events, sy
 from znought.facility.ntuples.account import data_lumi_ifb
 from znought.facility.results.standard import Results
 from znought.facility.workspace import Workspace, read_json
+from znought.stats.ordered import bin_contents, binned_sum
 from znought.stats.paired import PairedDifference
 from znought.stats.referee.likelihood import coverage, goodness, mc_statistics, signal_comes_back
 from znought.stats.referee.nuisances import (
@@ -277,7 +278,7 @@ def _slopes(found: Likelihood) -> Check:
 def _tilt(found: Likelihood, events: Placed) -> Floats:
     """−1 at the lower end of each event's discriminant to +1 at its upper end."""
     card = found.card
-    if not card.discriminants and card.network is not None:
+    if not card.discriminants and card.is_scored:
         return 2.0 * events.columns[f"score_{card.class_of_signal}"].astype(np.float64) - 1.0
     tilt = np.zeros(len(events.columns))
     for region, edges in found.bins.items():
@@ -293,7 +294,7 @@ def _control_data(found: Likelihood) -> tuple[NDArray[np.str_], Floats, float] |
     """
     card = found.card
     lumi = data_lumi_ifb(found.workspace)
-    if lumi is None or card.discriminants or card.network is None:
+    if lumi is None or card.discriminants or not card.is_scored:
         return None
     events = placed(card, found.workspace, card.of_kind("data"), found.bins)
     rows = np.isin(events.where, found.regions("control"))
@@ -314,30 +315,36 @@ def _control_bins(
     edges = np.linspace(-1.0, 1.0, _TILT_BINS + 1)
     edges[-1] = np.nextafter(edges[-1], 2.0)
 
-    def filled(of: NDArray[np.str_], values: Floats, weight: Floats | None) -> Floats:
-        parts = [
-            np.histogram(
-                values[of == region], edges, weights=None if weight is None else weight[of == region]
-            )[0]
-            for region in regions
-        ]
-        return np.concatenate(parts).astype(np.float64)
+    def cells(of: NDArray[np.str_], values: Floats) -> NDArray[np.int64]:
+        """Bin of every event, −1 outside of the control regions."""
+        found = np.full(values.size, -1)
+        for i, region in enumerate(regions):
+            rows = of == region
+            found[rows] = i * _TILT_BINS + np.searchsorted(edges, values[rows], side="right") - 1
+        return found
 
+    def filled(rows: NDArray[np.bool_], of_row: Floats) -> Floats:
+        chosen = rows & (place >= 0)
+        return binned_sum(place[chosen], of_row[chosen], n_bins)
+
+    place, n_bins = cells(events.where, tilt), len(regions) * _TILT_BINS
+    inside = place >= 0
+    units = np.unique(events.columns.identity[inside], return_inverse=True)[1]
     weight = events.weight * lumi / found.card.lumi_ifb
     floating = found.card.likelihood.workspace.floating
     groups = {other: process == other for other in floating if other != name}
     rest = ~np.isin(process, [*groups, name])
     mine = process == name
     return ControlBins(
-        data=filled(where, tilt_of_data, None),
-        process=filled(events.where[mine], tilt[mine], weight[mine]),
-        tilted=filled(events.where[mine], tilt[mine], weight[mine] * tilt[mine]),
+        data=np.bincount(cells(where, tilt_of_data), minlength=n_bins).astype(np.float64),
+        process=filled(mine, weight),
+        tilted=filled(mine, weight * tilt),
         others={
-            other: filled(events.where[rows], tilt[rows], weight[rows])
+            other: filled(rows, weight)
             for other, rows in {**groups, "rest": rest}.items()
-            if weight[rows].sum() > 0
+            if weight[rows & inside].sum() > 0
         },
-        sumw2=filled(events.where, tilt, weight**2),
+        sumw2=bin_contents(place[inside], weight[inside], n_bins, units).sumw2,
     )
 
 

@@ -114,10 +114,11 @@ class NetworkScores:
 
 
 def score_checks(card: StandardCard, workspace: Workspace) -> Iterator[Check]:
-    """What the networks and their scores can be asked; not applicable without a network."""
+    """What the networks and their scores can be asked; not applicable where no network was trained."""
     if card.network is None:
+        reason = "the model was trained elsewhere" if card.is_scored else "the card has no network"
         for name in _NAMES:
-            yield not_applicable(name, "networks and scores", "the card has no network")
+            yield not_applicable(name, "networks and scores", reason)
         return
     networks = NetworkScores.of(card, workspace)
     yield from _repeated(networks)

@@ -96,7 +96,10 @@ def _others(
     """Held-out Z₀ under other seeds of the parts, and of each repeat of the folds alone."""
     for seed in _SEEDS:
         yield f"seed {seed}", _estimate(card, sample, one, seed=seed, n_bootstrap=_BOOTSTRAP).held_out
-    if one.name != "mva_greedy" or card.training.n_repeats < 2 or card.training.scoring != "own_fold":
+    training = card.training
+    if card.network is None or one.name != "mva_greedy":
+        return
+    if training.n_repeats < 2 or training.scoring != "own_fold":
         return
     for repeat, values in enumerate(_by_repeat(card, workspace)):
         alone = replace(one, values=values)
