@@ -83,9 +83,10 @@ def optimised_binning(
         figure = new_figure()
         upper, lower = two_panels(figure, 2.6)
         total = draw_stack(upper, histograms, on_top=signal)
-        _draw_yields(upper, total, histograms[signal], signal)
-        lower.stairs(z, drawn, fill=True, color=colours([signal])[signal], alpha=0.35)
-        lower.stairs(z, drawn, color=colours([signal])[signal], linewidth=2.4)
+        colour = colours(histograms)[signal]
+        _draw_yields(upper, total, histograms[signal], signal, colour)
+        lower.stairs(z, drawn, fill=True, color=colour, alpha=0.35)
+        lower.stairs(z, drawn, color=colour, linewidth=2.4)
         lower.set_ylim(0, 1.25 * float(z.max(initial=0.0)) or 1.0)
         lower.set_ylabel("$Z$ per bin", loc="center", fontsize=20)
         title = feature_label(discriminant).axis if discriminant else f"{process_label(signal)} output"
@@ -98,7 +99,7 @@ def optimised_binning(
     return figure
 
 
-def _draw_yields(axes: Axes, total: WeightedHist, signal: WeightedHist, name: str) -> None:
+def _draw_yields(axes: Axes, total: WeightedHist, signal: WeightedHist, name: str, colour: str) -> None:
     """Uncertainty of the stack, the signal as a line, legend and range on a logarithmic axis."""
     edges, expected, spread = total.axes[0].edges, total.values(), np.sqrt(total.variances())
     draw_band(axes, edges, expected - spread, expected + spread, "MC stat.")
@@ -106,7 +107,7 @@ def _draw_yields(axes: Axes, total: WeightedHist, signal: WeightedHist, name: st
         signal.values(),
         edges,
         baseline=None,
-        color=colours([name])[name],
+        color=colour,
         linewidth=3.0,
         path_effects=[withStroke(linewidth=5.0, foreground="white")],
         label=f"{process_label(name)} alone",

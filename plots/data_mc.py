@@ -1,20 +1,24 @@
 """Data over simulation with a ratio panel, and what a cut does to the variable that it cuts on."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import mplhep
 import numpy as np
 import numpy.typing as npt
+from hist import BaseHist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from znought.errors import DataError, unknown_name
 from znought.plots.histograms import (
+    Drawable,
     WeightedHist,
     Yields,
     binned_agreement,
     draw_band,
     draw_stack,
+    drawable,
     headroom,
     poisson_interval,
     weighted_hist,
@@ -51,11 +55,12 @@ def _draw_data(upper: Axes, lower: Axes, counts: Vector, total: WeightedHist, se
     return float(high[seen].max(initial=0.0))
 
 
-def _draw_signal(axes: Axes, histogram: WeightedHist, name: str, top: float) -> None:
+def _draw_signal(axes: Axes, histograms: Mapping[str, WeightedHist], name: str, top: float) -> None:
     """The signal alone as a line, raised by a power of ten to about a third of a filled stack.
 
     A signal that dominates is seen as it is.
     """
+    histogram = histograms[name]
     peak = float(histogram.values().max())
     if peak > top / 2 > 0:
         return
@@ -65,16 +70,16 @@ def _draw_signal(axes: Axes, histogram: WeightedHist, name: str, top: float) -> 
         histogram.values() * factor,
         histogram.axes[0].edges,
         baseline=None,
-        color=colours([name])[name],
+        color=colours(histograms)[name],
         linewidth=3.0,
         label=text,
     )
 
 
 def data_mc(
-    data: npt.ArrayLike | None,
-    processes: Yields,
-    edges: npt.ArrayLike,
+    data: Any,
+    processes: Drawable,
+    edges: npt.ArrayLike | None = None,
     *,
     variable: str,
     label: FigureLabel,
@@ -88,9 +93,9 @@ def data_mc(
     """Data and stacked processes, their ratio below, and χ² with its probability in the frame.
 
     Args:
-        data: counts (n_bins,); None draws the expectation alone.
-        processes: process → (Σw, Σw²), each (n_bins,).
-        edges: bin edges (n_bins + 1,).
+        data: counts (n_bins,), or a `hist.Hist` of them; None draws the expectation alone.
+        processes: process → (Σw, Σw²), each (n_bins,), or a `hist.Hist`.
+        edges: bin edges (n_bins + 1,); None takes those of the histograms.
         variable: name of the input or other quantity, for the axis title.
         label: what stands above the frame.
         systematic: absolute systematic uncertainty of the sum (n_bins,), added in quadrature to the
@@ -108,7 +113,9 @@ def data_mc(
         raise DataError("Data against simulation needs at least one process.")
     if signal is not None and signal not in processes:
         raise DataError(unknown_name("signal process", signal, processes))
-    histograms = {name: weighted_hist(edges, *yields) for name, yields in processes.items()}
+    histograms, _ = drawable(processes, edges)
+    if isinstance(data, BaseHist):
+        data = drawable({"data": data}, next(iter(histograms.values())).axes[0].edges)[0]["data"].values()
     with style_context():
         figure = new_figure()
         upper, lower = two_panels(figure)
@@ -117,7 +124,7 @@ def data_mc(
         text = "MC stat." if systematic is None else r"MC stat. $\oplus$ syst."
         _draw_uncertainty(upper, lower, total, np.sqrt(variance), text)
         if signal is not None:
-            _draw_signal(upper, histograms[signal], signal, float(total.values().max()))
+            _draw_signal(upper, histograms, signal, float(total.values().max()))
         top = float((total.values() + np.sqrt(variance)).max())
         if data is not None:
             seen = ~np.asarray(np.zeros(variance.size) if blinded is None else blinded, dtype=bool)
@@ -208,7 +215,7 @@ def n_minus_one(
         total = draw_stack(axes, histograms, on_top=signal)
         expected, borders = total.values(), total.axes[0].edges
         if signal is not None:
-            _draw_signal(axes, histograms[signal], signal, float(expected.max()))
+            _draw_signal(axes, histograms, signal, float(expected.max()))
         _draw_limits(axes, limits, (float(borders[0]), float(borders[-1])))
         headroom(axes, float(expected.max()))
         axes.set_xlim(borders[0], borders[-1])

@@ -7,7 +7,7 @@ from typing import Any
 import mplhep
 import numpy as np
 import numpy.typing as npt
-from hist import Hist
+from hist import BaseHist, Hist
 from hist.storage import Weight
 from matplotlib.axes import Axes
 from scipy.stats import chi2 as chi2_distribution
@@ -18,11 +18,15 @@ from znought.plots.style import vector
 
 __all__ = [
     "Agreement",
+    "Binned",
+    "Drawable",
     "WeightedHist",
     "Yields",
+    "binned",
     "binned_agreement",
     "draw_band",
     "draw_stack",
+    "drawable",
     "headroom",
     "poisson_interval",
     "weighted_hist",
@@ -32,8 +36,49 @@ Vector = npt.NDArray[np.float64]
 WeightedHist = Hist[Weight]
 # Process → (Σw per bin, Σw² per bin).
 Yields = Mapping[str, tuple[npt.ArrayLike, npt.ArrayLike]]
+# The same, or a `hist.Hist` in the place of the pair.
+Drawable = Mapping[str, Any]
 _ONE_SIGMA = 0.8413447460685429
 _BAND: dict[str, Any] = {"facecolor": "none", "edgecolor": "#3c3c3c", "hatch": "////", "linewidth": 0.0}
+
+
+@dataclass(frozen=True)
+class Binned:
+    """Content of a one-dimensional histogram without under- and overflow.
+
+    Attributes:
+        edges: shape (n_bins + 1,).
+        sumw, sumw2: shape (n_bins,).
+    """
+
+    edges: Vector
+    sumw: Vector
+    sumw2: Vector
+
+
+def binned(what: str, histogram: Any) -> Binned:
+    """Content of an own `hist.Hist` of one axis.
+
+    Args:
+        what: how an error calls it.
+        histogram: with weighted storage, or plain counts.
+
+    Raises:
+        DataError: something else, more than one axis, or weights without their variances.
+
+    >>> counts = Hist.new.Reg(2, 0, 2).Double().fill([0.5, 1.5, 1.5])
+    >>> binned("data", counts).sumw.tolist(), binned("data", counts).sumw2.tolist()
+    ([1.0, 2.0], [1.0, 2.0])
+    """
+    if not isinstance(histogram, BaseHist) or len(histogram.axes) != 1:
+        n_axes = f" of {len(histogram.axes)} axes" if isinstance(histogram, BaseHist) else ""
+        kind = type(histogram).__name__ + n_axes
+        raise DataError(f"{what}: expected a hist.Hist of one axis. Received: {kind}.")
+    variances = histogram.variances()
+    if variances is None:
+        raise DataError(f"{what}: filled with weights into {histogram.storage_type.__name__}, use Weight().")
+    edges, values = np.asarray(histogram.axes[0].edges), np.asarray(histogram.values())
+    return Binned(edges.astype(np.float64), values.astype(np.float64), np.asarray(variances, np.float64))
 
 
 @dataclass(frozen=True)
@@ -109,6 +154,33 @@ def weighted_hist(edges: npt.ArrayLike, sumw: npt.ArrayLike, sumw2: npt.ArrayLik
     view["value"] = vector(sumw, what="sum of weights per bin", size=borders.size - 1)
     view["variance"] = vector(sumw2, what="sum of squared weights per bin", size=borders.size - 1)
     return histogram
+
+
+def drawable(
+    processes: Drawable, edges: npt.ArrayLike | None
+) -> tuple[dict[str, WeightedHist], npt.ArrayLike]:
+    """Histograms of every process in the same bins, and their edges.
+
+    Args:
+        processes: process → (Σw, Σw²), or a `hist.Hist`.
+        edges: of the pairs; None takes those of the histograms.
+
+    Raises:
+        DataError: a histogram of other edges, or pairs without edges.
+    """
+    found = {
+        name: binned(name, one) if isinstance(one, BaseHist) else tuple(one)
+        for name, one in processes.items()
+    }
+    own = [one.edges for one in found.values() if isinstance(one, Binned)]
+    if edges is None and not own:
+        raise DataError("edges: expected bin edges, or hist.Hist in the place of sums of weights.")
+    borders = own[0] if edges is None else np.asarray(edges, np.float64)
+    for name, one in found.items():
+        if isinstance(one, Binned) and not np.array_equal(one.edges, borders):
+            raise DataError(f"{name}: its bins have other edges than those of the figure.")
+    pairs = {n: (one.sumw, one.sumw2) if isinstance(one, Binned) else one for n, one in found.items()}
+    return {name: weighted_hist(borders, *pair) for name, pair in pairs.items()}, borders
 
 
 def draw_stack(

@@ -3,6 +3,7 @@
 import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
+from html import escape
 from itertools import groupby
 from pathlib import Path
 
@@ -38,6 +39,29 @@ class ReportTable:
                 raise DataError(
                     f"Table {self.title!r}: expected {len(self.header)} cells per row. Received: {len(row)}."
                 )
+
+    def __str__(self) -> str:
+        """The table as plain text."""
+        table = (self.header, *self.rows)
+        widths = [max(len(row[i]) for row in table) for i in range(len(self.header))]
+        lines = [
+            "  ".join(
+                cell.rjust(width) if i else cell.ljust(width)
+                for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+            )
+            for row in table
+        ]
+        return "\n".join([self.title, *lines, *filter(None, [self.caption])])
+
+    def _repr_html_(self) -> str:
+        """The table as a notebook shows it."""
+        head = "".join(f"<th>{escape(cell)}</th>" for cell in self.header)
+        rows = "".join(
+            "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in self.rows
+        )
+        caption = f"<p>{escape(self.caption)}</p>" if self.caption else ""
+        title = f"<caption>{escape(self.title)}</caption>"
+        return f"<table>{title}<tr>{head}</tr>{rows}</table>{caption}"
 
 
 @dataclass(frozen=True)

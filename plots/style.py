@@ -3,9 +3,11 @@
 Every function of this room builds on `new_figure`, which stays clear of pyplot and of its global state.
 """
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -124,9 +126,29 @@ def style_context() -> Iterator[None]:
 
 def new_figure(size: tuple[float, float] = SLIDE) -> Figure:
     """An empty figure (width, height in inches) with its own Agg canvas, unknown to pyplot."""
+    _show_in_notebooks()
     figure = Figure(figsize=size)
     FigureCanvasAgg(figure)
     return figure
+
+
+def _show_in_notebooks() -> None:
+    """Lets a notebook show figures that pyplot does not know; nothing happens elsewhere."""
+    ipython = sys.modules.get("IPython")
+    shell = None if ipython is None else ipython.get_ipython()
+    if shell is None:
+        return
+    formatter = shell.display_formatter.formatters["image/png"]
+    if Figure not in formatter.type_printers:
+        formatter.for_type(Figure, _png)
+
+
+def _png(figure: Figure) -> bytes:
+    """A figure as a notebook shows it."""
+    content = BytesIO()
+    with style_context():
+        figure.savefig(content, format="png")
+    return content.getvalue()
 
 
 def two_panels(figure: Figure, ratio: float = 3.2) -> tuple[Axes, Axes]:

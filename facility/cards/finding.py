@@ -1,10 +1,8 @@
 """Finding an analysis by what the card calls it: a name, a file beside the card, or `package.module:NAME`."""
 
 import ast
-import hashlib
 import importlib
 import importlib.util
-import inspect
 import sys
 import traceback
 from collections.abc import Iterator, Mapping
@@ -17,6 +15,8 @@ from typing import Any
 
 from znought.analysis import Analysis
 from znought.errors import CardError, ZnoughtError, unknown_name
+from znought.facility.cards.captured import captured
+from znought.facility.manifest import fingerprint
 
 __all__ = [
     "GROUP",
@@ -133,22 +133,17 @@ def find_named(target: str, folder: Path, *, key: str) -> Named:
 
 
 def given_analysis(analysis: Analysis) -> Found:
-    """An analysis that a notebook holds, with a digest of the source of its functions."""
-    functions = [analysis.objects, analysis.select, analysis.weights, analysis.columns]
+    """An analysis that a notebook holds, with the source of its functions and of all that they use.
+
+    What a cell defines travels by value; the user's own modules that it imports travel as files.
+    """
+    functions = [analysis.objects, analysis.select, analysis.weights, analysis.columns, analysis.selection]
     functions += [*analysis.channels.values(), *(variable.function for variable in analysis.variables)]
-    digest = hashlib.sha256(repr(analysis.selection.model_json_schema()).encode())
-    for function in functions:
-        if function is not None:
-            digest.update(_source_of(function))
-    return Found(analysis, digest=digest.hexdigest())
-
-
-def _source_of(function: object) -> bytes:
-    try:
-        return inspect.getsource(function).encode()  # type: ignore[arg-type]  # any callable
-    except (OSError, TypeError):
-        code = getattr(function, "__code__", None)
-        return repr(function).encode() if code is None else code.co_code + repr(code.co_consts).encode()
+    found = captured(functions)
+    schema = fingerprint(analysis.selection.model_json_schema())
+    modules = dict(pair for file in found.modules.values() for pair in _beside(file, "analysis"))
+    roots = tuple(sorted(name for name in found.packages if name.startswith(f"{GROUP}.")))
+    return Found(analysis, modules, roots, digest=fingerprint(found.digest, schema))
 
 
 def _imported_file(path: Path, key: str) -> tuple[ModuleType, dict[str, Path]]:

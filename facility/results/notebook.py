@@ -10,6 +10,7 @@ from znought.facility.events.store import EventTable, read_events, stored_column
 from znought.facility.results.standard import Results
 from znought.facility.results.summary import report_tables
 from znought.facility.workspace import Workspace, read_json
+from znought.plots.report import ReportTable
 
 __all__ = ["Finished", "load_results"]
 
@@ -56,16 +57,15 @@ class Finished:
         stored = stored_columns(directory, [dataset], variation)
         return read_events(directory, [dataset], stored if columns is None else columns, variation=variation)
 
+    @property
+    def tables(self) -> tuple[ReportTable, ...]:
+        """The closing tables of the run; none where the analysis does not follow the standard flow."""
+        return report_tables(self.results) if isinstance(self.results, Results) else ()
+
     def _repr_html_(self) -> str:
         if not isinstance(self.results, Results):
             return f"<p>{self.workspace.results}</p>"
-        return "".join(_html(table) for table in report_tables(self.results))
-
-
-def _html(table: Any) -> str:
-    head = "".join(f"<th>{cell}</th>" for cell in table.header)
-    rows = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in table.rows)
-    return f"<table><caption>{table.title}</caption><tr>{head}</tr>{rows}</table>"
+        return "".join(table._repr_html_() for table in self.tables)
 
 
 def load_results(directory: Path | str) -> Finished:

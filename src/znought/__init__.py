@@ -8,11 +8,13 @@ if TYPE_CHECKING:
     from znought.analysis import Analysis, Cuts, ProcessStyle, Variable
     from znought.facility.cards.reading import load_card, table_card
     from znought.facility.cluster.sites import connect
+    from znought.facility.notebook.bins import greedy, optimal
+    from znought.facility.notebook.likelihoods import fit, workspace
+    from znought.facility.notebook.networks import train_folds
     from znought.facility.pipeline import run
     from znought.facility.results.notebook import load_results
     from znought.models.training import train_fold
     from znought.processors.leading import count, leading, leading_value
-    from znought.stats.binning import greedy, optimal
     from znought.stats.inference import fit_workspace
     from znought.stats.significance import asimov_z0
     from znought.stats.workspace import build_workspace
@@ -29,15 +31,18 @@ _HOME = {
     "connect": "facility.cluster.sites",
     "count": "processors.leading",
     "fit_workspace": "stats.inference",
-    "greedy": "stats.binning",
+    "fit": "facility.notebook.likelihoods",
+    "greedy": "facility.notebook.bins",
     "leading": "processors.leading",
     "leading_value": "processors.leading",
     "load_card": "facility.cards.reading",
     "load_results": "facility.results.notebook",
-    "optimal": "stats.binning",
+    "optimal": "facility.notebook.bins",
     "run": "facility.pipeline",
     "table_card": "facility.cards.reading",
     "train_fold": "models.training",
+    "train_folds": "facility.notebook.networks",
+    "workspace": "facility.notebook.likelihoods",
 }
 """Public name → module that defines it: imported when it is first asked for."""
 
@@ -51,6 +56,7 @@ __all__ = [
     "build_workspace",
     "connect",
     "count",
+    "fit",
     "fit_workspace",
     "greedy",
     "leading",
@@ -61,6 +67,8 @@ __all__ = [
     "run",
     "table_card",
     "train_fold",
+    "train_folds",
+    "workspace",
 ]
 
 

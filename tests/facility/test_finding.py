@@ -1,5 +1,6 @@
 """An analysis is found by name, by a file beside the card, or by module; mistakes are named in one line."""
 
+import importlib
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -139,3 +140,31 @@ def test_functions_of_a_notebook_are_told_apart_by_what_they_do() -> None:
     assert _digest("> 1") == _digest("> 1")
     assert _digest("> 1") != _digest("> 2")
     assert _digest("> 1") != _digest("< 1")
+
+
+def _helped(helper: str, constant: float = 1.0) -> str:
+    """Digest of an analysis whose one variable calls a helper and reads a constant, as cells define them."""
+    space: dict[str, object] = {"LIMIT": constant}
+    exec(f"def pair(o):\n    return {helper}\n", space)
+    exec("def m_ll(o):\n    return (lambda: pair(o) + LIMIT)()\n", space)
+    analysis = Analysis("n", objects=len, select=len, variables=(Variable("x", space["m_ll"]),))  # type: ignore[arg-type]
+    return given_analysis(analysis).digest
+
+
+def test_helpers_and_constants_of_a_notebook_count() -> None:
+    """A cell with a helper that is edited must never find old columns valid."""
+    assert _helped("o.x + o.y") == _helped("o.x + o.y")
+    assert _helped("o.x + o.y") != _helped("o.x - o.y")
+    assert _helped("o.x", 1.0) != _helped("o.x", 2.0)
+
+
+def test_modules_beside_a_notebook_travel(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "helping.py").write_text("from other import LIMIT\n\ndef ht(o):\n    return o.ht + LIMIT\n")
+    (folder / "other.py").write_text("LIMIT = 1\n")
+    monkeypatch.syspath_prepend(folder)
+    helping = importlib.import_module("helping")
+    cell: dict[str, object] = {"helping": helping}
+    exec("def ht(o):\n    return helping.ht(o)\n", cell)
+    for function in (helping.ht, cell["ht"]):
+        analysis = Analysis("n", objects=len, select=len, variables=(Variable(function),))  # type: ignore[arg-type]
+        assert set(given_analysis(analysis).modules) == {"helping", "other"}

@@ -1,0 +1,1 @@
+"""The library by hand, for a notebook: own arrays, tables and histograms in, results that show themselves."""
