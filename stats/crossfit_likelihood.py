@@ -23,13 +23,17 @@ class CrossFittedFit:
     """Mean over parts; None where one has none."""
     interval_length: float
     """Of mu, mean over parts."""
+    tuned_z0: float | None = None
+    """Mean over parts in bins tuned on the part itself: same events, so that only the tuning differs."""
 
     @property
     def optimism(self) -> float | None:
-        """Z0 of the frozen edges minus the cross-fitted one."""
-        if self.z0 is None or self.frozen.z0 is None:
-            return None
-        return self.frozen.z0 - self.z0
+        """Z0 of bins tuned on their own events, less the cross-fitted one.
+
+        Without such fits, that of the frozen edges is taken, whose simulation is larger, too.
+        """
+        tuned = self.frozen.z0 if self.tuned_z0 is None else self.tuned_z0
+        return None if self.z0 is None or tuned is None else tuned - self.z0
 
     @property
     def text(self) -> str:
@@ -37,14 +41,21 @@ class CrossFittedFit:
         z0 = "not defined" if self.z0 is None else f"{self.z0:.3f}"
         frozen = "not defined" if self.frozen.z0 is None else f"{self.frozen.z0:.3f}"
         length = self.frozen.mu_high - self.frozen.mu_low
+        own = "" if self.tuned_z0 is None else f"; with each part's own edges {self.tuned_z0:.3f}"
         return (
-            f"Cross-fitted Z0 {z0}, interval of mu {self.interval_length:.3f} long; with edges frozen on all "
-            f"simulation {frozen} and {length:.3f}."
+            f"Cross-fitted Z0 {z0}, interval of mu {self.interval_length:.3f} long, on {len(self.parts)} "
+            f"parts of the simulation in turn{own}; with edges frozen on all simulation {frozen} and "
+            f"{length:.3f}."
         )
 
 
 def cross_fitted_fit(
-    parts: tuple[Spec, ...], frozen: Spec, *, data: DataKind = "expected", mu: float = 1.0
+    parts: tuple[Spec, ...],
+    frozen: Spec,
+    *,
+    tuned: tuple[Spec, ...] = (),
+    data: DataKind = "expected",
+    mu: float = 1.0,
 ) -> CrossFittedFit:
     """Fits of workspaces whose edges were tuned on other simulation, beside that of the frozen edges.
 
@@ -52,6 +63,7 @@ def cross_fitted_fit(
         parts: one workspace per part of the simulation, scaled to the full luminosity, in bins that were
             tuned on the other parts.
         frozen: the workspace that is exported.
+        tuned: one workspace per part, in bins that were tuned on the part itself.
         data: what is fitted.
         mu: of Asimov data.
 
@@ -61,7 +73,13 @@ def cross_fitted_fit(
     if len(parts) < 2:
         raise DataError(f"a cross-fitted fit needs at least two parts. Received: {len(parts)}.")
     fits = tuple(fit_workspace(part, data=data, mu=mu) for part in parts)
-    significances = [fit.z0 for fit in fits if fit.z0 is not None]
-    z0 = float(np.mean(significances)) if len(significances) == len(fits) else None
+    own = [fit_workspace(part, data=data, mu=mu).z0 for part in tuned]
     length = float(np.mean([fit.mu_high - fit.mu_low for fit in fits]))
-    return CrossFittedFit(fits, fit_workspace(frozen, data=data, mu=mu), z0, length)
+    mean = _mean([fit.z0 for fit in fits])
+    return CrossFittedFit(fits, fit_workspace(frozen, data=data, mu=mu), mean, length, _mean(own))
+
+
+def _mean(values: list[float | None]) -> float | None:
+    """None where there is no value, or one of them is None."""
+    known = [value for value in values if value is not None]
+    return float(np.mean(known)) if known and len(known) == len(values) else None

@@ -1,6 +1,6 @@
 """From scored events to the templates of a likelihood: signal bins, control regions and variations."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,15 +10,44 @@ from znought.facility.events.sample import directions
 from znought.facility.fitting.placement import Bins, placed
 from znought.facility.ntuples.account import data_lumi_ifb
 from znought.facility.workspace import Workspace
+from znought.stats.crossfit import event_parts
 from znought.stats.systematics import SystematicConfig
 from znought.stats.templates import filled_up
 from znought.stats.treatment import SelectedEvents, TreatedTemplates, treated_templates
 from znought.stats.workspace import WorkspaceConfig
 
-__all__ = ["fit_settings", "selected_events", "systematics_of", "templates"]
+__all__ = ["Part", "fit_settings", "selected_events", "systematics_of", "templates"]
 
 
-def templates(card: StandardCard, workspace: Workspace, bins: Bins, *, with_data: bool) -> TreatedTemplates:
+@dataclass(frozen=True)
+class Part:
+    """One of the parts of the generated events that a cross-fit cuts them into.
+
+    Attributes:
+        index: from 0 on.
+        n_parts: how many there are.
+        seed: of the cut.
+    """
+
+    index: int
+    n_parts: int
+    seed: int
+
+    def of(self, events: SelectedEvents) -> SelectedEvents:
+        """The part's events, with weights that stand for all."""
+        rows = event_parts(events.identity, self.n_parts, self.seed) == self.index
+        return SelectedEvents(
+            events.identity[rows],
+            events.process[rows],
+            events.region[rows],
+            events.discriminant[rows],
+            events.weights[rows] * self.n_parts,
+        )
+
+
+def templates(
+    card: StandardCard, workspace: Workspace, bins: Bins, *, with_data: bool, part: Part | None = None
+) -> TreatedTemplates:
     """Templates of every region of the likelihood, nominal and under every systematic.
 
     Variations are smoothed by their paired errors.
@@ -29,6 +58,7 @@ def templates(card: StandardCard, workspace: Workspace, bins: Bins, *, with_data
         bins: regions with their edges, from `likelihood_bins`.
         with_data: fill observed counts, and scale the templates to the luminosity of the data that were
             read; only ever for unblinded data.
+        part: of the simulated events; all of them unless given.
     """
     observed = _observed(card, workspace, bins) if with_data else {}
     lumi = data_lumi_ifb(workspace) if with_data else None
@@ -36,7 +66,8 @@ def templates(card: StandardCard, workspace: Workspace, bins: Bins, *, with_data
     systematics = systematics_of(card, workspace)
 
     def events(variation: str) -> SelectedEvents:
-        return selected_events(card, workspace, bins, variation, scale=scale)
+        found = selected_events(card, workspace, bins, variation, scale=scale)
+        return found if part is None else part.of(found)
 
     found = treated_templates(
         events("nominal"),

@@ -12,7 +12,16 @@ from znought.stats.fit_report import FitReport
 from znought.stats.prediction import RegionPrediction
 from znought.stats.templates import RegionTemplates
 
-__all__ = ["Expectation", "FitSummary", "FittedRegion", "Goodness", "Scan", "expectation", "fit_summary"]
+__all__ = [
+    "CrossFit",
+    "Expectation",
+    "FitSummary",
+    "FittedRegion",
+    "Goodness",
+    "Scan",
+    "expectation",
+    "fit_summary",
+]
 
 
 class Expectation(Record):
@@ -72,6 +81,22 @@ class Goodness(Record):
     p_value: float
 
 
+class CrossFit(Record):
+    """The expected fit with edges that its templates have not chosen, on parts of the simulation in turn.
+
+    Attributes:
+        z0: mean over parts; None where a bin expects no background.
+        tuned_z0: the same in bins that each part has chosen itself, so that only the tuning differs.
+        frozen_z0: of the exported likelihood: all simulation, edges chosen on all of it.
+        interval_length: of μ, mean over parts.
+    """
+
+    z0: float | None
+    tuned_z0: float | None
+    frozen_z0: float | None
+    interval_length: float
+
+
 class FitSummary(Record):
     """The profile-likelihood fit of signal bins and control regions, expected (Asimov, μ = 1) or observed.
 
@@ -94,6 +119,7 @@ class FitSummary(Record):
         scan: of μ.
         regions: yields before and after.
         asimov: regions whose data are expectations.
+        cross_fit: where edges were chosen, and the fit is the expected one.
     """
 
     data: str
@@ -113,6 +139,7 @@ class FitSummary(Record):
     scan: Scan | None = None
     regions: dict[str, FittedRegion] = Field(default_factory=dict)
     asimov: tuple[str, ...] = ()
+    cross_fit: CrossFit | None = None
 
 
 def fit_summary(

@@ -8,12 +8,13 @@ from typing import Any
 from znought.errors import CardError, DataError
 from znought.facility.cards.standard import StandardCard
 from znought.facility.context import Context
+from znought.facility.fitting.exchanged import exchanged_fit
 from znought.facility.fitting.opening import fitted_regions, kept_bins, without_masked
 from znought.facility.fitting.placement import Bins, likelihood_bins
 from znought.facility.fitting.stepwise import Stepped, data_in_steps, known_line
 from znought.facility.fitting.templates import fit_settings, templates
 from znought.facility.ntuples.account import data_lumi_ifb
-from znought.facility.results.fitted import FitSummary, fit_summary
+from znought.facility.results.fitted import CrossFit, FitSummary, fit_summary
 from znought.facility.results.opened import Prediction, Unblinding
 from znought.facility.results.standard import Results, write_results
 from znought.facility.results.unblinding_log import read_log
@@ -55,7 +56,7 @@ def fit(context: Context[StandardCard]) -> Iterable[Path]:
     if context.options.opened and not card.of_kind("data"):
         raise CardError("--unblind: the card has no dataset of kind data to show.")
     found = read_json(workspace.binning)
-    likelihood = _likelihood(context, likelihood_bins(card, found))
+    likelihood = _likelihood(context, likelihood_bins(card, found), found)
     log = read_log(workspace.unblinding, known=known_line(workspace.results))
     results = Results.model_validate(
         common_results(context)
@@ -90,7 +91,9 @@ class _Likelihood:
     unblinding: Unblinding | None = None
 
 
-def _likelihood(context: Context[StandardCard], bins: Bins) -> _Likelihood:
+def _likelihood(
+    context: Context[StandardCard], bins: Bins, binning: Mapping[str, Any] | None = None
+) -> _Likelihood:
     """The fit of signal bins and control regions with its remarks, and files for other programs.
 
     Where the templates make no likelihood, the remark says why, and the tables of yields stand alone.
@@ -108,6 +111,7 @@ def _likelihood(context: Context[StandardCard], bins: Bins) -> _Likelihood:
         found = _Likelihood((), (f"No likelihood: {error}",))
     else:
         found = _fitted(context, treated.regions, prepared.spec)
+        found = _cross_fitted(context, bins, binning or {}, prepared.spec, found)
         found = _with_data(found, data_in_steps(context, bins, treated.regions))
         pruned = (one.text for one in prepared.pruned)
         found = replace(found, notes=(*found.notes, *treated.remarks, *prepared.remarks, *pruned))
@@ -137,6 +141,29 @@ def _fitted(context: Context[StandardCard], regions: tuple[RegionTemplates, ...]
     lumi = data_lumi_ifb(context.workspace) if kind == "observed" else None
     summary = fit_summary(report, regions, card.roles, kept, lumi_ifb=lumi or card.lumi_ifb)
     return _Likelihood((), (_sentence(card, summary), *report.remarks), summary)
+
+
+def _cross_fitted(
+    context: Context[StandardCard], bins: Bins, binning: Mapping[str, Any], spec: Spec, found: _Likelihood
+) -> _Likelihood:
+    """The same with the expected fit of exchanged edges beside it."""
+    if found.summary is None or found.summary.data != "expected":
+        return found
+    card = context.card
+    try:
+        fitted = exchanged_fit(card, context.workspace, binning, bins, fitted_regions(card, spec))
+    except DataError as error:
+        return replace(found, notes=(*found.notes, f"The fit is not cross-fitted: {error}"))
+    if fitted is None:
+        return found
+    record = CrossFit(
+        z0=fitted.z0,
+        tuned_z0=fitted.tuned_z0,
+        frozen_z0=fitted.frozen.z0,
+        interval_length=fitted.interval_length,
+    )
+    summary = found.summary.model_copy(update={"cross_fit": record})
+    return replace(found, summary=summary, notes=(*found.notes, fitted.text))
 
 
 def _with_data(found: _Likelihood, stepped: Stepped) -> _Likelihood:

@@ -16,10 +16,12 @@ from znought.facility.context import Context, RunOptions, Step, opened_step
 from znought.facility.fitting import opening
 from znought.facility.fitting.placement import likelihood_bins
 from znought.facility.fitting.stepwise import Stepped, data_in_steps
-from znought.facility.fitting.templates import templates
+from znought.facility.fitting.templates import Part, fit_settings, templates
 from znought.facility.stages import fit as stage
 from znought.facility.stages.process import process
 from znought.stats.fit_report import full_fit
+from znought.stats.inference import fit_workspace
+from znought.stats.workspace import build_workspace
 
 EDGES = [0.2, 0.4, 0.6, 1.0]
 BINNING = {"mva_greedy": {"edges": EDGES}}
@@ -196,3 +198,30 @@ def test_the_command_line_names_a_step() -> None:
         opened_step("tail", whole=False)
     with pytest.raises(CardError, match="give one of them"):
         opened_step("control", whole=True)
+
+
+def test_the_fit_is_cross_fitted_where_edges_were_chosen(scored: Context[Any]) -> None:
+    parts = [{"edges": [0.2, 0.5, 1.0]}, {"edges": [0.2, 0.7, 1.0]}]
+    tuned = [[0.2, 0.5, 1.0], [0.2, 0.7, 1.0]]
+    binning = {"mva_greedy": {"edges": EDGES, "parts": parts, "tuned_edges": tuned}}
+    context = _with(scored, None, region_edges={})
+    bins = likelihood_bins(context.card, binning)
+    made = stage._likelihood(context, bins, binning)
+    found = made.summary.cross_fit
+    assert found.frozen_z0 == pytest.approx(made.summary.z0, rel=1e-4)
+    assert any(note.startswith("Cross-fitted Z0") for note in made.notes)
+    first, second = (
+        templates(context.card, context.workspace, bins, with_data=False, part=Part(i, 2, 1)).regions[0]
+        for i in range(2)
+    )
+    whole = templates(context.card, context.workspace, bins, with_data=False).regions[0]
+    np.testing.assert_allclose((first.nominal.sumw + second.nominal.sumw) / 2, whole.nominal.sumw)
+    seed, exchanged = context.card.crossfit.seed, []
+    for i, entry in enumerate(parts):
+        edges = {**bins, "SR": np.asarray(entry["edges"])}
+        made = templates(context.card, context.workspace, edges, with_data=False, part=Part(i, 2, seed))
+        spec = build_workspace(made.regions, fit_settings(context.card, context.workspace))
+        exchanged.append(fit_workspace(spec).z0 or 0.0)
+    assert found.z0 == pytest.approx(np.mean(exchanged), rel=1e-4)
+    assert found.tuned_z0 != pytest.approx(found.z0, rel=1e-4)
+    assert stage._likelihood(context, bins).summary.cross_fit is None

@@ -77,6 +77,13 @@ def test_cross_fitted_fit_stands_beside_the_frozen_one() -> None:
     nothing = cross_fitted_fit((one_bin(), counting([5.0, 1.0], [9.0, 0.0])), one_bin())
     assert nothing.z0 is None
     assert nothing.optimism is None
+    parts = (one_bin(signal=8.0), one_bin(signal=9.0))
+    own = cross_fitted_fit(parts, one_bin(signal=12.0), tuned=(one_bin(signal=9.0), one_bin(signal=9.0)))
+    # Only the tuning differs then, not the size of the simulation.
+    best = fit_workspace(one_bin(signal=9.0)).z0
+    assert best is not None
+    assert own.optimism == pytest.approx(best - (low + high) / 2)
+    assert f"own edges {best:.3f}" in own.text
     with pytest.raises(DataError, match="at least two parts"):
         cross_fitted_fit((one_bin(),), one_bin())
 
