@@ -5,7 +5,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cache
 from inspect import signature
 from pathlib import Path
@@ -227,6 +227,7 @@ def sites(
     options: SiteOptions,
 ) -> None:
     """Which sites are configured, and a pre-flight of one."""
+    from znought.facility.cluster.configured import BASE, described_sites, sites_file
     from znought.facility.cluster.preflight import report_workers
     from znought.facility.cluster.sites import SITES, connect
 
@@ -234,9 +235,12 @@ def sites(
         table = Table("site", "what it is", box=None)
         for name, site in SITES.items():
             table.add_row(name, site.description)
+        for name, described in described_sites().items():
+            if BASE in described:
+                table.add_row(name, f"{described[BASE]}, as {sites_file()} describes it")
         Console().print(table)
         return
-    with _interruptible(), connect(check, **asdict(options)) as client:
+    with _interruptible(), connect(check, **options.given) as client:
         for line in report_workers(client):
             typer.echo(line)
 
@@ -286,12 +290,12 @@ def _execute(card: Path, output: Path, place: _Place, options: "RunOptions", pla
     from znought.facility.workspace import Workspace
 
     with _interruptible(), ExitStack() as stack:
+        read, found = load_with_analysis(card)
 
         @cache
         def cluster() -> "Client":
-            return stack.enter_context(connect(place.site, **asdict(place.options)))
+            return stack.enter_context(connect(place.site, of_card=read.sites, **place.options.given))
 
-        read, found = load_with_analysis(card)
         context = Context(read, Workspace(output), options, Terminal(console), cluster, found)
         run_stages(context, plan(context))
         return context

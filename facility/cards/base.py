@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self, get_args
 from pydantic import Field, PrivateAttr, SerializeAsAny, field_validator, model_validator
 
 from znought.analysis import Analysis, Cuts, Variable
-from znought.errors import CardError, unknown_name
+from znought.errors import CardError, SiteError, unknown_name
 from znought.facility.cards.eras import check_eras, qualities
 from znought.facility.cards.sections import (
     Dataset,
@@ -23,6 +23,7 @@ from znought.facility.cards.sections import (
     check_known,
     refuse_overlaps,
 )
+from znought.facility.cluster.configured import check_described
 from znought.facility.ntuples.samples import refuse_doubled_samples, refuse_idle_keys
 from znought.models.samples import TrainingConfig
 from znought.processors.evaluated import WHOLE, Request
@@ -46,14 +47,25 @@ class BaseCard(Section):
         label: stands on every figure and table.
         datasets: name → its files.
         processing: how they are read.
+        sites: site → its options, as `sites.yaml` of the user has them; they decide no result.
     """
 
     title: str
     label: str = "Simulation"
     datasets: Mapping[str, Files]
     processing: Reading = Reading()
+    sites: dict[str, dict[str, Any]] = Field(default_factory=dict)
 
     _folder: Path = PrivateAttr(default_factory=Path)
+
+    @field_validator("sites")
+    @classmethod
+    def _sites_are_described(cls, sites: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+        try:
+            check_described(sites)
+        except SiteError as error:
+            raise ValueError(str(error)) from error
+        return sites
 
     @property
     def origin(self) -> dict[str, Any]:

@@ -23,13 +23,14 @@ def with_site_options(command: Command) -> Command:
     @wraps(command)
     def wrapped(**values: Any) -> None:
         try:
-            options = SiteOptions(**{name: values.pop(name) for name in names})
+            given: dict[str, Any] = {name: values.pop(name) for name in names}
+            options = SiteOptions(**given | {"job_lines": tuple(given["job_lines"])})
         except SiteError as error:
             raise typer.BadParameter(str(error)) from error
         command(**values, options=options)
 
-    given = inspect.signature(command, eval_str=True).parameters.values()
-    parameters = [*(one for one in given if one.name != "options"), *_parameters()]
+    plain = inspect.signature(command, eval_str=True).parameters.values()
+    parameters = [*(one for one in plain if one.name != "options"), *_parameters()]
     wrapped.__annotations__ = {one.name: one.annotation for one in parameters}
     wrapped.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     return cast(Command, wrapped)
@@ -39,7 +40,11 @@ def _parameters() -> list[inspect.Parameter]:
     types, keyword = get_type_hints(SiteOptions), inspect.Parameter.KEYWORD_ONLY
     made = []
     for field in fields(SiteOptions):
-        option = typer.Option(f"--{field.name.replace('_', '-')}", help=field.metadata["help"])
-        annotation: Any = Annotated.__class_getitem__((types[field.name], option))  # type: ignore[attr-defined]
-        made.append(inspect.Parameter(field.name, keyword, default=field.default, annotation=annotation))
+        default = list(field.default) if isinstance(field.default, tuple) else field.default
+        # Typer takes an option that may be repeated as a list.
+        kind: Any = list[str] if isinstance(field.default, tuple) else types[field.name]
+        name = field.name.removesuffix("s") if kind == list[str] else field.name
+        option = typer.Option(f"--{name.replace('_', '-')}", help=field.metadata["help"])
+        annotation: Any = Annotated.__class_getitem__((kind, option))  # type: ignore[attr-defined]
+        made.append(inspect.Parameter(field.name, keyword, default=default, annotation=annotation))
     return made

@@ -17,7 +17,7 @@ from distributed.utils import get_ip_interface
 from znought.errors import SiteError
 from znought.facility.cluster.options import SiteOptions
 
-__all__ = ["WORKER_ENVIRONMENT", "htcondor", "lxplus", "slurm"]
+__all__ = ["WORKER_ENVIRONMENT", "htcondor", "lxplus", "scale", "slurm"]
 
 # One thread per worker everywhere, and set before anything is loaded; tasks set theirs once more.
 WORKER_ENVIRONMENT = {
@@ -30,9 +30,8 @@ WORKER_ENVIRONMENT = {
     # A failed task is reported once, by the client that asked for it.
     "DASK_LOGGING__DISTRIBUTED": "critical",
 }
-# Facility workers live two hours: a request for longer jobs would only be refused.
-BATCH_LIFE_S = 7200
 N_JOBS = 4
+LOGS = ".znought-logs"
 LOOPBACK_DASHBOARD = "127.0.0.1:0"
 
 
@@ -41,8 +40,9 @@ def slurm(options: SiteOptions) -> Iterator[Client]:
     """A client of Slurm jobs."""
     with _restored_handlers():
         from dask_jobqueue import SLURMCluster
-    hours, minutes = divmod(BATCH_LIFE_S // 60, 60)
-    job = {"walltime": f"{hours:02d}:{minutes:02d}:00", "queue": options.queue}
+    minutes, seconds = divmod(options.life_s, 60)
+    walltime = f"{minutes // 60:02d}:{minutes % 60:02d}:{seconds:02d}"
+    job = {"walltime": walltime, "queue": options.queue, "account": options.account}
     with _scaled(SLURMCluster, job, options) as client:
         yield client
 
@@ -52,7 +52,12 @@ def htcondor(options: SiteOptions) -> Iterator[Client]:
     """A client of HTCondor jobs, which end by `allowed_job_duration`: the class knows no wall time."""
     with _restored_handlers():
         from dask_jobqueue import HTCondorCluster
-    job = {"disk": "2GiB", "job_extra_directives": {"allowed_job_duration": BATCH_LIFE_S}}
+    directives: dict[str, object] = {"allowed_job_duration": options.life_s}
+    if options.account is not None:
+        directives["accounting_group"] = options.account
+    if options.image is not None:
+        directives["container_image"] = options.image
+    job = {"disk": "2GiB", "job_extra_directives": directives}
     with _scaled(HTCondorCluster, job, options) as client:
         yield client
 
@@ -67,11 +72,15 @@ def lxplus(options: SiteOptions) -> Iterator[Client]:
     """
     with _restored_handlers():
         from dask_lxplus import CernCluster
+    directives: dict[str, object] = {"MY.MaxRuntime": options.life_s}
+    if options.account is not None:
+        directives["+AccountingGroup"] = f'"{options.account}"'
     job = {
         "disk": "2GiB",
-        "lcg": sys.executable.startswith("/cvmfs/"),
-        "container_runtime": "none",
-        "job_extra_directives": {"MY.MaxRuntime": BATCH_LIFE_S},
+        "lcg": options.image is None and sys.executable.startswith("/cvmfs/"),
+        "container_runtime": "none" if options.image is None else "singularity",
+        "worker_image": options.image,
+        "job_extra_directives": directives,
     }
     with _scaled(CernCluster, job, options) as client:
         yield client
@@ -85,8 +94,17 @@ def _scaled(
         with warnings.catch_warnings():  # CernCluster resets the filters of the whole process
             cluster = cluster_type(**job, **_common_job(options, security))
         with cluster, Client(cluster) as client:
-            cluster.scale(options.workers or N_JOBS)
+            scale(cluster, options)
             yield client
+
+
+def scale(cluster: Any, options: SiteOptions) -> None:
+    """Asks a cluster for a number of workers, or for as many as the work needs between two."""
+    bounds = options.least_and_most
+    if bounds is None:
+        cluster.scale(options.workers or N_JOBS)
+    else:
+        cluster.adapt(minimum=bounds[0], maximum=bounds[1])
 
 
 def _common_job(options: SiteOptions, security: Security) -> dict[str, Any]:
@@ -99,7 +117,11 @@ def _common_job(options: SiteOptions, security: Security) -> dict[str, Any]:
         "cores": 1,
         "processes": 1,
         "memory": options.memory or "4GiB",
-        "job_script_prologue": [f"export {name}={value}" for name, value in WORKER_ENVIRONMENT.items()],
+        "job_script_prologue": [
+            *(f"export {name}={value}" for name, value in WORKER_ENVIRONMENT.items()),
+            *options.job_lines,
+        ],
+        "log_directory": options.log_directory or str(_shared(options) / LOGS),
         "security": security,
         "protocol": "tls://",
         "interface": options.interface,
@@ -109,10 +131,15 @@ def _common_job(options: SiteOptions, security: Security) -> dict[str, Any]:
     }
 
 
+def _shared(options: SiteOptions) -> Path:
+    """A directory that jobs see too."""
+    return Path(options.shared_directory) if options.shared_directory else Path.home()
+
+
 @contextmanager
 def _temporary_security(options: SiteOptions) -> Iterator[Security]:
     """Certificates of one run, in files that only this user can read and that go with the run."""
-    shared = Path(options.shared_directory) if options.shared_directory else Path.home()
+    shared = _shared(options)
     memory = Security.temporary()
     try:
         directory = tempfile.TemporaryDirectory(prefix=".znought-tls-", dir=shared)

@@ -10,14 +10,18 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 import dask
 from distributed import Client, LocalCluster
 
 from znought.errors import SiteError, unknown_name
-from znought.facility.cluster.batch import N_JOBS, WORKER_ENVIRONMENT, htcondor, lxplus, slurm
+from znought.facility.cluster.batch import WORKER_ENVIRONMENT, htcondor, lxplus, scale, slurm
+from znought.facility.cluster.configured import Described, described_sites, resolved
 from znought.facility.cluster.options import SiteOptions, refuse_plain
+
+EMPTY: Described = MappingProxyType({})
 
 __all__ = ["SITES", "WORKER_ENVIRONMENT", "Site", "SiteOptions", "connect"]
 
@@ -96,14 +100,28 @@ def _gateway(options: SiteOptions) -> Iterator[Client]:
 
     if options.address is not None:
         refuse_plain(options.address, insecure=options.insecure)
-    with Gateway(options.address) as gateway, gateway.new_cluster() as cluster:
-        cluster.scale(options.workers or N_JOBS)
+    proxy = options.proxy_address
+    if proxy is not None:
+        refuse_plain(proxy, insecure=options.insecure)
+    with Gateway(options.address, proxy_address=proxy) as gateway, gateway.new_cluster() as cluster:
+        scale(cluster, options)
         with cluster.get_client() as client:
             yield client
 
 
 _JOINED = ("address", "tls_ca", "tls_cert", "tls_key", "insecure")
-_BATCH = ("workers", "memory", "interface", "shared_directory")
+_BATCH = (
+    "workers",
+    "adapt",
+    "memory",
+    "account",
+    "walltime",
+    "log_directory",
+    "job_lines",
+    "interface",
+    "shared_directory",
+)
+_CONTAINED = (*_BATCH, "image")
 _JOBQUEUE = {"dask_jobqueue": "dask-jobqueue", "cryptography": "cryptography"}
 _LXPLUS = {"dask_lxplus": "dask-lxplus", "cryptography": "cryptography"}
 _CONDOR = ("condor_submit", "condor_rm")
@@ -119,7 +137,7 @@ SITES: Mapping[str, Site] = {
         "coffea-casa: the notebook's own scheduler (tls://localhost:8786)", _coffea_casa, _JOINED
     ),
     "swan": Site("SWAN: --address from its Dask panel, TLS from the environment", _address, _JOINED),
-    "lxplus": Site("CERN lxplus: HTCondor workers", lxplus, _BATCH, requires=_LXPLUS, commands=_CONDOR),
+    "lxplus": Site("CERN lxplus: HTCondor workers", lxplus, _CONTAINED, requires=_LXPLUS, commands=_CONDOR),
     "slurm": Site(
         "a Slurm batch system",
         slurm,
@@ -128,11 +146,11 @@ SITES: Mapping[str, Site] = {
         requires=_JOBQUEUE,
         commands=("sbatch", "scancel"),
     ),
-    "htcondor": Site("an HTCondor pool", htcondor, _BATCH, requires=_JOBQUEUE, commands=_CONDOR),
+    "htcondor": Site("an HTCondor pool", htcondor, _CONTAINED, requires=_JOBQUEUE, commands=_CONDOR),
     "gateway": Site(
         "a Dask Gateway (--address of the gateway)",
         _gateway,
-        ("workers", "address", "insecure"),
+        ("workers", "adapt", "address", "proxy_address", "insecure"),
         requires={"dask_gateway": "dask-gateway"},
     ),
     "address": Site(
@@ -142,22 +160,24 @@ SITES: Mapping[str, Site] = {
 
 
 @contextmanager
-def connect(site: str = "local", **options: Any) -> Iterator[Client]:
+def connect(site: str = "local", *, of_card: Described = EMPTY, **options: Any) -> Iterator[Client]:
     """Opens a client on a site whose first worker is there, and closes all of it afterwards.
 
     Args:
-        site: a name of `SITES`.
-        options: fields of `SiteOptions`, e.g. `workers=2`.
+        site: a name of `SITES`, or one that the card or the user's `sites.yaml` describes.
+        of_card: section `sites` of the card.
+        options: fields of `SiteOptions`, e.g. `workers=2`; they come before what is written down.
 
     Raises:
         SiteError: unknown site or option, a missing package, no scheduler, no worker, or workers unlike us.
     """
     from znought.facility.cluster.preflight import check_versions, ship_package, wait_for_worker
 
-    chosen = _chosen(site, options)
-    wanted = SiteOptions(**options)
+    _refuse_unknown(options)
+    base, wanted = resolved(site, options, of_card)
+    chosen = _chosen(base)
     wanted.refuse_unused(site, chosen.takes)
-    _refuse_lacking(site, chosen)
+    _refuse_lacking(base, chosen)
     with dask.config.set({"znought.wait-min": wanted.wait_min}), chosen.open(wanted) as client:
         wait_for_worker(client)
         check_versions(client)
@@ -166,14 +186,17 @@ def connect(site: str = "local", **options: Any) -> Iterator[Client]:
         yield client
 
 
-def _chosen(site: str, options: Mapping[str, Any]) -> Site:
+def _chosen(site: str) -> Site:
     if site not in SITES:
-        raise SiteError(unknown_name("site", site, SITES))
+        raise SiteError(unknown_name("site", site, [*SITES, *described_sites()]))
+    return SITES[site]
+
+
+def _refuse_unknown(options: Mapping[str, Any]) -> None:
     known = SiteOptions.__dataclass_fields__
     for name in options:
         if name not in known:
             raise SiteError(unknown_name("site option", name, known))
-    return SITES[site]
 
 
 def _refuse_lacking(name: str, site: Site) -> None:

@@ -5,6 +5,7 @@ import signal
 import sys
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ def _plain(text: str) -> str:
     """A job without what differs from run to run."""
     text = text.replace(sys.executable, "PYTHON")
     text = re.sub(r"tls://[0-9.]+:\d+", "tls://HOST:PORT", text)
+    text = re.sub(r"\S+/\.znought-logs", "LOGS", text)
     return re.sub(r"\S+/\.znought-tls-\w+", "CERTIFICATES", text)
 
 
@@ -49,6 +51,43 @@ def test_a_site_submits_its_golden_job(
         job = _submitted(site, options, queue, wait_for_file)
     golden = SUBMITTED / f"{site}.txt"
     assert job == golden.read_text(), f"{golden} differs from:\n{job}"
+
+
+ASKED = SiteOptions(
+    adapt="1:3", account="higgs", walltime="8:30:00", job_lines=("module load gcc",), interface="lo"
+)
+
+
+@pytest.mark.parametrize(
+    ("site", "options", "lines"),
+    [
+        ("slurm", ASKED, ["#SBATCH -A higgs", "#SBATCH -t 08:30:00", "module load gcc"]),
+        (
+            "htcondor",
+            replace(ASKED, image="/images/el9.sif"),
+            [
+                "accounting_group = higgs",
+                "allowed_job_duration = 30600",
+                "container_image = /images/el9.sif",
+                "module load gcc;",
+            ],
+        ),
+        (
+            "lxplus",
+            replace(ASKED, image="/cvmfs/unpacked.cern.ch/el9"),
+            ['+AccountingGroup = "higgs"', "MY.MaxRuntime = 30600", '"/cvmfs/unpacked.cern.ch/el9"'],
+        ),
+    ],
+)
+def test_a_job_is_as_the_user_asks(
+    site: str, options: SiteOptions, lines: list[str], queue: Path, wait_for_file: Callable[[Path], None]
+) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        job = _submitted(site, replace(options, log_directory=str(queue / "logs")), queue, wait_for_file)
+    for line in lines:
+        assert line in job, job
+    assert (queue / "logs").is_dir()
 
 
 def test_every_batch_site_has_a_golden_job() -> None:

@@ -243,9 +243,14 @@ def test_missing_packages_are_those_not_found() -> None:
         ("local", {"queue": "short"}, "Site 'local' takes no queue. It takes: workers, memory, wait_min"),
         ("local", {"insecure": True}, "Site 'local' takes no insecure"),
         ("local", {"wait_min": 0}, "wait_min: expected at least 1, received 0"),
+        ("slurm", {"walltime": "2h"}, "walltime: expected H:MM:SS, such as 8:00:00. Received: '2h'"),
+        ("slurm", {"adapt": "0:9"}, "adapt: expected MIN:MAX, 1 or more, such as 2:40. Received: '0:9'"),
+        ("slurm", {"adapt": "1:9", "workers": 3}, "adapt and workers: expected one of them"),
+        ("slurm", {"image": "x.sif"}, "Site 'slurm' takes no image"),
+        ("gateway", {"proxy_address": "tcp://far.example:1"}, "is another host without encryption"),
     ],
 )
-def test_wrong_use_is_one_line(site: str, options: dict[str, object], message: str) -> None:
+def test_wrong_use_is_one_line(site: str, options: dict[str, Any], message: str) -> None:
     with pytest.raises(SiteError, match=message) as caught, connect(site, **options):
         pass
     assert "\n" not in str(caught.value)
