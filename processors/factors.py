@@ -12,6 +12,7 @@ from znought.errors import CardError, DataError, unknown_name
 from znought.processors.canonical.source import Source
 from znought.processors.corrections import correction, evaluated_correction
 from znought.processors.namespace import Objects
+from znought.processors.scale_factors import tag_factors
 from znought.processors.weights import Direction, ScaleFactor
 
 __all__ = ["Weighed"]
@@ -89,7 +90,7 @@ class Weighed:
         each = _evaluated(factor, factor.correction, values, len(event), way)
         if factor.efficiency:
             efficiency = _evaluated(factor, factor.efficiency, values, len(event), "nominal")
-            each = _tagged(each, efficiency, values("is_btagged"))
+            each = tag_factors(each, efficiency, values("is_btagged"))
         product = np.ones(len(self.events))
         np.multiply.at(product, event, each)
         return product
@@ -130,13 +131,6 @@ def _flat(objects: ak.Array) -> tuple[ak.Array, NDArray[np.int64]]:
         return ak.flatten(ak.drop_none(objects)), np.repeat(np.arange(len(counts)), counts)
     there = ~ak.to_numpy(ak.is_none(objects))
     return ak.drop_none(objects), np.flatnonzero(there)
-
-
-def _tagged(scale: Floats, efficiency: Floats, is_tagged: NDArray[Any]) -> Floats:
-    """f of tagged jets, (1 − f ε)/(1 − ε) of the others, whose ε is below 1."""
-    scaled = np.clip(efficiency * scale, 0.0, 1.0)
-    other = np.divide(1.0 - scaled, 1.0 - efficiency, out=np.ones(len(scale)), where=efficiency < 1.0)
-    return np.where(is_tagged, scale, other)
 
 
 def _evaluated(factor: ScaleFactor, name: str, values: Values, n_values: int, way: Direction) -> Floats:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,7 +38,7 @@ class Kept:
     passed: Indices
     event: Indices
     weights: Mapping[str, Floats]
-    columns: Mapping[str, Floats]
+    columns: Mapping[str, NDArray[Any]]
     is_weighed: bool
 
     def evaluated(self, generated: Floats) -> Evaluated:
@@ -59,7 +60,9 @@ class Kept:
         event = np.concatenate([self.event[stays], changed[part.event]])
         order = np.argsort(event)
 
-        def both(mine: Mapping[str, Floats], other: Mapping[str, Floats]) -> dict[str, Floats]:
+        def both(
+            mine: Mapping[str, NDArray[Any]], other: Mapping[str, NDArray[Any]]
+        ) -> dict[str, NDArray[Any]]:
             return {name: np.concatenate([mine[name][stays], other[name]])[order] for name in mine}
 
         weights, columns = both(self.weights, part.weights), both(self.columns, part.columns)

@@ -13,18 +13,22 @@ from znought.identity import uniform
 from znought.processors.objects import Jets
 
 __all__ = [
+    "NO_TAG",
     "Name",
     "Variation",
     "VariationsConfig",
     "jet_numbers",
     "resolution_noise",
     "shift_tagging",
+    "without_tags",
 ]
 
 Name = Literal["jes", "jer", "lepton_scale", "met_soft", "btag", "btag_heavy", "btag_light"]
 Direction = Literal["up", "down"]
 Floats = NDArray[np.float64]
 
+NO_TAG = -1.0
+"""Discriminant below every working point."""
 _TAGGING: Mapping[str, tuple[int, ...]] = {"btag": (), "btag_heavy": (4, 5), "btag_light": (0,)}
 """Hadron flavours of the jets whose tagging is varied; none are named where all are."""
 
@@ -166,3 +170,22 @@ def shift_tagging(jets: Jets, variation: Variation, flavour: Callable[[], NDArra
         btag = jets.btag * np.where(varied, 1.0 + variation.shift, 1.0)
         return replace(jets, btag=np.clip(btag, 0.0, 1.0))
     return replace(jets, tag_weight=np.where(varied, -variation.shift, 0.0))
+
+
+def without_tags(
+    jets: Jets, variation: Variation, numbers: Floats, flavour: Callable[[], NDArray[np.integer]]
+) -> Jets:
+    """Jets of which a share of the varied flavours has no discriminant: each loses its tag, if it had one.
+
+    Efficiencies fall by that share at every working point, whatever the discriminant is.
+
+    Args:
+        jets: the jets.
+        variation: of the tagging, down.
+        numbers: uniform in [0, 1), as `jet_numbers` gives them, shape (n_jets,).
+        flavour: gives the hadron flavour of each jet; asked only if the variation is of some flavours.
+    """
+    lost = numbers < variation.relative
+    if variation.flavours:
+        lost &= np.isin(flavour(), variation.flavours)
+    return replace(jets, btag=np.where(lost, NO_TAG, jets.btag))

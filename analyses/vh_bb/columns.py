@@ -1,25 +1,28 @@
 """The columns of VH(→bb) in the SMEFT: what the engine is given for each chunk, by channel."""
 
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from znought.analyses.vh_bb.features import VHState, features
+from znought.analyses.vh_bb.objects import Objects, lepton_tables, objects_of
+from znought.analyses.vh_bb.scale_factors import scale_factors
 from znought.analyses.vh_bb.selection import (
     CHANNELS,
     BJets,
     Channel,
     LeptonTable,
     VHBBSelection,
-    lepton_table,
     select_b_jets,
 )
 from znought.processors.chunk import Chunk
-from znought.processors.cutflow import Cutflow
-from znought.processors.evaluated import NOMINAL, Evaluated, Evaluation, Request
+from znought.processors.evaluated import NOMINAL, Evaluation, Request
+from znought.processors.kept import Kept
 from znought.processors.kinematics import Momentum, delta_phi, invariant_mass
-from znought.processors.objects import Missing, check_units
+from znought.processors.objects import Missing
 
 __all__ = ["CUTS", "N_SMEFT_WEIGHTS", "columns", "smeft_columns"]
 
@@ -36,48 +39,75 @@ def smeft_columns() -> tuple[str, ...]:
 
 
 def columns(chunk: Chunk, request: Request) -> Evaluation:
-    """Preselection and inputs of one chunk in every channel that is asked for.
+    """Preselection and inputs of one chunk in every channel that is asked for, with every variation.
 
     Columns beside a channel's inputs: `pt_v`, `m_bb`, `met`, `n_jets`, and the stored SMEFT weights
     `smeft_0` … `smeft_5`, NaN for events without them (backgrounds, data).
     """
     cuts = request.cuts
     assert isinstance(cuts, VHBBSelection)
-    leptons, weight = _leptons(chunk, cuts), chunk.weight()
+    leptons, moved = lepton_tables(chunk, cuts, request.variations)
+    generated = chunk.weight()
     return {
-        name: {NOMINAL: _evaluated(chunk, leptons, weight, channel, cuts)}
+        name: {
+            variation: kept.evaluated(generated)
+            for variation, kept in _Evaluator(chunk, request, cuts, channel, generated).kept(leptons, moved)
+        }
         for name in request.channels
         for channel in CHANNELS
         if channel == name
     }
 
 
-def _evaluated(
-    chunk: Chunk, leptons: LeptonTable, weight: Floats, channel: Channel, cuts: VHBBSelection
-) -> Evaluated:
-    found = _lepton_cuts(leptons, channel, cuts)
-    rows = np.flatnonzero(found)
-    state, b_jets = _state(chunk, leptons, found, channel, cuts)
-    passed = np.ones(len(found), np.int64)
-    alive = np.ones(len(rows), np.bool_)
-    passed[rows] += 1
-    for mask in _cuts(state, b_jets, channel, cuts):
-        alive &= mask
-        passed[rows] += alive
-    return Evaluated(
-        Cutflow.filled(CUTS, passed, weight),
-        rows[alive],
-        {"gen_weight": weight[rows[alive]]},
-        _columns(chunk, state, b_jets, rows, alive),
-    )
+@dataclass(frozen=True)
+class _Evaluator:
+    """One channel of one chunk.
 
+    Attributes:
+        generated: generator weight of every event of the chunk.
+    """
 
-def _leptons(chunk: Chunk, cuts: VHBBSelection) -> LeptonTable:
-    electrons = chunk.dialect.leptons(chunk.view, "electron")
-    muons = chunk.dialect.leptons(chunk.view, "muon")
-    for name, leptons in (("electrons", electrons), ("muons", muons)):
-        check_units(leptons.pt, what=name, dialect=chunk.dialect.name, path=chunk.path)
-    return lepton_table(electrons, muons, cuts, gap=chunk.dialect.electron_gap)
+    chunk: Chunk
+    request: Request
+    cuts: VHBBSelection
+    channel: Channel
+    generated: Floats
+
+    def kept(self, leptons: LeptonTable, moved: Mapping[str, LeptonTable]) -> Iterator[tuple[str, Kept]]:
+        """What is left of the chunk, nominal and for every variation of simulation."""
+        nominal = self._objects(leptons)
+        yield NOMINAL, self._selected(nominal)
+        for variation in () if self.chunk.is_data else self.request.variations.of_events():
+            objects = self._objects(moved[variation.name]) if variation.name in moved else nominal
+            varied = self._selected(objects.varied(self.chunk, variation))
+            yield variation.name, varied.with_one_weight()
+
+    def _objects(self, leptons: LeptonTable) -> Objects:
+        """Objects of the events with the channel's leptons."""
+        return objects_of(self.chunk, leptons, _lepton_cuts(leptons, self.channel, self.cuts), self.cuts)
+
+    def _selected(self, objects: Objects) -> Kept:
+        """The events that pass all cuts, with their weights and columns."""
+        state, b_jets = _state(self.chunk, objects, self.channel, self.cuts)
+        passed = np.ones(len(self.generated), np.int64)
+        alive = np.ones(len(objects.event), np.bool_)
+        passed[objects.event] += 1
+        for mask in _cuts(state, b_jets, self.channel, self.cuts):
+            alive &= mask
+            passed[objects.event] += alive
+        event = objects.event[alive]
+        factors = scale_factors(self.chunk, objects, np.flatnonzero(alive), self.request.weights, self.cuts)
+        weights = {"gen_weight": factors.nominal} | {
+            f"gen_weight_{name}": product for name, product in factors.varied.items()
+        }
+        return Kept(
+            CUTS,
+            passed,
+            event,
+            {name: self.generated[event] * product for name, product in weights.items()},
+            _columns(self.chunk, state, b_jets, objects.event, alive),
+            bool(self.request.weights),
+        )
 
 
 def _lepton_cuts(leptons: LeptonTable, channel: Channel, cuts: VHBBSelection) -> Mask:
@@ -95,22 +125,15 @@ def _lepton_cuts(leptons: LeptonTable, channel: Channel, cuts: VHBBSelection) ->
     return np.asarray(good)
 
 
-def _state(
-    chunk: Chunk, leptons: LeptonTable, found: Mask, channel: Channel, cuts: VHBBSelection
-) -> tuple[VHState, BJets]:
+def _state(chunk: Chunk, objects: Objects, channel: Channel, cuts: VHBBSelection) -> tuple[VHState, BJets]:
     """b-jets and missing momentum of the events with the channel's leptons."""
-    view = chunk.view.only(np.flatnonzero(found))
-    jets = chunk.dialect.jets(view, chunk.dialect.btag(view))
-    check_units(jets.pt, what="jets", dialect=chunk.dialect.name, path=chunk.path)
-    mine = LeptonTable(**{name: values[found] for name, values in vars(leptons).items()})
     working_point = chunk.working_point(cuts.btag_working_points)
-    b_jets = select_b_jets(jets, mine, cuts, working_point=working_point)
-    selected = tuple(_momentum(mine, i) for i in range(CHANNELS.index(channel)))
+    b_jets = select_b_jets(objects.jets, cuts, working_point=working_point)
+    selected = tuple(_momentum(objects.leptons, i) for i in range(CHANNELS.index(channel)))
     b1, b2 = (
         Momentum(b_jets.pt[:, i], b_jets.eta[:, i], b_jets.phi[:, i], b_jets.mass[:, i]) for i in (0, 1)
     )
-    missing = chunk.dialect.missing(view)
-    met = _calibrated(missing, b_jets, selected)
+    met = _calibrated(objects.missing, b_jets, selected)
     return VHState(b1, b2, selected, met, (b_jets.sum_px, b_jets.sum_py)), b_jets
 
 

@@ -19,8 +19,10 @@ __all__ = [
     "Channel",
     "LeptonTable",
     "VHBBSelection",
+    "clean_jets",
     "lepton_table",
     "select_b_jets",
+    "taggable",
 ]
 
 Channel = Literal["0L", "1L", "2L"]
@@ -105,6 +107,16 @@ class LeptonTable:
     charge: NDArray[np.int64]
     is_muon: Mask
 
+    def of(self, events: Mask) -> "LeptonTable":
+        """The leptons of some events."""
+        return LeptonTable(**{name: values[events] for name, values in vars(self).items()})
+
+    @property
+    def vector_sum(self) -> tuple[Floats, Floats]:
+        """px and py of all leptons of each event together in GeV."""
+        px, py = self.pt * np.cos(self.phi), self.pt * np.sin(self.phi)
+        return px.sum(axis=1), py.sum(axis=1)
+
 
 def lepton_table(
     electrons: Leptons, muons: Leptons, selection: VHBBSelection, *, gap: tuple[float, float]
@@ -165,28 +177,40 @@ class BJets:
     jet_phi: Floats
 
 
-def select_b_jets(
-    jets: Jets, leptons: LeptonTable, selection: VHBBSelection, *, working_point: float
-) -> BJets:
-    """b-jets of events whose leptons are known; both must hold the same events.
+def clean_jets(jets: Jets, leptons: LeptonTable, selection: VHBBSelection) -> Jets:
+    """Jets that are identified and not closer than `dr_jet_lepton_min` to a lepton of their event.
 
     Args:
         jets: all jets.
-        leptons: jets within dr_jet_lepton_min of one of them are dropped.
+        leptons: of the same events.
         selection: thresholds.
-        working_point: smallest discriminant of a b-jet.
     """
-    n_events = len(jets.counts)
-    event = event_of(jets.counts)
-    good = jets.usable.copy()
+    event, good = jets.event, jets.usable.copy()
     for i in range(_N_LEPTONS):
         near = delta_r(jets.eta, jets.phi, leptons.eta[event, i], leptons.phi[event, i])
         good &= (leptons.pt[event, i] == 0.0) | (near >= selection.dr_jet_lepton_min)
-    abs_eta = np.abs(jets.eta)
-    central = (abs_eta < selection.abs_eta_central_max) & (jets.pt > selection.pt_jet_min_gev)
-    forward = (abs_eta < selection.abs_eta_jet_max) & (jets.pt > selection.pt_forward_jet_min_gev)
-    counted = good & (central | forward)
-    tagged = np.flatnonzero(good & central & (jets.btag >= working_point))
+    return jets.only(good)
+
+
+def taggable(jets: Jets, selection: VHBBSelection) -> Mask:
+    """Jets in the acceptance of b-tagging."""
+    central = np.abs(jets.eta) < selection.abs_eta_central_max
+    return np.asarray(central & (jets.pt > selection.pt_jet_min_gev))
+
+
+def select_b_jets(jets: Jets, selection: VHBBSelection, *, working_point: float) -> BJets:
+    """b-jets of events.
+
+    Args:
+        jets: jets away from leptons.
+        selection: thresholds.
+        working_point: smallest discriminant of a b-jet.
+    """
+    n_events, event = len(jets.counts), jets.event
+    central = taggable(jets, selection)
+    forward = (np.abs(jets.eta) < selection.abs_eta_jet_max) & (jets.pt > selection.pt_forward_jet_min_gev)
+    counted = central | forward
+    tagged = np.flatnonzero(central & (jets.btag >= working_point))
     tagged = tagged[np.lexsort((-jets.pt[tagged], event[tagged]))]
     n_b = np.bincount(event[tagged], minlength=n_events)
     column = np.arange(len(tagged)) - np.repeat(np.cumsum(n_b) - n_b, n_b)

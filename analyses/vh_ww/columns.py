@@ -14,13 +14,14 @@ from znought.analyses.vh_ww.reconstruction import (
     read_leptons,
     reconstruct,
 )
-from znought.analyses.vh_ww.scale_factors import jet_flavours, scale_factors
+from znought.analyses.vh_ww.scale_factors import scale_factors
 from znought.analyses.vh_ww.selection import CUTS, Dilepton, VHWWSelection, select_dilepton
 from znought.analyses.vh_ww.variations import Objects, vary
 from znought.processors.chunk import Chunk
 from znought.processors.cutflow import Cutflow
 from znought.processors.evaluated import NOMINAL, WHOLE, Evaluated, Evaluation, Request
 from znought.processors.objects import Leptons
+from znought.processors.scale_factors import jet_flavours
 from znought.processors.variations import Variation, resolution_noise, shift_tagging
 from znought.processors.weights import Factors
 

@@ -21,14 +21,13 @@ from znought.processors.canonical.momenta import (
 from znought.processors.canonical.source import Source, data
 from znought.processors.dialects.nanoaod import SIMULATION
 from znought.processors.resolution import worsened
-from znought.processors.variations import Variation
+from znought.processors.variations import NO_TAG, Variation
 
 __all__ = ["varied_events"]
 
 Floats = NDArray[np.float64]
 Maker = Callable[[Source], NDArray[Any]]
 
-_NO_TAG = -1.0  # below every working point
 _FACTOR = "helper/jet_factor"
 _TRACK_MET = ("TkMET", "TrkMET")
 _MOVED: Mapping[str, tuple[str, ...]] = {
@@ -131,7 +130,7 @@ def _tagging(variation: Variation) -> dict[str, Maker]:
         raise CardError(f"{variation.name}: tags of events are varied down only, and the fit mirrors it.")
     return {
         data("Jet", "btag"): lambda source: np.where(
-            _lost(source, variation), _NO_TAG, _before(source, data("Jet", "btag"))
+            _lost(source, variation), NO_TAG, _before(source, data("Jet", "btag"))
         ),
         data("Jet", "is_btagged"): is_btagged,
     }

@@ -1,0 +1,100 @@
+"""Jets and missing transverse momentum of selected events with one quantity moved."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from znought.processors.objects import Jets, Missing
+from znought.processors.resolution import worsened
+from znought.processors.variations import Variation
+
+__all__ = ["Recoil"]
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Recoil:
+    """What some events hold beside their leptons.
+
+    Attributes:
+        leptons: px and py of the selected leptons together in GeV, each of shape (n_events,).
+        jets: jets without those at the leptons.
+        missing: missing transverse momentum and soft activity.
+    """
+
+    leptons: tuple[Floats, Floats]
+    jets: Jets
+    missing: Missing
+
+    @cached_property
+    def jet_sum(self) -> tuple[Floats, Floats]:
+        """Vector sum of the jets of each event, in GeV; every variation starts from it."""
+        return _sums(self.jets)
+
+    def varied(self, variation: Variation, noise: Callable[[], Floats]) -> "Recoil":
+        """Shifted jets; the missing transverse momentum follows what it was built from.
+
+        Args:
+            variation: what to shift; for `lepton_scale` the leptons are the shifted ones already.
+            noise: gives what `resolution_noise` does, to whom asks for it.
+        """
+        if variation.quantity == "lepton_scale":
+            return replace(self, missing=self._after_leptons(variation))
+        if variation.quantity == "met_soft":
+            return replace(self, missing=self._soft(variation))
+        factor: Floats = np.full(len(self.jets.pt), 1.0 + variation.shift)
+        if variation.quantity == "jer":
+            factor = worsened(noise(), variation.relative)
+        jets = self.jets.scaled(factor)
+        return replace(self, jets=jets, missing=self._after_jets(jets))
+
+    def _after_jets(self, after: Jets) -> Missing:
+        """Missing transverse momentum after jets moved; the track-based one does not see them."""
+        if self.missing.soft_only:
+            return self.missing
+        (px, py), (new_px, new_py) = self.jet_sum, _sums(after)
+        return _moved(self.missing, px - new_px, py - new_py)
+
+    def _after_leptons(self, variation: Variation) -> Missing:
+        """Missing transverse momenta after the leptons moved; both see them."""
+        missing = self.missing
+        # The leptons are shifted already: their nominal momenta are smaller by the factor.
+        share = variation.shift / (1.0 + variation.shift)
+        dx, dy = (-share * along for along in self.leptons)
+        if missing.track_px is not None and missing.track_py is not None:
+            missing = replace(missing, track_px=missing.track_px + dx, track_py=missing.track_py + dy)
+        return missing if missing.soft_only else _moved(missing, dx, dy)
+
+    def _soft(self, variation: Variation) -> Missing:
+        """Missing transverse momentum and soft activity with a shifted soft term."""
+        missing = self.missing
+        scaled = replace(missing, soft_ht=missing.soft_ht * (1.0 + variation.shift))
+        if missing.soft_only:
+            factor = 1.0 + variation.shift
+            return replace(scaled, px=missing.px * factor, py=missing.py * factor)
+        soft_x, soft_y = (
+            met + jets + leptons
+            for met, jets, leptons in zip((missing.px, missing.py), self.jet_sum, self.leptons, strict=True)
+        )
+        return _moved(scaled, variation.shift * soft_x, variation.shift * soft_y)
+
+
+def _sums(jets: Jets) -> tuple[Floats, Floats]:
+    """Vector sum of all jets of each event, in GeV."""
+    pt, n_events = jets.pt.astype(np.float64), len(jets.counts)
+    px, py = (np.bincount(jets.event, weights=pt * along, minlength=n_events) for along in jets.direction)
+    return px.astype(np.float64), py.astype(np.float64)
+
+
+def _moved(missing: Missing, dx: Floats, dy: Floats) -> Missing:
+    """Missing transverse momentum shifted by a vector; its significance grows with it."""
+    px, py = missing.px + dx, missing.py + dy
+    if missing.significance is None:
+        return replace(missing, px=px, py=py)
+    before = np.hypot(missing.px, missing.py)
+    ratio = np.divide(np.hypot(px, py), before, out=np.ones(len(before)), where=before > 0.0)
+    return replace(missing, px=px, py=py, significance=missing.significance * ratio)

@@ -1,0 +1,112 @@
+"""Scale factors of the card where an analysis makes its columns itself: what they are evaluated with."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from znought.errors import DataError
+from znought.processors.chunk import Chunk
+from znought.processors.objects import Jets
+from znought.processors.weights import Direction, Factors, ScaleFactor, directions, evaluated
+
+__all__ = [
+    "event_values",
+    "in_all_directions",
+    "jet_flavours",
+    "jet_values",
+    "lepton_values",
+    "products",
+    "tag_factors",
+]
+
+Floats = NDArray[np.float64]
+Values = Mapping[str, NDArray[Any]]
+
+
+def products(
+    chunk: Chunk,
+    wanted: Mapping[str, ScaleFactor],
+    of_factor: Callable[[ScaleFactor], dict[Direction, Floats]],
+    n_events: int,
+) -> Factors:
+    """Scale factors of selected events; 1 for data.
+
+    Args:
+        chunk: of the events.
+        wanted: scale factors by name.
+        of_factor: one of them in each of its directions, shape (n_events,).
+        n_events: selected ones.
+
+    Raises:
+        CardError: a file, a correction or an input of it does not exist.
+        DataError: the ntuple lacks a variable.
+    """
+    values = {}
+    for name, factor in {} if chunk.is_data else wanted.items():
+        try:
+            values[name] = of_factor(factor)
+        except DataError as error:
+            reason = str(error).removeprefix(f"{chunk.path}: ")
+            raise DataError(f"weights.{name}: {chunk.path}: {reason}") from error
+    return Factors.of(values, n_events)
+
+
+def in_all_directions(factor: ScaleFactor, values: Values, n_values: int) -> dict[Direction, Floats]:
+    """The correction of a factor in each direction, shape (n_values,)."""
+    return {way: evaluated(factor, factor.correction, values, n_values, way) for way in directions(factor)}
+
+
+def event_values(chunk: Chunk, event: NDArray[np.int64]) -> Values:
+    """True interactions of events by index."""
+    if not chunk.view.has("pileup"):
+        message = f"{chunk.path} (dialect {chunk.dialect.name}) has no number of true interactions."
+        raise DataError(message)
+    return {"pileup": chunk.view.scalar("pileup")[event].astype(np.float64)}
+
+
+def lepton_values(pt: Floats, eta: Floats, phi: Floats) -> Values:
+    """Variables of leptons."""
+    return {"pt": pt, "eta": eta, "abs_eta": np.abs(eta), "phi": phi}
+
+
+def jet_values(chunk: Chunk, jets: Jets, use: NDArray[np.bool_]) -> Values:
+    """Variables of some of the jets."""
+    eta = jets.eta[use].astype(np.float64)
+    return {
+        "pt": jets.pt[use].astype(np.float64),
+        "eta": eta,
+        "abs_eta": np.abs(eta),
+        "flavour": jet_flavours(chunk, jets)[use].astype(np.int32),
+        "discriminant": chunk.dialect.btag(chunk.view)[jets.index[use]].astype(np.float64),
+    }
+
+
+def jet_flavours(chunk: Chunk, jets: Jets) -> NDArray[np.integer]:
+    """Hadron flavour of jets of the chunk: 5 with a b hadron, 4 with a c hadron, else 0.
+
+    Raises:
+        DataError: the ntuple does not have it.
+    """
+    if not chunk.view.has("jet_flavour"):
+        message = f"{chunk.path} (dialect {chunk.dialect.name}) has no hadron flavour of jets."
+        raise DataError(message)
+    return chunk.view.flat("jet_flavour")[jets.index]
+
+
+def tag_factors(scale: Floats, efficiency: Floats, is_tagged: NDArray[Any]) -> Floats:
+    """f of tagged jets, (1 − f ε)/(1 − ε) of the others, shape (n_jets,).
+
+    A jet that is always tagged has left no other to correct: 1 for ε = 1.
+
+    References:
+        CMS BTV, https://btv-wiki.docs.cern.ch/PerformanceCalibration/fixedWPSFRecommendations/
+        (method 1a).
+
+    >>> tag_factors(np.array([0.9, 0.9]), np.array([0.5, 0.5]), np.array([True, False])).round(9).tolist()
+    [0.9, 1.1]
+    """
+    scaled = np.clip(efficiency * scale, 0.0, 1.0)
+    other = np.divide(1.0 - scaled, 1.0 - efficiency, out=np.ones(len(scale)), where=efficiency < 1.0)
+    return np.where(is_tagged, scale, other)
