@@ -33,10 +33,10 @@ from znought.models.observables import (
     vh_probability,
 )
 from znought.models.parametrised import excess_density, parametrised_network_scores
-from znought.stats.eft.channel import hypothesis
+from znought.stats.eft.channel import ScoredChannel, hypothesis
 from znought.stats.eft.counting import CutScan, SignalDefinition, cut_scan
 from znought.stats.eft.likelihood import Systematics
-from znought.stats.eft.measurement import ScoredChannel, SmeftConfig, projections, significance
+from znought.stats.eft.measurement import SmeftConfig, projections, significance
 from znought.stats.significance import asimov_z0
 
 VALUES = (0.03, 0.01, 0.001)

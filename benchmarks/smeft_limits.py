@@ -12,12 +12,11 @@ from benchmarks.tables import header, row
 from znought.plots.limits import ContourGrid, LimitEntry, contours, likelihood_scan, limit_bars
 from znought.plots.style import FigureLabel
 from znought.stats.eft.calibration import Calibration, calibrations
-from znought.stats.eft.channel import doubling_edges
+from znought.stats.eft.channel import ScoredChannel, doubling_edges
 from znought.stats.eft.intervals import Interval, delta_2lnl, interval
 from znought.stats.eft.likelihood import Systematics
 from znought.stats.eft.measurement import (
     COMBINED,
-    ScoredChannel,
     SmeftConfig,
     likelihood_model,
     limits,

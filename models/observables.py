@@ -72,6 +72,9 @@ class ObservableData:
             which trains every model.
         own_fold: whose model scores the event, −1 for the mean over all (the published way); `fold` if not
             given, where every event trains.
+        scored: inputs of the events that are scored, if they are others than those that train: under
+            variations too, each by the model of its own fold, shape (n_scored, n_features). Then `own_fold`
+            is of these.
     """
 
     features: NDArray[np.floating[Any]]
@@ -79,6 +82,7 @@ class ObservableData:
     is_vh: Mask
     fold: NDArray[np.integer[Any]]
     own_fold: NDArray[np.integer[Any]] | None = None
+    scored: NDArray[np.floating[Any]] | None = None
 
     def __post_init__(self) -> None:
         n = len(self.features)
@@ -89,8 +93,12 @@ class ObservableData:
             raise DataError("Expected finite inputs and weights to learn observables from.")
         if (self.weight < 0.0).any():
             raise DataError("Expected weights ≥ 0 to learn observables from.")
-        if self.scored_by.shape != (n,):
-            raise DataError(f"own_fold: expected shape ({n},). Received: {self.scored_by.shape}.")
+        if self.scored_by.shape != (len(self.inputs),):
+            raise DataError(
+                f"own_fold: expected shape ({len(self.inputs)},). Received: {self.scored_by.shape}."
+            )
+        if not np.isfinite(self.inputs).all():
+            raise DataError("Expected finite inputs of the events to be scored.")
         if missing := set(np.unique(self.scored_by).tolist()) - {UNTRAINED, *self.folds}:
             raise DataError(f"No event to learn observables from in folds {sorted(missing)}.")
         for fold in self.folds:
@@ -105,8 +113,13 @@ class ObservableData:
 
     @property
     def scored_by(self) -> NDArray[np.integer[Any]]:
-        """Whose model scores each event, shape (n_events,)."""
+        """Whose model scores each event, shape (n_scored,)."""
         return self.fold if self.own_fold is None else self.own_fold
+
+    @property
+    def inputs(self) -> NDArray[np.floating[Any]]:
+        """Inputs of the events that are scored, shape (n_scored, n_features)."""
+        return self.features if self.scored is None else self.scored
 
     def trains(self, fold: int) -> Mask:
         """Events that the model of a fold learns from."""
@@ -114,17 +127,17 @@ class ObservableData:
 
 
 def out_of_fold(data: ObservableData, fit: Callable[[Mask], Predict]) -> Floats:
-    """Scores of all events by the model of their own fold, which has not seen them, shape (n_events,).
+    """Scores of events by the model of their own fold, which has not seen them, shape (n_scored,).
 
     Args:
         data: the events.
         fit: from the mask of training events to a function of inputs.
     """
-    scores, own = np.zeros(len(data.weight)), data.scored_by
+    scores, own = np.zeros(len(data.inputs)), data.scored_by
     for fold in data.folds:
         rows = np.flatnonzero((own == fold) | (own == UNTRAINED))
         share = np.where(own[rows] == UNTRAINED, len(data.folds), 1)
-        scores[rows] += fit(data.trains(fold))(data.features[rows]) / share
+        scores[rows] += fit(data.trains(fold))(data.inputs[rows]) / share
     return scores
 
 
@@ -216,7 +229,7 @@ def ratio_scores(data: ObservableData, ratio: Floats, trees: TreesConfig) -> Flo
 def vh_probability(data: ObservableData, trees: TreesConfig) -> Floats:
     """Share p(x) of VH among standard-model events of inputs x; one where there is no background."""
     if data.is_vh.all():
-        return np.ones(len(data.weight))
+        return np.ones(len(data.inputs))
 
     def fit(train: Mask) -> Predict:
         y, w = data.is_vh[train], data.weight[train]

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from znought.errors import DataError
 from znought.processors.chunk import Chunk
+from znought.processors.corrections import correction
 from znought.processors.objects import Jets
 from znought.processors.weights import Direction, Factors, ScaleFactor, directions, evaluated
 
@@ -48,8 +49,8 @@ def products(
         try:
             values[name] = of_factor(factor)
         except DataError as error:
-            reason = str(error).removeprefix(f"{chunk.path}: ")
-            raise DataError(f"weights.{name}: {chunk.path}: {reason}") from error
+            where = "" if str(error).startswith(chunk.path) else f"{chunk.path}: "
+            raise DataError(f"weights.{name}: {where}{error}") from error
     return Factors.of(values, n_events)
 
 
@@ -71,16 +72,20 @@ def lepton_values(pt: Floats, eta: Floats, phi: Floats) -> Values:
     return {"pt": pt, "eta": eta, "abs_eta": np.abs(eta), "phi": phi}
 
 
-def jet_values(chunk: Chunk, jets: Jets, use: NDArray[np.bool_]) -> Values:
-    """Variables of some of the jets."""
+def jet_values(chunk: Chunk, jets: Jets, use: NDArray[np.bool_], factor: ScaleFactor) -> Values:
+    """Variables of some of the jets; their flavour where the factor asks for it."""
     eta = jets.eta[use].astype(np.float64)
-    return {
+    values = {
         "pt": jets.pt[use].astype(np.float64),
         "eta": eta,
         "abs_eta": np.abs(eta),
-        "flavour": jet_flavours(chunk, jets)[use].astype(np.int32),
         "discriminant": chunk.dialect.btag(chunk.view)[jets.index[use]].astype(np.float64),
     }
+    corrections = filter(None, (factor.correction, factor.efficiency))
+    inputs = (item.name for name in corrections for item in correction(factor.file, name).inputs)
+    if any(factor.variable(name) == "flavour" for name in inputs):
+        values["flavour"] = jet_flavours(chunk, jets)[use].astype(np.int32)
+    return values
 
 
 def jet_flavours(chunk: Chunk, jets: Jets) -> NDArray[np.integer]:

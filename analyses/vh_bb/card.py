@@ -131,7 +131,7 @@ class VHBBCard(Card):
         training_region: name in `regions` of the events that networks learn from; all regions are reported.
         search: of `tune`, for the main channel's network; `z0` is Z_A on the part that stops the training.
         smeft: significances, projections and limits.
-        systematics: of the likelihood.
+        systematics: of the likelihood; every variation of objects and weights joins them.
         published: numbers of others, quoted.
     """
 
@@ -155,6 +155,13 @@ class VHBBCard(Card):
         quoted = self.published.channel if self.published else None
         return quoted if quoted in self.channels else self.channels[0]
 
+    @property
+    def variation_names(self) -> tuple[str, ...]:
+        """Every variation of objects, then of weights, with its direction: `jes_up` …"""
+        weights = (name for name, factor in self.weights.items() if factor.has_variations)
+        objects = (variation.name for variation in self.variations.of_events())
+        return (*objects, *(f"{name}_{way}" for name in weights for way in ("up", "down")))
+
     @field_validator("morphing", mode="before")
     @classmethod
     def _morphing_of_the_signal(cls, given: Any) -> Any:
@@ -176,11 +183,11 @@ class VHBBCard(Card):
                 raise ValueError(f"processes.{name}.class: the networks of this analysis have no classes.")
         if self.of_kind("data") or (self.simulation is not None and self.simulation.pseudo_data.enabled):
             raise ValueError("This analysis expects simulation alone: no data, simulation.pseudo_data off.")
-        if self.variations.enabled or self.weights:
-            raise ValueError(
-                "variations, weights: this analysis evaluates neither yet; its uncertainties are those of "
-                "the section `systematics`."
-            )
+        for name, factor in self.weights.items():
+            if factor.applies_to == "jets" and not factor.efficiency:
+                raise ValueError(f"weights.{name}: a scale factor of b-tagged jets needs an efficiency.")
+        for name in self.systematics.variations:
+            check_known("systematics.variations", "variation", name, self.varied)
         for name in self.channels:
             check_known("channels", "channel", name, CHANNELS)
         columns = [*EVENT_COLUMNS, *set.intersection(*(set(FEATURES[name]) for name in self.channels))]

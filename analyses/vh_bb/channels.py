@@ -20,6 +20,7 @@ from znought.facility.events.store import EventTable, read_events
 from znought.facility.learning.plan import SEARCH_PART, parts_of, quoted_share, training_folds
 from znought.facility.workspace import Workspace, read_json
 from znought.models.samples import TrainingConfig, TrainingData
+from znought.processors.evaluated import NOMINAL
 from znought.processors.regions import Region, regions_from_card
 from znought.stats.eft.channel import ChannelEvents, MorphingConfig, hypothesis
 
@@ -51,6 +52,7 @@ class ChannelPlan:
         region: what the networks learn from; all other regions are taken inside it.
         morphing: how stored weights become yields.
         training: fold rule.
+        moved: variations that have columns of their own; any other is a weight beside the nominal columns.
     """
 
     channel: str
@@ -60,6 +62,7 @@ class ChannelPlan:
     region: Region
     morphing: MorphingConfig
     training: TrainingConfig
+    moved: tuple[str, ...] = ()
 
     @property
     def features(self) -> tuple[str, ...]:
@@ -85,6 +88,7 @@ def channel_plan(card: VHBBCard, workspace: Workspace, channel: str) -> ChannelP
         region=regions_from_card(card.regions)[card.training_region],
         morphing=card.morphing,
         training=card.training,
+        moved=tuple(variation.name for variation in card.variations.of_events()),
     )
 
 
@@ -123,14 +127,16 @@ class ChannelSample:
         return self.table["pt_v"].astype(np.float64)
 
 
-def read_channel(plan: ChannelPlan) -> ChannelSample:
-    """The events of a plan.
+def read_channel(plan: ChannelPlan, variation: str = NOMINAL) -> ChannelSample:
+    """The events of a plan, nominal or under a variation of objects or weights.
 
     Raises:
         DataError: an empty channel, or VH events without stored SMEFT weights.
     """
-    names = ["gen_weight", *plan.features, *smeft_columns(), "pt_v", "m_bb", "met", "n_jets"]
-    everything = read_events(Path(plan.columns), tuple(plan.process_of), names)
+    partition = variation if variation in plan.moved else NOMINAL
+    weight = "gen_weight" if variation in (NOMINAL, *plan.moved) else f"gen_weight_{variation}"
+    names = [weight, *plan.features, *smeft_columns(), "pt_v", "m_bb", "met", "n_jets"]
+    everything = read_events(Path(plan.columns), tuple(plan.process_of), names, variation=partition)
     inside = plan.region.mask(everything.columns)
     table = everything.select(inside)
     if not len(table):
@@ -141,7 +147,7 @@ def read_channel(plan: ChannelPlan) -> ChannelSample:
     events = ChannelEvents.of(
         plan.channel,
         table.per_dataset(plan.process_of),
-        table["gen_weight"] * table.per_dataset(plan.scale),
+        table[weight] * table.per_dataset(plan.scale),
         table.identity,
         np.column_stack([table[name] for name in smeft_columns()]),
         pt_v=table["pt_v"],

@@ -8,7 +8,16 @@ from znought.facility.standard import PROCESS, SIMULATE, VALIDATE
 
 __all__ = ["VH_BB"]
 
-_EVENTS = ("channels", "processes", "datasets", "regions", "training_region", "morphing", "training")
+_EVENTS = (
+    "channels",
+    "processes",
+    "datasets",
+    "regions",
+    "training_region",
+    "morphing",
+    "training",
+    "variations",
+)
 _LEARNING = (*_EVENTS, "network", "trees", "discriminants")
 _COLUMNS = ("columns", "normalisation")
 _SCORES = (*_COLUMNS, "scores", "boosted")
@@ -41,9 +50,9 @@ _STAGES = (
     Stage(
         "limits",
         limits.set_limits,
-        ("label", "title", "lumi_ifb", "systematics", "published", "smeft", *_LEARNING),
+        ("label", "title", "lumi_ifb", "systematics", "published", "smeft", "weights", *_LEARNING),
         reads=(*_SCORES, "substitutes", "ledger", "significance"),
-        writes=("results",),
+        writes=("results", "fit"),
     ),
     Stage(
         "plot",

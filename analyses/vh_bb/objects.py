@@ -1,6 +1,5 @@
 """What the events of a VH(bb) channel hold, nominal or with one quantity moved before the selection."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -65,17 +64,22 @@ def lepton_tables(
     chunk: Chunk, cuts: VHBBSelection, variations: VariationsConfig
 ) -> tuple[LeptonTable, dict[str, LeptonTable]]:
     """Leptons of the chunk, in GeV or refused, and by name of the variation those that are moved."""
-    leptons = tuple(chunk.dialect.leptons(chunk.view, flavour) for flavour in ("electron", "muon"))
-    for name, found in zip(("electrons", "muons"), leptons, strict=True):
-        check_units(found.pt, what=name, dialect=chunk.dialect.name, path=chunk.path)
+    electrons = chunk.dialect.leptons(chunk.view, "electron")
+    muons = chunk.dialect.leptons(chunk.view, "muon")
+    for name, leptons in (("electrons", electrons), ("muons", muons)):
+        check_units(leptons.pt, what=name, dialect=chunk.dialect.name, path=chunk.path)
 
-    def tables() -> Iterator[tuple[str, LeptonTable]]:
-        for variation in variations.of_events():
-            if variation.quantity == "lepton_scale":
-                moved = (found.scaled(1.0 + variation.shift) for found in leptons)
-                yield variation.name, lepton_table(*moved, cuts, gap=chunk.dialect.electron_gap)
+    def table(factor: float) -> LeptonTable:
+        return lepton_table(
+            electrons.scaled(factor), muons.scaled(factor), cuts, gap=chunk.dialect.electron_gap
+        )
 
-    return lepton_table(*leptons, cuts, gap=chunk.dialect.electron_gap), dict(tables())
+    moved = {
+        variation.name: table(1.0 + variation.shift)
+        for variation in variations.of_events()
+        if variation.quantity == "lepton_scale"
+    }
+    return lepton_table(electrons, muons, cuts, gap=chunk.dialect.electron_gap), moved
 
 
 def objects_of(chunk: Chunk, leptons: LeptonTable, found: NDArray[np.bool_], cuts: VHBBSelection) -> Objects:

@@ -1,7 +1,7 @@
 """Discriminants that need no network: which ones a card asks for, and what each is learned from."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,9 +17,18 @@ from znought.models.observables import (
     parametrised_scores,
     vh_probability,
 )
+from znought.processors.evaluated import NOMINAL
 from znought.stats.eft.morphing import monomials
 
-__all__ = ["ObservableTask", "grow", "observable_data", "observable_names", "ratio_at", "tasks_of"]
+__all__ = [
+    "OTHER_OBSERVABLES",
+    "ObservableTask",
+    "grow",
+    "observable_data",
+    "observable_names",
+    "ratio_at",
+    "tasks_of",
+]
 
 Floats = NDArray[np.float64]
 
@@ -56,16 +65,24 @@ def tasks_of(card: VHBBCard, plan: ChannelPlan) -> tuple[ObservableTask, ...]:
     )
 
 
-def grow(task: ObservableTask) -> Floats:
-    """On a worker: scores of all events of the channel by the trees of their own fold, shape (n_events,).
+def grow(task: ObservableTask) -> dict[str, Floats]:
+    """On a worker: variation → scores of all events of the channel by the trees of their own fold.
 
     The trees stay there (scikit-learn could only pickle them): what travels are scores.
     """
     sample = read_channel(task.plan)
-    data = observable_data(sample, task.repeat)
+    samples = {NOMINAL: sample} | {name: read_channel(task.plan, name) for name in task.plan.moved}
+    data = replace(
+        observable_data(sample, task.repeat),
+        own_fold=np.concatenate([_own_fold(one, task.repeat) for one in samples.values()]),
+        scored=np.concatenate([one.features for one in samples.values()]),
+    )
     if task.value is not None:
-        return classifier_scores(data, ratio_at(sample, task.value), task.trees)
-    return _OTHERS[task.name](data, sample, task)
+        scores = classifier_scores(data, ratio_at(sample, task.value), task.trees)
+    else:
+        scores = _OTHERS[task.name](data, sample, task)
+    ends = np.cumsum([len(one.events) for one in samples.values()])
+    return dict(zip(samples, np.split(scores, ends[:-1]), strict=True))
 
 
 def observable_data(sample: ChannelSample, repeat: int = 0) -> ObservableData:
@@ -75,8 +92,13 @@ def observable_data(sample: ChannelSample, repeat: int = 0) -> ObservableData:
         weight=sample.events.weight,
         is_vh=sample.events.is_vh,
         fold=sample.folds[:, repeat],
-        own_fold=scoring_folds(sample.plan.training, sample.table)[:, repeat],
+        own_fold=_own_fold(sample, repeat),
     )
+
+
+def _own_fold(sample: ChannelSample, repeat: int) -> NDArray[np.int8]:
+    """Whose trees score each event."""
+    return scoring_folds(sample.plan.training, sample.table)[:, repeat]
 
 
 def ratio_at(sample: ChannelSample, value: float) -> Floats:
@@ -103,3 +125,5 @@ _OTHERS: Mapping[str, Callable[[ObservableData, ChannelSample, ObservableTask], 
     "linear_score": _linear,
     "vh_probability": _probability,
 }
+OTHER_OBSERVABLES = tuple(_OTHERS)
+"""Discriminants that are of no single value."""

@@ -5,11 +5,13 @@ from pathlib import Path
 from pydantic import Field, ValidationError
 
 from znought.errors import DataError
+from znought.facility.results.fitted import FitSummary
 from znought.facility.results.records import Estimate, OneDiscriminantResult, Record
 from znought.facility.workspace import read_json
 
 __all__ = [
     "Area",
+    "BreakdownResult",
     "CalibrationResult",
     "ContourResult",
     "CoverageResult",
@@ -156,6 +158,20 @@ class Truncation(Record):
     reaches_validity: bool
 
 
+class BreakdownResult(Record):
+    """Expected combined interval under some of the systematics, at the card's luminosity.
+
+    Attributes:
+        systematics: "none"; "rates" of processes and MC statistics; "all", with variations of objects and
+            weights.
+    """
+
+    systematics: str
+    discriminant: str
+    segments: Segments
+    reaches_validity: bool
+
+
 class CoverageResult(Record):
     """How often intervals of a nominal level hold the truth, in toys."""
 
@@ -224,6 +240,8 @@ class SmeftResults(Record):
         main_region: the one that networks learn from.
         sigma_background: relative uncertainty of the background in every Z_A.
         published: what others quote, as theirs.
+        breakdown: what the systematics do to the combined interval.
+        fit: of the standard model's VH, in the bins of the limits.
         one_discriminant: channel → whether test and out-of-fold events have one discriminant; channels in
             which enough events tell.
         notes: what a reader must know beside the numbers.
@@ -250,6 +268,8 @@ class SmeftResults(Record):
     calibrations: tuple[CalibrationResult, ...]
     scans: tuple[ScanResult, ...]
     contour: ContourResult | None = None
+    breakdown: tuple[BreakdownResult, ...] = ()
+    fit: FitSummary | None = None
     substitutes: dict[str, dict[str, str]] = Field(default_factory=dict)
     notes: tuple[str, ...] = ()
 

@@ -70,7 +70,7 @@ def _jets(
     use = taggable(jets, cuts) & np.isin(jets.event, rows)
     if factor.flavours:
         use &= np.isin(jet_flavours(chunk, jets), factor.flavours)
-    values, n_jets = jet_values(chunk, jets, use), int(use.sum())
+    values, n_jets = jet_values(chunk, jets, use, factor), int(use.sum())
     is_tagged = jets.btag[use] >= chunk.working_point(cuts.btag_working_points)
     efficiency = evaluated(factor, factor.efficiency, values, n_jets, "nominal")
     ways = in_all_directions(factor, values, n_jets)

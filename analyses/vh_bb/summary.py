@@ -26,6 +26,7 @@ DISCRIMINANT_TITLES = {
     "linear_score": "linear score",
     "parametrised_network": "parametrised network",
 }
+BREAKDOWN_TITLES = {"none": "statistics alone", "rates": "no variations"}
 BEST = "parametrised_network"
 """What channels, variants, truncations, calibration and contour are shown for."""
 
@@ -184,6 +185,10 @@ def _intervals(results: SmeftResults) -> ReportTable:
     for title, differs in asked:
         chosen = _chosen(results, usual | differs)
         rows.append((title, *(_interval(chosen.get(lumi)) for lumi in lumis)))
+    for one in results.breakdown[:-1]:
+        shown = _around_zero(one.segments) + ("†" if one.reaches_validity else "")
+        cells = (shown if lumi == results.lumi_ifb else "–" for lumi in lumis)
+        rows.append((f"network, {BREAKDOWN_TITLES[one.systematics]}", *cells))
     level = results.intervals[0].level if results.intervals else 0.95
     header = ("combined unless said", *(f"{lumi:g} fb⁻¹" for lumi in lumis))
     caption = (

@@ -70,7 +70,7 @@ def _per_jet(
     use = taggable(jets, selection) & np.isin(event_of(jets.counts), selected.row)
     if factor.flavours:
         use &= np.isin(jet_flavours(chunk, jets), factor.flavours)
-    values = jet_values(chunk, jets, use)
+    values = jet_values(chunk, jets, use, factor)
     n_jets = int(use.sum())
     if factor.efficiency:
         efficiency = evaluated(factor, factor.efficiency, values, n_jets, "nominal")

@@ -1,6 +1,6 @@
 """Stage `fit`: bins and areas → `results.json`, with what a reader must know beside the numbers."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from znought.facility.fitting.opening import fitted_regions, kept_bins, without_
 from znought.facility.fitting.placement import Bins, likelihood_bins
 from znought.facility.fitting.stepwise import Stepped, data_in_steps, known_line
 from znought.facility.fitting.templates import fit_settings, templates
+from znought.facility.fitting.written import write_likelihood, write_templates
 from znought.facility.ntuples.account import data_lumi_ifb
 from znought.facility.results.fitted import CrossFit, FitSummary, fit_summary
 from znought.facility.results.opened import Prediction, Unblinding
@@ -20,12 +21,9 @@ from znought.facility.results.standard import Results, write_results
 from znought.facility.results.unblinding_log import read_log
 from znought.facility.stages.summarise import common_results, input_remarks
 from znought.facility.workspace import read_json, write_json
-from znought.stats.exchange import replace_file, write_root, write_uhi, write_workspace
+from znought.stats.exchange import write_workspace
 from znought.stats.fit_report import full_fit
-from znought.stats.formats.card_writer import write_datacard
-from znought.stats.hs3 import write_hs3
 from znought.stats.inference import DataKind
-from znought.stats.tables import latex_yields, write_hepdata
 from znought.stats.templates import RegionTemplates
 from znought.stats.workspace import Spec, prepared_workspace
 
@@ -115,8 +113,7 @@ def _likelihood(
         found = _with_data(found, data_in_steps(context, bins, treated.regions))
         pruned = (one.text for one in prepared.pruned)
         found = replace(found, notes=(*found.notes, *treated.remarks, *prepared.remarks, *pruned))
-    _write_tables(folder, card, treated.regions)
-    write_json(folder / "systematics.json", [record.to_dict() for record in treated.records])
+    write_templates(folder, treated, signal=(str(card.signal),), discriminant=_discriminant(card))
     return replace(found, files=tuple(sorted(path for path in folder.rglob("*") if path.is_file())))
 
 
@@ -127,7 +124,7 @@ def _fitted(context: Context[StandardCard], regions: tuple[RegionTemplates, ...]
     kept = kept_bins(card, regions)
     every = without_masked(whole, kept)
     spec = fitted_regions(card, every)
-    _write_likelihood(folder, spec)
+    write_likelihood(folder, spec)
     if spec is not every:
         write_workspace(folder / "workspace_validation.json", every)
     with context.reporter.bar("fitting") as advance:
@@ -170,21 +167,6 @@ def _with_data(found: _Likelihood, stepped: Stepped) -> _Likelihood:
     """The same with what control regions predict, and what the steps show in which data are shown."""
     notes = (*found.notes, *stepped.notes)
     return replace(found, prediction=stepped.prediction, unblinding=stepped.unblinding, notes=notes)
-
-
-def _write_likelihood(folder: Path, spec: Spec) -> None:
-    write_workspace(folder / "workspace.json", spec)
-    write_hs3(folder / "hs3.json", spec)
-    write_datacard(folder / "datacard.txt", spec)
-
-
-def _write_tables(folder: Path, card: StandardCard, regions: Sequence[RegionTemplates]) -> None:
-    write_root(folder / "templates.root", regions)
-    write_uhi(folder / "templates.json", regions)
-    table = latex_yields(regions[0].nominal, signal=(str(card.signal),))
-    replace_file(folder / "yields.tex", lambda path: path.write_text(table, encoding="utf-8"))
-    tables = {region.name: (f"Expected events, {region.name}", region.nominal) for region in regions}
-    write_hepdata(folder / "hepdata", tables, discriminant=_discriminant(card))
 
 
 def _sentence(card: StandardCard, summary: FitSummary) -> str:

@@ -6,11 +6,11 @@ from typing import Final
 
 import numpy as np
 
+from znought.stats.eft.channel import ScoredChannel
 from znought.stats.eft.intervals import Coverage, Interval, Thresholds, interval, toy_thresholds
 from znought.stats.eft.likelihood import LikelihoodModel, Systematics
 from znought.stats.eft.measurement import (
     COMBINED,
-    ScoredChannel,
     SmeftConfig,
     likelihood_model,
     study_coverage,

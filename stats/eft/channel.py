@@ -1,6 +1,7 @@
 """From the scored events of one VH channel to what the SMEFT statistics need."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import numpy as np
@@ -11,9 +12,11 @@ from znought.stats.eft.likelihood import Channel
 from znought.stats.eft.morphing import check_validity, event_polynomials, monomials, morph
 
 __all__ = [
+    "COUNTING",
     "ChannelEvents",
     "Hypothesis",
     "MorphingConfig",
+    "ScoredChannel",
     "doubling_edges",
     "hypothesis",
     "likelihood_channel",
@@ -22,6 +25,8 @@ __all__ = [
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
+COUNTING: Final = "counting"
+"""The discriminant of one bin."""
 _STEP: Final = 0.01
 _POINTS: Final = ((0.0, 0.0), (_STEP, 0.0), (-_STEP, 0.0), (0.0, _STEP), (0.0, -_STEP), (_STEP, _STEP))
 
@@ -145,6 +150,31 @@ class ChannelEvents:
         """Some of the events, with their weights as they are."""
         chosen = {name: getattr(self, name)[rows] for name in ("process", "weight", "identity", "polynomial")}
         return replace(self, **chosen)
+
+
+@dataclass(frozen=True)
+class ScoredChannel:
+    """One channel's events with the outputs of its models, all out of fold, larger is more signal-like."""
+
+    events: ChannelEvents
+    scores: Mapping[float, Floats]
+    """Output of the classifier of each c̄_HW, shape (n_events,)."""
+    discriminants: Mapping[str, Floats]
+    """What limits are set with, by name: `classifier`, `pt_v`, `linear_score` …"""
+    variations: Mapping[str, "ScoredChannel"] = field(default_factory=dict)
+    """The same channel under variations of objects and weights, by name: `jes_up` …"""
+
+    def __post_init__(self) -> None:
+        arrays: list[tuple[object, Floats]] = [*self.scores.items(), *self.discriminants.items()]
+        for name, values in arrays:
+            if values.shape != (len(self.events),) or not np.isfinite(values).all():
+                raise DataError(
+                    f"Channel {self.events.name}: expected finite scores for each event of {name}."
+                )
+
+    def values(self, discriminant: str) -> Floats:
+        """One discriminant; `counting` is the same for all events."""
+        return np.zeros(len(self.events)) if discriminant == COUNTING else self.discriminants[discriminant]
 
 
 @dataclass(frozen=True)

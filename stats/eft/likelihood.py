@@ -1,10 +1,11 @@
-"""Binned likelihood in effective coefficients: morphed VH, backgrounds, normalisations, MC statistics.
+"""Binned likelihood in effective coefficients: morphed VH, backgrounds, systematics, MC statistics.
 
 −2 ln L(c, θ) = Σ_bins min_x [2(βν − n ln βν) + (x − x₀)²] + Σ_k (θ_k − a_k)², with
-ν = N₀ + Σ_k N_k(c) (1 + σ_k)^θ_k and β = 1 + δ(c) x the one Barlow–Beeston factor per bin, profiled in
-closed form. Its parameter x is measured in units of the simulation's error δ(c), which depends on c: a
-constraint on β itself, of c-dependent width and without its normalisation, would favour the values of c
-whose simulation is poorest.
+ν = Σ_p N_p(c) exp(Σ_k θ_k ρ_kp), where ρ is ln(1 + σ) for the relative uncertainty of a process, and half
+the logarithm of up over down in each bin for a variation of objects or weights.
+β = 1 + δ(c) x is the one Barlow–Beeston factor per bin, profiled in closed form. Its parameter x is measured
+in units of the simulation's error δ(c), which depends on c: a constraint on β itself, of c-dependent width
+and without its normalisation, would favour the values of c whose simulation is poorest.
 """
 
 from collections.abc import Mapping
@@ -13,10 +14,11 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from znought.errors import CardError, DataError
+from znought.errors import CardError, DataError, unknown_name
 from znought.stats.eft.morphing import Morphing, Order
 from znought.stats.eft.profile import ProfileRows, profiled
 from znought.stats.significance import Scaling
+from znought.stats.systematics import SystematicConfig
 
 __all__ = ["Channel", "LikelihoodModel", "Observation", "Systematics"]
 
@@ -26,12 +28,14 @@ Integers = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Systematics:
-    """Normalisation uncertainties; field names are the keys of the card."""
+    """Systematic uncertainties; field names are the keys of the card."""
 
     relative: dict[str, float] = field(default_factory=dict)
     """Relative uncertainty of each process, log-normal; a process that is not named has none."""
     correlated: bool = True
-    """One nuisance parameter per process in all channels, or one in each."""
+    """One nuisance parameter of `relative` per process in all channels, or one in each."""
+    variations: dict[str, SystematicConfig] = field(default_factory=dict)
+    """How variations of objects and weights are treated, by name; one that is not named as by default."""
     mc_statistics: bool = True
     """Whether the finite simulated samples count (one factor per bin)."""
     scaling: Scaling = "fixed"
@@ -41,6 +45,11 @@ class Systematics:
         for name, value in self.relative.items():
             if not 0.0 <= value < np.inf:
                 raise CardError(f"Expected a relative uncertainty ≥ 0 for {name}. Received: {value}.")
+        for name, one in self.variations.items():
+            if one.kind not in ("up_down", "one_sided"):
+                raise CardError(
+                    f"variations.{name}: expected kind up_down or one_sided. Received: {one.kind}."
+                )
 
 
 @dataclass(frozen=True)
@@ -55,14 +64,29 @@ class Channel:
     """Squared MC-statistical errors of all backgrounds together, shape (n_bins,); None is zero."""
     signal: str = "signal"
     """What `Systematics.relative` calls the process that the coefficients change."""
+    responses: Mapping[str, Mapping[str, Floats]] = field(default_factory=dict)
+    """Systematic → process → half the logarithm of up over down in the standard model, shape (n_bins,)."""
 
     def __post_init__(self) -> None:
         for process, values in self.backgrounds.items():
             if values.shape != (self.vh.n_bins,) or not np.isfinite(values).all() or (values < 0.0).any():
                 raise DataError(f"Channel {self.name}: expected {self.vh.n_bins} yields ≥ 0 for {process}.")
+        for name, by_process in self.responses.items():
+            for process, values in by_process.items():
+                if process not in self.processes:
+                    raise DataError(
+                        f"Channel {self.name}, {name}: {unknown_name('process', process, self.processes)}"
+                    )
+                if values.shape != (self.vh.n_bins,) or not np.isfinite(values).all():
+                    raise DataError(f"Channel {self.name}: expected {self.vh.n_bins} responses to {name}.")
         if not self.standard_model.min() > 0.0:
             empty = np.flatnonzero(~(self.standard_model > 0.0)).tolist()
             raise DataError(f"Channel {self.name}: bins {empty} hold no expected event; merge them.")
+
+    @property
+    def processes(self) -> tuple[str, ...]:
+        """The process that the coefficients change, and the backgrounds."""
+        return (self.signal, *self.backgrounds)
 
     @property
     def standard_model(self) -> Floats:
@@ -71,10 +95,19 @@ class Channel:
             self.backgrounds.values(), np.zeros(self.vh.n_bins)
         )
 
-    def scaled(self, factor: float) -> "Channel":
-        """The channel at a luminosity `factor` times as large; the simulated samples stay as they are."""
+    def scaled(self, factor: float, *, responses: float = 1.0) -> "Channel":
+        """The channel at a luminosity `factor` times as large; the simulated samples stay as they are.
+
+        Args:
+            factor: on the luminosity.
+            responses: factor on what variations change.
+        """
         return replace(
             self,
+            responses={
+                name: {process: responses * values for process, values in by_process.items()}
+                for name, by_process in self.responses.items()
+            },
             vh=self.vh.scaled(factor),
             backgrounds={process: factor * values for process, values in self.backgrounds.items()},
             background_sumw2=None if self.background_sumw2 is None else factor**2 * self.background_sumw2,
@@ -123,8 +156,14 @@ class LikelihoodModel:
 
     @property
     def nuisances(self) -> tuple[str, ...]:
-        """Names of the nuisance parameters, `process` or `process_channel`."""
-        return tuple(dict.fromkeys(self._nuisance(c, p) for c in self.channels for p in self._processes(c)))
+        """Names of the nuisance parameters: `process` or `process/channel`, then those of variations."""
+        rates = (self._nuisance(c, p) for c in self.channels for p in self._processes(c))
+        return tuple(dict.fromkeys([*rates, *(name for c in self.channels for name in c.responses)]))
+
+    @property
+    def processes(self) -> tuple[str, ...]:
+        """Processes of all channels."""
+        return tuple(dict.fromkeys(process for channel in self.channels for process in channel.processes))
 
     def scaled(self, factor: float) -> "LikelihoodModel":
         """The model at a luminosity `factor` times as large, systematics as their `scaling` says.
@@ -138,7 +177,7 @@ class LikelihoodModel:
         relative = {name: shrink * value for name, value in self.systematics.relative.items()}
         return replace(
             self,
-            channels=tuple(channel.scaled(factor) for channel in self.channels),
+            channels=tuple(channel.scaled(factor, responses=shrink) for channel in self.channels),
             systematics=replace(self.systematics, relative=relative),
         )
 
@@ -190,23 +229,38 @@ class LikelihoodModel:
             gamma=1.0 + np.sqrt(variance) * rows(data.mc_pulls[:, None]),
             aux=rows(data.theta[:, None]),
         )
-        sigma = np.array([self._sigma(name) for name in self.nuisances])
-        return profiled(pairs, sigma).reshape(n_toys, n_points)
+        return profiled(pairs, self._response()).reshape(n_toys, n_points)
+
+    def _response(self) -> Floats:
+        """ρ of every nuisance parameter, shape (n_nuisances, n_processes, n_bins)."""
+        nuisance = {name: i for i, name in enumerate(self.nuisances)}
+        place = {name: i for i, name in enumerate(self.processes)}
+        blocks = []
+        for channel in self.channels:
+            block = np.zeros((len(nuisance), len(place), channel.vh.n_bins))
+            for process in self._processes(channel):
+                rate = np.log1p(self.systematics.relative[process])
+                block[nuisance[self._nuisance(channel, process)], place[process]] = rate
+            for name, by_process in channel.responses.items():
+                for process, values in by_process.items():
+                    block[nuisance[name], place[process]] += values
+            blocks.append(block)
+        return np.concatenate(blocks, axis=-1)
 
     def _components(self, points: Floats) -> Floats:
-        """N₀ and N_k per bin: shape (..., 1 + n_nuisances, n_bins)."""
-        index = {name: i + 1 for i, name in enumerate(self.nuisances)}
-        shape = (*points.shape[:-1], 1 + len(index))
+        """N_p per bin: shape (..., n_processes, n_bins)."""
+        place = {name: i for i, name in enumerate(self.processes)}
+        shape = (*points.shape[:-1], len(place))
         blocks = []
         for channel in self.channels:
             block = np.zeros((*shape, channel.vh.n_bins))
-            for process in (channel.signal, *channel.backgrounds):
+            for process in channel.processes:
                 events = (
                     channel.vh.yields(points, order=self.order)
                     if process == channel.signal
                     else channel.backgrounds[process]
                 )
-                block[..., index.get(self._nuisance(channel, process), 0), :] += events
+                block[..., place[process], :] = events
             if (block.sum(axis=-2) <= 0.0).any():
                 raise DataError(
                     f"Channel {channel.name}: an expected yield is not positive for {self.order} morphing "
@@ -230,10 +284,7 @@ class LikelihoodModel:
     def _processes(self, channel: Channel) -> tuple[str, ...]:
         """Processes of a channel that have an uncertainty."""
         relative = self.systematics.relative
-        return tuple(p for p in (channel.signal, *channel.backgrounds) if relative.get(p, 0.0) > 0.0)
+        return tuple(process for process in channel.processes if relative.get(process, 0.0) > 0.0)
 
     def _nuisance(self, channel: Channel, process: str) -> str:
         return process if self.systematics.correlated else f"{process}/{channel.name}"
-
-    def _sigma(self, nuisance: str) -> float:
-        return self.systematics.relative[nuisance.split("/", maxsplit=1)[0]]

@@ -8,7 +8,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from znought.errors import CardError, DataError
-from znought.stats.eft.channel import ChannelEvents, doubling_edges, likelihood_channel
+from znought.stats.eft.channel import (
+    COUNTING,
+    ChannelEvents,
+    ScoredChannel,
+    doubling_edges,
+    likelihood_channel,
+)
 from znought.stats.eft.counting import (
     CutScan,
     SignalDefinition,
@@ -29,14 +35,15 @@ from znought.stats.eft.intervals import (
 )
 from znought.stats.eft.likelihood import LikelihoodModel, Systematics
 from znought.stats.eft.morphing import Order
+from znought.stats.eft.templates import responses
 from znought.stats.significance import Scaling
 
 __all__ = [
     "Limit",
     "Projection",
-    "ScoredChannel",
     "Significance",
     "SmeftConfig",
+    "channel_edges",
     "likelihood_model",
     "limits",
     "linear_range",
@@ -97,25 +104,6 @@ class SmeftConfig:
             raise CardError("smeft: expected at least one value and one luminosity of each kind.")
         if self.n_cuts < 2 or self.n_toys < 1 or self.n_contour < 2 or self.calibration_points < 2:
             raise CardError("smeft: expected n_cuts, n_contour and calibration_points ≥ 2, n_toys ≥ 1.")
-
-
-@dataclass(frozen=True)
-class ScoredChannel:
-    """One channel's events with the outputs of its models, all out of fold, larger is more signal-like."""
-
-    events: ChannelEvents
-    scores: Mapping[float, Floats]
-    """Output of the classifier of each c̄_HW, shape (n_events,)."""
-    discriminants: Mapping[str, Floats]
-    """What limits are set with, by name: `classifier`, `pt_v`, `linear_score` …"""
-
-    def __post_init__(self) -> None:
-        arrays: list[tuple[object, Floats]] = [*self.scores.items(), *self.discriminants.items()]
-        for name, values in arrays:
-            if values.shape != (len(self.events),) or not np.isfinite(values).all():
-                raise DataError(
-                    f"Channel {self.events.name}: expected finite scores for each event of {name}."
-                )
 
 
 @dataclass(frozen=True)
@@ -256,24 +244,29 @@ class Limit:
     interval: Interval
 
 
+def channel_edges(channel: ScoredChannel, discriminant: str, config: SmeftConfig) -> Floats:
+    """Edges of the bins that limits are set in; `counting` takes one bin."""
+    if discriminant == COUNTING:
+        return np.array([-np.inf, np.inf])
+    return doubling_edges(
+        channel.events,
+        channel.values(discriminant),
+        first_yield=config.first_yield,
+        growth=config.growth,
+        min_effective=config.min_effective,
+    )
+
+
 def likelihood_model(
     channels: Iterable[ScoredChannel], discriminant: str, systematics: Systematics, config: SmeftConfig
 ) -> LikelihoodModel:
-    """The likelihood of some channels in one discriminant; `counting` takes one bin per channel."""
+    """The likelihood of some channels in one discriminant, with what their variations change."""
     built = []
     for channel in channels:
-        if discriminant == "counting":
-            x, edges = np.zeros(len(channel.events)), np.array([-np.inf, np.inf])
-        else:
-            x = channel.discriminants[discriminant]
-            edges = doubling_edges(
-                channel.events,
-                x,
-                first_yield=config.first_yield,
-                growth=config.growth,
-                min_effective=config.min_effective,
-            )
-        built.append(likelihood_channel(channel.events, x, edges))
+        edges = channel_edges(channel, discriminant, config)
+        one = likelihood_channel(channel.events, channel.values(discriminant), edges)
+        found = responses(channel, discriminant, edges, systematics)
+        built.append(replace(one, responses=found))
     return LikelihoodModel(tuple(built), systematics)
 
 
@@ -308,9 +301,11 @@ def limits(
     scored = tuple(channels)
     results: list[Limit] = []
     for discriminant in discriminants:
+        everything = likelihood_model(scored, discriminant, systematics, config)
+        built = {channel.name: channel for channel in everything.channels}
         groups = {one.events.name: (one,) for one in scored}
         for name, group in {**groups, COMBINED: scored}.items():
-            base = likelihood_model(group, discriminant, systematics, config)
+            base = replace(everything, channels=tuple(built[one.events.name] for one in group))
             for lumi in config.limit_luminosities_ifb:
                 model = base.scaled(lumi / lumi_ifb)
                 coefficient = model.names[0]

@@ -19,10 +19,10 @@ _SMALLEST_DAMPING: Final = 1e-4
 
 @dataclass(frozen=True)
 class ProfileRows:
-    """One row for each pair of data and hypothesis; B bins, K nuisance parameters."""
+    """One row for each pair of data and hypothesis; B bins, K nuisance parameters, P processes."""
 
     components: Floats
-    """Expected events at nominal: those without a nuisance, then by nuisance; shape (n, 1 + K, B)."""
+    """Expected events at nominal by process, shape (n, P, B)."""
     variance: Floats
     """Squared relative MC-statistical error of each bin, shape (n, B)."""
     counts: Floats
@@ -36,7 +36,7 @@ class ProfileRows:
         return ProfileRows(*(array[rows] for array in arrays))
 
 
-def profiled(rows: ProfileRows, sigma_rel: Floats) -> Floats:
+def profiled(rows: ProfileRows, response: Floats) -> Floats:
     """min over θ and β of −2 ln L for each row, zero for data that equal the expectation.
 
     Damped Newton steps with the positive part of the curvature, until a full step gains less than 1e-7;
@@ -44,19 +44,18 @@ def profiled(rows: ProfileRows, sigma_rel: Floats) -> Floats:
 
     Args:
         rows: data and hypotheses.
-        sigma_rel: relative uncertainties of the log-normal factors (1 + σ)^θ, shape (K,).
+        response: ρ of the log-linear factors exp(Σ_k θ_k ρ_kpb) on the expectation, shape (K, P, B).
     """
-    kappa = np.log1p(sigma_rel)
-    theta = np.array(rows.aux)
-    best = _objective(rows, kappa, theta)
-    if not len(kappa):
+    theta, factors = np.array(rows.aux), _Factors.of(response)
+    best = _objective(rows, factors, theta)
+    if not len(response):
         return best
     damping = np.ones(len(theta))
     active = np.arange(len(theta))
     for _ in range(_STEPS):
         part = rows[active]
-        trial = theta[active] + damping[active, None] * _step(part, kappa, theta[active])
-        value = _objective(part, kappa, trial)
+        trial = theta[active] + damping[active, None] * _step(part, factors, theta[active])
+        value = _objective(part, factors, trial)
         better = value <= best[active]
         gain = np.where(better, best[active] - value, np.inf)
         done = (gain < _CONVERGED) | (damping[active] < _SMALLEST_DAMPING)
@@ -69,9 +68,35 @@ def profiled(rows: ProfileRows, sigma_rel: Floats) -> Floats:
     return best
 
 
-def _objective(rows: ProfileRows, kappa: Floats, theta: Floats) -> Floats:
+@dataclass(frozen=True)
+class _Factors:
+    """Log-linear factors on the expectation; equal ones, as those of a rate in all bins, are worked out once.
+
+    Attributes:
+        response: shape (K, P, B).
+        distinct: columns of it that differ, shape (K, n_distinct).
+        place: which of them each process and bin has, shape (P, B).
+    """
+
+    response: Floats
+    distinct: Floats
+    place: NDArray[np.intp]
+
+    @classmethod
+    def of(cls, response: Floats) -> "_Factors":
+        if not len(response):
+            return cls(response, np.zeros((0, 1)), np.zeros(response.shape[1:], np.intp))
+        distinct, place = np.unique(response.reshape(len(response), -1), axis=1, return_inverse=True)
+        return cls(response, distinct, place.reshape(response.shape[1:]))
+
+    def at(self, theta: Floats) -> Floats:
+        """Factors for each row of θ, shape (n, P, B)."""
+        return np.asarray(np.exp(theta @ self.distinct)[:, self.place])
+
+
+def _objective(rows: ProfileRows, factors: _Factors, theta: Floats) -> Floats:
     n = rows.counts
-    nu = _expected(rows, kappa, theta)
+    nu = _total(_expected(rows, factors, theta))
     beta = _barlow_beeston(rows, nu)
     mean = beta * nu
     poisson = 2.0 * (mean - n) - 2.0 * n * np.log(mean / np.where(n > 0.0, n, mean))
@@ -80,26 +105,31 @@ def _objective(rows: ProfileRows, kappa: Floats, theta: Floats) -> Floats:
     return np.asarray((poisson + pull).sum(axis=1) + ((theta - rows.aux) ** 2).sum(axis=1))
 
 
-def _step(rows: ProfileRows, kappa: Floats, theta: Floats) -> Floats:
+def _step(rows: ProfileRows, factors: _Factors, theta: Floats) -> Floats:
     """Newton step for θ, bounded in each parameter."""
-    nu = _expected(rows, kappa, theta)
+    expected = _expected(rows, factors, theta)
+    nu = _total(expected)
     residual = 2.0 * (_barlow_beeston(rows, nu) - rows.counts / nu)
-    slope = rows.components[:, 1:] * (np.exp(kappa * theta) * kappa)[..., None]
-    by_bin = slope * residual[:, None]
-    gradient = by_bin.sum(axis=2) + 2.0 * (theta - rows.aux)
+    response = factors.response
+    slope = np.einsum("npb,kpb->nkb", expected, response)
+    gradient = np.einsum("nkb,nb->nk", slope, residual) + 2.0 * (theta - rows.aux)
     curvature = 2.0 * np.maximum(rows.counts, 1.0) / (nu**2 * (1.0 + rows.variance * rows.counts))
     hessian = np.einsum("nkb,nb,nlb->nkl", slope, curvature, slope, optimize=True)
-    diagonal = 2.0 + np.maximum(kappa * by_bin.sum(axis=2), 0.0)
-    hessian[:, np.arange(len(kappa)), np.arange(len(kappa))] += diagonal
+    bend = np.einsum("npb,kpb,nb->nk", expected, response**2, residual, optimize=True)
+    places = np.arange(len(response))
+    hessian[:, places, places] += 2.0 + np.maximum(bend, 0.0)
     step = -np.linalg.solve(hessian, gradient[..., None])[..., 0]
     return np.asarray(np.clip(step, -_LARGEST_STEP, _LARGEST_STEP))
 
 
-def _expected(rows: ProfileRows, kappa: Floats, theta: Floats) -> Floats:
-    """Expected events; a trial step may make a negative linear term win, which must cost, not fail."""
-    factors = np.exp(kappa * theta)
-    expected = rows.components[:, 0] + np.einsum("nkb,nk->nb", rows.components[:, 1:], factors)
-    return np.asarray(np.maximum(expected, _LEAST_YIELD))
+def _expected(rows: ProfileRows, factors: _Factors, theta: Floats) -> Floats:
+    """Expected events by process, shape (n, P, B)."""
+    return np.asarray(rows.components * factors.at(theta))
+
+
+def _total(expected: Floats) -> Floats:
+    """All expected events; a trial step may make a negative linear term win, which must cost, not fail."""
+    return np.asarray(np.maximum(expected.sum(axis=1), _LEAST_YIELD))
 
 
 def _barlow_beeston(rows: ProfileRows, nu: Floats) -> Floats:

@@ -8,8 +8,15 @@ from typing import Any, get_args
 import numpy as np
 
 from znought.analyses.vh_bb.card import VHBBCard
-from znought.analyses.vh_bb.channel_scores import DISCRIMINANTS, ChannelScores, read_channel_scores
+from znought.analyses.vh_bb.channel_scores import (
+    DISCRIMINANTS,
+    ChannelScores,
+    read_channel_scores,
+    unfit,
+    with_variations,
+)
 from znought.analyses.vh_bb.results import (
+    BreakdownResult,
     CalibrationResult,
     ContourResult,
     CoverageResult,
@@ -19,6 +26,7 @@ from znought.analyses.vh_bb.results import (
     Truncation,
     checked_results,
 )
+from znought.analyses.vh_bb.stages.standard_model import fit_standard_model
 from znought.analyses.vh_bb.summary import BEST
 from znought.errors import DataError
 from znought.facility.cluster.tasks import arrivals, submit
@@ -26,12 +34,12 @@ from znought.facility.context import Context
 from znought.facility.ntuples.account import remarks
 from znought.facility.workspace import Workspace, read_json, write_json
 from znought.stats.eft.calibration import calibrate
+from znought.stats.eft.channel import ScoredChannel
 from znought.stats.eft.counting import smeft_z
 from znought.stats.eft.intervals import Coverage, delta_2lnl, interval
-from znought.stats.eft.likelihood import LikelihoodModel
+from znought.stats.eft.likelihood import LikelihoodModel, Systematics
 from znought.stats.eft.measurement import (
     COMBINED,
-    ScoredChannel,
     likelihood_model,
     limits,
     truncated_limits,
@@ -41,6 +49,7 @@ from znought.stats.significance import Scaling
 
 __all__ = ["set_limits"]
 
+Scored = tuple[ScoredChannel, ...]
 N_SCANNED = 121
 BEYOND = 1.7
 FEW_EFFECTIVE = 50
@@ -62,11 +71,12 @@ class _Task:
 
 
 def set_limits(context: Context[VHBBCard]) -> Iterable[Path]:
-    """Writes `results.json`."""
+    """Writes `results.json`, and the likelihood of the standard model in the formats of other programs."""
     card, workspace = context.card, context.workspace
     pieces = _pieces(context)
+    summary, remarks_of_fit, written = fit_standard_model(context)
     measured = read_json(workspace.significance)
-    notes = [*measured.pop("notes"), *pieces.pop("notes")]
+    notes = [*measured.pop("notes"), *pieces.pop("notes"), *remarks_of_fit]
     results = checked_results(
         {
             "analysis": context.analysis.name,
@@ -82,6 +92,7 @@ def set_limits(context: Context[VHBBCard]) -> Iterable[Path]:
             "published": _published(card),
             **measured,
             **pieces,
+            "fit": summary,
             "substitutes": read_json(workspace.substitutes),
             "notes": [
                 *remarks(read_json(workspace.ledger)),
@@ -92,7 +103,7 @@ def set_limits(context: Context[VHBBCard]) -> Iterable[Path]:
         workspace.significance,
     )
     write_json(workspace.results, results.model_dump(mode="json"))
-    return [workspace.results]
+    return [workspace.results, *written]
 
 
 def _published(card: VHBBCard) -> PublishedResult | None:
@@ -146,7 +157,7 @@ def _pieces(context: Context[VHBBCard]) -> dict[str, Any]:
     ]
     tasks += [_Task("scans", main, discriminant) for discriminant in DISCRIMINANTS]
     tasks += [_Task("calibrations", main, channel=channel) for channel in (None, *card.channels)]
-    tasks.append(_Task("truncations", main))
+    tasks += [_Task("truncations", main), _Task("breakdown", main)]
     if len(card.morphing.coefficients) > 1:
         tasks.append(_Task("contour", main))
     workspace = context.workspace
@@ -160,6 +171,7 @@ def _pieces(context: Context[VHBBCard]) -> dict[str, Any]:
         "scans": [],
         "truncations": [],
         "calibrations": [],
+        "breakdown": [],
         "contour": None,
         "notes": [],
     }
@@ -178,7 +190,7 @@ def _work(card: VHBBCard, workspace: Workspace, task: _Task) -> tuple[list[dict[
     channels, notes = [], []
     for name in card.channels if task.channel is None else (task.channel,):
         one = read_channel_scores(card, workspace, name)
-        reason = _unfit(one, task.region)
+        reason = unfit(one, task.region)
         if reason is None:
             channels.append(one)
         else:
@@ -186,28 +198,19 @@ def _work(card: VHBBCard, workspace: Workspace, task: _Task) -> tuple[list[dict[
     if not channels:
         return [], [*notes, f"{task.region}: no channel is left to set limits with."]
     try:
-        return [entry.model_dump(mode="json") for entry in _KINDS[task.kind](card, channels, task)], notes
+        scored = with_variations(channels, workspace, task.region)
+        found = _KINDS[task.kind](card, channels, scored, task)
+        return [entry.model_dump(mode="json") for entry in found], notes
     except DataError as error:
         return [], [*notes, f"{task.title}: {error}"]
 
 
-def _unfit(one: ChannelScores, region: str) -> str | None:
-    """Why a channel cannot take part in the limits of a region."""
-    rows, least = one.in_region(region), one.card.smeft.first_yield
-    expected = float(one.sample.events.weight[rows].sum())
-    if not one.sample.events.is_vh[rows].any() or expected < least:
-        return f"{one.name} {region}: no limits, {expected:.3g} expected events are fewer than {least:g}."
-    return None
-
-
-def _scored(channels: list[ChannelScores], region: str) -> list[ScoredChannel]:
-    return [one.scored(region) for one in channels]
-
-
-def _intervals(card: VHBBCard, channels: list[ChannelScores], task: _Task) -> list[IntervalResult]:
+def _intervals(
+    card: VHBBCard, channels: list[ChannelScores], scored: Scored, task: _Task
+) -> list[IntervalResult]:
     systematics = replace(card.systematics, scaling=task.scaling)
     found = limits(
-        _scored(channels, task.region),
+        scored,
         systematics,
         card.smeft,
         lumi_ifb=card.lumi_ifb,
@@ -230,9 +233,8 @@ def _intervals(card: VHBBCard, channels: list[ChannelScores], task: _Task) -> li
     ]
 
 
-def _scans(card: VHBBCard, channels: list[ChannelScores], task: _Task) -> list[ScanResult]:
+def _scans(card: VHBBCard, channels: list[ChannelScores], scored: Scored, task: _Task) -> list[ScanResult]:
     """The rise of the combined likelihood, over three times its 95 % interval."""
-    scored = _scored(channels, task.region)
     model = likelihood_model(scored, task.discriminant, card.systematics, card.smeft)
     segments = interval(model, coefficient=model.names[0]).segments
     low, high = model.validity[0]
@@ -246,8 +248,9 @@ def _scans(card: VHBBCard, channels: list[ChannelScores], task: _Task) -> list[S
     ]
 
 
-def _truncations(card: VHBBCard, channels: list[ChannelScores], task: _Task) -> list[Truncation]:
-    scored = _scored(channels, task.region)
+def _truncations(
+    card: VHBBCard, channels: list[ChannelScores], scored: Scored, task: _Task
+) -> list[Truncation]:
     pt_v = {one.name: one.sample.pt_v[one.in_region(task.region)] for one in channels}
     model = likelihood_model(scored, task.discriminant, card.systematics, card.smeft)
     found = {None: interval(model, coefficient=model.names[0], level=card.smeft.level)} | truncated_limits(
@@ -264,9 +267,11 @@ def _truncations(card: VHBBCard, channels: list[ChannelScores], task: _Task) -> 
     ]
 
 
-def _calibrations(card: VHBBCard, channels: list[ChannelScores], task: _Task) -> list[CalibrationResult]:
+def _calibrations(
+    card: VHBBCard, channels: list[ChannelScores], scored: Scored, task: _Task
+) -> list[CalibrationResult]:
     """The interval with thresholds from toys beside that of χ², and how often each holds the truth."""
-    model = likelihood_model(_scored(channels, task.region), task.discriminant, card.systematics, card.smeft)
+    model = likelihood_model(scored, task.discriminant, card.systematics, card.smeft)
     found = calibrate(model, card.smeft)
     return [
         CalibrationResult(
@@ -290,8 +295,10 @@ def _covered(one: Coverage) -> CoverageResult:
     )
 
 
-def _contour(card: VHBBCard, channels: list[ChannelScores], task: _Task) -> list[ContourResult]:
-    model = likelihood_model(_scored(channels, task.region), task.discriminant, card.systematics, card.smeft)
+def _contour(
+    card: VHBBCard, channels: list[ChannelScores], scored: Scored, task: _Task
+) -> list[ContourResult]:
+    model = likelihood_model(scored, task.discriminant, card.systematics, card.smeft)
     found = two_coefficients(model, replace(card.smeft, contour_half_width=_reach(model)))
     return [
         ContourResult(
@@ -314,10 +321,35 @@ def _reach(model: LikelihoodModel) -> tuple[float, float]:
     return reach[0], reach[1]
 
 
-_KINDS: Mapping[str, Callable[[VHBBCard, list[ChannelScores], _Task], list[Any]]] = {
+def _breakdown(
+    card: VHBBCard, channels: list[ChannelScores], scored: Scored, task: _Task
+) -> list[BreakdownResult]:
+    """The combined interval without systematics, with rates and MC statistics, and with variations too."""
+    nominal = tuple(replace(one, variations={}) for one in scored)
+    statistics = Systematics(mc_statistics=False)
+    compared = {"none": (nominal, statistics), "rates": (nominal, card.systematics)}
+    if card.variation_names:
+        compared["all"] = (scored, card.systematics)
+    found = []
+    for name, (some, systematics) in compared.items():
+        model = likelihood_model(some, task.discriminant, systematics, card.smeft)
+        one = interval(model, coefficient=model.names[0], level=card.smeft.level)
+        found.append(
+            BreakdownResult(
+                systematics=name,
+                discriminant=task.discriminant,
+                segments=one.segments,
+                reaches_validity=one.reaches_validity,
+            )
+        )
+    return found
+
+
+_KINDS: Mapping[str, Callable[[VHBBCard, list[ChannelScores], Scored, _Task], list[Any]]] = {
     "intervals": _intervals,
     "scans": _scans,
     "truncations": _truncations,
     "calibrations": _calibrations,
     "contour": _contour,
+    "breakdown": _breakdown,
 }

@@ -19,9 +19,9 @@ from znought.facility.learning.one_discriminant import tested
 from znought.facility.results.records import Estimate, OneDiscriminantResult
 from znought.facility.workspace import write_json
 from znought.models.evaluation import AucReplicas, auc_replicas, effective_size
-from znought.stats.eft.channel import hypothesis
+from znought.stats.eft.channel import ScoredChannel, hypothesis
 from znought.stats.eft.counting import SignalDefinition
-from znought.stats.eft.measurement import ScoredChannel, Significance, projections, significance
+from znought.stats.eft.measurement import Significance, projections, significance
 
 __all__ = ["measure"]
 

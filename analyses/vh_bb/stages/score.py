@@ -10,12 +10,13 @@ from znought.facility.context import Context
 from znought.facility.events.store import partition_files
 from znought.facility.learning.scoring import ScoreTask, ScoringModel, score_files, tails_of
 from znought.facility.workspace import write_json
+from znought.processors.evaluated import NOMINAL
 
-__all__ = ["score"]
+__all__ = ["score", "score_tasks"]
 
 
 def score(context: Context[VHBBCard]) -> Iterable[Path]:
-    """Scores every event with every network, by those of its own folds.
+    """Scores every event of every variation with every network, by those of its own folds.
 
     Writes `scores/` and the tails of each single network to `explanation.json`.
     """
@@ -23,7 +24,7 @@ def score(context: Context[VHBBCard]) -> Iterable[Path]:
     written, tails = [], {}
     with context.reporter.bar("scoring") as advance:
         for channel in card.channels:
-            files, found = score_files(client, list(_tasks(context, channel)), advance)
+            files, found = score_files(client, list(score_tasks(context, channel)), advance)
             written += [workspace.scores.joinpath(*path.parts[-4:]) for path in files]
             processes = {name: dataset.process for name, dataset in card.datasets.items()}
             tails[channel] = tails_of(found, processes, card.training.n_folds)
@@ -33,7 +34,8 @@ def score(context: Context[VHBBCard]) -> Iterable[Path]:
     return [*sorted(written), workspace.explanation]
 
 
-def _tasks(context: Context[VHBBCard], channel: str) -> Iterator[ScoreTask]:
+def score_tasks(context: Context[VHBBCard], channel: str) -> Iterator[ScoreTask]:
+    """The files of every dataset and variation in the columns of a channel."""
     card, workspace = context.card, context.workspace
     plan = channel_plan(card, workspace, channel)
     constants = {card.morphing.coefficients[0]: card.discriminants.parametrised_at}
@@ -44,7 +46,11 @@ def _tasks(context: Context[VHBBCard], channel: str) -> Iterator[ScoreTask]:
     for dataset in plan.process_of:
         yield ScoreTask(
             dataset=dataset,
-            files=tuple(str(path) for path in partition_files(Path(plan.columns), dataset)),
+            files=tuple(
+                str(path)
+                for variation in (NOMINAL, *plan.moved)
+                for path in partition_files(Path(plan.columns), dataset, variation)
+            ),
             scores=str((workspace.scores / channel).resolve()),
             models=models,
             scale=plan.scale[dataset],

@@ -19,14 +19,15 @@ from znought.facility.learning.training import NetworkTask, save_networks, train
 from znought.facility.progress import Advance
 from znought.facility.workspace import Workspace
 
-__all__ = ["train"]
+__all__ = ["train", "train_trees"]
 
 Floats = NDArray[np.float64]
+Grown = dict[str, dict[str, Floats]]
+"""Variation → discriminant → scores of the channel's events."""
 
 
 def train(context: Context[VHBBCard]) -> Iterable[Path]:
     """Trains every network that is not finished yet; writes networks and the trees' scores."""
-    card, workspace = context.card, context.workspace
     tasks = _tasks(context)
     client = context.cluster()
     check_workers(client, "train")
@@ -35,11 +36,24 @@ def train(context: Context[VHBBCard]) -> Iterable[Path]:
     written = [
         file for task, networks in zip(tasks, trained, strict=True) for file in save_networks(task, networks)
     ]
+    return [*written, *train_trees(context)]
+
+
+def train_trees(context: Context[VHBBCard]) -> list[Path]:
+    """Boosts the trees of every channel; writes their scores of every variation."""
+    card, workspace = context.card, context.workspace
     plans = [channel_plan(card, workspace, channel) for channel in card.channels]
+    tasks = [task for plan in plans for task in tasks_of(card, plan)]
     with context.reporter.bar("boosting trees") as advance:
-        grown = _trees(client, [task for plan in plans for task in tasks_of(card, plan)], advance)
-    for plan in plans:
-        written += _write_trees(workspace, plan, grown[plan.channel])
+        grown = _trees(context.cluster(), tasks, advance)
+    written = [
+        path
+        for plan in plans
+        for variation, outputs in grown[plan.channel].items()
+        for path in _write_trees(workspace, plan, variation, outputs)
+    ]
+    for stale in set(workspace.boosted.rglob("*.parquet")) - set(written):
+        stale.unlink()
     return written
 
 
@@ -58,8 +72,8 @@ def _tasks(context: Context[VHBBCard]) -> list[NetworkTask]:
     ]
 
 
-def _trees(client: Client, tasks: list[ObservableTask], advance: Advance) -> dict[str, dict[str, Floats]]:
-    """Channel → discriminant that needs no network → its mean over the repeats, a task for each of these."""
+def _trees(client: Client, tasks: list[ObservableTask], advance: Advance) -> dict[str, Grown]:
+    """By channel, what needs no network, mean over the repeats; a task for each of these."""
     futures = spread(client, grow, tasks, retries=2)
     titles = {
         future.key: f"{task.plan.channel} {task.name}" for future, task in zip(futures, tasks, strict=True)
@@ -67,26 +81,29 @@ def _trees(client: Client, tasks: list[ObservableTask], advance: Advance) -> dic
     for done, future in enumerate(arrivals(client, futures), start=1):
         future.result()
         advance(done, len(tasks), titles[future.key])
-    found: dict[str, dict[str, Floats]] = {}
+    found: dict[str, Grown] = {}
     # In the order of the tasks: sums must not depend on which worker was the faster one.
     for task, future in zip(tasks, futures, strict=True):
         channel = found.setdefault(task.plan.channel, {})
-        mine = future.result() / task.plan.training.n_repeats
-        channel[task.name] = channel.get(task.name, 0.0) + mine
+        for variation, scores in future.result().items():
+            outputs = channel.setdefault(variation, {})
+            outputs[task.name] = outputs.get(task.name, 0.0) + scores / task.plan.training.n_repeats
     return found
 
 
-def _write_trees(workspace: Workspace, plan: ChannelPlan, outputs: Mapping[str, Floats]) -> list[Path]:
+def _write_trees(
+    workspace: Workspace, plan: ChannelPlan, variation: str, outputs: Mapping[str, Floats]
+) -> list[Path]:
     """The trees' scores of one channel by dataset, NaN outside the region that they learn from."""
-    sample = read_channel(plan)
-    everything = read_events(Path(plan.columns), tuple(plan.process_of), [])
+    sample = read_channel(plan, variation)
+    everything = read_events(Path(plan.columns), tuple(plan.process_of), [], variation=variation)
     columns = {name: np.full(len(everything), np.nan) for name in outputs}
     for name, values in outputs.items():
         columns[name][sample.inside] = values
     written = []
     for code, dataset in enumerate(everything.datasets):
         rows = everything.dataset == code
-        path = workspace.boosted / plan.channel / dataset / "nominal" / "scores.parquet"
+        path = workspace.boosted / plan.channel / dataset / variation / "scores.parquet"
         identity = {name: everything[name][rows] for name in IDENTITY}
         write_parquet(path, identity | {name: values[rows] for name, values in columns.items()})
         written.append(path)

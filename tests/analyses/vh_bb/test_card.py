@@ -44,8 +44,16 @@ def test_the_shipped_card_is_the_talks() -> None:
         (lambda c: c.update(signal_region="inclusive"), "Unknown key 'signal_region'"),
         (lambda c: c["processes"].update(vh={"class": "VH"}), "processes.vh.class: .* have no classes"),
         (
-            lambda c: c.update(variations={"enabled": ["jes"]}),
-            "variations, weights: this analysis evaluates neither",
+            lambda c: c.update(weights={"sf": {"file": "a", "correction": "b", "applies_to": "jets"}}),
+            "weights.sf: a scale factor of b-tagged jets needs an efficiency",
+        ),
+        (
+            lambda c: c["systematics"].update(variations={"jes": {"processes": ["vh"]}}),
+            "systematics.variations: Unknown variation 'jes'",
+        ),
+        (
+            lambda c: c["systematics"].update(variations={"jes": {"kind": "two_point"}}),
+            "expected kind up_down or one_sided",
         ),
         (
             lambda c: c.update(channels=["0L", "3L"]),
@@ -91,3 +99,25 @@ def test_a_mistake_is_one_clear_line(tmp_path: Path, edit: Edit, message: str) -
     with pytest.raises(CardError, match=message) as caught:
         load_card(_edited(tmp_path, edit))
     assert "\n" not in str(caught.value)
+
+
+def test_any_systematic_is_a_matter_of_the_card(tmp_path: Path) -> None:
+    muon: dict[str, Any] = {
+        "file": "sf.json",
+        "correction": "id",
+        "applies_to": "muon",
+        "systematic_input": "way",
+    }
+    muon["systematics"] = {way: way for way in ("nominal", "up", "down")}
+
+    def edit(content: dict[str, Any]) -> None:
+        content["variations"] = {"enabled": ["jes", "jer", "btag"], "jes_relative": 0.01}
+        content["weights"] = {"muon_id": muon}
+        content["systematics"]["variations"] = {"jes": {"decorrelate": ["process"]}}
+
+    card = load_card(_edited(tmp_path, edit))
+    assert isinstance(card, VHBBCard)
+    assert card.varied == ("jes", "jer", "btag", "muon_id")
+    objects = ("jes_up", "jes_down", "jer_up", "btag_down")
+    assert card.variation_names == (*objects, "muon_id_up", "muon_id_down")
+    assert card.request.variations.enabled == ("jes", "jer", "btag")

@@ -7,10 +7,10 @@ import pytest
 
 from tests.stats.eft.test_channel import CONFIG, sample
 from znought.errors import CardError, DataError
+from znought.stats.eft.channel import ScoredChannel
 from znought.stats.eft.counting import cut_scan
 from znought.stats.eft.likelihood import Systematics
 from znought.stats.eft.measurement import (
-    ScoredChannel,
     SmeftConfig,
     likelihood_model,
     limits,
