@@ -206,10 +206,10 @@ def test_the_fit_is_cross_fitted_where_edges_were_chosen(scored: Context[Any]) -
     binning = {"mva_greedy": {"edges": EDGES, "parts": parts, "tuned_edges": tuned}}
     context = _with(scored, None, region_edges={})
     bins = likelihood_bins(context.card, binning)
-    made = stage._likelihood(context, bins, binning)
-    found = made.summary.cross_fit
-    assert found.frozen_z0 == pytest.approx(made.summary.z0, rel=1e-4)
-    assert any(note.startswith("Cross-fitted Z0") for note in made.notes)
+    fitted: Any = stage._likelihood(context, bins, binning)
+    found = fitted.summary.cross_fit
+    assert found.frozen_z0 == pytest.approx(fitted.summary.z0, rel=1e-4)
+    assert any(note.startswith("Cross-fitted Z0") for note in fitted.notes)
     first, second = (
         templates(context.card, context.workspace, bins, with_data=False, part=Part(i, 2, 1)).regions[0]
         for i in range(2)
@@ -224,4 +224,5 @@ def test_the_fit_is_cross_fitted_where_edges_were_chosen(scored: Context[Any]) -
         exchanged.append(fit_workspace(spec).z0 or 0.0)
     assert found.z0 == pytest.approx(np.mean(exchanged), rel=1e-4)
     assert found.tuned_z0 != pytest.approx(found.z0, rel=1e-4)
-    assert stage._likelihood(context, bins).summary.cross_fit is None
+    without: Any = stage._likelihood(context, bins)
+    assert without.summary.cross_fit is None
