@@ -14,6 +14,7 @@ from znought.stats.systematics import Effect, Pruning, SystematicConfig, effect
 from znought.stats.templates import RegionTemplates
 
 __all__ = [
+    "BinModelling",
     "NormConfig",
     "PreparedWorkspace",
     "Pruned",
@@ -52,6 +53,36 @@ class NormConfig:
 
 
 @dataclass(frozen=True)
+class BinModelling:
+    """An uncertainty of each bin of its own: how well the shape of a background is modelled."""
+
+    processes: tuple[str, ...]
+    relative: float
+    """Above 0, below 1; the bin's yield of these processes, moved together."""
+    regions: tuple[str, ...] = ()
+    """Where it acts; empty for everywhere."""
+
+    def __post_init__(self) -> None:
+        if not 0 < self.relative < 1:
+            raise CardError(
+                f"relative of bin_modelling must lie above 0 and below 1. Received: {self.relative:g}."
+            )
+        if not self.processes:
+            raise CardError("bin_modelling must name at least one process.")
+
+    def modifiers(self, name: str, process: str, region: str, nominal: Floats) -> list[Modifier]:
+        """One shape per bin, which moves that bin alone; none where it does not act."""
+        if process not in self.processes or (self.regions and region not in self.regions):
+            return []
+        found: list[Modifier] = []
+        for i in np.flatnonzero(nominal > 0):
+            change = np.where(np.arange(nominal.size) == i, self.relative * nominal, 0.0)
+            data = {"lo_data": (nominal - change).tolist(), "hi_data": (nominal + change).tolist()}
+            found.append({"name": f"{name}_{region}_{i}", "type": "histosys", "data": data})
+        return found
+
+
+@dataclass(frozen=True)
 class WorkspaceConfig:
     """What goes into the likelihood beside the templates."""
 
@@ -62,6 +93,8 @@ class WorkspaceConfig:
     luminosity_rel: float = 0.0083
     """On every process but the floating ones."""
     norms: dict[str, NormConfig] = field(default_factory=dict)
+    bin_modelling: dict[str, BinModelling] = field(default_factory=dict)
+    """By name; parameters are ``<name>_<region>_<bin>``."""
     systematics: dict[str, SystematicConfig] = field(default_factory=dict)
     mc_stat: bool = True
     mc_stat_threshold: float = 10.0
@@ -89,7 +122,7 @@ class WorkspaceConfig:
     def _check_names(self) -> None:
         """One name, one parameter: two effects of one name would move together, or replace each other."""
         reserved = {"mu", "luminosity", *(f"norm_{process}" for process in self.floating)}
-        for name in [*self.norms, *self.systematics]:
+        for name in [*self.norms, *self.systematics, *self.bin_modelling]:
             if name in reserved or name.startswith("mcstat_"):
                 raise CardError(
                     f"{name!r} is a parameter of the likelihood already; give the systematic another name."
@@ -102,6 +135,9 @@ class WorkspaceConfig:
                     f"{name!r} is both in norms and in systematics: rename one, or leave the norm out if the "
                     "variation holds it."
                 )
+        for name in self.bin_modelling:
+            if name in self.norms or name in self.systematics:
+                raise CardError(f"{name!r} is in bin_modelling and elsewhere in the likelihood: rename one.")
 
 
 @dataclass(frozen=True)
@@ -199,6 +235,7 @@ def _check_acting(regions: Sequence[RegionTemplates], config: WorkspaceConfig) -
     names = {"region": [region.name for region in regions], "process": _processes(regions)}
     acting = [(title, norm.processes, norm.regions) for title, norm in config.norms.items()]
     acting += [(title, one.processes, one.regions) for title, one in config.systematics.items()]
+    acting += [(title, one.processes, one.regions) for title, one in config.bin_modelling.items()]
     for title, on, where in acting:
         for kind, wanted in (("process", on), ("region", where)):
             for name in wanted:
@@ -264,6 +301,8 @@ def _samples(region: RegionTemplates, config: WorkspaceConfig, pruned: list[Prun
                 pruned.append(Pruned(region.name, process, name, str(reason)))
             else:
                 modifiers += _modifiers(names, found)
+        for name, modelling in config.bin_modelling.items():
+            modifiers += modelling.modifiers(name, process, region.name, nominal.sumw[i])
         if config.mc_stat:
             modifiers += statistics[process]
         samples.append({"name": process, "data": nominal.sumw[i].tolist(), "modifiers": modifiers})

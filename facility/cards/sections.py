@@ -274,7 +274,9 @@ class Likelihood(Section):
         masks: region → its bins that are left out, counted from 0, or true for the whole region.
         tail_below: signal bins that expect less signal per background than this are opened before the others.
         workspace: floating normalisations and systematics; the enabled variations join it.
-        required: process, or `all` → uncertainties that it must have; the referee names a missing one.
+        required: process, or `all` → uncertainties that it must have, norms or systematics; a missing one is
+            named.
+        required_acceptance: the same for systematics alone: a norm changes the rate, and no acceptance.
     """
 
     control_regions: tuple[str, ...] = ()
@@ -284,6 +286,7 @@ class Likelihood(Section):
     tail_below: Annotated[float, Field(ge=0)] = 0.05
     workspace: WorkspaceConfig = WorkspaceConfig()
     required: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    required_acceptance: dict[str, tuple[str, ...]] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _regions_agree(self) -> "Likelihood":

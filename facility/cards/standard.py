@@ -130,11 +130,14 @@ class StandardCard(Card):
             check_known("likelihood.workspace.floating", "process", name, self.processes)
             if name == self.signal:
                 raise ValueError(f"likelihood.workspace.floating: {name} is the signal, which mu scales.")
-        for norm, entry in settings.norms.items():
-            for name in entry.processes:
-                check_known(f"likelihood.workspace.norms.{norm}", "process", name, self.processes)
-        for name in self.likelihood.required:
-            check_known("likelihood.required", "process", name, ("all", *self.processes))
+        acting = {f"norms.{title}": norm.processes for title, norm in settings.norms.items()}
+        acting |= {f"bin_modelling.{title}": one.processes for title, one in settings.bin_modelling.items()}
+        for title, processes in acting.items():
+            for name in processes:
+                check_known(f"likelihood.workspace.{title}", "process", name, self.processes)
+        for key in ("required", "required_acceptance"):
+            for name in getattr(self.likelihood, key):
+                check_known(f"likelihood.{key}", "process", name, ("all", *self.processes))
         self._alternatives_agree()
         return self
 

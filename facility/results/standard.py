@@ -112,6 +112,7 @@ class Results(Record):
         regions: region → process → expected events after its cuts.
         selections: method → what tables call it.
         substitutes: dataset → input → what stands for it where the format lacks it.
+        missing_uncertainties: what the card requires of a process and the fit does not have.
         notes: what a reader must know beside the numbers.
     """
 
@@ -141,6 +142,7 @@ class Results(Record):
     regions: dict[str, dict[str, Yield]] = Field(default_factory=dict)
     selections: dict[str, str] = Field(default_factory=dict)
     substitutes: dict[str, dict[str, str]] = Field(default_factory=dict)
+    missing_uncertainties: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
 

@@ -11,6 +11,7 @@ from znought.facility.context import Context
 from znought.facility.fitting.exchanged import exchanged_fit
 from znought.facility.fitting.opening import fitted_regions, kept_bins, without_masked
 from znought.facility.fitting.placement import Bins, likelihood_bins
+from znought.facility.fitting.required import missing
 from znought.facility.fitting.stepwise import Stepped, data_in_steps, known_line
 from znought.facility.fitting.templates import fit_settings, templates
 from znought.facility.fitting.written import write_likelihood, write_templates
@@ -55,6 +56,7 @@ def fit(context: Context[StandardCard]) -> Iterable[Path]:
         raise CardError("--unblind: the card has no dataset of kind data to show.")
     found = read_json(workspace.binning)
     likelihood = _likelihood(context, likelihood_bins(card, found), found)
+    lacking = missing(card, fit_settings(card, workspace))
     log = read_log(workspace.unblinding, known=known_line(workspace.results))
     results = Results.model_validate(
         common_results(context)
@@ -70,7 +72,8 @@ def fit(context: Context[StandardCard]) -> Iterable[Path]:
             "yields": {name: _yields(entry) for name, entry in found.items()},
             "edges": {name: entry["edges"] for name, entry in found.items()},
             "selections": card.selections,
-            "notes": [*_notes(card, found), *input_remarks(context), *likelihood.notes],
+            "missing_uncertainties": lacking,
+            "notes": [*_notes(card, found), *input_remarks(context), *likelihood.notes, *lacking],
         }
     )
     write_results(workspace.results, results)

@@ -18,9 +18,11 @@ from znought.stats.fit import pyhf_session
 from znought.stats.formats.card_writer import write_datacard
 from znought.stats.hs3 import hs3_document
 from znought.stats.inference import fit_workspace
+from znought.stats.significance import asimov_z0, quadrature_sum
 from znought.stats.systematics import SystematicConfig
 from znought.stats.templates import RegionTemplates
 from znought.stats.workspace import (
+    BinModelling,
     NormConfig,
     Spec,
     WorkspaceConfig,
@@ -149,3 +151,28 @@ def test_observed_data_are_not_called_asimov() -> None:
     spec = build_workspace(observed, config())
     assert asimov_channels(spec) == ()
     assert hs3_document(spec)["metadata"]["description"] == "Observed data."
+
+
+def test_modelling_of_each_bin_gives_the_quadrature_sum() -> None:
+    sumw = np.array([[5.0, 4.0], [80.0, 20.0], [20.0, 5.0]])
+    region = RegionTemplates(
+        "SR", Yields(PROCESSES, np.array([0.0, 1.0, 2.0]), sumw, 0 * sumw, np.full((3, 2), 100))
+    )
+    settings = WorkspaceConfig(
+        ("VH",),
+        luminosity_rel=0.0,
+        mc_stat=False,
+        bin_modelling={"model": BinModelling(tuple(p for p in PROCESSES if p != "VH"), 0.1)},
+    )
+    spec = build_workspace([region], settings)
+    found = fit_workspace(spec)
+    assert {p.name for p in found.parameters} == {"mu", "model_SR_0", "model_SR_1"}
+    expected = quadrature_sum(asimov_z0([5.0, 4.0], [100.0, 25.0], [10.0, 2.5]))
+    assert found.z0 == pytest.approx(expected, rel=1e-4)
+    elsewhere = replace(settings, bin_modelling={"model": BinModelling(("top",), 0.1, ("CR",))})
+    with pytest.raises(CardError, match="model: Unknown region 'CR'"):
+        build_workspace([region], elsewhere)
+    with pytest.raises(CardError, match="above 0 and below 1"):
+        BinModelling(("top",), 1.5)
+    with pytest.raises(CardError, match="is in bin_modelling and elsewhere"):
+        replace(settings, norms={"model": NormConfig(("top",), 0.1)})
