@@ -98,7 +98,7 @@ def test_yields_before_acceptance(process: str) -> None:
         ),
         (
             lambda c: (c.pop("network"), c.pop("cut_based")),
-            "signal: VH needs a network, discriminants or cut_based",
+            "signal: VH needs a network, model, discriminants or cut_based",
         ),
         (lambda c: c.update(lumi_ifb=True), "lumi_ifb: expected a number. Received: true"),
         (
