@@ -48,6 +48,17 @@ class Kept:
             flow = flow.then(WEIGHTS, self.weights["gen_weight"])
         return Evaluated(flow, self.event, self.weights, self.columns)
 
+    def of_events(self, mask: NDArray[np.bool_]) -> "Kept":
+        """The same of some events of the chunk, which keep their places in it, shape (n_events,)."""
+        rows = mask[self.event]
+        return replace(
+            self,
+            passed=self.passed[mask],
+            event=self.event[rows],
+            weights={name: values[rows] for name, values in self.weights.items()},
+            columns={name: values[rows] for name, values in self.columns.items()},
+        )
+
     def with_one_weight(self) -> "Kept":
         """The same without the columns of varied weights."""
         return replace(self, weights={"gen_weight": self.weights["gen_weight"]})

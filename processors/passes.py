@@ -1,6 +1,6 @@
 """One evaluation of an analysis's functions: objects, selection, channels, weights and variables."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -67,6 +67,62 @@ class Pass:
             weights = self._weights(some, event)
             found[channel] = Kept(rows, last, event, weights, self._columns(some, len(event)), is_weighed)
         return found
+
+    def split(self, parts: Mapping[str, str]) -> dict[str, NDArray[np.bool_]]:
+        """Part → which events are of its process, by the function `split`; every event of exactly one.
+
+        Args:
+            parts: part → process.
+
+        Raises:
+            DataError: the function speaks of other processes, or an event is of none or of several.
+        """
+        function, wrong = self.analysis.split, self._caller.wrong
+        assert function is not None, "checked when the card was read"
+        given = self._caller.call("split", function, self._objects())
+        if not isinstance(given, Mapping):
+            raise wrong("split", function, f"expected {{process: mask}}, received {type(given).__name__}.")
+        if {*given} != {*parts.values()}:
+            received, expected = ", ".join(map(str, given)), ", ".join(parts.values())
+            message = f"expected masks of {expected}, as in the card; received {received}."
+            raise wrong("split", function, message)
+        masks = {
+            part: self._caller.mask(f"split, process {name!r}", function, given[name], self._n_events)
+            for part, name in parts.items()
+        }
+        n_owners = np.sum([*masks.values()], axis=0)
+        for bad, said in ((n_owners == 0, "without a process"), (n_owners > 1, "in several processes")):
+            if bad.any():
+                raise wrong("split", function, f"{int(bad.sum())} of {self._n_events} events are {said}.")
+        return masks
+
+    def in_ranges(
+        self, parts: Mapping[str, Sequence[float | None]], variable: str
+    ) -> dict[str, NDArray[np.bool_]]:
+        """Part → which events lie in its range of a generator-level variable; every event in exactly one.
+
+        Args:
+            parts: part → (lower, upper), None for an open side.
+            variable: of the analysis.
+
+        Raises:
+            DataError: an event lies outside all of them, where the dataset was not generated.
+        """
+        function, what = self.analysis.generator[variable], f"generator {variable!r}"
+        given = self._caller.call(what, function, self._objects())
+        values = self._caller.numbers(what, function, given, self._n_events, undefined=None)
+        masks = {
+            part: (values >= (-np.inf if low is None else low))
+            & (values < (np.inf if high is None else high))
+            for part, (low, high) in parts.items()
+        }
+        outside = ~np.any([*masks.values()], axis=0)
+        if outside.any():
+            message = (
+                f"{int(outside.sum())} of {self._n_events} events (the first: {values[outside][0]:g}) lie"
+            )
+            raise self._caller.wrong(what, function, f"{message} outside the dataset's generator_range.")
+        return masks
 
     def _objects(self) -> Objects:
         """The namespace `o`."""

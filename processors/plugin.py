@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +20,7 @@ from znought.processors.evaluated import NOMINAL, Evaluation, Request
 from znought.processors.kept import Kept
 from znought.processors.passes import Pass
 
-__all__ = ["evaluate", "refuse_empty"]
+__all__ = ["evaluate", "evaluate_parts", "refuse_empty"]
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
@@ -43,17 +44,59 @@ def evaluate(analysis: Analysis, chunk: Chunk, request: Request) -> Evaluation:
         DataError: a function failed, or returned something else than it should.
         CardError: the request names a channel, object or input that does not exist.
     """
+    whole = _pass_of(analysis, chunk, request)
+    return {
+        channel: {name: kept.evaluated(whole.generated) for name, kept in variations.items()}
+        for channel, variations in _kept(whole, chunk).items()
+    }
+
+
+def evaluate_parts(
+    analysis: Analysis, chunk: Chunk, request: Request, parts: Mapping[str, Any], *, by: str | None
+) -> dict[str, Evaluation]:
+    """The same for each part of a dataset that is divided by the content of its events.
+
+    Args:
+        analysis, chunk, request: as for `evaluate`.
+        parts: part → its process, by the analysis's function `split`; or its (lower, upper) in `by`.
+        by: generator-level variable of the analysis.
+
+    Raises:
+        DataError: as `evaluate`, or an event is of no part or of several.
+    """
+    whole = _pass_of(analysis, chunk, request)
+    masks = whole.split(parts) if by is None else whole.in_ranges(parts, by)
+    found = _kept(whole, chunk)
+    return {
+        part: {
+            channel: {
+                name: kept.of_events(mask).evaluated(whole.generated[mask])
+                for name, kept in variations.items()
+            }
+            for channel, variations in found.items()
+        }
+        for part, mask in masks.items()
+    }
+
+
+def _pass_of(analysis: Analysis, chunk: Chunk, request: Request) -> Pass:
+    """The nominal evaluation of a chunk, still to be made."""
     points = request.cuts.btag_working_points
     check_working_points(points)
     events = canonical_events(chunk, Settings(points, request.refuse_substitutes))
-    generated = chunk.weight()
-    nominal = Pass(analysis, request, events, generated).kept()
-    found = {channel: {NOMINAL: kept.evaluated(generated)} for channel, kept in nominal.items()}
+    return Pass(analysis, request, events, chunk.weight())
+
+
+def _kept(whole: Pass, chunk: Chunk) -> dict[str, dict[str, Kept]]:
+    """Channel → variation → what is left of a chunk."""
+    nominal = whole.kept()
+    found = {channel: {NOMINAL: kept} for channel, kept in nominal.items()}
     if not chunk.is_data:
-        moved = _Moved(analysis, request, events, generated, nominal, events.source.asked)
+        asked = whole.events.source.asked
+        moved = _Moved(whole.analysis, whole.request, whole.events, whole.generated, nominal, asked)
         for name, varied in moved.kept().items():
             for channel, kept in varied.items():
-                found[channel][name] = kept.evaluated(generated)
+                found[channel][name] = kept
     return found
 
 

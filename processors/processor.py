@@ -12,7 +12,7 @@ from znought.processors.chunk import Chunk, open_chunk
 from znought.processors.columns import ColumnFile, write_columns
 from znought.processors.evaluated import NOMINAL, Evaluated, Evaluation, Request
 from znought.processors.hists import Tally
-from znought.processors.plugin import evaluate
+from znought.processors.plugin import evaluate, evaluate_parts
 from znought.processors.quality.blocks import Blocks
 from znought.processors.quality.judged import judged
 from znought.processors.result import ChannelResult, DatasetResult
@@ -50,23 +50,32 @@ class AnalysisProcessor(ProcessorABC):  # type: ignore[misc]  # coffea has no ty
         return self.analysis.columns is not None
 
     def process(self, events: Any) -> dict[str, DatasetResult]:
-        """Result of one chunk, under the name of its dataset."""
+        """Result of one chunk, under the name of its dataset; of one that is split, its parts'."""
         chunk = open_chunk(
             events, refuse_substitutes=self.refuse_substitutes, complete=self.needs_complete_layout
         )
-        evaluated, blocks = self._evaluated(chunk), Blocks()
-        if chunk.dataset in self.request.quality:
-            evaluated, blocks = judged(chunk, evaluated, self.request.quality[chunk.dataset])
+        parts = dict(events.metadata.get("parts", {}))
+        if parts:
+            by = events.metadata.get("parts_by")
+            found = evaluate_parts(self.analysis, chunk, self.request, parts, by=by)
+            return {name: self._result(chunk, name, part) for name, part in found.items()}
+        return {chunk.dataset: self._result(chunk, chunk.dataset, self._evaluated(chunk))}
+
+    def _result(self, chunk: Chunk, dataset: str, evaluated: Evaluation) -> DatasetResult:
+        """Cutflows, histograms and columns of a chunk, or of a part of it."""
+        blocks = Blocks()
+        if dataset in self.request.quality:
+            evaluated, blocks = judged(chunk, evaluated, self.request.quality[dataset])
         channels = {
             channel: ChannelResult(
                 {name: found.cutflow for name, found in variations.items()},
                 Tally.filled(self.analysis.variables, variations[NOMINAL]),
-                tuple(self._written(chunk, channel, variations)),
+                tuple(self._written(chunk, dataset, channel, variations)),
             )
             for channel, variations in evaluated.items()
         }
         declared, dialects = dict(chunk.declared), (chunk.dialect.name,)
-        return {chunk.dataset: DatasetResult(channels, declared, dialects, blocks=blocks)}
+        return DatasetResult(channels, declared, dialects, blocks=blocks)
 
     def postprocess(self, accumulator: Any) -> Any:
         """Nothing: normalisation happens once, when the ledger is closed."""
@@ -80,12 +89,12 @@ class AnalysisProcessor(ProcessorABC):  # type: ignore[misc]  # coffea has no ty
         return found
 
     def _written(
-        self, chunk: Chunk, channel: str, variations: Mapping[str, Evaluated]
+        self, chunk: Chunk, dataset: str, channel: str, variations: Mapping[str, Evaluated]
     ) -> Iterator[ColumnFile]:
         """The chunk's column file of each variation, or nothing if no columns are asked for."""
         if self.columns_directory is None:
             return
         for variation, found in variations.items():
             columns = {**chunk.identity(found.event), **found.weights, **found.columns}
-            path = Path(self.columns_directory, channel, chunk.dataset, variation, f"{chunk.name}.parquet")
+            path = Path(self.columns_directory, channel, dataset, variation, f"{chunk.name}.parquet")
             yield write_columns(columns, path, variation=variation)

@@ -24,7 +24,7 @@ from znought.facility.cards.sections import (
     refuse_overlaps,
 )
 from znought.facility.cluster.configured import check_described
-from znought.facility.ntuples.samples import refuse_doubled_samples, refuse_idle_keys
+from znought.facility.ntuples.samples import divided, refuse_doubled_samples, refuse_idle_keys
 from znought.models.samples import TrainingConfig
 from znought.processors.evaluated import WHOLE, Request
 from znought.processors.regions import regions_from_card
@@ -78,6 +78,11 @@ class BaseCard(Section):
         return {}
 
     @property
+    def sources(self) -> Mapping[str, Files]:
+        """The datasets as they are read: those that are split by content, as wholes."""
+        return self.datasets
+
+    @property
     def folder(self) -> Path:
         """Where the card stands, and an analysis beside it."""
         return self._folder
@@ -119,6 +124,8 @@ class Card(BaseCard):
         analysis: which one: a name, a file beside the card, or `package.module:NAME`.
         lumi_ifb: integrated luminosity that yields are given at.
         selection: numbers of the selection, by the analysis's own class.
+        stitched: sample (the process unless given) → generator-level variable of the analysis: datasets of
+            it may overlap in their `generator_range` of that variable, and are weighted together there.
         channels: which of the analysis's channels, in the order of the tables; all of them unless given.
         regions: name → cuts on variables.
         features: inputs of the network, in order; every binned variable unless given.
@@ -134,6 +141,7 @@ class Card(BaseCard):
     processes: Mapping[str, Process]
     datasets: dict[str, Dataset]
     selection: SerializeAsAny[Cuts] = Cuts()
+    stitched: dict[str, str] = Field(default_factory=dict)
     channels: tuple[str, ...] = ()
     regions: dict[str, RegionCuts] = Field(default_factory=dict)
     features: tuple[str, ...] = ()
@@ -154,20 +162,44 @@ class Card(BaseCard):
             raise ValueError(f"expected each channel once, received {', '.join(channels)}")
         return channels
 
+    @model_validator(mode="before")
+    @classmethod
+    def _split_datasets(cls, content: Any) -> Any:
+        if isinstance(content, Mapping) and isinstance(content.get("datasets"), Mapping):
+            stitched = content.get("stitched")
+            given = stitched.items() if isinstance(stitched, Mapping) else ()
+            ranges = {str(sample): name for sample, name in given if isinstance(name, str)}
+            return {**content, "datasets": divided(content["datasets"], ranges)}
+        return content
+
     @model_validator(mode="after")
     def _datasets_agree(self) -> "Card":
         for name, dataset in self.datasets.items():
+            if not dataset.process:
+                raise ValueError(f"datasets.{name}: expected a process, or split with several.")
             check_known(f"datasets.{name}", "process", dataset.process, self.processes)
             is_data = self.processes[dataset.process].kind == "data"
             if dataset.xsec_pb is None and not is_data and self.needs_cross_sections:
                 message = "simulation needs a cross section (xsec_pb), none was given"
                 raise ValueError(f"datasets.{name}: {message}.")
+            if dataset.part_of is not None and is_data:
+                raise ValueError(f"datasets.{dataset.part_of}.split: data have no generator-level content.")
             refuse_idle_keys(name, dataset, is_data=is_data)
-        refuse_overlaps(self.datasets)
+        self._stitching_agrees()
+        refuse_overlaps(self.datasets, self.stitched)
         refuse_doubled_samples(self.datasets, self.of_kind("simulation"))
         check_eras(self.eras, self.datasets, self.of_kind("data"), self.lumi_ifb)
         regions_from_card(self.regions)
         return self
+
+    def _stitching_agrees(self) -> None:
+        """Stitched samples are there, and none of them is split as well."""
+        for sample, variable in self.stitched.items():
+            names = [n for n, entry in self.datasets.items() if sample in (entry.sample, entry.process)]
+            check_known("stitched", "sample", sample, [sample] if names else self.processes)
+            for name in names:
+                if variable not in self.datasets[name].generator_range:
+                    raise ValueError(f"stitched.{sample}: datasets.{name} cannot be split as well.")
 
     @model_validator(mode="after")
     def _weights_and_validation_agree(self) -> "Card":
@@ -222,11 +254,33 @@ class Card(BaseCard):
         """How processes are written and drawn."""
         return self.processes
 
+    @property
+    def sources(self) -> dict[str, Dataset]:
+        """The datasets as they are read: those that are split by content, as wholes."""
+        found: dict[str, Dataset] = {}
+        for name, dataset in self.datasets.items():
+            found.setdefault(dataset.part_of or name, dataset)
+        return found
+
+    def parts(self, source: str) -> dict[str, Any]:
+        """Part → its process, or its range of the variable in `stitched`; none of an undivided source."""
+        found: dict[str, Any] = {}
+        for name, entry in self.datasets.items():
+            if entry.part_of == source:
+                variable = self.stitched.get(entry.sample or entry.process)
+                found[name] = entry.process if variable is None else list(entry.generator_range[variable])
+        return found
+
     def metadata(self, dataset: str) -> dict[str, Any]:
         """What travels with every chunk of a dataset."""
-        entry = self.datasets[dataset]
+        entry, parts = self.sources[dataset], self.parts(dataset)
         is_data = self.processes[entry.process].kind == "data"
         kept: dict[str, Any] = {"process": entry.process, "is_data": is_data}
+        if parts:
+            processes = dict.fromkeys(self.datasets[part].process for part in parts)
+            kept |= {"process": " + ".join(processes), "parts": parts}
+            if (variable := self.stitched.get(entry.sample or entry.process)) is not None:
+                kept["parts_by"] = variable
         if entry.lumi_ifb is not None:
             kept["lumi_ifb"] = entry.lumi_ifb
         if entry.era is not None:
@@ -284,11 +338,19 @@ class Card(BaseCard):
             for name in self.plotting.variables
             if name not in names
         ]
+        found += [
+            f"stitched.{sample}: {unknown_name('generator-level variable', name, analysis.generator)}"
+            for sample, name in self.stitched.items()
+            if name not in analysis.generator
+        ]
         for region, cuts in self.regions.items():
             for name in cuts:
                 if name not in names:
                     found.append(f"regions.{region}.{name}: {unknown_name('variable', name, names)}")
-        for name, dataset in self.datasets.items():
+        for name, dataset in self.sources.items():
+            stitched = {dataset.process, dataset.sample} & {*self.stitched}
+            if name not in self.datasets and not stitched and analysis.split is None:
+                found.append(f"datasets.{name}.split: the analysis has no function split(o).")
             if dataset.recipe is not None and dataset.recipe not in analysis.recipes:
                 found.append(f"datasets.{name}: {unknown_name('recipe', dataset.recipe, analysis.recipes)}")
         return found

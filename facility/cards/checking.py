@@ -82,7 +82,7 @@ def check_card(path: Path, *, n_events: int = FEW_EVENTS) -> Report:
     if card is None or texts:
         return Report(tuple(_placed(lines, text) for text in texts), card, found)
     texts, tried = [], {}
-    for name in card.datasets:
+    for name in card.sources:
         try:
             tried[name] = (
                 _tried_processor(card, found, name, n_events)
@@ -126,7 +126,7 @@ def _tried(card: Card, analysis: Analysis, name: str, n_events: int) -> str:
     # A mistake in the card itself is told without the libraries that read events.
     from znought.processors.dialects.files import inspect_file
 
-    dataset = card.datasets[name]
+    dataset = card.sources[name]
     if not dataset.files:
         return f"to be simulated ({dataset.recipe})" if dataset.recipe else "no files"
     fileset = fileset_of_dataset(card, name)
@@ -221,8 +221,8 @@ def _first_events(
     """What a processor makes of the first events of a file."""
     from znought.facility.ntuples.attempt import Task, attempt
     from znought.facility.ntuples.ledger import PlannedChunk
+    from znought.processors.result import DatasetResult
 
     chunk = PlannedChunk(name, summary.path, summary.tree, summary.uuid, 0, stop)
     task = Task(chunk, (summary.path,), dict(fileset[name]["metadata"]))
-    (result,) = attempt([task], processor).results.values()
-    return result
+    return DatasetResult.total([*attempt([task], processor).results.values()])

@@ -137,8 +137,9 @@ def given_analysis(analysis: Analysis) -> Found:
 
     What a cell defines travels by value; the user's own modules that it imports travel as files.
     """
-    functions = [analysis.objects, analysis.select, analysis.weights, analysis.columns, analysis.selection]
-    functions += [*analysis.channels.values(), *(variable.function for variable in analysis.variables)]
+    functions = [analysis.objects, analysis.select, analysis.weights, analysis.split, analysis.columns]
+    functions += [analysis.selection, *analysis.generator.values(), *analysis.channels.values()]
+    functions += [variable.function for variable in analysis.variables]
     found = captured(functions)
     schema = fingerprint(analysis.selection.model_json_schema())
     modules = dict(pair for file in found.modules.values() for pair in _beside(file, "analysis"))

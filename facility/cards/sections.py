@@ -1,6 +1,6 @@
 """Sections of a card: processes, datasets, how ntuples are read, and how significance is counted."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from itertools import combinations, pairwise
 from typing import Annotated, Literal
 
@@ -79,6 +79,8 @@ class Dataset(Files):
 
     Attributes:
         process: name in `processes`.
+        split: names in `processes` that the analysis's function `split` divides its events among, instead.
+        part_of: the dataset in the card that this one is a part of, where that is split.
         xsec_pb: cross section in pb; required for simulation.
         branching_ratio, k_factor: factors on the cross section.
         filter_efficiency: of the generator filter; None takes it from the files' own counters.
@@ -100,7 +102,9 @@ class Dataset(Files):
             stitched together, each with its own cross section: their ranges must not overlap.
     """
 
-    process: str
+    process: str = ""
+    split: tuple[str, ...] = ()
+    part_of: str | None = None
     xsec_pb: Annotated[float, Field(gt=0)] | None = None
     branching_ratio: Annotated[float, Field(gt=0, le=1)] = 1.0
     k_factor: Annotated[float, Field(gt=0)] = 1.0
@@ -314,8 +318,12 @@ class CrossFit(Section):
     seed: int = 1
 
 
-def refuse_overlaps(datasets: Mapping[str, Dataset]) -> None:
+def refuse_overlaps(datasets: Mapping[str, Dataset], stitched: Collection[str] = ()) -> None:
     """Raises if two datasets of one sample were generated in ranges that overlap.
+
+    Args:
+        datasets: of the card.
+        stitched: samples whose datasets may overlap.
 
     Raises:
         ValueError: with both names; pydantic turns it into a card error.
@@ -324,7 +332,7 @@ def refuse_overlaps(datasets: Mapping[str, Dataset]) -> None:
     for name, dataset in datasets.items():
         samples.setdefault((dataset.process, dataset.sample or dataset.process), []).append(name)
     for (_, sample), names in samples.items():
-        if any(datasets[name].generator_range for name in names):
+        if sample not in stitched and any(datasets[name].generator_range for name in names):
             for one, two in combinations(names, 2):
                 ranges = datasets[one].generator_range, datasets[two].generator_range
                 if not _are_disjoint(*ranges):
@@ -332,7 +340,8 @@ def refuse_overlaps(datasets: Mapping[str, Dataset]) -> None:
                     raise ValueError(
                         f"datasets.{two}: overlaps with datasets.{one} of the same sample {sample!r} "
                         f"({both}), so events would count twice; give both a generator_range, disjoint "
-                        "in one variable, or another `sample` if they were generated apart."
+                        "in one variable, or another `sample` if they were generated apart; or let "
+                        "`stitched` weight them together."
                     )
 
 

@@ -108,7 +108,9 @@ def _entry(fileset: Fileset, found: RunResult, name: str) -> dict[str, Any]:
 
 def _substitutes(found: RunResult, name: str, metadata: Mapping[str, Any]) -> dict[str, str]:
     """Input → what stands in for it, by the format or by the card."""
-    declared = dict(found.results[name].substitutes) if name in found.results else {}
+    declared: dict[str, str] = {}
+    for part in metadata.get("parts") or [name]:
+        declared |= found.results[part].substitutes if part in found.results else {}
     if metadata.get("identity") == "file":
         declared["identity"] = "file and entry, as the card declares"
     return declared

@@ -31,7 +31,7 @@ class Processor(Protocol):
         """Refuse, before anything is processed, a file that lacks any field of its dialect."""
 
     def process(self, events: Any) -> dict[str, DatasetResult]:
-        """Result of one chunk, under the name of its dataset."""
+        """Result of one chunk, under the name of its dataset; of one that is split, its parts'."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Outcome:
     """What the chunks of some tasks add up to.
 
     Attributes:
-        results: (dataset, file) → result.
+        results: (dataset or part of one, file) → result.
         read_from: file → replicas that its chunks were read from.
     """
 
@@ -68,8 +68,9 @@ def attempt(tasks: Sequence[Task], processor: Processor) -> Outcome:
     parts: dict[tuple[str, str], list[DatasetResult]] = {}
     read_from: dict[str, set[str]] = {}
     for task in tasks:
-        replica, result = _processed(task, processor)
-        parts.setdefault((task.chunk.dataset, task.chunk.path), []).append(result)
+        replica, results = _processed(task, processor)
+        for dataset, result in results.items():
+            parts.setdefault((dataset, task.chunk.path), []).append(result)
         read_from.setdefault(task.chunk.path, set()).add(replica)
     return Outcome(
         {key: DatasetResult.total(results) for key, results in parts.items()},
@@ -77,8 +78,8 @@ def attempt(tasks: Sequence[Task], processor: Processor) -> Outcome:
     )
 
 
-def _processed(task: Task, processor: Processor) -> tuple[str, DatasetResult]:
-    """The first replica that can be read, and the result of the chunk."""
+def _processed(task: Task, processor: Processor) -> tuple[str, dict[str, DatasetResult]]:
+    """The first replica that can be read, and the results of the chunk by dataset."""
     *others, last = by_health(task.replicas)
     for replica in others:
         try:
@@ -92,8 +93,8 @@ def _processed(task: Task, processor: Processor) -> tuple[str, DatasetResult]:
         raise
 
 
-def _read_and_processed(task: Task, replica: str, processor: Processor) -> DatasetResult:
-    """The result of the chunk, read from one replica; the processor refuses one that is another file."""
+def _read_and_processed(task: Task, replica: str, processor: Processor) -> dict[str, DatasetResult]:
+    """The results of the chunk, read from one replica; the processor refuses one that is another file."""
     chunk = task.chunk
     metadata = {
         **task.metadata,
@@ -105,4 +106,4 @@ def _read_and_processed(task: Task, replica: str, processor: Processor) -> Datas
         "fileuuid": str(UUID(bytes=chunk.uuid)),
     }
     tree = kept_tree(replica, chunk.tree)
-    return processor.process(Entries(tree, chunk.start, chunk.stop, metadata))[chunk.dataset]
+    return processor.process(Entries(tree, chunk.start, chunk.stop, metadata))

@@ -12,7 +12,7 @@ from znought.facility.cards.base import Card
 from znought.facility.cards.eras import lumi_of
 from znought.facility.ntuples.generated import refuse_partial_total
 from znought.facility.ntuples.runner import RunResult
-from znought.facility.ntuples.samples import extensions
+from znought.facility.ntuples.samples import extensions, stitched_with
 from znought.facility.workspace import write_text
 from znought.processors.cutflow import Cutflow, table_csv, table_latex
 from znought.processors.dialects.sums import GeneratedSums
@@ -41,11 +41,26 @@ FlowEntry = dict[str, list[float]]
 def scales_of(card: Card, found: RunResult) -> dict[str, Normalisation | None]:
     """Scale of every dataset of a run at the card's luminosity; extensions of one sample share theirs.
 
+    Where datasets i of a sample overlap in a range of the variable that they are stitched by, their events
+    there have 1 / Σᵢ (1 / scaleᵢ): each counts by the luminosity Lᵢ = L / scaleᵢ of all of them together.
+
     Raises:
         DataError: a simulated dataset without a cross section or without its sum of weights, or with a sum
             that counts files which were left out.
     """
-    return {name: _scale(card, name, found) for name in found.results}
+    scales = {name: _scale(card, name, found) for name in found.results}
+    return {name: _stitched(card, name, scales) for name in scales}
+
+
+def _stitched(card: Card, name: str, scales: Scales) -> Normalisation | None:
+    """The scale of a part of a sample that is stitched, together with all that cover its range."""
+    scale, dataset = scales[name], card.datasets[name]
+    variable = card.stitched.get(dataset.sample or dataset.process)
+    if scale is None or variable is None:
+        return scale
+    covering = [scales[other] for other in stitched_with(card.datasets, name, variable)]
+    together = sum(1.0 / other.scale for other in covering if other is not None)
+    return replace(scale, scale=1.0 / together)
 
 
 def _scale(card: Card, name: str, found: RunResult) -> Normalisation | None:
@@ -85,6 +100,8 @@ def _sums(card: Card, name: str, found: RunResult) -> GeneratedSums | None:
         DataError: the sum is that of all files, and some were left out.
     """
     given = card.datasets[name].generated_sumw
+    # All parts of a dataset that is split share the sums of the whole.
+    name = card.datasets[name].part_of or name
     files = [file for file in found.files if file.dataset == name]
     refuse_partial_total(name, files, found.skipped, given=given)
     if given is None:
@@ -121,7 +138,10 @@ def cutflow_by_process(card: Card, found: RunResult, scales: Scales, channel: st
         datasets = [name for name in found.results if card.datasets[name].process == process]
         processes[process] = {
             **flow_entry(flow),
-            "before_acceptance": sum(_before_acceptance(scales[name]) for name in datasets),
+            "before_acceptance": sum(
+                _before_acceptance(scales[name]) * _share_of_source(card, found, name, channel)
+                for name in datasets
+            ),
             "datasets": datasets,
         }
     return {"cuts": list(cuts), "processes": processes}
@@ -180,6 +200,19 @@ def _by_process(card: Card, found: RunResult, scales: Scales, channel: str) -> d
         process = card.datasets[name].process
         flows[process] = flows.get(process, Cutflow()) + _flow(found, name, scales, channel)
     return flows
+
+
+def _share_of_source(card: Card, found: RunResult, name: str, channel: str) -> float:
+    """Share of a part in the weights of the files of its dataset; 1 of one that is not split."""
+    source = card.datasets[name].part_of
+    if source is None:
+        return 1.0
+    sums = {}
+    for part in card.parts(source):
+        flow = found.results[part].of(channel).cutflows.get(NOMINAL)
+        sums[part] = 0.0 if flow is None else float(flow.sumw[0])
+    total = sum(sums.values())
+    return sums[name] / total if total else 0.0
 
 
 def _before_acceptance(scale: Normalisation | None) -> float:

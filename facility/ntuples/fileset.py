@@ -24,7 +24,7 @@ def fileset_of_card(card: BaseCard) -> Fileset:
         CardError: a dataset without files, or a file given twice.
         DataError: a path or glob that matches nothing.
     """
-    fileset = {name: _entry(card, name) for name in card.datasets}
+    fileset = {name: _entry(card, name) for name in card.sources}
     owner: dict[str, str] = {}
     for name, entry in fileset.items():
         for path in entry["files"]:
@@ -44,7 +44,7 @@ def fileset_of_dataset(card: BaseCard, name: str) -> Fileset:
 
 
 def _entry(card: BaseCard, name: str) -> dict[str, Any]:
-    dataset = card.datasets[name]
+    dataset = card.sources[name]
     if not dataset.files:
         raise CardError(f"datasets.{name}: no files given; name some, or simulate it (recipe).")
     paths: list[str] = []
@@ -91,7 +91,7 @@ def write_fileset(
     root = path.parent.resolve()
     content: Fileset = {}
     for name, paths in files.items():
-        relative = {str(p.resolve().relative_to(root)): card.datasets[name].tree for p in sorted(paths)}
+        relative = {str(p.resolve().relative_to(root)): card.sources[name].tree for p in sorted(paths)}
         content[name] = {"files": relative, "metadata": card.metadata(name) | dict(of_data.get(name, {}))}
     write_json(path, content)
 
@@ -107,10 +107,10 @@ def read_fileset(path: Path, card: BaseCard) -> Fileset:
         return fileset_of_card(card)
     fileset = {name: _absolute(path, entry) for name, entry in _content(path).items()}
     for name, entry in fileset.items():
-        if name not in card.datasets:
-            raise CardError(f"{path}: {unknown_name('dataset', name, card.datasets)}")
+        if name not in card.sources:
+            raise CardError(f"{path}: {unknown_name('dataset', name, card.sources)}")
         entry["metadata"] = _agreeing(path, name, entry["metadata"], card.metadata(name))
-    lacking = [name for name in card.datasets if name not in fileset]
+    lacking = [name for name in card.sources if name not in fileset]
     if lacking:
         raise CardError(f"{path} lacks the datasets {', '.join(lacking)} of the card.")
     return fileset

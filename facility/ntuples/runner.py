@@ -44,7 +44,7 @@ class RunResult:
     """What came out of a fileset, complete or with an account of what was left out.
 
     Attributes:
-        results: dataset → cutflow, histograms, column files.
+        results: dataset, or part of one that is split → cutflow, histograms, column files.
         sums: dataset → sums over all generated events of the files that count; None where a file has none.
         files: every file that opened, by dataset.
         skipped: files left out as a whole; they are in neither results nor sums.
@@ -326,15 +326,17 @@ def _one_line(error: BaseException) -> str:
 
 def _forget(books: _Books, skipped: Sequence[Skipped]) -> None:
     """Drop, as a whole, what files contributed that are left out."""
-    for skip in skipped:
-        result = books.results.pop((skip.dataset, skip.path), DatasetResult())
-        for file in result.columns:
+    lost = {skip.path for skip in skipped}
+    for key in [key for key in books.results if key[1] in lost]:
+        for file in books.results.pop(key).columns:
             Path(file.path).unlink(missing_ok=True)
 
 
 def _by_dataset(fileset: Fileset, books: _Books) -> dict[str, DatasetResult]:
-    """Results of every dataset, files in the order of the fileset."""
-    totals = dict.fromkeys(fileset, DatasetResult())
+    """Results of every dataset, or of the parts of one that is split; files in the order of the fileset."""
+    parts = {name: entry.get("metadata", {}).get("parts", {}) for name, entry in fileset.items()}
+    names = [part for name in fileset for part in (parts[name] or [name])]
+    totals = dict.fromkeys(names, DatasetResult())
     for (dataset, _), result in books.results.items():
         totals[dataset] = totals[dataset] + result
     return totals

@@ -1,11 +1,12 @@
 """Which datasets of a card are one sample, and which of their keys have an effect."""
 
 from collections.abc import Mapping, Sequence
-from itertools import combinations
+from itertools import combinations, pairwise
+from typing import Any
 
 from znought.facility.cards.sections import Dataset
 
-__all__ = ["extensions", "refuse_doubled_samples", "refuse_idle_keys"]
+__all__ = ["divided", "extensions", "refuse_doubled_samples", "refuse_idle_keys", "stitched_with"]
 
 _OF_SIMULATION = (
     "xsec_pb",
@@ -41,6 +42,102 @@ def refuse_idle_keys(name: str, dataset: Dataset, *, is_data: bool) -> None:
         for key in ("n_events", *_OF_GENERATOR):
             if key in given and getattr(dataset, key) != Dataset.model_fields[key].default:
                 raise ValueError(f"datasets.{name}.{key}: has no effect without a recipe, take it out.")
+
+
+def divided(datasets: Mapping[str, Any], stitched: Mapping[str, str]) -> dict[str, Any]:
+    """A card's datasets, unchecked, with those that are split or stitched in their parts.
+
+    Args:
+        datasets: of the card.
+        stitched: sample → generator-level variable.
+
+    Raises:
+        ValueError: a part that has the name of a dataset, or a split beside a process.
+
+    >>> list(divided({"tt": {"split": ["tt_b", "tt_l"]}}, {}))
+    ['tt_tt_b', 'tt_tt_l']
+    >>> incl, bin = {"process": "W"}, {"process": "W", "generator_range": {"ht": [100, None]}}
+    >>> list(divided({"incl": incl, "bin": bin}, {"W": "ht"}))
+    ['incl_ht_to_100', 'incl_ht_from_100', 'bin_ht_from_100']
+    """
+    found: dict[str, Any] = {}
+    for name, entry in datasets.items():
+        parts = {name: entry}
+        if isinstance(entry, Mapping):
+            sample = str(entry.get("sample") or entry.get("process"))
+            if isinstance(entry.get("split"), list | tuple):
+                parts = _split(name, entry)
+            elif sample in stitched:
+                ends = _ends(datasets, sample, stitched[sample])
+                parts = _in_ranges(name, entry, stitched[sample], ends)
+        for part in parts:
+            if part in found or (part != name and part in datasets):
+                raise ValueError(
+                    f"datasets.{name}: there is a dataset {part} already, the name of one of its parts."
+                )
+        found |= parts
+    return found
+
+
+def _split(name: str, entry: Mapping[str, Any]) -> dict[str, Any]:
+    """A dataset in a part for each process."""
+    if "process" in entry:
+        raise ValueError(f"datasets.{name}: expected a process or split, received both.")
+    rest = {key: value for key, value in entry.items() if key != "split"}
+    return {f"{name}_{process}": {**rest, "process": process, "part_of": name} for process in entry["split"]}
+
+
+def _ends(datasets: Mapping[str, Any], sample: str, variable: str) -> list[float]:
+    """All ends of the ranges of a variable in the datasets of a sample, rising."""
+    found = set[float]()
+    for name, entry in datasets.items():
+        if isinstance(entry, Mapping) and sample == str(entry.get("sample") or entry.get("process")):
+            found |= {float(end) for end in _range(name, entry, variable) if end is not None}
+    if not found:
+        raise ValueError(
+            f"stitched: no dataset of sample {sample!r} declares a generator_range of {variable}."
+        )
+    return sorted(found)
+
+
+def _range(name: str, entry: Mapping[str, Any], variable: str) -> tuple[float | None, float | None]:
+    """Range of a variable that a dataset was generated in."""
+    ranges = entry.get("generator_range")
+    given = ranges.get(variable) if isinstance(ranges, Mapping) else None
+    if given is None:
+        return None, None
+    if not isinstance(given, list | tuple) or len(given) != 2 or isinstance(given[0], str):
+        where = f"datasets.{name}.generator_range.{variable}"
+        raise ValueError(f"{where}: expected [lower, upper]. Received: {given!r}.")
+    return given[0], given[1]
+
+
+def _in_ranges(name: str, entry: Mapping[str, Any], variable: str, ends: list[float]) -> dict[str, Any]:
+    """A dataset in a part for each range between neighbouring ends that it was generated in."""
+    low, high = _range(name, entry, variable)
+    edges = [None, *ends, None]
+    found = {}
+    for lower, upper in pairwise(edges):
+        below = low is not None and (lower is None or lower < low)
+        if below or (high is not None and (upper is None or upper > high)):
+            continue
+        text = f"to_{upper:g}" if lower is None and upper is not None else f"from_{lower:g}"
+        if lower is not None and upper is not None:
+            text = f"{lower:g}_{upper:g}"
+        ranges = {**entry.get("generator_range", {}), variable: [lower, upper]}
+        found[f"{name}_{variable}_{text}"] = {**entry, "generator_range": ranges, "part_of": name}
+    return found
+
+
+def stitched_with(datasets: Mapping[str, Dataset], name: str, variable: str) -> tuple[str, ...]:
+    """Parts of datasets of one sample of one range with a given part, itself among them."""
+    mine = datasets[name]
+    return tuple(
+        other
+        for other, dataset in datasets.items()
+        if (dataset.process, dataset.sample) == (mine.process, mine.sample)
+        and dataset.generator_range.get(variable) == mine.generator_range.get(variable)
+    )
 
 
 def extensions(datasets: Mapping[str, Dataset], name: str) -> tuple[str, ...]:

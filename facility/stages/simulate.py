@@ -66,7 +66,7 @@ def _requests(context: Context[Card]) -> list[SampleRequest]:
             n_responses=dataset.n_responses,
             cross_section_pb=(dataset.xsec_pb or 0.0) * dataset.branching_ratio * dataset.k_factor,
         )
-        for name, dataset in context.card.datasets.items()
+        for name, dataset in context.card.sources.items()
         if dataset.recipe is not None
     ]
 

@@ -151,6 +151,10 @@ class Analysis:
         variables: what is computed for every selected event.
         weights: function(o) → {name: array, or (nominal, up, down)}, of simulated events.
         channels: name → function(o) → mask; disjoint. None has one channel without a name.
+        split: function(o) → {process: mask}, disjoint and complete: which process each event of a dataset
+            that the card splits is of, by its generator-level content.
+        generator: name → function(o) → one generator-level number per event, such as the scalar sum of
+            the partons' pT: samples that overlap in it are stitched together.
         columns: function(chunk, request) that replaces `objects`, `select` and the functions of variables.
         sections: name → pydantic model, or (model, default), of further sections of the card.
         card: class of the whole card, for sections that depend on one another; then `sections` is not used.
@@ -169,6 +173,8 @@ class Analysis:
     variables: Sequence[Variable] = ()
     weights: Function | None = None
     channels: Mapping[str, Function | None] = field(default_factory=dict)
+    split: Function | None = None
+    generator: Mapping[str, Function] = field(default_factory=dict)
     columns: Function | None = None
     sections: Mapping[str, Any] = field(default_factory=dict)
     card: Any = None
@@ -188,6 +194,10 @@ class Analysis:
             raise CardError(f"Analysis {self.name!r}: two variables are called {twice[0]!r}.")
         if self.columns is None:
             _check_functions(self)
+        elif self.split is not None or self.generator:
+            raise CardError(
+                f"Analysis {self.name!r}: split and generator need objects, which columns replaces."
+            )
 
     @property
     def variable_names(self) -> tuple[str, ...]:
