@@ -1,6 +1,7 @@
 """The house stands as drawn: which room may know which, what a name may stand for, and what a wheel holds."""
 
 import ast
+import os
 import subprocess
 import sys
 import zipfile
@@ -186,13 +187,37 @@ def _tracked() -> set[str]:
     return {f"znought/{name}" for name in names if "." in name}
 
 
-def test_the_wheel_holds_the_tracked_files_and_nothing_else(tmp_path: Path) -> None:
-    source, dist = tmp_path / "source", tmp_path / "dist"
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("wheel")
+    source, dist = folder / "source", folder / "dist"
     # From the index, so that neither a stale build folder nor an untracked file can slip in.
     subprocess.run(["git", "-C", str(ROOT), "checkout-index", "-a", f"--prefix={source}/"], check=True)
     build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", f"--outdir={dist}", str(source)]
     subprocess.run(build, check=True, capture_output=True)
-    (wheel,) = dist.glob("*.whl")
+    (built,) = dist.glob("*.whl")
+    return built
+
+
+def test_what_the_wheel_brings_works_without_a_clone(wheel: Path, tmp_path: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(tmp_path / "site")
+
+    surroundings = {**os.environ, "PYTHONPATH": str(tmp_path / "site")}
+
+    def printed(*arguments: str, folder: Path = tmp_path) -> str:
+        command = [sys.executable, *arguments]
+        done = subprocess.run(
+            command, cwd=folder, env=surroundings, check=True, capture_output=True, text=True
+        )
+        return done.stdout
+
+    assert printed("-c", "import znought; print(znought.__file__)").startswith(str(tmp_path))
+    assert "x/x.yaml" in printed("-m", "znought.facility.cli", "init", "x")
+    assert "pass" in printed("-m", "znought.facility.cli", "check", folder=tmp_path / "x")
+
+
+def test_the_wheel_holds_the_tracked_files_and_nothing_else(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         held = {name for name in archive.namelist() if ".dist-info/" not in name}
         (points,) = [name for name in archive.namelist() if name.endswith("entry_points.txt")]

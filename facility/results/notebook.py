@@ -65,7 +65,7 @@ class Finished:
     def _repr_html_(self) -> str:
         if not isinstance(self.results, Results):
             return f"<p>{self.workspace.results}</p>"
-        return "".join(table._repr_html_() for table in self.tables)
+        return self.results._repr_html_()
 
 
 def load_results(directory: Path | str) -> Finished:

@@ -145,6 +145,13 @@ class Results(Record):
     missing_uncertainties: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
+    def _repr_html_(self) -> str:
+        """The closing tables, as a notebook shows the record."""
+        # They are made of this record.
+        from znought.facility.results.summary import report_tables
+
+        return "".join(table._repr_html_() for table in report_tables(self))
+
 
 def write_results(path: Path, results: Results) -> None:
     """Writes `results.json`, whole or not at all."""

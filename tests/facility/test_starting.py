@@ -1,6 +1,5 @@
 """`znought init`: what it writes runs as it is, and nothing is overwritten."""
 
-import json
 import os
 import shutil
 from pathlib import Path
@@ -172,4 +171,3 @@ def test_the_command_says_what_comes_next(tmp_path: Path) -> None:
     assert "Traceback" not in again.stderr
     files = {path.name for path in (tmp_path / "first").rglob("*") if path.is_file()}
     assert files == {"first.py", "first.yaml", "signal.root", "background.root", "data.root"}
-    assert json.loads(znought("check", tmp_path / "first/first.yaml", "--schema").stdout)["title"]

@@ -40,7 +40,7 @@ def test_the_page_runs_as_a_notebook(tmp_path: Path) -> None:
     client = NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(tmp_path / "peak")}})
     client.execute()
     shown = [_shown(cell) for cell in notebook.cells]
-    assert [("text/html" in kinds) for kinds in shown] == [False, True, True, True, True, False]
+    assert [("text/html" in kinds) for kinds in shown] == [True, True, True, True, True, False]
     assert "image/png" in shown[-1]
     tables = "".join(str(cell.outputs) for cell in notebook.cells)
     for words in (
