@@ -1,6 +1,7 @@
 """The standard flow, from ntuples to Z₀: which stages a card asks for, and what each of them sees."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from znought.facility.cards.standard import StandardCard
 from znought.facility.cards.table import TableCard
@@ -74,7 +75,6 @@ _TABLE = Stage(
     ("lumi_ifb", "processes", "datasets", "table"),
     writes=(*_COLUMNS, "substitutes", "cutflow", "ledger"),
     inputs=table.inputs,
-    is_of_analysis=True,
 )
 VALIDATE = Stage(
     "validate",
@@ -199,7 +199,8 @@ def standard_flow(card: StandardCard, extra: Iterable[Stage] = ()) -> Flow:
         stages += [_TRAIN, _SCORE]
     elif card.model is not None:
         stages += [_TAKE, _SCORE_BROUGHT]
-    stages += [_OPTIMISE, _FIT] if card.signal is not None else [_SUMMARISE]
+    fitted = replace(_FIT, is_of_analysis=card.template_change is not None)
+    stages += [_OPTIMISE, fitted] if card.signal is not None else [_SUMMARISE]
     # The search is not part of a run: what it finds is put into the card by a person. Nor is the referee.
     aside = (*([_TUNE] if card.network is not None else []), _REFEREE)
     return Flow((*stages, *extra, _PLOT), aside, read_results, report_tables)

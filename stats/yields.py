@@ -51,6 +51,23 @@ class Yields:
         rows = [i for i, process in enumerate(self.processes) if process in processes]
         return self.sumw[rows].sum(axis=0), self.sumw2[rows].sum(axis=0)
 
+    def with_process(self, process: str, sumw: ArrayLike, sumw2: ArrayLike) -> "Yields":
+        """These yields with other Σw and Σw² of one process, such as a background that data predict.
+
+        Args:
+            process: one of `processes`.
+            sumw, sumw2: shape (n_bins,).
+
+        Raises:
+            DataError: an unknown process.
+        """
+        if process not in self.processes:
+            raise DataError(unknown_name("process", process, self.processes))
+        row = self.processes.index(process)
+        changed, changed2 = self.sumw.copy(), self.sumw2.copy()
+        changed[row], changed2[row] = sumw, sumw2
+        return replace(self, sumw=changed, sumw2=changed2)
+
     def scaled(self, factor: float) -> "Yields":
         """These yields at another luminosity: Σw times the factor, Σw² times its square."""
         return replace(self, sumw=self.sumw * factor, sumw2=self.sumw2 * factor**2)

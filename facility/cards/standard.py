@@ -1,7 +1,8 @@
 """The card of the standard flow: classes of the network, binning, likelihood and search."""
 
 import re
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from typing import Any
 
 from pydantic import Field, model_validator
 
@@ -161,6 +162,11 @@ class StandardCard(Card):
     def blinded_region(self) -> str | None:
         """The region in which data are not looked at before the end."""
         return self.signal_region
+
+    @property
+    def template_change(self) -> Callable[..., Any] | None:
+        """The analysis's function between templates and fit; None where they stay as they are."""
+        return self._analysis.templates
 
     @property
     def is_scored(self) -> bool:

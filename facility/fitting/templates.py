@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from znought.facility.cards.standard import StandardCard
 from znought.facility.events.sample import directions
+from znought.facility.fitting.change import changed
 from znought.facility.fitting.placement import Bins, placed
 from znought.facility.ntuples.account import data_lumi_ifb
 from znought.facility.workspace import Workspace
@@ -76,8 +77,10 @@ def templates(
         processes=tuple(name for name, entry in card.processes.items() if entry.kind == "simulation"),
         systematics=systematics,
     )
-    filled = [filled_up(replace(one, observed=observed.get(one.name)))[0] for one in found.regions]
-    return replace(found, regions=tuple(filled))
+    regions = tuple(replace(one, observed=observed.get(one.name)) for one in found.regions)
+    if card.template_change is not None:
+        regions = changed(regions, card.template_change)
+    return replace(found, regions=tuple(filled_up(one)[0] for one in regions))
 
 
 def fit_settings(card: StandardCard, workspace: Workspace) -> WorkspaceConfig:

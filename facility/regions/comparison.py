@@ -50,7 +50,7 @@ class _Side:
 
 
 def validated(card: StandardCard, workspace: Workspace, *, unblind: bool) -> Validation | None:
-    """The comparison of all inputs; None if no data event is selected.
+    """The comparison of all inputs; None if no data event is selected, or no variable has bins.
 
     Args:
         card: with region, limits and systematics.
@@ -58,7 +58,7 @@ def validated(card: StandardCard, workspace: Workspace, *, unblind: bool) -> Val
         unblind: compare in the signal region too, which is left out otherwise.
     """
     data = _side(card, workspace, "data", scale=1.0, unblind=unblind)
-    if len(data.columns) == 0:
+    if len(data.columns) == 0 or not card.binned:
         return None
     lumi = data_lumi_ifb(workspace) or card.lumi_ifb
     scale = lumi / card.lumi_ifb

@@ -155,6 +155,8 @@ class Analysis:
             that the card splits is of, by its generator-level content.
         generator: name → function(o) → one generator-level number per event, such as the scalar sum of
             the partons' pT: samples that overlap in it are stitched together.
+        templates: function({region: templates}) → the same, changed: between templates and fit, such as a
+            background that other regions predict. It sees the observed counts of opened data alone.
         columns: function(chunk, request) that replaces `objects`, `select` and the functions of variables.
         sections: name → pydantic model, or (model, default), of further sections of the card.
         card: class of the whole card, for sections that depend on one another; then `sections` is not used.
@@ -175,6 +177,7 @@ class Analysis:
     channels: Mapping[str, Function | None] = field(default_factory=dict)
     split: Function | None = None
     generator: Mapping[str, Function] = field(default_factory=dict)
+    templates: Function | None = None
     columns: Function | None = None
     sections: Mapping[str, Any] = field(default_factory=dict)
     card: Any = None
