@@ -62,6 +62,7 @@ PROCESS = Stage(
         "selection",
         "variations",
         "weights",
+        "theory",
         "processing",
     ),
     reads=("ntuples", "fileset"),
@@ -122,7 +123,7 @@ _OPTIMISE = Stage(
 _FIT = Stage(
     "fit",
     fit.fit,
-    (*_EVENTS, *_SIGNAL, *_NAMES, "variations", "weights", "likelihood", "published_z0"),
+    (*_EVENTS, *_SIGNAL, *_NAMES, "variations", "weights", "theory", "likelihood", "published_z0"),
     reads=(*_COLUMNS, "substitutes", "ledger", "scores", "binning", "evaluation", "regions", "validation"),
     writes=("results", "fit", "unblinding"),
     inputs=fit.inputs,
@@ -137,7 +138,7 @@ _SUMMARISE = Stage(
 _REFEREE = Stage(
     "referee",
     referee.referee,
-    (*_EVENTS, *_SIGNAL, "variations", "weights", "likelihood", "features"),
+    (*_EVENTS, *_SIGNAL, "variations", "weights", "theory", "likelihood", "features"),
     reads=(
         *_COLUMNS,
         "fileset",

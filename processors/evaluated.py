@@ -30,6 +30,7 @@ class Request:
         channels: names of the channels wanted, in order; the one without a name stands for all there are.
         refuse_substitutes: stop where a format lacks an input, instead of declaring what stands for it.
         quality: dataset → what its events must be to count, beside what the analysis asks.
+        theory: set of generator weights → where they are; each member gives a weight column.
     """
 
     cuts: Cuts
@@ -38,6 +39,7 @@ class Request:
     channels: tuple[str, ...] = (WHOLE,)
     refuse_substitutes: bool = False
     quality: Mapping[str, Any] = field(default_factory=dict)
+    theory: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

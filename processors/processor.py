@@ -11,11 +11,13 @@ from znought.analysis import Analysis
 from znought.processors.chunk import Chunk, open_chunk
 from znought.processors.columns import ColumnFile, write_columns
 from znought.processors.evaluated import NOMINAL, Evaluated, Evaluation, Request
+from znought.processors.exact import ExactSum
 from znought.processors.hists import Tally
 from znought.processors.plugin import evaluate, evaluate_parts
 from znought.processors.quality.blocks import Blocks
 from znought.processors.quality.judged import judged
 from znought.processors.result import ChannelResult, DatasetResult
+from znought.processors.theory import weighed
 
 __all__ = ["AnalysisProcessor"]
 
@@ -66,6 +68,9 @@ class AnalysisProcessor(ProcessorABC):  # type: ignore[misc]  # coffea has no ty
         blocks = Blocks()
         if dataset in self.request.quality:
             evaluated, blocks = judged(chunk, evaluated, self.request.quality[dataset])
+        theory: dict[str, ExactSum] = {}
+        if self.request.theory and not chunk.is_data:
+            evaluated, theory = weighed(chunk, dataset, evaluated, self.request.theory)
         channels = {
             channel: ChannelResult(
                 {name: found.cutflow for name, found in variations.items()},
@@ -75,7 +80,7 @@ class AnalysisProcessor(ProcessorABC):  # type: ignore[misc]  # coffea has no ty
             for channel, variations in evaluated.items()
         }
         declared, dialects = dict(chunk.declared), (chunk.dialect.name,)
-        return DatasetResult(channels, declared, dialects, blocks=blocks)
+        return DatasetResult(channels, declared, dialects, blocks=blocks, theory=theory)
 
     def postprocess(self, accumulator: Any) -> Any:
         """Nothing: normalisation happens once, when the ledger is closed."""

@@ -116,6 +116,10 @@ class Tree:
             message = f"{self.path}: branch {name} holds {found} of {n_entries} entries asked for."
             raise ReadError(message)
 
+    def title(self, name: str) -> str:
+        """What a branch says of itself."""
+        return str(getattr(self._tree[self._names[name]], "title", ""))
+
     def forget(self) -> None:
         """Drop the baskets that were kept."""
         self._last.clear()

@@ -10,6 +10,7 @@ import hist
 
 from znought.processors.columns import ColumnFile
 from znought.processors.cutflow import Cutflow
+from znought.processors.exact import ZERO, ExactSum
 from znought.processors.hists import Tally
 from znought.processors.output import Output
 from znought.processors.quality.blocks import Blocks
@@ -60,6 +61,7 @@ class DatasetResult:
         dialects: dialects that its files were read with, sorted.
         output: what an existing coffea processor returned; None where an analysis is at work.
         blocks: luminosity blocks of recorded data that must be certified.
+        theory: member of a set of generator weights → its sum over all events read, and under "" their own.
     """
 
     channels: Mapping[str, ChannelResult] = field(default_factory=dict)
@@ -67,6 +69,7 @@ class DatasetResult:
     dialects: tuple[str, ...] = ()
     output: Output | None = None
     blocks: Blocks = field(default_factory=Blocks)
+    theory: Mapping[str, ExactSum] = field(default_factory=dict)
 
     @property
     def columns(self) -> tuple[ColumnFile, ...]:
@@ -89,7 +92,11 @@ class DatasetResult:
         dialects = tuple(sorted({d for result in results for d in result.dialects}))
         outputs = [result.output for result in results if result.output is not None]
         blocks = reduce(add, [result.blocks for result in results], Blocks())
-        return cls(channels, substitutes, dialects, Output.total(outputs), blocks)
+        members = dict.fromkeys(name for result in results for name in result.theory)
+        theory = {
+            name: reduce(add, [r.theory[name] for r in results if name in r.theory], ZERO) for name in members
+        }
+        return cls(channels, substitutes, dialects, Output.total(outputs), blocks, theory)
 
     def __add__(self, other: "DatasetResult") -> "DatasetResult":
         return DatasetResult.total([self, other])

@@ -23,6 +23,7 @@ from znought.facility.cards.sections import (
     check_known,
     refuse_overlaps,
 )
+from znought.facility.cards.theory import Theory
 from znought.facility.cluster.configured import check_described
 from znought.facility.ntuples.samples import divided, refuse_doubled_samples, refuse_idle_keys
 from znought.models.samples import TrainingConfig
@@ -132,6 +133,7 @@ class Card(BaseCard):
         plotting: what is drawn in every region.
         variations: object systematics, carried through the whole chain.
         weights: scale factors by name, out of correctionlib files.
+        theory: sets of generator weights by name, each an uncertainty of acceptance and shape.
         eras: periods of data taking, of which every dataset then names one.
     """
 
@@ -149,6 +151,7 @@ class Card(BaseCard):
     simulation: SimulationConfig | None = None
     variations: VariationsConfig = VariationsConfig()
     weights: dict[str, ScaleFactor] = Field(default_factory=dict)
+    theory: dict[str, Theory] = Field(default_factory=dict)
     validation: ValidationConfig = ValidationConfig()
     training: TrainingConfig = TrainingConfig()
     plotting: Plotting = Plotting()
@@ -207,6 +210,11 @@ class Card(BaseCard):
             check_known("validation.region", "region", self.validation.region, self.regions)
         if self.validation.action == "refuse" and not self.of_kind("data"):
             raise ValueError("validation.action: refuse needs data to compare with; the card has none.")
+        for name, one in self.theory.items():
+            for process in one.processes:
+                check_known(f"theory.{name}.processes", "process", process, self.processes)
+            if name in self.weights or name in get_args(VariationName):
+                raise ValueError(f"theory.{name}: a weight or variation has this name; choose another.")
         both = set(self.weights) & set(get_args(VariationName))
         if both:
             raise ValueError(f"weights.{min(both)}: this name is that of a variation; choose another.")
@@ -242,7 +250,13 @@ class Card(BaseCard):
             self.channels or (WHOLE,),
             refuse_substitutes=self.processing.substitutes == "refuse",
             quality=qualities(self.eras, self.datasets, self._folder),
+            theory={name: one.weights(self._with_weights(one)) for name, one in self.theory.items()},
         )
+
+    def _with_weights(self, one: Theory) -> tuple[str, ...]:
+        """Datasets whose files have a set of generator weights."""
+        simulated = self.of_kind("simulation")
+        return tuple(d for d in simulated if not one.processes or self.datasets[d].process in one.processes)
 
     @property
     def origin(self) -> dict[str, Any]:

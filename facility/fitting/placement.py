@@ -91,13 +91,16 @@ def _events(
     columns = read_events(workspace.columns, datasets, [stored, *_variables(card)], variation=variation)
     scale = read_json(workspace.normalisation)
     scales = columns.per_dataset({name: scale[name]["scale"] for name in datasets})
-    values = np.asarray(columns[stored] * scales, np.float64)
+    # A member of a set of generator weights is normalised by its own sum.
+    member = weight.removeprefix("event_weight_")
+    own = {name: scale[name].get("theory", {}).get(member, 1.0) for name in datasets}
+    values = np.asarray(columns[stored] * scales * columns.per_dataset(own), np.float64)
     if card.is_scored:
         names = [weight, "part", *(f"score_{name}" for name in card.classes)]
         scores = read_events(workspace.scores, datasets, names, variation=variation)
         scores, columns = quoted(scores, columns)
         columns = EventTable({**columns.columns, **scores.columns}, columns.dataset, columns.datasets)
-        values = np.asarray(columns[weight], np.float64)
+        values = np.asarray(columns[weight] * columns.per_dataset(own), np.float64)
     nowhere = np.full(len(columns), "", dtype="U64")
     return Placed(columns, values, nowhere, np.zeros(len(columns)))
 

@@ -96,6 +96,7 @@ def systematics_of(card: StandardCard, workspace: Workspace) -> dict[str, System
     for name in card.varied:
         ways, config = directions(workspace, name), given.get(name, SystematicConfig())
         found[name] = config if len(ways) > 1 else replace(config, kind="one_sided", side=ways[0])
+    found |= {name: one.systematic(name) for name, one in card.theory.items()}
     return found | {name: config for name, config in given.items() if name not in found}
 
 

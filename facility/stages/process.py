@@ -27,6 +27,7 @@ from znought.facility.ntuples.fileset import Fileset, file_states, read_fileset
 from znought.facility.ntuples.partial import first_files
 from znought.facility.ntuples.repeats import refuse_repeats
 from znought.facility.ntuples.runner import RunResult, process_fileset
+from znought.facility.ntuples.theory import theory_scales
 from znought.facility.workspace import Workspace, atomic_path, write_json
 from znought.processors.cutflow import Cutflow
 from znought.processors.evaluated import NOMINAL, WHOLE
@@ -98,7 +99,10 @@ def process(context: Context[Card]) -> Iterable[Path]:
         for kind in KINDS:
             mine = card.of_kind(kind)
             refuse_repeats(workspace.columns / channel, mine, names, is_data=kind == "data")
-    write_json(workspace.normalisation, {name: scale_entry(scale) for name, scale in scales.items()})
+    own_rate = {name: one for name, one in request.theory.items() if not card.theory[name].keep_rate}
+    theory = theory_scales(own_rate, found, scales)
+    entries = {name: {**scale_entry(scale), **theory.get(name, {})} for name, scale in scales.items()}
+    write_json(workspace.normalisation, entries)
     write_json(workspace.substitutes, substitutes_of(found))
     written = [workspace.ledger, workspace.normalisation, workspace.substitutes]
     return [
