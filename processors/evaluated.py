@@ -52,12 +52,14 @@ class Evaluated:
         weights: `gen_weight`, and `gen_weight_<name>_<direction>` for variations that only weigh, each of
             shape (n_selected,).
         columns: variable → values, shape (n_selected,).
+        drawn: histogram → values of its axes for each selected event, one or a list; nominal alone.
     """
 
     cutflow: Cutflow
     event: NDArray[np.int64]
     weights: Mapping[str, NDArray[np.float64]]
     columns: Mapping[str, NDArray[Any]]
+    drawn: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
 
 
 Evaluation = Mapping[str, Mapping[str, Evaluated]]

@@ -1,7 +1,7 @@
 """What one evaluation of an analysis's functions keeps of some events in one channel."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -32,6 +32,7 @@ class Kept:
         weights: weight column → values, shape (n_selected,).
         columns: variable → values, shape (n_selected,).
         is_weighed: whether there are weights beyond the generator's.
+        drawn: histogram → values of its axes, one or a list for each selected event.
     """
 
     rows: tuple[str, ...]
@@ -40,13 +41,14 @@ class Kept:
     weights: Mapping[str, Floats]
     columns: Mapping[str, NDArray[Any]]
     is_weighed: bool
+    drawn: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
 
     def evaluated(self, generated: Floats) -> Evaluated:
         """The same with its cutflow."""
         flow = Cutflow.filled(self.rows, self.passed, generated)
         if self.is_weighed:
             flow = flow.then(WEIGHTS, self.weights["gen_weight"])
-        return Evaluated(flow, self.event, self.weights, self.columns)
+        return Evaluated(flow, self.event, self.weights, self.columns, self.drawn)
 
     def of_events(self, mask: NDArray[np.bool_]) -> "Kept":
         """The same of some events of the chunk, which keep their places in it, shape (n_events,)."""
@@ -57,11 +59,12 @@ class Kept:
             event=self.event[rows],
             weights={name: values[rows] for name, values in self.weights.items()},
             columns={name: values[rows] for name, values in self.columns.items()},
+            drawn={name: tuple(one[rows] for one in values) for name, values in self.drawn.items()},
         )
 
     def with_one_weight(self) -> "Kept":
-        """The same without the columns of varied weights."""
-        return replace(self, weights={"gen_weight": self.weights["gen_weight"]})
+        """The same without the columns of varied weights, and without histograms."""
+        return replace(self, weights={"gen_weight": self.weights["gen_weight"]}, drawn={})
 
     def merged(self, part: "Kept", changed: Indices) -> "Kept":
         """The same with some events, by their indices, as another evaluation of these alone has them."""

@@ -15,6 +15,7 @@ from znought.processors.evaluated import WHOLE, Request
 from znought.processors.factors import Weighed
 from znought.processors.kept import ALL, WEIGHTS, Kept
 from znought.processors.namespace import GIVEN, Objects, n_entries
+from znought.processors.objectwise import values_of
 from znought.processors.weights import Direction, Factors
 
 __all__ = ["Pass"]
@@ -65,7 +66,10 @@ class Pass:
                 last[event] += 1
             some = objects.only(event)
             weights = self._weights(some, event)
-            found[channel] = Kept(rows, last, event, weights, self._columns(some, len(event)), is_weighed)
+            columns = self._columns(some, len(event))
+            histograms = () if self.is_varied else self.analysis.histograms
+            drawn = values_of(histograms, self._caller, some, len(event))
+            found[channel] = Kept(rows, last, event, weights, columns, is_weighed, drawn)
         return found
 
     def split(self, parts: Mapping[str, str]) -> dict[str, NDArray[np.bool_]]:

@@ -13,6 +13,7 @@ from znought.processors.columns import ColumnFile, write_columns
 from znought.processors.evaluated import NOMINAL, Evaluated, Evaluation, Request
 from znought.processors.exact import ExactSum
 from znought.processors.hists import Tally
+from znought.processors.objectwise import filled
 from znought.processors.plugin import evaluate, evaluate_parts
 from znought.processors.quality.blocks import Blocks
 from znought.processors.quality.judged import judged
@@ -76,6 +77,7 @@ class AnalysisProcessor(ProcessorABC):  # type: ignore[misc]  # coffea has no ty
                 {name: found.cutflow for name, found in variations.items()},
                 Tally.filled(self.analysis.variables, variations[NOMINAL]),
                 tuple(self._written(chunk, dataset, channel, variations)),
+                filled(self.analysis.histograms, variations[NOMINAL]),
             )
             for channel, variations in evaluated.items()
         }

@@ -26,16 +26,18 @@ class ChannelResult:
         cutflows: variation → cutflow; "nominal" is always there.
         tally: content of the histograms after the preselection, nominal; None if there are none.
         columns: parquet files written, sorted by path.
+        objectwise: histograms of objects, and of two values at once.
     """
 
     cutflows: Mapping[str, Cutflow] = field(default_factory=dict)
     tally: Tally | None = None
     columns: tuple[ColumnFile, ...] = ()
+    objectwise: Mapping[str, hist.Hist[Any]] = field(default_factory=dict)
 
     @property
     def hists(self) -> Mapping[str, hist.Hist[Any]]:
-        """Histogram of each variable."""
-        return {} if self.tally is None else self.tally.histograms()
+        """Histogram of each variable, and those of objects."""
+        return {**({} if self.tally is None else self.tally.histograms()), **self.objectwise}
 
     @classmethod
     def total(cls, results: Sequence["ChannelResult"]) -> "ChannelResult":
@@ -48,7 +50,11 @@ class ChannelResult:
         tallies = [result.tally for result in results if result.tally is not None]
         columns = {file for result in results for file in result.columns}
         ordered = tuple(sorted(columns, key=lambda file: file.path))
-        return cls(flows, reduce(add, tallies) if tallies else None, ordered)
+        drawn: dict[str, hist.Hist[Any]] = {}
+        for result in results:
+            for name, one in result.objectwise.items():
+                drawn[name] = drawn[name] + one if name in drawn else one
+        return cls(flows, reduce(add, tallies) if tallies else None, ordered, drawn)
 
 
 @dataclass(frozen=True)

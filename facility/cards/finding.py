@@ -138,7 +138,7 @@ def given_analysis(analysis: Analysis) -> Found:
     What a cell defines travels by value; the user's own modules that it imports travel as files.
     """
     functions = [analysis.objects, analysis.select, analysis.weights, analysis.split, analysis.columns]
-    functions += [analysis.templates]
+    functions += [analysis.templates, *(one.function for one in analysis.histograms)]
     functions += [analysis.selection, *analysis.generator.values(), *analysis.channels.values()]
     functions += [variable.function for variable in analysis.variables]
     found = captured(functions)

@@ -74,6 +74,7 @@ def _kept(found: Evaluated, masks: "_Masks") -> Evaluated:
             found.event[passed],
             {name: weight[passed] for name, weight in found.weights.items()},
             {name: column[passed] for name, column in found.columns.items()},
+            {name: tuple(one[passed] for one in values) for name, values in found.drawn.items()},
         )
     return found
 

@@ -5,7 +5,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from znought.analysis import Analysis, Cuts, ProcessStyle, Variable
+    from znought.analysis import Analysis, Cuts, Histogram, ProcessStyle, Variable
     from znought.facility.cards.reading import load_card, table_card
     from znought.facility.cluster.sites import connect
     from znought.facility.notebook.bins import greedy, optimal
@@ -24,6 +24,7 @@ __version__ = version("znought")
 _HOME = {
     "Analysis": "analysis",
     "Cuts": "analysis",
+    "Histogram": "analysis",
     "ProcessStyle": "analysis",
     "Variable": "analysis",
     "asimov_z0": "stats.significance",
@@ -49,6 +50,7 @@ _HOME = {
 __all__ = [
     "Analysis",
     "Cuts",
+    "Histogram",
     "ProcessStyle",
     "Variable",
     "__version__",

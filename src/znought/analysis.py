@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict
 
 from znought.errors import CardError
 
-__all__ = ["Analysis", "Cuts", "ProcessStyle", "Variable"]
+__all__ = ["Analysis", "Cuts", "Histogram", "ProcessStyle", "Variable"]
 
 Function = Callable[..., Any]
 Bins = tuple[int, float, float] | Literal["integer"]
@@ -127,6 +127,32 @@ def _check_variable(variable: Variable) -> None:
 
 
 @dataclass(frozen=True)
+class Histogram:
+    """A histogram of selected events beyond those of variables: of objects, or of two values at once.
+
+    Attributes:
+        name: it stands as `<process>/<name>` in `hists/inputs.root`.
+        function: from the objects of the passing events to the values of each axis: one array, or a tuple of
+            them; one value per event, or a list of any number of objects, each of which fills.
+        axes: one or two variables with bins, which need no function.
+    """
+
+    name: str
+    function: Function
+    axes: Sequence[Variable]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "axes", tuple(self.axes))
+        if not _NAME.fullmatch(self.name):
+            raise CardError(f"Histogram {self.name!r}: expected a name of letters, digits and underscores.")
+        if not 1 <= len(self.axes) <= 2:
+            raise CardError(f"Histogram {self.name!r}: expected one or two axes, received {len(self.axes)}.")
+        bare = [axis.name for axis in self.axes if not axis.is_binned]
+        if bare:
+            raise CardError(f"Histogram {self.name!r}: axis {bare[0]!r} has neither bins nor edges.")
+
+
+@dataclass(frozen=True)
 class ProcessStyle:
     """How a process or class is written and coloured.
 
@@ -149,6 +175,7 @@ class Analysis:
         objects: function(events, cuts) → {name: objects}.
         select: function(o, cuts) → {row of the cutflow: mask}, and-ed in order.
         variables: what is computed for every selected event.
+        histograms: of objects or of two values at once, for every selected event, nominal.
         weights: function(o) → {name: array, or (nominal, up, down)}, of simulated events.
         channels: name → function(o) → mask; disjoint. None has one channel without a name.
         split: function(o) → {process: mask}, disjoint and complete: which process each event of a dataset
@@ -173,6 +200,7 @@ class Analysis:
     objects: Function | None = None
     select: Function | None = None
     variables: Sequence[Variable] = ()
+    histograms: Sequence[Histogram] = ()
     weights: Function | None = None
     channels: Mapping[str, Function | None] = field(default_factory=dict)
     split: Function | None = None
@@ -191,16 +219,17 @@ class Analysis:
         object.__setattr__(self, "variables", tuple(self.variables))
         object.__setattr__(self, "stages", tuple(self.stages))
         object.__setattr__(self, "figures", tuple(self.figures))
-        names = [variable.name for variable in self.variables]
+        object.__setattr__(self, "histograms", tuple(self.histograms))
+        names = [*self.variable_names, *(one.name for one in self.histograms)]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
-            raise CardError(f"Analysis {self.name!r}: two variables are called {twice[0]!r}.")
+            kinds = "variables" if twice[0] not in names[len(self.variables) :] else "histograms or variables"
+            raise CardError(f"Analysis {self.name!r}: two {kinds} are called {twice[0]!r}.")
         if self.columns is None:
             _check_functions(self)
-        elif self.split is not None or self.generator:
-            raise CardError(
-                f"Analysis {self.name!r}: split and generator need objects, which columns replaces."
-            )
+        elif self.split is not None or self.generator or self.histograms:
+            message = "split, generator and histograms need objects, which columns replaces"
+            raise CardError(f"Analysis {self.name!r}: {message}.")
 
     @property
     def variable_names(self) -> tuple[str, ...]:

@@ -5,9 +5,11 @@ import textwrap
 from pathlib import Path
 from typing import Any
 
+import awkward as ak
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+import uproot
 import yaml
 
 from tests.processors.fixtures import events, write_nanoaod
@@ -23,7 +25,7 @@ ANALYSIS = """
     import awkward as ak
     import numpy as np
 
-    from znought import Analysis, Variable
+    from znought import Analysis, Histogram, Variable
 
 
     def objects(events, cuts):
@@ -43,6 +45,15 @@ ANALYSIS = """
         objects=objects,
         select=select,
         split=split,
+        histograms=[
+            Histogram("jet_pt", lambda o: o.jets.pt, [Variable("pt", bins=(20, 0, 200), unit="GeV")]),
+            Histogram(
+                "jet_pt_eta",
+                lambda o: (o.jets.pt, o.jets.eta),
+                [Variable("pt", edges=(0, 50, 200)), Variable("eta", bins=(4, -4, 4))],
+            ),
+            Histogram("ht_met", MET, [Variable("ht", bins=(5, 0, 500)), Variable("met", bins=(5, 0, 200))]),
+        ],
         generator={"lhe_ht": lambda o: o.events.LHE.HT},
         variables=[
             Variable("n_jets", lambda o: ak.num(o.jets), bins="integer"),
@@ -67,8 +78,12 @@ def _write(folder: Path, name: str, seed: int, ht: Any, flavour: Any) -> dict[st
     return columns
 
 
-def _card(folder: Path, *, of_light: str = "== 0", **changes: Any) -> Path:
-    (folder / "divided.py").write_text(textwrap.dedent(ANALYSIS.replace("SPLIT", of_light)))
+MET = "lambda o: (ak.sum(o.jets.pt, axis=1), o.events.MET.pt)"
+
+
+def _card(folder: Path, *, of_light: str = "== 0", met: str = MET, **changes: Any) -> Path:
+    text = ANALYSIS.replace("SPLIT", of_light).replace("MET,", f"{met},")
+    (folder / "divided.py").write_text(textwrap.dedent(text))
     content = {
         "analysis": "divided.py",
         "title": "divided",
@@ -125,6 +140,28 @@ def test_one_dataset_becomes_several_processes(tmp_path: Path) -> None:
     assert sum(entry["raw"] for entry in results["events"].values()) == two_jets.sum()
     ledger = json.loads(workspace.ledger.read_text())["datasets"]
     assert {name: entry["events"] for name, entry in ledger.items()} == {"tt": N_EVENTS}
+
+
+def test_objects_and_pairs_of_values_are_histogrammed(tmp_path: Path) -> None:
+    """Each object with the weight of its event, in each part of a split dataset."""
+    flavour = np.random.default_rng(1).choice([0, 4, 5], N_EVENTS)
+    columns = _write(tmp_path, "tt", 1, np.zeros(N_EVENTS), flavour)
+    workspace = _processed(_card(tmp_path), tmp_path / "out")
+    weight = columns["genWeight"].astype(float)
+    scale, jets = 10e3 * 2.0 / weight.sum(), columns["Jet"]
+    with uproot.open(workspace.hists / "inputs.root") as file:
+        for code, process in ((5, "tt_b"), (4, "tt_c"), (0, "tt_light")):
+            rows = (ak.num(jets) >= 2) & (flavour == code)
+            pt, eta = (ak.to_numpy(ak.flatten(jets[name][rows])).astype(float) for name in ("pt", "eta"))
+            of_jets = scale * np.repeat(weight[rows], ak.num(jets[rows]))
+            expected = np.histogram(pt, 20, (0, 200), weights=of_jets)[0]
+            assert file[f"{process}/jet_pt"].values() == pytest.approx(expected, rel=1e-9, abs=1e-9)
+            expected = np.histogram(pt, 20, (0, 200), weights=of_jets**2)[0]
+            assert file[f"{process}/jet_pt"].variances() == pytest.approx(expected, rel=1e-9)
+            both = np.histogram2d(pt, eta, ([0, 50, 200], np.linspace(-4, 4, 5)), weights=of_jets)[0]
+            assert file[f"{process}/jet_pt_eta"].values() == pytest.approx(both, rel=1e-9, abs=1e-9)
+            total = file[f"{process}/ht_met"].values(flow=True).sum()
+            assert total == pytest.approx(scale * weight[rows].sum())
 
 
 def test_overlapping_samples_are_stitched(tmp_path: Path) -> None:
@@ -191,6 +228,32 @@ def test_a_split_that_is_no_split_is_refused(tmp_path: Path, of_light: str, mess
     _write(tmp_path, "tt", 1, np.zeros(N_EVENTS), flavour)
     with pytest.raises(DataError, match=message):
         _processed(_card(tmp_path, of_light=of_light), tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("met", "message"),
+    [
+        (
+            "lambda o: o.events.MET.pt",
+            "histogram 'ht_met', dataset 'tt': expected values of 2 axes, received 1",
+        ),
+        ("lambda o: (o.jets.pt, o.events.MET.pt)", "its axes have other numbers of objects"),
+        (
+            "lambda o: (o.jets.pt, o.jets)",
+            "axis 'met': expected one number or one list of numbers for each of",
+        ),
+        ("lambda o: (o.events.MET.pt[1:], o.events.MET.pt)", "axis 'ht': expected .* received"),
+        ("lambda o: (ak.max(o.jets.pt[:, 9:], axis=1), o.events.MET.pt)", "axis 'ht': some values are None"),
+        (
+            "lambda o: (o.events.MET.pt * np.nan, o.events.MET.pt)",
+            "axis 'ht': some values are NaN or infinite",
+        ),
+    ],
+)
+def test_what_fills_no_histogram_is_refused(tmp_path: Path, met: str, message: str) -> None:
+    _write(tmp_path, "tt", 1, np.zeros(N_EVENTS), np.zeros(N_EVENTS))
+    with pytest.raises(DataError, match=message):
+        _processed(_card(tmp_path, met=met), tmp_path / "out")
 
 
 def test_events_outside_their_range_are_refused(tmp_path: Path) -> None:
