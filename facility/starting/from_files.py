@@ -3,6 +3,8 @@
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
+from operator import add
 from pathlib import Path
 from typing import Any
 
@@ -49,14 +51,18 @@ class FoundDataset:
         """Kind, format and size."""
         n_events = sum(summary.n_events for summary in self.summaries)
         kind = "recorded data" if self.is_data else "simulation"
-        return f"{kind}, {self.summaries[0].dialect}, {len(self.summaries)} files, {n_events:,} events"
+        n_files = f"{len(self.summaries)} file{'s' if len(self.summaries) > 1 else ''}"
+        return f"{kind}, {self.summaries[0].dialect}, {n_files}, {n_events:,} events"
 
     @property
     def notes(self) -> tuple[str, ...]:
         """Substitutes, what is missing and what the sums of weights are."""
         lines = [line.strip() for line in describe_layout(self.summaries[0])]
-        if not self.is_data and self.sumw is None:
-            total = sum(float(summary.sums.sumw) for summary in self.summaries if summary.sums is not None)
+        if self.is_data:
+            lines.append("all of its events count: `eras` asks for certification, triggers and filters")
+        elif self.sumw is None:
+            sums = [summary.sums for summary in self.summaries if summary.sums is not None]
+            total = float(reduce(add, sums).sumw)
             lines.append(f"sum of weights over all generated events, of the files: {total:.10g}")
         return tuple(lines)
 
