@@ -103,7 +103,9 @@ def _book_of(analysis: Analysis, processes: Mapping[str, ProcessEntry]) -> _Book
     for name, entry in processes.items():
         labels |= {} if entry.label is None else {name: entry.label}
         palette |= {} if entry.colour is None else {name: entry.colour}
-    features = {variable.name: _label_of(variable) for variable in analysis.variables}
+    telling = analysis.channel_variable
+    variables = (*analysis.variables, *(() if telling is None else (telling,)))
+    features = {variable.name: _label_of(variable) for variable in variables}
     return _Book(features, _DATA | labels, _BLACK | palette)
 
 

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from znought.analysis import Cuts
+from znought.analysis import CHANNEL, Cuts
 from znought.processors.cutflow import Cutflow
 from znought.processors.variations import VariationsConfig
 from znought.processors.weights import ScaleFactor
 
-__all__ = ["NOMINAL", "WHOLE", "Evaluated", "Evaluation", "Request"]
+__all__ = ["NOMINAL", "WHOLE", "Evaluated", "Evaluation", "Request", "in_one_table"]
 
 NOMINAL = "nominal"
 WHOLE = ""
@@ -64,3 +64,30 @@ class Evaluated:
 
 Evaluation = Mapping[str, Mapping[str, Evaluated]]
 """Channel → variation → what is left; "nominal" is always there, and of data nothing else."""
+
+
+def in_one_table(found: Evaluation, channels: tuple[str, ...]) -> dict[str, Evaluated]:
+    """Variation → selected events of all channels in the chunk's order, and a column of their channel.
+
+    Args:
+        found: channels of the same variables.
+        channels: all that the analysis has, in order; the column holds the place of each.
+    """
+    return {
+        variation: _together({channels.index(name): held[variation] for name, held in found.items()})
+        for variation in next(iter(found.values()))
+    }
+
+
+def _together(parts: Mapping[int, Evaluated]) -> Evaluated:
+    """Events of some channels, by place, without a cutflow."""
+    event = np.concatenate([part.event for part in parts.values()])
+    order = np.argsort(event)
+
+    def joined(tables: list[Mapping[str, NDArray[Any]]]) -> dict[str, NDArray[Any]]:
+        return {name: np.concatenate([table[name] for table in tables])[order] for name in tables[0]}
+
+    place = np.concatenate([np.full(len(part.event), i, np.uint8) for i, part in parts.items()])
+    columns = joined([part.columns for part in parts.values()])
+    weights = joined([part.weights for part in parts.values()])
+    return Evaluated(Cutflow(), event[order], weights, columns | {CHANNEL: place[order]})

@@ -10,7 +10,7 @@ from coffea.processor import ProcessorABC
 from znought.analysis import Analysis
 from znought.processors.chunk import Chunk, open_chunk
 from znought.processors.columns import ColumnFile, write_columns
-from znought.processors.evaluated import NOMINAL, Evaluated, Evaluation, Request
+from znought.processors.evaluated import NOMINAL, WHOLE, Evaluated, Evaluation, Request, in_one_table
 from znought.processors.exact import ExactSum
 from znought.processors.hists import Tally
 from znought.processors.objectwise import filled
@@ -76,13 +76,21 @@ class AnalysisProcessor(ProcessorABC):  # type: ignore[misc]  # coffea has no ty
             channel: ChannelResult(
                 {name: found.cutflow for name, found in variations.items()},
                 Tally.filled(self.analysis.variables, variations[NOMINAL]),
-                tuple(self._written(chunk, dataset, channel, variations)),
+                () if self._has_one_table else tuple(self._written(chunk, dataset, channel, variations)),
                 filled(self.analysis.histograms, variations[NOMINAL]),
             )
             for channel, variations in evaluated.items()
         }
+        if self._has_one_table:
+            together = in_one_table(evaluated, tuple(self.analysis.channels))
+            channels[WHOLE] = ChannelResult(columns=tuple(self._written(chunk, dataset, WHOLE, together)))
         declared, dialects = dict(chunk.declared), (chunk.dialect.name,)
         return DatasetResult(channels, declared, dialects, blocks=blocks, theory=theory)
+
+    @property
+    def _has_one_table(self) -> bool:
+        """Whether channels have the same variables, and a column that tells them apart."""
+        return self.analysis.channel_variable is not None
 
     def postprocess(self, accumulator: Any) -> Any:
         """Nothing: normalisation happens once, when the ledger is closed."""

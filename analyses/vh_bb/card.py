@@ -183,6 +183,8 @@ class VHBBCard(Card):
                 raise ValueError(f"processes.{name}.class: the networks of this analysis have no classes.")
         if self.of_kind("data") or (self.simulation is not None and self.simulation.pseudo_data.enabled):
             raise ValueError("This analysis expects simulation alone: no data, simulation.pseudo_data off.")
+        if self.theory:
+            raise ValueError("theory: generator weights enter no limit of this analysis; leave them out.")
         for name, factor in self.weights.items():
             if factor.applies_to == "jets" and not factor.efficiency:
                 raise ValueError(f"weights.{name}: a scale factor of b-tagged jets needs an efficiency.")

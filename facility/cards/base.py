@@ -223,7 +223,10 @@ class Card(BaseCard):
     @property
     def variables(self) -> dict[str, Variable]:
         """The analysis's variables by name."""
-        return {variable.name: variable for variable in self._analysis.variables}
+        analysis = self._analysis
+        found = {variable.name: variable for variable in analysis.variables}
+        telling = analysis.channel_variable
+        return found if telling is None else found | {telling.name: telling}
 
     @property
     def needs_cross_sections(self) -> bool:
@@ -239,6 +242,11 @@ class Card(BaseCard):
     def binned(self) -> dict[str, Variable]:
         """The variables that have bins: what is compared with data and drawn."""
         return {name: variable for name, variable in self.variables.items() if variable.is_binned}
+
+    @property
+    def partitions(self) -> tuple[str, ...]:
+        """Channels that have columns of their own, in a folder each; one without a name for all together."""
+        return (self.channels or (WHOLE,)) if self._analysis.channel_variable is None else (WHOLE,)
 
     @property
     def request(self) -> Request:
@@ -337,6 +345,8 @@ class Card(BaseCard):
     def problems(self, analysis: Analysis) -> list[str]:
         """Everything in the card that the analysis does not know, one line each."""
         names = analysis.variable_names
+        telling = analysis.channel_variable
+        cut_on = names if telling is None else (*names, telling.name)
         found = [
             f"channels: {unknown_name('channel', name, analysis.channels)}"
             for name in self.channels
@@ -359,8 +369,8 @@ class Card(BaseCard):
         ]
         for region, cuts in self.regions.items():
             for name in cuts:
-                if name not in names:
-                    found.append(f"regions.{region}.{name}: {unknown_name('variable', name, names)}")
+                if name not in cut_on:
+                    found.append(f"regions.{region}.{name}: {unknown_name('variable', name, cut_on)}")
         for name, dataset in self.sources.items():
             stitched = {dataset.process, dataset.sample} & {*self.stitched}
             if name not in self.datasets and not stitched and analysis.split is None:

@@ -157,7 +157,7 @@ def _selected(
     result = _first_events(
         AnalysisProcessor(analysis.for_workers, card.request), fileset, name, summary, stop
     )
-    passed = sum(held.cutflows["nominal"].counts[-1] for held in result.channels.values())
+    passed = sum(held.cutflows["nominal"].counts[-1] for held in result.channels.values() if held.cutflows)
     return f"{passed} of the first {stop} pass"
 
 

@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from znought.analysis import Analysis
 from znought.errors import unknown_name
 from znought.facility.cards.base import Card
+from znought.facility.cards.by_channel import by_channel, problems_of_channels
 from znought.facility.cards.sections import (
     BroughtModel,
     CrossFit,
@@ -224,6 +225,16 @@ class StandardCard(Card):
         """The selection that the likelihood is built on."""
         return "mva_greedy" if self.is_scored else self.binned_selection
 
+    def of(self, analysis: Analysis) -> "StandardCard":
+        """This card as a card of an analysis; each region with a discriminant is one of the fit per channel.
+
+        Raises:
+            CardError: as `Card.of`.
+        """
+        card = super().of(analysis)
+        assert isinstance(card, StandardCard)
+        return card.model_copy(update=by_channel(card, analysis))
+
     def problems(self, analysis: Analysis) -> list[str]:
         """Everything in the card that the analysis does not know, one line each."""
         named = {f"discriminants.{region}": entry.variable for region, entry in self.discriminants.items()}
@@ -231,10 +242,9 @@ class StandardCard(Card):
             named["cut_based.variable"] = self.cut_based.variable
         names = analysis.variable_names
         unknown = {place: name for place, name in named.items() if name is not None and name not in names}
-        several = "channels: the standard flow has one channel; let a variable and regions tell them apart."
         return [
             *super().problems(analysis),
-            *([several] if analysis.channels else []),
+            *problems_of_channels(self, analysis),
             *(f"{place}: {unknown_name('variable', name, names)}" for place, name in unknown.items()),
             *self._unknown_inputs(names),
         ]

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from znought.analysis import CHANNEL
 from znought.facility.cards.base import Card
 from znought.facility.events.store import EventTable, read_events, stored_columns
 from znought.facility.ntuples.books import FlowEntry, flow_entry
@@ -112,14 +113,15 @@ def region_books(
         Region → book; file ending → text.
     """
     regions = regions_from_card(card.regions)
-    sample = _read(card, workspace, channel, None if blinded is None else regions[blinded])
+    hidden = None if blinded is None else regions[blinded]
+    sample = _read(card, workspace, channel, hidden)
     books, flows = {}, {}
     for name, found in regions.items():
         flows[name] = {
             process: found.cutflow(sample.table.select(rows).columns, sample.weight[rows], sample.units[rows])
             for process, rows in sample.rows.items()
         }
-        data = None if name == blinded else _inside(found, sample.data)
+        data = None if _is_hidden(found, hidden) else _inside(found, sample.data)
         books[name] = RegionBook(
             cuts=next(iter(flows[name].values())).names,
             processes={process: flow_entry(flow) for process, flow in flows[name].items()},
@@ -181,6 +183,11 @@ def _read(card: Card, workspace: Workspace, channel: str, blinded: Region | None
         np.unique(table.identity, return_inverse=True)[1].astype(np.int64),
         data,
     )
+
+
+def _is_hidden(found: Region, hidden: Region | None) -> bool:
+    """Whether a region is the one whose data are left out, or a channel of it."""
+    return hidden is not None and {cut for cut in found.cuts if cut.variable != CHANNEL} == {*hidden.cuts}
 
 
 def _inside(found: Region, table: EventTable | None) -> EventTable | None:

@@ -1,6 +1,6 @@
 """Stage `plot`: results and scored events → figures and the report."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import chain
 from pathlib import Path
 
@@ -24,7 +24,7 @@ from znought.facility.regions.validation import read_validation
 from znought.facility.results.notebook import Finished
 from znought.facility.results.standard import Results, read_results
 from znought.facility.results.summary import report_tables
-from znought.facility.workspace import read_json
+from znought.facility.workspace import Workspace, read_json
 from znought.models import artefacts
 
 __all__ = ["inputs", "plot"]
@@ -55,7 +55,7 @@ def plot(context: Context[StandardCard]) -> Iterable[Path]:
 
 def _album(context: Context[StandardCard], verdicts: Verdicts | None) -> Album:
     card, workspace = context.card, context.workspace
-    flow = read_json(workspace.cutflow)
+    cut_names, cut_yields = _cutflow(workspace)
     simulation = read_sample(card, workspace, kind="simulation")
     return Album(
         card=card,
@@ -63,12 +63,34 @@ def _album(context: Context[StandardCard], verdicts: Verdicts | None) -> Album:
         verdicts=verdicts,
         manifest=None if card.network is None else artefacts.load(workspace.models),
         simulation=simulation,
-        cut_names=tuple(flow["cuts"]),
-        cut_yields={name: tuple(values["sumw"]) for name, values in flow["processes"].items()},
+        cut_names=cut_names,
+        cut_yields=cut_yields,
         data_lumi_ifb=data_lumi_ifb(workspace),
         regions=read_region_books(workspace.regions),
         validation=read_validation(workspace),
         explained=None if not card.is_scored else read_explained(card, workspace, simulation),
+    )
+
+
+def _cutflow(workspace: Workspace) -> tuple[tuple[str, ...], dict[str, tuple[float, ...]]]:
+    """Rows of the cutflow, and process → events after each; at the end what comes into each channel."""
+    found = read_json(workspace.cutflow)
+    flows = found.get("channels", {"": found})
+    first = next(iter(flows.values()))
+    n_rows = len(first["cuts"]) if len(flows) == 1 else _n_common([flow["cuts"] for flow in flows.values()])
+    names = tuple(first["cuts"][:n_rows])
+    yields = {name: tuple(values["sumw"][:n_rows]) for name, values in first["processes"].items()}
+    if len(flows) == 1:
+        return names, yields
+    ends = {name: tuple(flow["processes"][name]["sumw"][-1] for flow in flows.values()) for name in yields}
+    return (*names, *flows), {name: (*values, *ends[name]) for name, values in yields.items()}
+
+
+def _n_common(cuts: Sequence[Sequence[str]]) -> int:
+    """Rows that several cutflows begin with."""
+    return next(
+        (i for i, names in enumerate(zip(*cuts, strict=False)) if len(set(names)) > 1),
+        min(len(names) for names in cuts),
     )
 
 

@@ -92,13 +92,15 @@ def process(context: Context[Card]) -> Iterable[Path]:
     columns = column_files(workspace.columns, found)
     names = [variable.name for variable in context.analysis.variables]
     for channel in request.channels:
-        if not any(file.n_rows for entry in found.results.values() for file in entry.of(channel).columns):
+        flows = (entry.of(channel).cutflows.get(NOMINAL, Cutflow()) for entry in found.results.values())
+        if not any(flow.counts and flow.counts[-1] for flow in flows):
             for name, entry in found.results.items() if context.analysis.select is not None else ():
                 refuse_empty(context.analysis, name, entry.of(channel).cutflows[NOMINAL])
             raise DataError(_nothing_left(found, channel))
+    for partition in card.partitions:
         for kind in KINDS:
             mine = card.of_kind(kind)
-            refuse_repeats(workspace.columns / channel, mine, names, is_data=kind == "data")
+            refuse_repeats(workspace.columns / partition, mine, names, is_data=kind == "data")
     own_rate = {name: one for name, one in request.theory.items() if not card.theory[name].keep_rate}
     theory = theory_scales(own_rate, found, scales)
     entries = {name: {**scale_entry(scale), **theory.get(name, {})} for name, scale in scales.items()}

@@ -12,7 +12,6 @@ from znought.facility.regions.comparison import validated
 from znought.facility.regions.validation import Validation
 from znought.facility.workspace import write_json
 from znought.plots.style import save
-from znought.processors.evaluated import WHOLE
 
 __all__ = ["inputs", "validate"]
 
@@ -34,7 +33,7 @@ def validate(context: Context[StandardCard]) -> Iterable[Path]:
     card, workspace = context.card, context.workspace
     blinded = None if context.options.unblind else card.blinded_region
     written = []
-    for channel in card.channels or (WHOLE,):
+    for channel in card.partitions:
         books, tables = region_books(card, workspace, blinded=blinded, channel=channel)
         written += write_region_books(regions_file(workspace, channel), books, tables)
     # What an earlier card compared says nothing about this one.

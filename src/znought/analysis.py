@@ -13,7 +13,10 @@ from pydantic import BaseModel, ConfigDict
 
 from znought.errors import CardError
 
-__all__ = ["Analysis", "Cuts", "Histogram", "ProcessStyle", "Variable"]
+__all__ = ["CHANNEL", "Analysis", "Cuts", "Histogram", "ProcessStyle", "Variable"]
+
+CHANNEL = "channel"
+"""Column of analyses with channels: the place of the event's channel among them, from 0."""
 
 Function = Callable[..., Any]
 Bins = tuple[int, float, float] | Literal["integer"]
@@ -177,7 +180,8 @@ class Analysis:
         variables: what is computed for every selected event.
         histograms: of objects or of two values at once, for every selected event, nominal.
         weights: function(o) → {name: array, or (nominal, up, down)}, of simulated events.
-        channels: name → function(o) → mask; disjoint. None has one channel without a name.
+        channels: name → function(o) → mask; disjoint. Each region of the card is then one in every channel,
+            too, and so is each region of the fit. None has one channel without a name.
         split: function(o) → {process: mask}, disjoint and complete: which process each event of a dataset
             that the card splits is of, by its generator-level content.
         generator: name → function(o) → one generator-level number per event, such as the scalar sum of
@@ -225,6 +229,8 @@ class Analysis:
         if twice:
             kinds = "variables" if twice[0] not in names[len(self.variables) :] else "histograms or variables"
             raise CardError(f"Analysis {self.name!r}: two {kinds} are called {twice[0]!r}.")
+        if self.channels and CHANNEL in names:
+            raise CardError(f"Analysis {self.name!r}: {CHANNEL!r} is the name of a column of its channels.")
         if self.columns is None:
             _check_functions(self)
         elif self.split is not None or self.generator or self.histograms:
@@ -235,6 +241,15 @@ class Analysis:
     def variable_names(self) -> tuple[str, ...]:
         """Names of the variables, in order."""
         return tuple(variable.name for variable in self.variables)
+
+    @property
+    def channel_variable(self) -> Variable | None:
+        """The column that tells channels of plain functions apart; None without any."""
+        if not self.channels or self.columns is not None:
+            return None
+        numbers = ", ".join(f"{i}: {name}" for i, name in enumerate(self.channels))
+        edges = (place - 0.5 for place in range(len(self.channels) + 1))
+        return Variable(CHANNEL, edges=edges, label=f"Channel ({numbers})")
 
     @property
     def for_workers(self) -> "Analysis":

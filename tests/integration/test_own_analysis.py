@@ -239,15 +239,3 @@ def test_a_card_tells_all_of_its_mistakes_at_once(copied: Path) -> None:
     assert "did you mean 'm_ll'" in failed.stdout
     assert "did you mean 'datasets.ttbar.xsec_pb'" in failed.stdout
     assert "2 mistakes" in failed.stdout or "3 mistakes" in failed.stdout
-
-
-def test_channels_of_the_standard_flow_are_refused(copied: Path) -> None:
-    """Its stages would find no columns where those of channels stand apart."""
-    _edit(
-        copied / "emu.py",
-        "    variables=[",
-        '    channels={"low": lambda o: ak.num(o.jets) < 4},\n    variables=[',
-    )
-    failed = znought("check", copied / "card.yaml", check=False)
-    assert failed.returncode == 1
-    assert "the standard flow has one channel" in failed.stdout

@@ -48,6 +48,10 @@ def test_the_shipped_card_is_the_talks() -> None:
             "weights.sf: a scale factor of b-tagged jets needs an efficiency",
         ),
         (
+            lambda c: c.update(theory={"scale": {"kind": "scale"}}),
+            "theory: generator weights enter no limit of this analysis",
+        ),
+        (
             lambda c: c["systematics"].update(variations={"jes": {"processes": ["vh"]}}),
             "systematics.variations: Unknown variation 'jes'",
         ),

@@ -211,7 +211,9 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Context[VHBBCard]:
     written.write_text(yaml.safe_dump(CARD | {"datasets": datasets, "weights": {"btag_sf": btag_sf}}))
     card, found = load_with_analysis(written)
     assert isinstance(card, VHBBCard)
-    with Client(processes=False, n_workers=1, threads_per_worker=1, dashboard_address=None) as client:
+    with Client(
+        processes=False, n_workers=1, threads_per_worker=1, dashboard_address="127.0.0.1:0"
+    ) as client:
         context = Context(card, Workspace(folder / "out"), RunOptions(), Silent(), lambda: client, found)
         process(replace(context, cluster=lambda: None))  # type: ignore[arg-type, return-value]  # no cluster
         train_trees(context)
