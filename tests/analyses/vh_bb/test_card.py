@@ -48,7 +48,7 @@ def test_the_shipped_card_is_the_talks() -> None:
             "weights.sf: a scale factor of b-tagged jets needs an efficiency",
         ),
         (
-            lambda c: c.update(theory={"scale": {"kind": "scale"}}),
+            lambda c: c.update(theory={"scale": {"branch": "LHEScaleWeight", "vary": "scales"}}),
             "theory: generator weights enter no limit of this analysis",
         ),
         (
