@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from znought.errors import DataError, unknown_name
+from znought.facility.cards.finding import find_analysis, shipped
 from znought.facility.events.store import EventTable, read_events, stored_columns
 from znought.facility.results.standard import Results
 from znought.facility.results.summary import report_tables
@@ -59,13 +60,16 @@ class Finished:
 
     @property
     def tables(self) -> tuple[ReportTable, ...]:
-        """The closing tables of the run; none where the analysis does not follow the standard flow."""
-        return report_tables(self.results) if isinstance(self.results, Results) else ()
+        """The closing tables of the run; none of an analysis with a flow of its own that is not installed."""
+        if isinstance(self.results, Results):
+            return report_tables(self.results)
+        name = self.results.get("analysis")
+        flow = find_analysis(name, Path()).analysis.flow if name in shipped() else None
+        return () if flow is None else tuple(flow.tables(flow.read_results(self.workspace.results)))
 
     def _repr_html_(self) -> str:
-        if not isinstance(self.results, Results):
-            return f"<p>{self.workspace.results}</p>"
-        return self.results._repr_html_()
+        tables = "".join(table._repr_html_() for table in self.tables)
+        return tables or f"<p>{self.workspace.results}</p>"
 
 
 def load_results(directory: Path | str) -> Finished:

@@ -12,6 +12,9 @@ import yaml
 
 from tests.golden.frozen import GOLDEN, differences, frozen
 from tests.integration.conftest import ROOT, znought
+from znought.analyses.vh_bb.results import read_smeft_results
+from znought.analyses.vh_bb.summary import smeft_tables
+from znought.facility.results.notebook import load_results
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -131,6 +134,12 @@ def test_the_closing_tables_quote_the_talk_as_the_talk(output: Path) -> None:
     printed = (output.parent / "printed.txt").read_text()
     for words in ("31.5", "0.75", "1.65", "arXiv:1902.05803", "paper (b)", "excess (b)"):
         assert words in printed
+
+
+def test_a_notebook_shows_the_same_tables(output: Path) -> None:
+    found = load_results(output)
+    assert found.tables == smeft_tables(read_smeft_results(output / "results.json"))
+    assert found._repr_html_().count("<table>") == len(found.tables)
 
 
 def test_a_second_run_skips_every_stage(output: Path) -> None:
