@@ -1,10 +1,12 @@
 """From scored events to the templates of a likelihood: signal bins, control regions and variations."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from znought.errors import CardError
 from znought.facility.cards.standard import StandardCard
 from znought.facility.events.sample import directions
 from znought.facility.fitting.change import changed
@@ -97,7 +99,41 @@ def systematics_of(card: StandardCard, workspace: Workspace) -> dict[str, System
         ways, config = directions(workspace, name), given.get(name, SystematicConfig())
         found[name] = config if len(ways) > 1 else replace(config, kind="one_sided", side=ways[0])
     found |= {name: one.systematic(name) for name, one in card.theory.items()}
-    return found | {name: config for name, config in given.items() if name not in found}
+    found |= {name: config for name, config in given.items() if name not in found}
+    return dict(_by_era(card, found))
+
+
+def _by_era(
+    card: StandardCard, systematics: Mapping[str, SystematicConfig]
+) -> Iterator[tuple[str, SystematicConfig]]:
+    """The systematics, one for each era of the datasets in the place of each that is apart by era."""
+    for name, config in systematics.items():
+        if "era" not in config.decorrelate:
+            yield name, config
+            continue
+        if config.weights is not None:
+            raise CardError(f"{name}: weights of generators know no era; leave era out of decorrelate.")
+        axes = tuple(axis for axis in config.decorrelate if axis != "era")
+        for era in _eras(card, name):
+            yield f"{name}_{era}", replace(config, decorrelate=axes)
+
+
+def _eras(card: StandardCard, systematic: str) -> tuple[str, ...]:
+    """Eras of the simulated datasets."""
+    found = [card.datasets[name].era for name in card.of_kind("simulation")]
+    for name, era in zip(card.of_kind("simulation"), found, strict=True):
+        if era is None:
+            raise CardError(f"datasets.{name}: {systematic} is apart by era, but the dataset names none.")
+    return tuple(dict.fromkeys(era for era in found if era is not None))
+
+
+def _of_era(card: StandardCard, variation: str) -> tuple[str, str]:
+    """A variation without its era, and the era: `jes_up` and `2017` of `jes_2017_up`; "" for all of them."""
+    for name, config in card.likelihood.workspace.systematics.items():
+        for era in _eras(card, name) if "era" in config.decorrelate else ():
+            if variation.startswith(f"{name}_{era}"):
+                return name + variation.removeprefix(f"{name}_{era}"), era
+    return variation, ""
 
 
 def selected_events(
@@ -111,19 +147,40 @@ def selected_events(
     """Simulated events under the nominal or one variation, with region, discriminant and weight.
 
     A variation has columns of its own, or a weight of its own beside the nominal columns, or other datasets
-    in the place of some.
+    in the place of some. One of an era moves the datasets of that era alone.
 
     Args:
         card: with processes and datasets.
         workspace: with columns and scores.
         bins: regions with their edges, from `likelihood_bins`.
-        variation: `nominal`, `jes_up`, the name of a two-point systematic, or of a weight.
+        variation: `nominal`, `jes_up`, `jes_2017_up`, the name of a two-point systematic, or of a weight.
         scale: factor on the weights.
     """
+    every = card.of_kind("simulation")
+    base, era = _of_era(card, variation)
+    if not era:
+        return _selected(card, workspace, bins, variation, every, scale)
+    mine = tuple(name for name in every if card.datasets[name].era == era)
+    others = tuple(name for name in every if name not in mine)
+    parts = [_selected(card, workspace, bins, base, mine, scale)]
+    if others:
+        parts.append(_selected(card, workspace, bins, "nominal", others, scale))
+    return SelectedEvents(
+        *(np.concatenate([getattr(part, one.name) for part in parts]) for one in fields(SelectedEvents))
+    )
+
+
+def _selected(
+    card: StandardCard,
+    workspace: Workspace,
+    bins: Bins,
+    variation: str,
+    datasets: tuple[str, ...],
+    scale: float,
+) -> SelectedEvents:
+    """Events of some datasets under one variation of all of them."""
     two_point = card.likelihood.workspace.systematics.get(variation, SystematicConfig())
-    process = {
-        two_point.datasets.get(name, name): card.datasets[name].process for name in card.of_kind("simulation")
-    }
+    process = {two_point.datasets.get(name, name): card.datasets[name].process for name in datasets}
     partition, weight = "nominal", "event_weight"
     if any(workspace.columns.glob(f"*/{variation}/*.parquet")):
         partition = variation

@@ -1,0 +1,73 @@
+"""A systematic that is apart by era has a parameter for each, which moves the datasets of that era alone."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.facility.small import card_content, context_of, small_card, write_ntuples
+from tests.facility.test_likelihood import _score
+from znought.errors import CardError
+from znought.facility.context import Context
+from znought.facility.fitting.templates import fit_settings, systematics_of, templates
+from znought.facility.stages.process import process
+from znought.stats.inference import fit_workspace
+from znought.stats.workspace import build_workspace
+
+BINS = {"SR": np.array([0.2, 0.4, 1.0]), "CR_top": np.array([0.0, 1.0])}
+ERAS = {"vh": "2017", "ttbar": "2018"}
+
+
+def _context(folder: Path, *, decorrelate: list[str], eras: dict[str, str]) -> Context[Any]:
+    datasets = card_content(folder)["datasets"]
+    for name, era in eras.items():
+        datasets[name]["era"] = era
+    likelihood = {
+        "control_regions": ["top"],
+        "workspace": {"systematics": {"jes": {"decorrelate": decorrelate, "smoothing": "none"}}},
+    }
+    sections = {"likelihood": likelihood, "variations": {"enabled": ["jes"]}}
+    sections["selection"] = {"btag_mode": "veto"}
+    return context_of(small_card(folder, datasets=datasets, **sections), folder / "out")
+
+
+@pytest.fixture(scope="module")
+def scored(tmp_path_factory: pytest.TempPathFactory) -> Context[Any]:
+    folder = tmp_path_factory.mktemp("eras")
+    write_ntuples(folder)
+    context = _context(folder, decorrelate=["era"], eras=ERAS)
+    process(context)
+    _score(context)
+    return context
+
+
+def test_each_era_has_a_parameter_that_moves_its_datasets_alone(scored: Context[Any]) -> None:
+    settings = fit_settings(scored.card, scored.workspace)
+    assert list(settings.systematics) == ["jes_2017", "jes_2018"]
+    apart = templates(scored.card, scored.workspace, BINS, with_data=False)
+    together = scored.card.likelihood.workspace.systematics["jes"]
+    together = type(together)(smoothing="none")
+    workspace = type(settings)(systematics={"jes": together})
+    likelihood = scored.card.likelihood.model_copy(update={"workspace": workspace})
+    card = scored.card.model_copy(update={"likelihood": likelihood})
+    common = templates(card, scored.workspace, BINS, with_data=False)
+    for one, both in zip(apart.regions, common.regions, strict=True):
+        for way in ("up", "down"):
+            # VH is of 2017, top of 2018.
+            varied = both.variation(f"jes_{way}").sumw
+            first, second = (one.variation(f"jes_{era}_{way}").sumw for era in ("2017", "2018"))
+            np.testing.assert_allclose(first[0], varied[0])
+            np.testing.assert_allclose(first[1], one.nominal.sumw[1])
+            np.testing.assert_allclose(second[0], one.nominal.sumw[0])
+            np.testing.assert_allclose(second[1], varied[1])
+    names = {p.name for p in fit_workspace(build_workspace(apart.regions, settings)).parameters}
+    assert {"jes_2017", "jes_2018"} & names
+    assert "jes" not in names
+
+
+def test_a_dataset_without_an_era_is_named(tmp_path: Path) -> None:
+    write_ntuples(tmp_path)
+    context = _context(tmp_path, decorrelate=["era", "process"], eras={"vh": "2017"})
+    with pytest.raises(CardError, match=r"datasets\.ttbar: jes is apart by era, but the dataset names none"):
+        systematics_of(context.card, context.workspace)
