@@ -44,7 +44,7 @@ console = Console(stderr=True)
 CardPath = Annotated[
     Path,
     typer.Argument(
-        metavar="[CARD]",
+        metavar="CARD",
         help="Analysis card (YAML); not needed where this folder holds just one.",
         default_factory=the_card,
         show_default=False,

@@ -45,7 +45,7 @@ def serving_likelihoods(command: Command, console: Console) -> Command:
             command(**values)
 
     given = list(inspect.signature(command, eval_str=True).parameters.values())
-    file = typer.Argument(metavar="[FILE]", help=FILE_HELP, default_factory=the_card, show_default=False)
+    file = typer.Argument(metavar="FILE", help=FILE_HELP, default_factory=the_card, show_default=False)
     given[0] = given[0].replace(annotation=Annotated[Path, file])
     parameters = [*given, *_options()]
     wrapped.__annotations__ = {one.name: one.annotation for one in parameters}
