@@ -122,6 +122,9 @@ def _by_region(card: StandardCard, events: Placed, bins: Bins) -> Placed:
     for name, entry in card.discriminants.items():
         column = entry.variable if entry.variable is not None else f"score_{entry.output}"
         values, edges = events.columns[column].astype(np.float64), bins[name]
+        if entry.output is not None:
+            # A network may be so sure that its score is 1, which is in the last bin.
+            values = np.where(values == edges[-1], np.nextafter(edges[-1], 0.0), values)
         inside = region(card, name).mask(events.columns.columns)
         inside &= (values >= edges[0]) & (values < edges[-1])
         shared = inside & (where != "")

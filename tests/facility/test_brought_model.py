@@ -20,6 +20,7 @@ from znought.errors import CardError, DataError
 from znought.facility.cards.reading import load_with_analysis
 from znought.facility.context import Context, RunOptions
 from znought.facility.events.store import read_events
+from znought.facility.fitting.placement import placed
 from znought.facility.pipeline import run_stages, whole
 from znought.facility.progress import Silent
 from znought.facility.results.standard import read_results
@@ -65,10 +66,10 @@ def content(**changes: Any) -> dict[str, Any]:
     } | changes
 
 
-def write_onnx(path: Path, seed: int) -> None:
+def write_onnx(path: Path, seed: int, size: float = 1.0) -> None:
     """A softmax of a linear map, written by hand."""
     rng = np.random.default_rng(seed)
-    weight = numpy_helper.from_array(rng.normal(size=(3, 2)).astype(np.float32), "weight")
+    weight = numpy_helper.from_array(rng.normal(0.0, size, (3, 2)).astype(np.float32), "weight")
     bias = numpy_helper.from_array(np.array([0.1, -0.2], np.float32), "bias")
     nodes = [
         helper.make_node("Gemm", ["inputs", "weight", "bias"], ["logits"]),
@@ -156,6 +157,24 @@ def test_an_onnx_model_by_folds_gives_the_scores_that_it_gives_outside(
         features = events.loc[rows, list(INPUTS)].to_numpy(np.float32)
         outside[rows] = session.run(None, {"inputs": features})[0][:, 0]
     assert np.abs(scores - outside).max() < 1e-6
+
+
+def test_events_of_a_sure_model_count_in_the_last_bin(tmp_path: Path, client: Client) -> None:
+    write_onnx(tmp_path / "sure.onnx", seed=1, size=1e4)
+    section = {"files": ["sure.onnx"], "inputs": list(INPUTS)}
+    regions = {
+        "regions": {"all": {}},
+        "discriminants": {"all": {"output": "signal", "edges": [0.0, 0.5, 1.0]}},
+    }
+    card = _folder(tmp_path, model=section, **regions)
+    scores, events = _scored(card, client)
+    assert (scores == 1.0).sum() > 1000
+    context = _context(card, client)
+    found = placed(context.card, context.workspace, CLASSES, {"all": np.array([0.0, 0.5, 1.0])})
+    assert (found.where == "all").all()
+    assert found.weight[found.discriminant >= 0.5].sum() == pytest.approx(
+        events.expected[scores >= 0.5].sum()
+    )
 
 
 def test_a_table_runs_to_the_final_table(tmp_path: Path, client: Client) -> None:
