@@ -26,7 +26,11 @@ def correction(file: str, name: str) -> Any:
     if not path.is_file():
         raise CardError(f"no such file {file}.")
     state = path.stat()
-    return _loaded(file, name, (state.st_size, state.st_mtime_ns))
+    corrections = _loaded(file, (state.st_size, state.st_mtime_ns))
+    for group in (corrections, corrections.compound):
+        if name in list(group):
+            return group[name]
+    raise CardError(unknown_name("correction", name, [*corrections, *corrections.compound]))
 
 
 def evaluated_correction(
@@ -93,13 +97,9 @@ def _categories(node: Any, input_name: str) -> Iterator[dict[str, Any]]:
 
 
 @cache  # by the state too: a file that changes is read again
-def _loaded(file: str, name: str, state: tuple[int, int]) -> Any:
+def _loaded(file: str, state: tuple[int, int]) -> Any:
     try:
-        corrections = correctionlib.CorrectionSet.from_file(file)
+        return correctionlib.CorrectionSet.from_file(file)
     except RuntimeError as error:
         message = f"{file} is no correctionlib file ({str(error).splitlines()[0]})."
         raise CardError(message) from error
-    for group in (corrections, corrections.compound):
-        if name in list(group):
-            return group[name]
-    raise CardError(unknown_name("correction", name, [*corrections, *corrections.compound]))

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from znought.analysis import CHANNEL, Cuts
+from znought.processors.calibration.jets import JetCalibration
 from znought.processors.cutflow import Cutflow
 from znought.processors.variations import VariationsConfig
 from znought.processors.weights import ScaleFactor
@@ -31,6 +32,7 @@ class Request:
         refuse_substitutes: stop where a format lacks an input, instead of declaring what stands for it.
         quality: dataset → what its events must be to count, beside what the analysis asks.
         theory: set of generator weights → where they are; each member gives a weight column.
+        jets: dataset → how its jets are calibrated; as the file has them where it is not there.
     """
 
     cuts: Cuts
@@ -40,6 +42,7 @@ class Request:
     refuse_substitutes: bool = False
     quality: Mapping[str, Any] = field(default_factory=dict)
     theory: Mapping[str, Any] = field(default_factory=dict)
+    jets: Mapping[str, JetCalibration] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -11,14 +11,23 @@ from numpy.typing import NDArray
 from znought.analysis import Analysis
 from znought.errors import DataError
 from znought.processors.calling import place
-from znought.processors.canonical import CanonicalEvents, Settings, canonical_events, varied_events
+from znought.processors.canonical import (
+    CanonicalEvents,
+    Settings,
+    calibrated_events,
+    canonical_events,
+    measured_makers,
+    varied_events,
+)
 from znought.processors.canonical.source import NotStackedError, Source
+from znought.processors.canonical.varied import Maker
 from znought.processors.chunk import Chunk
 from znought.processors.cutflow import Cutflow
 from znought.processors.dialects.working_points import check_working_points
 from znought.processors.evaluated import NOMINAL, Evaluation, Request
 from znought.processors.kept import Kept
 from znought.processors.passes import Pass
+from znought.processors.variations import Variation
 
 __all__ = ["evaluate", "evaluate_parts", "refuse_empty"]
 
@@ -84,6 +93,8 @@ def _pass_of(analysis: Analysis, chunk: Chunk, request: Request) -> Pass:
     points = request.cuts.btag_working_points
     check_working_points(points)
     events = canonical_events(chunk, Settings(points, request.refuse_substitutes))
+    if chunk.dataset in request.jets:
+        events = calibrated_events(events, request.jets[chunk.dataset])
     return Pass(analysis, request, events, chunk.weight())
 
 
@@ -137,7 +148,8 @@ class _Moved:
         parts: dict[bool, list[_Part]] = {True: [], False: []}
         n_events = len(self.generated)
         for variation in self.request.variations.of_events():
-            source = varied_events(self.events, variation).source
+            measured = self._measured(variation)
+            source = varied_events(self.events, variation, measured).source
             touched = (key for key in source.moved & self.asked if key.startswith("data/"))
             events = source.changed(touched)
             whole = len(events) > _MOST_CHANGED * n_events
@@ -146,6 +158,12 @@ class _Moved:
         size = max(_MOST_TOGETHER // max(n_events, 1), 1)
         for group in parts.values():
             yield from (group[first : first + size] for first in range(0, len(group), size))
+
+    def _measured(self, variation: Variation) -> dict[str, Maker] | None:
+        """How the dataset's calibration moves its jets, where the card asks for that."""
+        if self.request.variations.jets == "relative":
+            return None
+        return measured_makers(variation, self.request.jets.get(self.events.source.chunk.dataset))
 
     def _together(self, group: Sequence["_Part"]) -> list[dict[str, Kept]]:
         """What each variation of a group keeps of its events."""

@@ -8,12 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
-from znought.errors import CardError
+from znought.errors import CardError, unknown_name
 from znought.identity import uniform
 from znought.processors.objects import Jets
 
 __all__ = [
     "NO_TAG",
+    "SCALE",
     "Name",
     "Variation",
     "VariationsConfig",
@@ -24,6 +25,7 @@ __all__ = [
 ]
 
 Name = Literal["jes", "jer", "lepton_scale", "met_soft", "btag", "btag_heavy", "btag_light"]
+SCALE = "jes"
 Direction = Literal["up", "down"]
 Floats = NDArray[np.float64]
 
@@ -38,7 +40,10 @@ class VariationsConfig:
     """Which quantities are shifted, and by how much (card section `variations`).
 
     Attributes:
-        enabled: names out of jes, jer, lepton_scale, met_soft, and btag or btag_heavy, btag_light.
+        enabled: names out of jes, jer, lepton_scale, met_soft, and btag or btag_heavy, btag_light; where jets
+            are measured also `jes_<source>`, by the name of the source in the calibration.
+        jets: "relative" moves jets by the sizes below; "measured" by the uncertainties of the era's
+            calibration, `jes` being the total.
         jes_relative: jet energy scale, share of pT and mass.
         jer_relative: additional jet energy resolution, share of pT. Of simulation that was never smeared it
             can only become worse: there is no `jer_down`, and the fit mirrors `jer_up`.
@@ -48,7 +53,8 @@ class VariationsConfig:
             of those with b and c hadrons, of the others; with a cut on the working point as well.
     """
 
-    enabled: tuple[Name, ...] = ()
+    enabled: tuple[str, ...] = ()
+    jets: Literal["relative", "measured"] = "relative"
     jes_relative: float = 0.02
     jer_relative: float = 0.05
     lepton_scale_relative: float = 0.002
@@ -58,6 +64,11 @@ class VariationsConfig:
     btag_light_relative: float = 0.05
 
     def __post_init__(self) -> None:
+        for name in self.enabled:
+            if self._kind(name) not in get_args(Name):
+                raise CardError(f"variations.enabled: {unknown_name('variation', name, get_args(Name))}")
+        if SCALE in self.enabled and any(name.startswith(f"{SCALE}_") for name in self.enabled):
+            raise CardError("variations.enabled: jes holds all of its sources; name it or them.")
         if len(set(self.enabled)) != len(self.enabled):
             message = f"variations.enabled names a variation twice: {', '.join(self.enabled)}."
             raise CardError(message)
@@ -72,14 +83,18 @@ class VariationsConfig:
     def all(self) -> tuple["Variation", ...]:
         """Up and down of everything enabled, in the order of the card."""
         return tuple(
-            Variation(name, direction, getattr(self, f"{name}_relative"))
+            Variation(name, direction, getattr(self, f"{self._kind(name)}_relative"))
             for name in self.enabled
             for direction in self.directions(name)
         )
 
     def directions(self, name: str) -> tuple[Direction, ...]:
         """Directions in which a quantity is varied: `up` alone where down is its mirror image."""
-        return ("up",) if name == "jer" else ("up", "down")
+        return ("up",) if name == "jer" and self.jets == "relative" else ("up", "down")
+
+    def _kind(self, name: str) -> str:
+        """The quantity that a name is of: a source of the energy scale is one of it, where it is measured."""
+        return SCALE if self.jets == "measured" and name.startswith(f"{SCALE}_") else name
 
     def of_events(self) -> tuple["Variation", ...]:
         """The same for functions that see tags and no weights: tagging in the direction `down` alone.
@@ -99,7 +114,7 @@ class Variation:
         relative: by how much, positive.
     """
 
-    quantity: Name
+    quantity: str
     direction: Direction
     relative: float
 
@@ -107,6 +122,11 @@ class Variation:
     def name(self) -> str:
         """Such as `jes_up`: the name of the column partition."""
         return f"{self.quantity}_{self.direction}"
+
+    @property
+    def kind(self) -> str:
+        """The quantity, of which a source of the jet energy scale is one."""
+        return SCALE if self.quantity.startswith(f"{SCALE}_") else self.quantity
 
     @property
     def shift(self) -> float:

@@ -1,8 +1,10 @@
-"""Before any test: what must be loaded in a certain order."""
+"""For all tests: what must be loaded in a certain order, and the experiments' own files."""
 
 import importlib
 import logging
+import os
 from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
 
@@ -17,3 +19,13 @@ def pytest_collection_finish() -> None:
     for logger in logging.Logger.manager.loggerDict.values():
         if isinstance(logger, logging.Logger):
             logger.disabled = False
+
+
+@pytest.fixture(scope="session")
+def open_data() -> Path:
+    """Folder with the experiments' own files."""
+    default = Path(__file__).parents[2] / "shared" / "data"
+    folder = Path(os.environ.get("ZNOUGHT_OPEN_DATA", default))
+    if not folder.is_dir():
+        pytest.skip(f"no files of the experiments in {folder}; set ZNOUGHT_OPEN_DATA")
+    return folder

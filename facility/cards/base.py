@@ -9,7 +9,7 @@ from pydantic import Field, PrivateAttr, SerializeAsAny, field_validator, model_
 
 from znought.analysis import Analysis, Cuts, Variable
 from znought.errors import CardError, SiteError, unknown_name
-from znought.facility.cards.eras import check_eras, qualities
+from znought.facility.cards.eras import check_eras, check_sources, jet_calibrations, qualities
 from znought.facility.cards.sections import (
     Dataset,
     Era,
@@ -192,6 +192,8 @@ class Card(BaseCard):
         refuse_overlaps(self.datasets, self.stitched)
         refuse_doubled_samples(self.datasets, self.of_kind("simulation"))
         check_eras(self.eras, self.datasets, self.of_kind("data"), self.lumi_ifb)
+        if self.variations.jets == "measured" and not all(era.jets for era in self.eras.values() or [Era()]):
+            raise ValueError("variations.jets: measured needs jets of every era: eras.<era>.jets.")
         regions_from_card(self.regions)
         return self
 
@@ -250,7 +252,13 @@ class Card(BaseCard):
 
     @property
     def request(self) -> Request:
-        """What it asks of every chunk."""
+        """What it asks of every chunk.
+
+        Raises:
+            CardError: a file that is not there, or a source of the jet energy scale that no era knows.
+        """
+        jets = jet_calibrations(self.eras, self.datasets, self.of_kind("data"), self._folder)
+        check_sources(self.variations.enabled, jets)
         return Request(
             self.selection,
             self.variations,
@@ -259,6 +267,7 @@ class Card(BaseCard):
             refuse_substitutes=self.processing.substitutes == "refuse",
             quality=qualities(self.eras, self.datasets, self._folder),
             theory={name: one.weights(self._with_weights(one)) for name, one in self.theory.items()},
+            jets=jets,
         )
 
     def _with_weights(self, one: Theory) -> tuple[str, ...]:
@@ -367,6 +376,12 @@ class Card(BaseCard):
             for sample, name in self.stitched.items()
             if name not in analysis.generator
         ]
+        if analysis.columns is not None:
+            found += [
+                f"eras.{name}.jets: analysis {analysis.name!r} makes its columns of jets as files have them."
+                for name, era in self.eras.items()
+                if era.jets is not None
+            ]
         for region, cuts in self.regions.items():
             for name in cuts:
                 if name not in cut_on:

@@ -1,16 +1,29 @@
 """Eras of a card: their luminosities, and what their events must be to count."""
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from znought.errors import unknown_name
+from znought.errors import CardError, unknown_name
 from znought.facility.cards.sections import Dataset, Era, check_known
 
 if TYPE_CHECKING:
+    from znought.processors.calibration.jets import JetCalibration
     from znought.processors.quality.judged import Quality
 
-__all__ = ["check_eras", "lumi_of", "qualities"]
+__all__ = [
+    "SEARCHED",
+    "check_eras",
+    "check_sources",
+    "correction_file",
+    "jet_calibrations",
+    "lumi_of",
+    "qualities",
+]
+
+SEARCHED = "ZNOUGHT_CORRECTIONS"
+"""Environment variable: folders in which correction files are looked for, behind that of the card."""
 
 _AGREE = 1e-3
 """Relative difference of the sum of the eras' luminosities from the card's that is rounding."""
@@ -39,6 +52,7 @@ def check_eras(
             raise ValueError(f"{where}.era: expected one of the card's eras: {', '.join(eras)}.")
         check_known(f"{where}.era", "era", dataset.era, eras)
         _check_primary(where, dataset, eras[dataset.era], is_data=name in data)
+        _check_period(where, dataset, eras[dataset.era], is_data=name in data)
     given = {name: era.lumi_ifb for name, era in eras.items() if era.lumi_ifb is not None}
     if not given:
         return
@@ -61,6 +75,17 @@ def _check_primary(where: str, dataset: Dataset, era: Era, *, is_data: bool) -> 
         raise ValueError(f"{where}.primary_dataset: expected one of {', '.join(era.triggers)}.")
     if primary not in era.triggers:
         raise ValueError(f"{where}.primary_dataset: {unknown_name('primary dataset', primary, era.triggers)}")
+
+
+def _check_period(where: str, dataset: Dataset, era: Era, *, is_data: bool) -> None:
+    if not is_data or era.jets is None:
+        if dataset.period is not None:
+            raise ValueError(f"{where}.period: has no effect but on data of an era that calibrates jets.")
+        return
+    if dataset.period is None:
+        raise ValueError(f"{where}.period: expected one of {', '.join(era.jets.data) or 'eras.…jets.data'}.")
+    if dataset.period not in era.jets.data:
+        raise ValueError(f"{where}.period: {unknown_name('period', dataset.period, era.jets.data)}")
 
 
 def lumi_of(eras: Mapping[str, Era], dataset: Dataset, lumi_ifb: float) -> float:
@@ -96,7 +121,7 @@ def qualities(eras: Mapping[str, Era], datasets: Mapping[str, Dataset], folder: 
         found[name] = Quality(
             era=str(dataset.era),
             rows=rows,
-            certification=None if file is None else read_certification(folder / file),
+            certification=None if file is None else read_certification(correction_file(file, folder)),
             runs=era.runs,
             triggers=era.triggers,
             primary_dataset=dataset.primary_dataset,
@@ -104,3 +129,65 @@ def qualities(eras: Mapping[str, Era], datasets: Mapping[str, Dataset], folder: 
             filters_data=era.filters_data,
         )
     return found
+
+
+def correction_file(name: str, folder: Path) -> Path:
+    """A file in the folder of the card, or in the first folder of `ZNOUGHT_CORRECTIONS` that has it.
+
+    Raises:
+        CardError: no such file; all places are named.
+    """
+    folders = [folder, *(Path(one) for one in os.environ.get(SEARCHED, "").split(os.pathsep) if one)]
+    for one in folders:
+        if (one / name).is_file():
+            return (one / name).resolve()
+    places = ", ".join(str(one) for one in folders)
+    raise CardError(f"{name}: no such file in {places} ({SEARCHED} names further folders).")
+
+
+def jet_calibrations(
+    eras: Mapping[str, Era], datasets: Mapping[str, Dataset], data: Sequence[str], folder: Path
+) -> "dict[str, JetCalibration]":
+    """Dataset → how its jets are calibrated, of the eras that say so.
+
+    Args:
+        eras, datasets: of the card.
+        data: names of the datasets of recorded data.
+        folder: of the card.
+
+    Raises:
+        CardError: a file that is not there.
+    """
+    from znought.processors.calibration.jets import JetCalibration
+
+    found: dict[str, JetCalibration] = {}
+    for name, dataset in datasets.items():
+        jets = eras[str(dataset.era)].jets if eras else None
+        if jets is None:
+            continue
+        is_data = name in data
+        # Jets are calibrated before a dataset is divided into its parts.
+        found[dataset.part_of or name] = JetCalibration(
+            era=str(dataset.era),
+            file=str(correction_file(jets.file, folder)),
+            scale=jets.data[str(dataset.period)] if is_data else jets.simulation,
+            resolution="" if is_data else jets.resolution,
+            algorithm=jets.algorithm,
+        )
+    return found
+
+
+def check_sources(enabled: Sequence[str], calibrations: "Mapping[str, JetCalibration]") -> None:
+    """Raises for a source of the jet energy scale that is in the file of no era.
+
+    Raises:
+        CardError: names it and the files.
+    """
+    for name in enabled:
+        kind, _, source = name.partition("_")
+        if kind != "jes" or not source or any(one.has(source) for one in calibrations.values()):
+            continue
+        files = ", ".join(sorted({one.file for one in calibrations.values()}))
+        raise CardError(
+            f"variations.enabled: no era knows the source {source!r} of the jet energies: {files}."
+        )

@@ -19,6 +19,7 @@ __all__ = [
     "Era",
     "Files",
     "FoldRule",
+    "JetEnergies",
     "Likelihood",
     "Plotting",
     "Process",
@@ -93,6 +94,7 @@ class Dataset(Files):
         era: when the detector was as it is here, such as "2017": one of the card's `eras` where there are
             some; working points depend on it.
         primary_dataset: of recorded data, which of the era's triggers recorded it.
+        period: of recorded data, which of the era's energy corrections its jets take.
         identity: of simulation, "file" where independent jobs number their events alike: an event is then
             told from others by its file and entry, not by its run, block and number.
         sample: what the dataset is a part of. Datasets of one sample without ranges are extensions of each
@@ -116,9 +118,28 @@ class Dataset(Files):
     lumi_ifb: Annotated[float, Field(gt=0)] | None = None
     era: str | None = None
     primary_dataset: str | None = None
+    period: str | None = None
     identity: Literal["event", "file"] = "event"
     sample: str | None = None
     generator_range: RegionCuts = {}
+
+
+class JetEnergies(Section):
+    """Official calibration of the jets of one era.
+
+    Attributes:
+        file: of correctionlib (`jet_jerc.json.gz`), beside the card or in a folder of `ZNOUGHT_CORRECTIONS`.
+        simulation: name of the energy corrections of simulation, such as "Summer19UL18_V5_MC".
+        data: period → name of those of recorded data, such as {A: Summer19UL18_RunA_V5_DATA}.
+        resolution: name of the resolution, such as "Summer19UL18_JRV2_MC"; empty smears nothing.
+        algorithm: of the jets, such as "AK4PFchs".
+    """
+
+    file: str
+    simulation: str
+    data: dict[str, str] = {}
+    resolution: str = ""
+    algorithm: str = "AK4PFchs"
 
 
 class Era(Section):
@@ -132,6 +153,7 @@ class Era(Section):
             recorded counts in the first of them, in this order.
         filters: branches of event filters, of data and simulation.
         filters_data: further ones, of data alone.
+        jets: their calibration; as the files have them unless given.
     """
 
     lumi_ifb: Annotated[float, Field(gt=0)] | None = None
@@ -140,6 +162,7 @@ class Era(Section):
     triggers: dict[str, Annotated[tuple[str, ...], Field(min_length=1)]] = {}
     filters: tuple[str, ...] = ()
     filters_data: tuple[str, ...] = ()
+    jets: JetEnergies | None = None
 
 
 class Reading(Section):

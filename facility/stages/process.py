@@ -11,6 +11,7 @@ import uproot
 
 from znought.errors import CardError, DataError
 from znought.facility.cards.base import Card
+from znought.facility.cards.eras import correction_file
 from znought.facility.context import Context
 from znought.facility.ntuples.account import account, remarks, stand_ins
 from znought.facility.ntuples.books import (
@@ -151,11 +152,13 @@ def _fileset(context: Context[Card]) -> Fileset:
 def _digests(card: Card) -> dict[str, str]:
     """SHA-256 of the file of each scale factor and each certification."""
     files = {f"weights.{name}": Path(factor.file) for name, factor in card.weights.items()}
-    files |= {
-        f"eras.{name}.certification": card.folder / era.certification
-        for name, era in card.eras.items()
-        if era.certification is not None
-    }
+    for era, entry in card.eras.items():
+        named = {"certification": entry.certification, "jets": entry.jets.file if entry.jets else None}
+        files |= {
+            f"eras.{era}.{key}": correction_file(file, card.folder)
+            for key, file in named.items()
+            if file is not None
+        }
     for name, path in files.items():
         if not path.is_file():
             raise CardError(f"{name}: no such file {path}.")

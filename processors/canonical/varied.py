@@ -23,7 +23,7 @@ from znought.processors.dialects.nanoaod import SIMULATION
 from znought.processors.resolution import worsened
 from znought.processors.variations import NO_TAG, Variation
 
-__all__ = ["varied_events"]
+__all__ = ["Maker", "moved_jets", "varied_events"]
 
 Floats = NDArray[np.float64]
 Maker = Callable[[Source], NDArray[Any]]
@@ -41,7 +41,9 @@ _MOVED: Mapping[str, tuple[str, ...]] = {
 }
 
 
-def varied_events(nominal: CanonicalEvents, variation: Variation) -> CanonicalEvents:
+def varied_events(
+    nominal: CanonicalEvents, variation: Variation, measured: Mapping[str, Maker] | None = None
+) -> CanonicalEvents:
     """The events with a quantity moved; missing transverse momentum follows what it was built from.
 
     Jets within ΔR = 0.4 of a tight lepton are not counted again in the missing transverse momentum. Cross
@@ -50,13 +52,15 @@ def varied_events(nominal: CanonicalEvents, variation: Variation) -> CanonicalEv
     Args:
         nominal: events of a simulated dataset.
         variation: what to move.
+        measured: how a calibration moves it, in place of the card's relative size.
     """
+    moving = _MAKERS[variation.kind](variation) if measured is None else measured
     makers = {
         key: maker
-        for key, maker in _MAKERS[variation.quantity](variation).items()
+        for key, maker in moving.items()
         if not key.startswith("data/") or key in nominal.source.catalogue.makers
     }
-    return nominal.with_moved(_MOVED[variation.quantity], nominal.source.shifted(makers))
+    return nominal.with_moved(_MOVED[variation.kind], nominal.source.shifted(makers))
 
 
 def _before(source: Source, key: str) -> NDArray[Any]:
@@ -72,15 +76,16 @@ def _scaled(source: Source, *, key: str, factor: float) -> NDArray[Any]:
 def _jet_scale(variation: Variation) -> dict[str, Maker]:
     """Momenta and masses of all jets times a factor."""
     factor = 1.0 + variation.shift
-    return _jets(lambda source: np.full(int(source.counts("Jet").sum()), factor))
+    return moved_jets(lambda source: np.full(int(source.counts("Jet").sum()), factor))
 
 
 def _jet_resolution(variation: Variation) -> dict[str, Maker]:
     """Jets smeared by their nominal Gaussian numbers; only ever to a worse resolution."""
-    return _jets(lambda source: worsened(_before(source, JET_NOISE), variation.relative))
+    return moved_jets(lambda source: worsened(_before(source, JET_NOISE), variation.relative))
 
 
-def _jets(factor: Maker) -> dict[str, Maker]:
+def moved_jets(factor: Maker) -> dict[str, Maker]:
+    """Momenta and masses of jets times a factor of shape (n_jets,), and what follows from them."""
     return {
         _FACTOR: factor,
         data("Jet", "pt"): partial(_smeared, key=data("Jet", "pt")),

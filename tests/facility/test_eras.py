@@ -4,14 +4,20 @@ import json
 from pathlib import Path
 from typing import Any
 
+import awkward as ak
 import numpy as np
 import pytest
+import yaml
 
 from tests.facility.small import N_EVENTS
 from tests.facility.spoiled import Card, changed_card, cutflow_sums, processed
-from tests.processors.fixtures import events, write_nanoaod
+from tests.processors.fixtures import events, whole_chunk, write_nanoaod
+from tests.processors.test_calibration import calibrated_columns
 from znought.errors import CardError, DataError
 from znought.facility.cards.reading import load_card
+from znought.facility.events.store import read_events
+from znought.processors.calibration.jets import JetCalibration
+from znought.processors.canonical import calibrated_events, canonical_events
 
 MENU = {"MuonEG": ["HLT_MuEG_v*"], "Muon": ["HLT_Mu_v*"]}
 RUN = 300_000
@@ -145,4 +151,92 @@ def test_without_eras_a_primary_dataset_is_idle(folder: Path) -> None:
         card["datasets"]["data"]["primary_dataset"] = "Muon"
 
     with pytest.raises(CardError, match="has no effect without eras"):
+        load_card(changed_card(folder, change))
+
+
+ANALYSIS = """
+import awkward as ak
+from znought import Analysis, Variable
+
+ANALYSIS = Analysis(
+    "one_jet",
+    objects=lambda events, cuts: {"jets": events.Jet},
+    select=lambda o, cuts: {"jet": ak.num(o.jets) >= 1},
+    variables=[Variable("pt_j0", lambda o: o.jets.pt[:, 0], bins=(10, 0, 500), unit="GeV")],
+)
+"""
+
+
+@pytest.fixture
+def jets_card(tmp_path: Path, open_data: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A card of plain functions whose jets are calibrated by the official file of 2018."""
+    monkeypatch.setenv("ZNOUGHT_CORRECTIONS", f"/nowhere:{open_data / 'pog/2018_UL'}")
+    (tmp_path / "one_jet.py").write_text(ANALYSIS)
+    write_nanoaod(tmp_path / "a.root", calibrated_columns(9))
+    content = {
+        "analysis": "one_jet.py",
+        "title": "jets",
+        "lumi_ifb": 59.8,
+        "processes": {"top": {}},
+        "variations": {"enabled": ["jes_Regrouped_HF", "jes_Regrouped_HF_2018", "jer"], "jets": "measured"},
+        "eras": {
+            "2018": {
+                "jets": {
+                    "file": "jet_jerc.json.gz",
+                    "simulation": "Summer19UL18_V5_MC",
+                    "resolution": "Summer19UL18_JRV2_MC",
+                }
+            }
+        },
+        "datasets": {
+            "tt": {"process": "top", "era": "2018", "xsec_pb": 1.0, "files": [str(tmp_path / "a.root")]}
+        },
+    }
+    (tmp_path / "card.yaml").write_text(yaml.safe_dump(content))
+    return tmp_path / "card.yaml"
+
+
+def test_jets_of_a_card_are_calibrated(jets_card: Path, open_data: Path) -> None:
+    output = processed(jets_card)
+    events = canonical_events(whole_chunk(str(jets_card.parent / "a.root"), era="2018"))
+    file = str(open_data / "pog/2018_UL/jet_jerc.json.gz")
+    calibration = JetCalibration("2018", file, "Summer19UL18_V5_MC", "Summer19UL18_JRV2_MC")
+    jets = calibrated_events(events, calibration).array.Jet
+    leading = jets.pt[ak.num(jets.pt) >= 1][:, 0]
+    found = read_events(output / "columns", ["tt"], ["pt_j0"]).columns["pt_j0"]
+    assert found == pytest.approx(leading.to_numpy(), rel=1e-6)
+    kept = {folder.name for folder in (output / "columns/tt").iterdir()}
+    assert kept == {
+        "nominal",
+        "jer_up",
+        "jer_down",
+        *(f"jes_Regrouped_HF{year}_{way}" for year in ("", "_2018") for way in ("up", "down")),
+    }
+
+
+def test_mistakes_of_calibrations_are_named(jets_card: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def edited(old: str, new: str) -> Path:
+        text = original.replace(old, new)
+        assert text != original
+        jets_card.write_text(text)
+        return jets_card
+
+    original = jets_card.read_text()
+    with pytest.raises(CardError, match="no era knows the source 'Regrouped_HFF'"):
+        processed(edited("jes_Regrouped_HF_2018", "jes_Regrouped_HFF"))
+    with pytest.raises(CardError, match=r"variations\.jets: measured needs jets of every era"):
+        load_card(edited("eras:\n  '2018':\n", "eras:\n  '2018': {lumi_ifb: 59.8}\n  '2017':\n"))
+    monkeypatch.setenv("ZNOUGHT_CORRECTIONS", "/nowhere")
+    with pytest.raises(CardError, match=r"jet_jerc\.json\.gz: no such file in .*, /nowhere \(ZNOUGHT_CORR"):
+        processed(edited("title: jets", "title: none"))
+
+
+def test_calibrations_need_plain_functions(folder: Path) -> None:
+    def change(card: Card) -> None:
+        _with_eras(folder)(card)
+        card["eras"]["early"]["jets"] = {"file": "x.json", "simulation": "S", "data": {"A": "D"}}
+        for name in ("MuonEG", "Muon"):
+            card["datasets"][name]["period"] = "A"
+
+    with pytest.raises(CardError, match=r"eras\.early\.jets: analysis 'vh_ww' makes its columns of jets as"):
         load_card(changed_card(folder, change))

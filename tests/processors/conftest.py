@@ -1,8 +1,5 @@
 """Files of the processors' tests."""
 
-import os
-from pathlib import Path
-
 import pytest
 
 from tests.processors.fixtures import events, write_nanoaod
@@ -26,13 +23,3 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
         write_nanoaod(directory / "a.root", events(4000, seed=11)),
         write_nanoaod(directory / "b.root", events(2000, seed=12, first_event=4000)),
     )
-
-
-@pytest.fixture(scope="session")
-def open_data() -> Path:
-    """Folder with the experiments' own files."""
-    default = Path(__file__).parents[3] / "shared" / "data"
-    folder = Path(os.environ.get("ZNOUGHT_OPEN_DATA", default))
-    if not folder.is_dir():
-        pytest.skip(f"no files of the experiments in {folder}; set ZNOUGHT_OPEN_DATA")
-    return folder

@@ -251,7 +251,7 @@ def test_tags_are_lost_by_flavour_at_every_working_point(many: tuple[str, str]) 
     nominal = canonical_events(whole_chunk(many[0]))
     flavour, before = _values(nominal.array.Jet.hadronFlavour), _values(nominal.array.Jet.btag)
     for name, flavours in (("btag", (0, 4, 5)), ("btag_heavy", (4, 5)), ("btag_light", (0,))):
-        varied = varied_events(nominal, Variation(name, "down", 0.3)).array.Jet  # type: ignore[arg-type]
+        varied = varied_events(nominal, Variation(name, "down", 0.3)).array.Jet
         after, of_them = _values(varied.btag), np.isin(flavour, flavours)
         for working_point in (0.05, 0.15):
             tagged = of_them & (before > working_point)

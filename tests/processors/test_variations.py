@@ -141,7 +141,7 @@ def test_btag_variations_of_flavours_share_the_whole(many: tuple[str, str], tmp_
 @pytest.mark.parametrize("name", ["btag", "btag_heavy", "btag_light"])
 def test_btag_variations_act_on_a_cut(many: tuple[str, str], tmp_path: Path, name: str) -> None:
     selection = VHWWSelection(btag_mode="veto")
-    config = VariationsConfig((name,), btag_relative=0.3, btag_heavy_relative=0.3, btag_light_relative=0.3)  # type: ignore[arg-type]
+    config = VariationsConfig((name,), btag_relative=0.3, btag_heavy_relative=0.3, btag_light_relative=0.3)
     result = _run(many, tmp_path, selection=selection, variations=config)
     flows = result.results["x"].of(WHOLE).cutflows
     assert set(flows) == {"nominal", f"{name}_up", f"{name}_down"}

@@ -1,0 +1,1 @@
+"""Official calibrations of objects, out of correctionlib files."""

@@ -1,0 +1,86 @@
+"""Jet energies as CMS calibrates them: scale, resolution and uncertainties, by the names in its files."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from znought.errors import CardError
+from znought.processors.corrections import correction, evaluated_correction
+
+__all__ = ["JetCalibration", "Way"]
+
+Floats = NDArray[np.float64]
+Way = Literal["nom", "up", "down"]
+
+
+@dataclass(frozen=True)
+class JetCalibration:
+    """The corrections of one dataset; arrays of jets have shape (n_jets,).
+
+    Attributes:
+        era: name of the era, for messages.
+        file: of correctionlib, `jet_jerc.json.gz`.
+        scale: name of the energy corrections, such as "Summer19UL18_V5_MC".
+        resolution: name of the resolution, such as "Summer19UL18_JRV2_MC"; empty where nothing is smeared.
+        algorithm: of the jets, such as "AK4PFchs".
+
+    References:
+        CMS, JINST 12 (2017) P02014, arXiv:1607.03663.
+    """
+
+    era: str
+    file: str
+    scale: str
+    resolution: str = ""
+    algorithm: str = "AK4PFchs"
+
+    def energy_factor(self, *, pt: Floats, eta: Floats, area: Floats, rho: Floats, run: Floats) -> Floats:
+        """Corrected over uncorrected momentum: all levels, residuals included.
+
+        Args:
+            pt: uncorrected, GeV.
+            eta, area: pseudorapidity and area of the jets.
+            rho: energy density of each jet's event, GeV.
+            run: of each jet's event.
+        """
+        return self._of(
+            f"{self.scale}_L1L2L3Res_{self.algorithm}", JetPt=pt, JetEta=eta, JetA=area, Rho=rho, run=run
+        )
+
+    def relative_resolution(self, *, pt: Floats, eta: Floats, rho: Floats) -> Floats:
+        """σ(pT)/pT of simulation."""
+        return self._of(f"{self.resolution}_PtResolution_{self.algorithm}", JetPt=pt, JetEta=eta, Rho=rho)
+
+    def resolution_factor(self, *, pt: Floats, eta: Floats, way: Way) -> Floats:
+        """Resolution in data over that in simulation, nominal or one standard deviation up or down."""
+        name = f"{self.resolution}_ScaleFactor_{self.algorithm}"
+        return self._of(name, JetPt=pt, JetEta=eta, systematic=way)
+
+    def uncertainty(self, source: str, *, pt: Floats, eta: Floats) -> Floats:
+        """One standard deviation of a source, as a share of the corrected momentum."""
+        return self._of(self._source(source), JetPt=pt, JetEta=eta)
+
+    def has(self, source: str) -> bool:
+        """Whether the file knows a source of the energy scale: some are those of one year."""
+        try:
+            correction(self.file, self._source(source))
+        except CardError:
+            return False
+        return True
+
+    def _source(self, source: str) -> str:
+        return f"{self.scale}_{source}_{self.algorithm}"
+
+    def _of(self, name: str, **inputs: Any) -> Floats:
+        try:
+            wanted = [one.name for one in correction(self.file, name).inputs]
+            arguments = {one: inputs[one] for one in wanted}
+        except CardError as error:
+            raise CardError(f"era {self.era!r}: {error}") from error
+        except KeyError as error:
+            raise CardError(
+                f"era {self.era!r}: correction {name!r} of {self.file} asks for {error}: jets have none."
+            ) from error
+        return evaluated_correction(self.file, name, arguments, len(inputs["JetPt"]))

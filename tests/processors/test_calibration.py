@@ -1,0 +1,281 @@
+"""Calibrated jets against correctionlib called jet by jet, for each of the five eras' official files."""
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import awkward as ak
+import correctionlib
+import numpy as np
+import pytest
+
+from tests.processors.fixtures import whole_chunk, write_nanoaod
+from tests.processors.test_identification import nanoaod
+from znought.errors import CardError, DataError
+from znought.processors.calibration.jets import JetCalibration
+from znought.processors.canonical import (
+    CanonicalEvents,
+    calibrated_events,
+    canonical_events,
+    measured_makers,
+    varied_events,
+)
+from znought.processors.canonical.momenta import JET_NOISE
+from znought.processors.variations import Variation, VariationsConfig
+
+N_EVENTS = 100
+
+
+@dataclass(frozen=True)
+class Official:
+    """Names in the files of one era."""
+
+    folder: str
+    scale: str
+    data: str
+    resolution: str
+    algorithm: str
+    sources: tuple[str, ...]
+    version: int = 9
+
+
+REGROUPED = ("Total", "Regrouped_Absolute", "Regrouped_FlavorQCD", "Regrouped_HF")
+ERAS = {
+    "2016preVFP": Official(
+        "2016preVFP_UL",
+        "Summer19UL16APV_V7_MC",
+        "Summer19UL16APV_RunBCD_V7_DATA",
+        "Summer20UL16APV_JRV3_MC",
+        "AK4PFchs",
+        (*REGROUPED, "Regrouped_BBEC1_2016"),
+    ),
+    "2016postVFP": Official(
+        "2016postVFP_UL",
+        "Summer19UL16_V7_MC",
+        "Summer19UL16_RunFGH_V7_DATA",
+        "Summer20UL16_JRV3_MC",
+        "AK4PFchs",
+        REGROUPED,
+    ),
+    "2017": Official(
+        "2017_UL",
+        "Summer19UL17_V5_MC",
+        "Summer19UL17_RunB_V5_DATA",
+        "Summer19UL17_JRV2_MC",
+        "AK4PFchs",
+        REGROUPED,
+    ),
+    "2018": Official(
+        "2018_UL",
+        "Summer19UL18_V5_MC",
+        "Summer19UL18_RunA_V5_DATA",
+        "Summer19UL18_JRV2_MC",
+        "AK4PFchs",
+        (*REGROUPED, "AbsoluteStat"),
+    ),
+    "2022": Official(
+        "2022_Summer22",
+        "Summer22_22Sep2023_V2_MC",
+        "Summer22_22Sep2023_RunCD_V2_DATA",
+        "Summer22_22Sep2023_JRV1_MC",
+        "AK4PFPuppi",
+        ("Total", "AbsoluteStat"),
+        12,
+    ),
+}
+
+
+def calibrated_columns(version: int) -> dict[str, Any]:
+    """NanoAOD columns with all that a calibration reads; particle-level jets are near, far, or not there."""
+    rng = np.random.default_rng(version)
+    columns = {name: values[:N_EVENTS] for name, values in nanoaod(version).items()}
+    counts = ak.num(columns["Jet_pt"])
+    n_jets = int(ak.sum(counts))
+
+    def jagged(values: Any, kind: type = np.float32) -> ak.Array:
+        return ak.unflatten(np.asarray(values, kind), counts)
+
+    def flat(name: str) -> Any:
+        return ak.to_numpy(ak.flatten(columns[name]))
+
+    place = ak.to_numpy(ak.flatten(ak.local_index(columns["Jet_pt"])))
+    columns["Jet_rawFactor"] = jagged(rng.uniform(-0.1, 0.2, n_jets))
+    columns["Jet_area"] = jagged(rng.uniform(0.4, 0.6, n_jets))
+    # A fifth without a partner, a fifth with one too far in angle, the others near.
+    kind = rng.integers(0, 5, n_jets)
+    columns["Jet_genJetIdx"] = jagged(np.where(kind == 0, -1, place), np.int32)
+    columns["GenJet_pt"] = jagged(flat("Jet_pt") * rng.normal(1.0, 0.12, n_jets))
+    columns["GenJet_eta"] = jagged(flat("Jet_eta") + np.where(kind == 1, 0.3, 0.02))
+    columns["GenJet_phi"] = jagged(flat("Jet_phi"))
+    rho = "Rho_fixedGridRhoFastjetAll" if version >= 10 else "fixedGridRhoFastjetAll"
+    columns[rho] = rng.uniform(5.0, 40.0, N_EVENTS).astype(np.float32)
+    return columns
+
+
+def _calibration(open_data: Path, era: str, *, is_data: bool = False) -> JetCalibration:
+    official = ERAS[era]
+    file = str(open_data / "pog" / official.folder / "jet_jerc.json.gz")
+    if is_data:
+        return JetCalibration(era, file, official.data, "", official.algorithm)
+    return JetCalibration(era, file, official.scale, official.resolution, official.algorithm)
+
+
+@cache
+def _official(file: str) -> Any:
+    return correctionlib.CorrectionSet.from_file(file)
+
+
+@dataclass(frozen=True)
+class ByHand:
+    """Jets of one chunk, calibrated one by one with correctionlib alone."""
+
+    calibration: JetCalibration
+    columns: dict[str, Any]
+    noise: np.ndarray
+
+    def momenta(self, way: str = "nom") -> list[float]:
+        """Of all jets, in order."""
+        names = self.calibration
+        corrections = _official(names.file)
+        scale = corrections.compound[f"{names.scale}_L1L2L3Res_{names.algorithm}"]
+        c, found, k = self.columns, list[float](), -1
+        rho = next(values for name, values in c.items() if name.endswith("fixedGridRhoFastjetAll"))
+        for i in range(N_EVENTS):
+            for j in range(len(c["Jet_pt"][i])):
+                k += 1
+                raw = float(c["Jet_pt"][i][j]) * (1.0 - float(c["Jet_rawFactor"][i][j]))
+                eta = float(c["Jet_eta"][i][j])
+                given = {
+                    "JetA": float(c["Jet_area"][i][j]),
+                    "JetEta": eta,
+                    "JetPt": raw,
+                    "Rho": float(rho[i]),
+                }
+                pt = raw * scale.evaluate(*(given[one.name] for one in scale.inputs))
+                if names.resolution:
+                    pt *= self._smearing(corrections, i, j, pt, float(rho[i]), self.noise[k], way)
+                found.append(pt)
+        return found
+
+    def _smearing(
+        self, corrections: Any, i: int, j: int, pt: float, rho: float, noise: float, way: str
+    ) -> float:
+        names, c = self.calibration, self.columns
+        eta, phi = float(c["Jet_eta"][i][j]), float(c["Jet_phi"][i][j])
+        sigma = corrections[f"{names.resolution}_PtResolution_{names.algorithm}"].evaluate(eta, pt, rho)
+        factor = corrections[f"{names.resolution}_ScaleFactor_{names.algorithm}"]
+        given = {"JetEta": eta, "JetPt": pt, "systematic": way}
+        sf = factor.evaluate(*(given[one.name] for one in factor.inputs))
+        index = int(c["Jet_genJetIdx"][i][j])
+        if index >= 0:
+            gen = {name: float(c[f"GenJet_{name}"][i][index]) for name in ("pt", "eta", "phi")}
+            dphi = (phi - gen["phi"] + np.pi) % (2 * np.pi) - np.pi
+            if np.hypot(eta - gen["eta"], dphi) < 0.2 and abs(pt - gen["pt"]) < 3 * sigma * pt:
+                return float(max(1 + (sf - 1) * (pt - gen["pt"]) / pt, 0.1))
+        return float(max(1 + noise * sigma * np.sqrt(max(sf**2 - 1, 0.0)), 0.1))
+
+
+def _events(tmp_path: Path, columns: dict[str, Any], era: str, **metadata: Any) -> CanonicalEvents:
+    path = write_nanoaod(tmp_path / "a.root", columns)
+    return canonical_events(whole_chunk(path, era=era, **metadata))
+
+
+def _pt(events: CanonicalEvents) -> np.ndarray:
+    found: np.ndarray = ak.to_numpy(ak.flatten(events.array.Jet.pt))
+    return found
+
+
+@pytest.mark.parametrize("era", ERAS)
+def test_jets_are_those_of_the_official_files(open_data: Path, tmp_path: Path, era: str) -> None:
+    official = ERAS[era]
+    columns = calibrated_columns(official.version)
+    events = _events(tmp_path, columns, era)
+    calibration = _calibration(open_data, era)
+    calibrated = calibrated_events(events, calibration)
+    hand = ByHand(calibration, columns, events.source.array(JET_NOISE))
+    nominal = np.array(hand.momenta())
+    assert _pt(calibrated) == pytest.approx(nominal, rel=1e-6)
+    before = _pt(events)
+    assert np.abs(nominal / before - 1).max() > 0.05
+    mass = ak.to_numpy(ak.flatten(calibrated.array.Jet.mass))
+    assert mass == pytest.approx(ak.to_numpy(ak.flatten(events.array.Jet.mass)) * nominal / before, rel=1e-6)
+    corrections = _official(calibration.file)
+    eta = ak.to_numpy(ak.flatten(events.array.Jet.eta))
+    for source in official.sources:
+        name = f"{official.scale}_{source}_{official.algorithm}"
+        size = np.array(
+            [corrections[name].evaluate(float(x), float(p)) for x, p in zip(eta, nominal, strict=True)]
+        )
+        for way, sign in (("up", 1.0), ("down", -1.0)):
+            variation = Variation("jes" if source == "Total" else f"jes_{source}", way, 0.02)  # type: ignore[arg-type]  # the name of a direction
+            moved = varied_events(calibrated, variation, measured_makers(variation, calibration))
+            assert _pt(moved) == pytest.approx(nominal * (1 + sign * size), rel=1e-6), source
+    for way in ("up", "down"):
+        variation = Variation("jer", way, 0.05)  # type: ignore[arg-type]  # as above
+        moved = varied_events(calibrated, variation, measured_makers(variation, calibration))
+        assert _pt(moved) == pytest.approx(np.array(hand.momenta(way)), rel=1e-6)
+
+
+@pytest.mark.parametrize("era", ERAS)
+def test_recorded_jets_take_their_period(open_data: Path, tmp_path: Path, era: str) -> None:
+    columns = calibrated_columns(ERAS[era].version)
+    del columns["genWeight"]
+    events = _events(tmp_path, columns, era, is_data=True)
+    calibration = _calibration(open_data, era, is_data=True)
+    calibrated = calibrated_events(events, calibration)
+    hand = ByHand(calibration, columns, np.zeros(0))
+    assert _pt(calibrated) == pytest.approx(np.array(hand.momenta()), rel=1e-6)
+
+
+def test_missing_momentum_follows_the_jets(open_data: Path, tmp_path: Path) -> None:
+    """By hand, of jets that are no lepton's energy deposit too."""
+    columns = calibrated_columns(9)
+    events = _events(tmp_path, columns, "2018")
+    calibrated = calibrated_events(events, _calibration(open_data, "2018"))
+    jets, moved = events.array.Jet, calibrated.array.Jet
+    clean = True
+    for lepton in (events.array.Electron, events.array.Muon):
+        tight = lepton[lepton.is_tight & (lepton.pt > 10)]
+        clean = clean & ak.all(jets.metric_table(tight) >= 0.4, axis=2)
+    change = ak.where(clean, moved.pt - jets.pt, 0.0)
+    met = events.array.MET
+    px = met.pt * np.cos(met.phi) - ak.sum(change * np.cos(jets.phi), axis=1)
+    py = met.pt * np.sin(met.phi) - ak.sum(change * np.sin(jets.phi), axis=1)
+    assert calibrated.array.MET.pt.tolist() == pytest.approx(np.hypot(px, py).tolist(), rel=1e-6)
+    assert np.abs(calibrated.array.MET.pt.to_numpy() - met.pt.to_numpy()).max() > 1.0
+
+
+def test_a_source_of_another_year_moves_nothing(open_data: Path, tmp_path: Path) -> None:
+    events = _events(tmp_path, calibrated_columns(9), "2018")
+    calibration = _calibration(open_data, "2018")
+    calibrated = calibrated_events(events, calibration)
+    variation = Variation("jes_Regrouped_BBEC1_2017", "up", 0.02)
+    moved = varied_events(calibrated, variation, measured_makers(variation, calibration))
+    assert np.array_equal(_pt(moved), _pt(calibrated))
+
+
+def test_what_a_file_lacks_is_named(open_data: Path, tmp_path: Path) -> None:
+    columns = calibrated_columns(9)
+    del columns["Jet_area"]
+    events = _events(tmp_path, columns, "2018")
+    calibrated = calibrated_events(events, _calibration(open_data, "2018"))
+    with pytest.raises(DataError, match=r"a\.root: jets are calibrated from branch Jet_area"):
+        calibrated.source.array("data/Jet.pt")
+    wrong = JetCalibration("2018", _calibration(open_data, "2018").file, "Summer19UL18_V6_MC")
+    with pytest.raises(CardError, match="era '2018': Unknown correction 'Summer19UL18_V6_MC_L1"):
+        wrong.energy_factor(**{name: np.ones(1) for name in ("pt", "eta", "area", "rho", "run")})
+
+
+def test_names_of_variations() -> None:
+    measured = VariationsConfig(("jes_Regrouped_HF", "jer"), jets="measured")
+    assert [one.name for one in measured.all()] == [
+        "jes_Regrouped_HF_up",
+        "jes_Regrouped_HF_down",
+        "jer_up",
+        "jer_down",
+    ]
+    with pytest.raises(CardError, match=r"Unknown variation 'jes_Regrouped_HF'\. Expected one of: jes"):
+        VariationsConfig(("jes_Regrouped_HF",))
+    with pytest.raises(CardError, match="jes holds all of its sources"):
+        VariationsConfig(("jes", "jes_Regrouped_HF"), jets="measured")
