@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self, get_args
 from pydantic import Field, PrivateAttr, SerializeAsAny, field_validator, model_validator
 
 from znought.analysis import Analysis, Cuts, Variable
-from znought.errors import CardError, SiteError, unknown_name
+from znought.errors import CardError, SiteError
 from znought.facility.cards.eras import check_eras, check_sources, jet_calibrations, qualities
 from znought.facility.cards.sections import (
     Dataset,
@@ -24,6 +24,7 @@ from znought.facility.cards.sections import (
     refuse_overlaps,
 )
 from znought.facility.cards.theory import Theory
+from znought.facility.cards.unknown import unknown_to
 from znought.facility.cluster.configured import check_described
 from znought.facility.ntuples.samples import divided, refuse_doubled_samples, refuse_idle_keys
 from znought.models.samples import TrainingConfig
@@ -353,46 +354,7 @@ class Card(BaseCard):
 
     def problems(self, analysis: Analysis) -> list[str]:
         """Everything in the card that the analysis does not know, one line each."""
-        names = analysis.variable_names
-        telling = analysis.channel_variable
-        cut_on = names if telling is None else (*names, telling.name)
-        found = [
-            f"channels: {unknown_name('channel', name, analysis.channels)}"
-            for name in self.channels
-            if name not in analysis.channels
-        ]
-        found += [
-            f"features: {unknown_name('variable', name, names)}"
-            for name in self.features
-            if name not in names
-        ]
-        found += [
-            f"plotting.variables: {unknown_name('variable', name, names)}"
-            for name in self.plotting.variables
-            if name not in names
-        ]
-        found += [
-            f"stitched.{sample}: {unknown_name('generator-level variable', name, analysis.generator)}"
-            for sample, name in self.stitched.items()
-            if name not in analysis.generator
-        ]
-        if analysis.columns is not None:
-            found += [
-                f"eras.{name}.jets: analysis {analysis.name!r} makes its columns of jets as files have them."
-                for name, era in self.eras.items()
-                if era.jets is not None
-            ]
-        for region, cuts in self.regions.items():
-            for name in cuts:
-                if name not in cut_on:
-                    found.append(f"regions.{region}.{name}: {unknown_name('variable', name, cut_on)}")
-        for name, dataset in self.sources.items():
-            stitched = {dataset.process, dataset.sample} & {*self.stitched}
-            if name not in self.datasets and not stitched and analysis.split is None:
-                found.append(f"datasets.{name}.split: the analysis has no function split(o).")
-            if dataset.recipe is not None and dataset.recipe not in analysis.recipes:
-                found.append(f"datasets.{name}: {unknown_name('recipe', dataset.recipe, analysis.recipes)}")
-        return found
+        return unknown_to(analysis, self)
 
     def placed(self, folder: Path) -> Self:
         """This card with the files of its scale factors looked for in its folder."""

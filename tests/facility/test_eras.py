@@ -225,7 +225,7 @@ def test_mistakes_of_calibrations_are_named(jets_card: Path, monkeypatch: pytest
     with pytest.raises(CardError, match="no era knows the source 'Regrouped_HFF'"):
         processed(edited("jes_Regrouped_HF_2018", "jes_Regrouped_HFF"))
     with pytest.raises(CardError, match=r"variations\.jets: measured needs jets of every era"):
-        load_card(edited("eras:\n  '2018':\n", "eras:\n  '2018': {lumi_ifb: 59.8}\n  '2017':\n"))
+        load_card(edited("eras:\n  '2018':\n", "eras:\n  '2016': {}\n  '2018':\n"))
     monkeypatch.setenv("ZNOUGHT_CORRECTIONS", "/nowhere")
     with pytest.raises(CardError, match=r"jet_jerc\.json\.gz: no such file in .*, /nowhere \(ZNOUGHT_CORR"):
         processed(edited("title: jets", "title: none"))

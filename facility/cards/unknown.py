@@ -1,0 +1,49 @@
+"""What a card names and its analysis does not know."""
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+from znought.analysis import Analysis
+from znought.errors import unknown_name
+
+if TYPE_CHECKING:
+    from znought.facility.cards.base import Card
+
+__all__ = ["unknown_to"]
+
+
+def unknown_to(analysis: Analysis, card: "Card") -> list[str]:
+    """Every name of a card that its analysis does not know, one line each."""
+    variables, telling = analysis.variable_names, analysis.channel_variable
+    cut_on = variables if telling is None else (*variables, telling.name)
+    found = [
+        *_named("channels", "channel", card.channels, analysis.channels),
+        *_named("features", "variable", card.features, variables),
+        *_named("plotting.variables", "variable", card.plotting.variables, variables),
+    ]
+    for sample, name in card.stitched.items():
+        found += _named(f"stitched.{sample}", "generator-level variable", [name], analysis.generator)
+    for region, cuts in card.regions.items():
+        for name in cuts:
+            found += _named(f"regions.{region}.{name}", "variable", [name], cut_on)
+    return [*found, *_calibrated(analysis, card), *_sources(analysis, card)]
+
+
+def _named(place: str, kind: str, names: Iterable[str], known: Iterable[str]) -> Iterator[str]:
+    known = [*known]
+    return (f"{place}: {unknown_name(kind, name, known)}" for name in names if name not in known)
+
+
+def _calibrated(analysis: Analysis, card: "Card") -> Iterator[str]:
+    if analysis.columns is not None:
+        reason = f"analysis {analysis.name!r} makes its columns of jets as files have them"
+        yield from (f"eras.{name}.jets: {reason}." for name, era in card.eras.items() if era.jets is not None)
+
+
+def _sources(analysis: Analysis, card: "Card") -> Iterator[str]:
+    for name, dataset in card.sources.items():
+        stitched = {dataset.process, dataset.sample} & {*card.stitched}
+        if name not in card.datasets and not stitched and analysis.split is None:
+            yield f"datasets.{name}.split: the analysis has no function split(o)."
+        if dataset.recipe is not None:
+            yield from _named(f"datasets.{name}", "recipe", [dataset.recipe], analysis.recipes)
