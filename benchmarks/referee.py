@@ -25,16 +25,19 @@ from znought.facility.cards.reading import load_with_analysis
 from znought.facility.cards.standard import StandardCard
 from znought.facility.context import Context, RunOptions
 from znought.facility.events.sample import read_sample
+from znought.facility.fitting.placement import likelihood_bins
 from znought.facility.progress import Silent
 from znought.facility.referee.counting import counting_checks
 from znought.facility.referee.likelihood import likelihood_checks
 from znought.facility.referee.scores import NetworkScores, score_checks
 from znought.facility.referee.significance import significance_checks
+from znought.facility.referee.tilted import TiltedEvents, control_counts
 from znought.facility.results.standard import read_results
-from znought.facility.workspace import Workspace
+from znought.facility.workspace import Workspace, read_json
 from znought.stats.referee.memory import ScoredClass, remembered
 from znought.stats.referee.normalisation import yield_of_data
 from znought.stats.referee.record import Check
+from znought.stats.referee.slopes import Slope, measured_slope, shift_of_mu
 
 LEFT_OUT = shutil.ignore_patterns("figures", "ntuples", "report.html")
 
@@ -76,7 +79,7 @@ def judged(given: Given, plant: Plant) -> list[Check]:
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder) / "output"
         shutil.copytree(given.output, output, ignore=LEFT_OUT)
-        (output / "manifest.json").unlink()
+        (output / "manifest.json").unlink(missing_ok=True)
         context = context_of(given, output, {})
         changes = plant.act(context) or {}
         context = replace(context, card=context.card.model_copy(update=changes))
@@ -113,6 +116,31 @@ def false_alarms(given: Given, n: int) -> Iterator[tuple[str, int, int, int]]:
     counts = random.poisson(random.normal(expected, 5.0, 20 * n))
     verdicts = [yield_of_data(int(k), expected, 5.0, 0.0, where="").verdict for k in counts]
     yield _counted("yield of data, statistics alone", verdicts)
+    yield from _slope_alarms(context, n, random)
+
+
+def _slope_alarms(
+    context: Context[StandardCard], n: int, random: np.random.Generator
+) -> Iterator[tuple[str, int, int, int]]:
+    """Slopes that pseudo-data without one seem to have, simulation and data of their own fluctuations."""
+    card, workspace = context.card, context.workspace
+    bins = likelihood_bins(card, read_json(workspace.binning))
+    events = TiltedEvents.of(card, workspace, bins)
+    spec = read_json(workspace.fit / "workspace.json")
+    counts = control_counts(card, workspace, bins)
+    assert counts is not None
+    for name, share in events.backgrounds.items():
+        if share < 0.02:
+            continue
+        shift = shift_of_mu(spec, events.tilted(name, bins))
+        blank = events.control_bins(name, np.zeros_like(counts), card.lumi_ifb)
+        mean = blank.process + sum(blank.others.values())
+        verdicts = []
+        for _ in range(n):
+            truth = np.maximum(random.normal(mean, np.sqrt(blank.sumw2)), 0.0)
+            data = replace(blank, data=random.poisson(truth).astype(np.float64))
+            verdicts.append(Slope(name, shift, measured_slope(data)).verdict)
+        yield _counted(f"slope of {name}, {card.lumi_ifb:g} fb⁻¹ of data", verdicts)
 
 
 def _class(

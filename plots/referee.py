@@ -16,6 +16,7 @@ __all__ = ["JudgedNumber", "events_in_bins", "judged_numbers"]
 _PALETTE = ("#3f90da", "#e42536", "#717581", "#964a8b")
 _MARKERS = ("o", "s", "D", "^")
 _BAND = "#dfe8d8"
+_PAPER = {"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 1.5}
 
 
 @dataclass(frozen=True)
@@ -123,7 +124,7 @@ def events_in_bins(
             axes.text(float(place), max(n, 0.8) * 1.12, f"{share:.0%}", ha="center", va="bottom", fontsize=15)
         for limit, text in ((enough, "warns below"), (few, "fails at")):
             axes.axhline(limit, color="#3c3c3c", linewidth=1.2, linestyle="dashed")
-            axes.text(len(bins) - 0.45, limit * 1.05, text, ha="right", va="bottom", fontsize=14)
+            axes.text(-0.4, limit * 1.05, text, va="bottom", fontsize=14, bbox=_PAPER)
         axes.set_yscale("log")
         axes.set_ylim(0.5, 6.0 * max(float(events.max()), enough))
         axes.set_xticks(places, list(bins), rotation=35, ha="right", fontsize=14)

@@ -4,6 +4,8 @@ from znought.analyses.vh_bb.results import read_smeft_results
 from znought.analyses.vh_bb.stages import export, limits, measure, plot, score, train, tune
 from znought.analyses.vh_bb.summary import smeft_tables
 from znought.facility.flow import Flow, Stage
+from znought.facility.stages import plot as standard_plot
+from znought.facility.stages import referee
 from znought.facility.standard import PROCESS, SIMULATE, VALIDATE
 
 __all__ = ["VH_BB"]
@@ -58,8 +60,9 @@ _STAGES = (
         "plot",
         plot.plot,
         ("label", "title", "lumi_ifb", "published", "systematics", "search", "smeft", *_LEARNING),
-        reads=(*_SCORES, "cutflow", "models", "search", "results", "regions"),
+        reads=(*_SCORES, "cutflow", "models", "search", "results", "regions", "referee"),
         writes=("figures", "report"),
+        inputs=standard_plot.inputs,
         is_of_analysis=True,
     ),
 )
@@ -80,5 +83,19 @@ _TUNE = Stage(
     writes=("search",),
 )
 
-# Neither is part of a run: what the search finds is put into the card by a person.
-VH_BB = Flow(stages=_STAGES, aside=(_TUNE, _EXPORT), read_results=read_smeft_results, tables=smeft_tables)
+_REFEREE = Stage(
+    "referee",
+    referee.referee_of_events,
+    ("lumi_ifb", "features", *_EVENTS),
+    reads=(*_COLUMNS, "fileset", "validation", "results"),
+    writes=("referee",),
+    inputs=referee.inputs,
+)
+
+# None is part of a run: what the search finds is put into the card by a person.
+VH_BB = Flow(
+    stages=_STAGES,
+    aside=(_TUNE, _EXPORT, _REFEREE),
+    read_results=read_smeft_results,
+    tables=smeft_tables,
+)

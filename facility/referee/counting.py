@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from znought.errors import CardError, DataError
+from znought.facility.cards.base import Card
 from znought.facility.cards.standard import StandardCard
 from znought.facility.context import Context
 from znought.facility.events.sample import ScoredSample, region
-from znought.facility.events.store import EventTable, read_events
+from znought.facility.events.store import EventTable, read_events, stored_columns
 from znought.facility.ntuples.fileset import Fileset, read_fileset
 from znought.facility.ntuples.samples import extensions
 from znought.facility.regions.validation import read_validation
@@ -23,13 +24,14 @@ from znought.facility.workspace import Workspace, read_json
 from znought.identity import event_identity
 from znought.processors.dialects.files import inspect_file
 from znought.processors.dialects.sums import GeneratedSums
+from znought.processors.evaluated import WHOLE
 from znought.stats.referee.identities import counted_once, in_one_region
 from znought.stats.referee.normalisation import scales_again, sums_again, yield_of_data
 from znought.stats.referee.record import Check, not_applicable
 from znought.stats.referee.repetition import errors_again
 from znought.stats.yields import count_yields
 
-__all__ = ["counting_checks"]
+__all__ = ["common_checks", "counting_checks"]
 
 Floats = NDArray[np.float64]
 _MOST_FILES = 200
@@ -41,22 +43,33 @@ def counting_checks(
 ) -> Iterator[Check]:
     """Events counted once, their errors, and what their yields stand at."""
     card, workspace = context.card, context.workspace
-    yield _counted_once(card, workspace)
+    yield from common_checks(context)
     yield _one_region(card, sample, results)
     yield _errors(card, workspace, sample, results)
-    yield _scales(card, workspace)
+
+
+def common_checks(context: Context[Any]) -> Iterator[Check]:
+    """What any analysis can be asked whose events the engine has processed, with channels or without."""
+    yield _counted_once(context.card, context.workspace)
+    yield _scales(context.card, context.workspace)
     yield _sums(context)
-    yield _data(workspace)
+    yield _data(context.workspace)
 
 
-def _counted_once(card: StandardCard, workspace: Workspace) -> Check:
-    names = list(card.binned)
-    tables = [
-        read_events(workspace.columns, datasets, names)
+def _counted_once(card: Card, workspace: Workspace) -> Check:
+    places = [
+        (workspace.columns / channel, datasets)
+        for channel in card.channels or (WHOLE,)
         for datasets in (card.of_kind("simulation"), card.of_kind("data"))
         if datasets
     ]
+    stored = [set(stored_columns(*place)) for place in places]
+    # Channels may have variables of their own.
+    names = [name for name in card.binned if all(name in columns for columns in stored if columns)]
+    tables = [read_events(*place, names) for place in places]
     tables = [table for table in tables if len(table)]
+    if not tables:
+        return not_applicable("events counted once", "identity of every row", "no event is selected")
     owners = [name for table in tables for name in table.datasets]
     offsets = np.cumsum([0, *(len(table.datasets) for table in tables)])
     return counted_once(
@@ -68,7 +81,7 @@ def _counted_once(card: StandardCard, workspace: Workspace) -> Check:
     )
 
 
-def _identity(card: StandardCard, table: EventTable) -> NDArray[np.uint64]:
+def _identity(card: Card, table: EventTable) -> NDArray[np.uint64]:
     """Of simulated events with their dataset, and of recorded ones without it."""
     if card.processes[card.datasets[table.datasets[0]].process].kind == "simulation":
         return table.identity
@@ -132,7 +145,7 @@ def _errors_of_regions(card: StandardCard, workspace: Workspace) -> dict[str, Fl
     return found
 
 
-def _scales(card: StandardCard, workspace: Workspace) -> Check:
+def _scales(card: Card, workspace: Workspace) -> Check:
     stored: Mapping[str, Mapping[str, float]] = read_json(workspace.normalisation)
     if not all("sumw" in stored[name] for name in card.of_kind("simulation")):
         reason = "the events came with their weights"
@@ -146,7 +159,7 @@ def _scales(card: StandardCard, workspace: Workspace) -> Check:
     return scales_again({name: stored[name]["scale"] for name in again}, again)
 
 
-def _sums(context: Context[StandardCard]) -> Check:
+def _sums(context: Context[Any]) -> Check:
     card = context.card
     entries = read_json(context.workspace.normalisation)
     stored = {
@@ -161,7 +174,7 @@ def _sums(context: Context[StandardCard]) -> Check:
     return sums_again(stored, found, reason)
 
 
-def _fileset(context: Context[StandardCard]) -> tuple[Fileset, str]:
+def _fileset(context: Context[Any]) -> tuple[Fileset, str]:
     """The fileset of the run, or why there is none to be read."""
     try:
         found = read_fileset(context.fileset_path, context.card)

@@ -8,15 +8,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from znought.facility.cards.sections import Role
 from znought.facility.cards.standard import StandardCard
 from znought.facility.fitting.opening import fitted_regions, kept_bins, without_masked
-from znought.facility.fitting.placement import Bins, Placed, likelihood_bins, placed
+from znought.facility.fitting.placement import Bins, likelihood_bins
 from znought.facility.fitting.templates import fit_settings, selected_events, systematics_of, templates
 from znought.facility.ntuples.account import data_lumi_ifb
+from znought.facility.referee.tilted import TiltedEvents, control_counts
 from znought.facility.results.standard import Results
 from znought.facility.workspace import Workspace, read_json
-from znought.stats.ordered import bin_contents, binned_sum
 from znought.stats.paired import PairedDifference
 from znought.stats.referee.likelihood import coverage, goodness, mc_statistics, signal_comes_back
 from znought.stats.referee.nuisances import (
@@ -28,7 +27,7 @@ from znought.stats.referee.nuisances import (
 )
 from znought.stats.referee.record import Check, not_applicable
 from znought.stats.referee.repetition import templates_again
-from znought.stats.referee.slopes import ControlBins, Slope, measured_slope, shift_of_mu, slopes_check
+from znought.stats.referee.slopes import Slope, measured_slope, shift_of_mu, slopes_check
 from znought.stats.replicas import constraint_verdicts, constraints, replica_constraints
 from znought.stats.requirements import required_of
 from znought.stats.spec import Spec, entries
@@ -53,7 +52,6 @@ _REPLICAS = {False: 20, True: 100}
 _TOYS = 500
 _SHARE = 0.02
 """Backgrounds with less of the signal region's yield than this are not tilted."""
-_TILT_BINS = 10
 
 
 @dataclass(frozen=True)
@@ -93,10 +91,6 @@ class Likelihood:
         """The likelihood built again."""
         prepared = prepared_workspace(self.treated.regions, fit_settings(self.card, self.workspace))
         return fitted_regions(self.card, without_masked(prepared.spec, self.kept))
-
-    def regions(self, role: Role) -> list[str]:
-        """Regions of one role."""
-        return [name for name, its_role in self.card.roles.items() if its_role == role]
 
     @cached_property
     def processes(self) -> tuple[str, ...]:
@@ -179,7 +173,9 @@ def _is_of(parameter: str, names: Mapping[str, Any]) -> bool:
 def _required(found: Likelihood) -> Check:
     """What each process has in the exported likelihood, and should have."""
     settings = fit_settings(found.card, found.workspace)
-    listed = required_of(found.card.likelihood.required, found.processes)
+    likelihood = found.card.likelihood
+    listed = required_of(likelihood.required, found.processes)
+    apart = required_of(likelihood.required_acceptance, found.processes)
     written, again = (present_uncertainties(spec) for spec in (found.spec, found.again))
     required, present, small = {}, {}, {}
     for process in written:
@@ -187,6 +183,11 @@ def _required(found: Likelihood) -> Check:
         acting += [name for name, norm in settings.norms.items() if process in norm.processes]
         required[process] = list(dict.fromkeys([*acting, *listed.get(process, ())]))
         present[process] = _named(written[process], required[process])
+        for name in apart.get(process, ()):
+            required[process].append(f"acceptance {name}")
+            one = settings.systematics.get(name)
+            if one is not None and one.part != "norm" and _acts(one, process, found.bins):
+                present[process].append(f"acceptance {name}")
         small[process] = [name for name in acting if name not in _named(again.get(process, ()), acting)]
     return required_present(required, present, small)
 
@@ -244,108 +245,25 @@ def _together(differences: Sequence[PairedDifference]) -> tuple[float, float]:
 
 def _slopes(found: Likelihood) -> Check:
     """μ with each background tilted, and the tilt that data of control regions show."""
-    card = found.card
-    events = placed(card, found.workspace, card.of_kind("simulation"), found.bins)
-    process = events.columns.per_dataset(
-        {name: card.datasets[name].process for name in card.of_kind("simulation")}
-    )
-    tilt = _tilt(found, events)
-    inside = np.isin(events.where, found.regions("signal"))
-    backgrounds = [name for name in found.processes if name != card.signal]
-    total = float(events.weight[inside & (process != card.signal)].sum())
-    data = _control_data(found)
+    events = TiltedEvents.of(found.card, found.workspace, found.bins)
+    counts = control_counts(found.card, found.workspace, found.bins)
+    lumi = data_lumi_ifb(found.workspace)
     slopes = []
-    for name in backgrounds:
-        rows = process == name
-        if not events.weight[inside & rows].sum() > _SHARE * total:
+    for name, share in events.backgrounds.items():
+        if share < _SHARE:
             continue
-        tilted = {}
-        for region, edges in found.bins.items():
-            chosen = rows & (events.where == region)
-            weight = events.weight[chosen] * tilt[chosen] * found.scale
-            filled = np.histogram(events.discriminant[chosen], edges, weights=weight)[0]
-            tilted[region] = filled[found.kept[region]]
+        tilted = {
+            region: values[found.kept[region]] * found.scale
+            for region, values in events.tilted(name, found.bins).items()
+        }
         measured = None
-        if data is not None:
-            measured = measured_slope(_control_bins(found, events, process, tilt, data, name))
+        if counts is not None and lumi is not None:
+            measured = measured_slope(events.control_bins(name, counts, lumi))
         slopes.append(Slope(name, shift_of_mu(found.spec, tilted), measured))
     if not slopes:
         reason = "no background has a yield in the signal region"
         return not_applicable("slope of a background", "μ with each background tilted", reason)
     return slopes_check(slopes)
-
-
-def _tilt(found: Likelihood, events: Placed) -> Floats:
-    """−1 at the lower end of each event's discriminant to +1 at its upper end."""
-    card = found.card
-    if not card.discriminants and card.is_scored:
-        return 2.0 * events.columns[f"score_{card.class_of_signal}"].astype(np.float64) - 1.0
-    tilt = np.zeros(len(events.columns))
-    for region, edges in found.bins.items():
-        rows = events.where == region
-        tilt[rows] = 2.0 * (events.discriminant[rows] - edges[0]) / (edges[-1] - edges[0]) - 1.0
-    return np.clip(tilt, -1.0, 1.0)
-
-
-def _control_data(found: Likelihood) -> tuple[NDArray[np.str_], Floats, float] | None:
-    """Region and tilt of recorded events in control regions, and their luminosity; None without any.
-
-    Signal bins are left out, whether they may be looked at or not.
-    """
-    card = found.card
-    lumi = data_lumi_ifb(found.workspace)
-    if lumi is None or card.discriminants or not card.is_scored:
-        return None
-    events = placed(card, found.workspace, card.of_kind("data"), found.bins)
-    rows = np.isin(events.where, found.regions("control"))
-    return events.where[rows], _tilt(found, events)[rows], lumi
-
-
-def _control_bins(
-    found: Likelihood,
-    events: Placed,
-    process: NDArray[np.str_],
-    tilt: Floats,
-    data: tuple[NDArray[np.str_], Floats, float],
-    name: str,
-) -> ControlBins:
-    """Data and expectation in bins of control region and discriminant, for the slope of one process."""
-    where, tilt_of_data, lumi = data
-    regions = found.regions("control")
-    edges = np.linspace(-1.0, 1.0, _TILT_BINS + 1)
-    edges[-1] = np.nextafter(edges[-1], 2.0)
-
-    def cells(of: NDArray[np.str_], values: Floats) -> NDArray[np.int64]:
-        """Bin of every event, −1 outside of the control regions."""
-        found = np.full(values.size, -1)
-        for i, region in enumerate(regions):
-            rows = of == region
-            found[rows] = i * _TILT_BINS + np.searchsorted(edges, values[rows], side="right") - 1
-        return found
-
-    def filled(rows: NDArray[np.bool_], of_row: Floats) -> Floats:
-        chosen = rows & (place >= 0)
-        return binned_sum(place[chosen], of_row[chosen], n_bins)
-
-    place, n_bins = cells(events.where, tilt), len(regions) * _TILT_BINS
-    inside = place >= 0
-    units = np.unique(events.columns.identity[inside], return_inverse=True)[1]
-    weight = events.weight * lumi / found.card.lumi_ifb
-    floating = found.card.likelihood.workspace.floating
-    groups = {other: process == other for other in floating if other != name}
-    rest = ~np.isin(process, [*groups, name])
-    mine = process == name
-    return ControlBins(
-        data=np.bincount(cells(where, tilt_of_data), minlength=n_bins).astype(np.float64),
-        process=filled(mine, weight),
-        tilted=filled(mine, weight * tilt),
-        others={
-            other: filled(rows, weight)
-            for other, rows in {**groups, "rest": rest}.items()
-            if weight[rows & inside].sum() > 0
-        },
-        sumw2=bin_contents(place[inside], weight[inside], n_bins, units).sumw2,
-    )
 
 
 def _goodness(found: Likelihood) -> Check:

@@ -2,20 +2,21 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 from znought.errors import DataError
 from znought.facility.cards.standard import StandardCard
 from znought.facility.context import Context
 from znought.facility.events.sample import read_sample
-from znought.facility.referee.counting import counting_checks
+from znought.facility.referee.counting import common_checks, counting_checks
 from znought.facility.referee.likelihood import likelihood_checks
 from znought.facility.referee.scores import score_checks
 from znought.facility.referee.significance import significance_checks
 from znought.facility.referee.verdicts import write_verdicts
 from znought.facility.results.standard import read_results
-from znought.stats.referee.record import Check
+from znought.stats.referee.record import Check, not_applicable
 
-__all__ = ["checks_of", "inputs", "referee"]
+__all__ = ["checks_of", "inputs", "referee", "referee_of_events"]
 
 ABOUT = 25
 """Checks of an analysis with network and fit, for the length of the bar."""
@@ -34,6 +35,16 @@ def referee(context: Context[StandardCard]) -> Iterable[Path]:
             checks.append(check)
             advance(len(checks), max(ABOUT, len(checks)), check.name)
         advance(len(checks), len(checks), "")
+    write_verdicts(context.workspace, checks, thorough=context.options.thorough)
+    return [context.workspace.referee]
+
+
+def referee_of_events(context: Context[Any]) -> Iterable[Path]:
+    """Writes `referee.json` for an analysis with a flow of its own, whose events alone are judged."""
+    checks = list(_attempted("counting", lambda: common_checks(context)))
+    reason = "the analysis has a flow of its own, and no check of this kind"
+    topics = ("scores", "significance", "likelihood")
+    checks += [not_applicable(name, f"all checks of {name}", reason) for name in topics]
     write_verdicts(context.workspace, checks, thorough=context.options.thorough)
     return [context.workspace.referee]
 

@@ -191,3 +191,21 @@ def test_vh_events_without_weights_are_named(output: Path, tmp_path: Path) -> No
     (line,) = [line for line in done.stderr.splitlines() if line.startswith("error:")]
     assert "0L" in line
     assert "weight" in line
+
+
+def test_the_referee_judges_the_events_of_every_channel(output: Path, tmp_path: Path) -> None:
+    copied = tmp_path / "output"
+    shutil.copytree(output, copied, ignore=shutil.ignore_patterns("ntuples", "figures", "report.html"))
+    fileset = output / "fileset.json"
+    znought(
+        "referee", output.parent / "card.yaml", "--output", copied, "--fileset", fileset, "--no-report"
+    )
+    found = _json(copied / "referee.json")
+    verdicts = {check["name"]: check["verdict"] for check in found["checks"]}
+    assert found["verdict"] == "pass"
+    assert {name for name, verdict in verdicts.items() if verdict == "pass"} == {
+        "events counted once",
+        "normalisation",
+        "sums of weights",
+    }
+    assert verdicts["scores"] == "not applicable"

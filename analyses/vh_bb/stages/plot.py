@@ -14,6 +14,7 @@ from znought.facility.figures.inputs import region_pictures
 from znought.facility.figures.picture import Picture
 from znought.facility.figures.writing import write_album
 from znought.facility.learning.searching import trial_values
+from znought.facility.referee.verdicts import standing_verdicts, verdict_line, verdict_table
 from znought.facility.regions.books import read_region_books, regions_file
 from znought.facility.workspace import read_json
 
@@ -26,12 +27,12 @@ SECTIONS = ("Limits", "Significance", "Networks", "Selection")
 
 def plot(context: Context[VHBBCard]) -> Iterable[Path]:
     """Writes `figures/` and `report.html`."""
-    results = read_smeft_results(context.workspace.results)
+    results, verdicts = read_smeft_results(context.workspace.results), standing_verdicts(context.workspace)
     return write_album(
         context,
         _pictures(context, _networks(context, results)),
-        tables=smeft_tables(results),
-        notes=results.notes,
+        tables=(*([] if verdicts is None else [verdict_table(verdicts)]), *smeft_tables(results)),
+        notes=(verdict_line(verdicts), *results.notes),
         about=ABOUT,
         sections=SECTIONS,
     )
