@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 
 from znought.errors import CardError, DataError
 from znought.facility.cards.base import Card
+from znought.facility.cards.eras import lumi_of
 from znought.facility.cards.standard import StandardCard
 from znought.facility.context import Context
 from znought.facility.events.sample import ScoredSample, region
 from znought.facility.events.store import EventTable, read_events, stored_columns
 from znought.facility.ntuples.fileset import Fileset, read_fileset
-from znought.facility.ntuples.samples import extensions
+from znought.facility.ntuples.samples import extensions, stitched_with
 from znought.facility.regions.validation import read_validation
 from znought.facility.results.standard import Results
 from znought.facility.stages.optimise import candidates
@@ -150,13 +151,25 @@ def _scales(card: Card, workspace: Workspace) -> Check:
     if not all("sumw" in stored[name] for name in card.of_kind("simulation")):
         reason = "the events came with their weights"
         return not_applicable("normalisation", "L σ k ε / Σw of every dataset", reason)
-    again = {}
-    for name in card.of_kind("simulation"):
-        dataset, entry = card.datasets[name], stored[name]
-        sumw = sum(stored[other]["sumw"] for other in extensions(card.datasets, name))
-        xsec = float(dataset.xsec_pb or 0.0) * dataset.branching_ratio * dataset.k_factor
-        again[name] = card.lumi_ifb * _FB_PER_PB * xsec * entry["filter_efficiency"] / sumw
+    again = {name: _scale(card, name, stored) for name in card.of_kind("simulation")}
     return scales_again({name: stored[name]["scale"] for name in again}, again)
+
+
+def _scale(card: Card, name: str, stored: Mapping[str, Mapping[str, float]]) -> float:
+    """L σ k ε / Σw of one dataset; of a part that is stitched together with all that cover its range."""
+    dataset = card.datasets[name]
+    variable = card.stitched.get(dataset.sample or dataset.process)
+    covering = (name,) if variable is None else stitched_with(card.datasets, name, variable)
+    together = 0.0
+    for other in covering:
+        entry = card.datasets[other]
+        sumw = sum(stored[one]["sumw"] for one in extensions(card.datasets, other))
+        xsec = float(entry.xsec_pb or 0.0) * entry.branching_ratio * entry.k_factor
+        expected = (
+            lumi_of(card.eras, entry, card.lumi_ifb) * _FB_PER_PB * xsec * stored[other]["filter_efficiency"]
+        )
+        together += sumw / expected
+    return 1.0 / together
 
 
 def _sums(context: Context[Any]) -> Check:
@@ -169,7 +182,8 @@ def _sums(context: Context[Any]) -> Check:
     found: dict[str, float | None] = {}
     for name in stored:
         given = card.datasets[name].generated_sumw
-        paths = list(files.get(name, {}).get("files", {}))
+        # All parts of a dataset that is split share the sums of the whole.
+        paths = list(files.get(card.datasets[name].part_of or name, {}).get("files", {}))
         found[name] = given if given is not None else _sum_of_files([Path(path) for path in paths])
     return sums_again(stored, found, reason)
 

@@ -197,9 +197,7 @@ def test_the_referee_judges_the_events_of_every_channel(output: Path, tmp_path: 
     copied = tmp_path / "output"
     shutil.copytree(output, copied, ignore=shutil.ignore_patterns("ntuples", "figures", "report.html"))
     fileset = output / "fileset.json"
-    znought(
-        "referee", output.parent / "card.yaml", "--output", copied, "--fileset", fileset, "--no-report"
-    )
+    znought("referee", output.parent / "card.yaml", "--output", copied, "--fileset", fileset, "--no-report")
     found = _json(copied / "referee.json")
     verdicts = {check["name"]: check["verdict"] for check in found["checks"]}
     assert found["verdict"] == "pass"
