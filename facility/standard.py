@@ -138,7 +138,18 @@ _SUMMARISE = Stage(
 _REFEREE = Stage(
     "referee",
     referee.referee,
-    (*_EVENTS, *_SIGNAL, "variations", "weights", "theory", "likelihood", "features"),
+    (
+        *_EVENTS,
+        *_SIGNAL,
+        "variations",
+        "weights",
+        "theory",
+        "likelihood",
+        "features",
+        "channels",
+        "eras",
+        "stitched",
+    ),
     reads=(
         *_COLUMNS,
         "fileset",
@@ -203,5 +214,6 @@ def standard_flow(card: StandardCard, extra: Iterable[Stage] = ()) -> Flow:
     fitted = replace(_FIT, is_of_analysis=card.template_change is not None)
     stages += [_OPTIMISE, fitted] if card.signal is not None else [_SUMMARISE]
     # The search is not part of a run: what it finds is put into the card by a person. Nor is the referee.
-    aside = (*([_TUNE] if card.network is not None else []), _REFEREE)
+    judged = replace(_REFEREE, is_of_analysis=fitted.is_of_analysis)
+    aside = (*([_TUNE] if card.network is not None else []), judged)
     return Flow((*stages, *extra, _PLOT), aside, read_results, report_tables)

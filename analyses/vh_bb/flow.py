@@ -86,7 +86,7 @@ _TUNE = Stage(
 _REFEREE = Stage(
     "referee",
     referee.referee_of_events,
-    ("lumi_ifb", "features", *_EVENTS),
+    ("lumi_ifb", "features", "eras", "stitched", *_EVENTS),
     reads=(*_COLUMNS, "fileset", "validation", "results"),
     writes=("referee",),
     inputs=referee.inputs,

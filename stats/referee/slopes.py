@@ -15,14 +15,15 @@ from znought.stats.inference import fit_workspace
 from znought.stats.referee.record import Check, Verdict
 from znought.stats.spec import Spec
 
-__all__ = ["SLOPE", "ControlBins", "Slope", "measured_slope", "shift_of_mu", "slopes_check"]
+__all__ = ["SLOPE", "ControlBins", "MeasuredSlope", "Slope", "measured_slope", "shift_of_mu", "slopes_check"]
 
 Floats = NDArray[np.float64]
 SLOPE = 0.5
 """From 1 − slope at the lower end of the discriminant to 1 + slope at its upper end."""
 LIMIT = 0.3
 """Shift of μ over its error."""
-_KNOWN = 2.0
+_KNOWN = 3.0
+"""Standard deviations from no slope at which data show one."""
 
 
 @dataclass(frozen=True)
@@ -45,18 +46,32 @@ class ControlBins:
 
 
 @dataclass(frozen=True)
+class MeasuredSlope:
+    """A slope in control regions.
+
+    Attributes:
+        value, error: of the slope.
+        sigma: standard deviations from none; the error itself grows or shrinks with the slope.
+    """
+
+    value: float
+    error: float
+    sigma: float
+
+
+@dataclass(frozen=True)
 class Slope:
     """What a slope of one background does, and how well data know it.
 
     Attributes:
         process: name.
         shift: Δμ over its error for a slope of `SLOPE`.
-        measured: slope and error in control regions; None without data.
+        measured: in control regions; None without data.
     """
 
     process: str
     shift: float
-    measured: tuple[float, float] | None = None
+    measured: MeasuredSlope | None = None
 
     @property
     def moved(self) -> tuple[float, float]:
@@ -64,7 +79,7 @@ class Slope:
         if self.measured is None:
             return abs(self.shift), float("inf")
         per_slope = abs(self.shift) / SLOPE
-        return per_slope * abs(self.measured[0]), per_slope * self.measured[1]
+        return per_slope * abs(self.measured.value), per_slope * self.measured.error
 
     @property
     def verdict(self) -> Verdict:
@@ -74,7 +89,7 @@ class Slope:
         moved, error = self.moved
         if self.measured is None or not np.isfinite(error):
             return "warn"
-        if moved >= LIMIT and moved > _KNOWN * error:
+        if moved >= LIMIT and abs(self.measured.sigma) > _KNOWN:
             return "fail"
         return "pass" if moved + error < LIMIT else "warn"
 
@@ -108,8 +123,8 @@ def _observed(channel: Mapping[str, Any], tilted: Mapping[str, Floats], slope: f
     return np.maximum(moved, 0.0).tolist()  # type: ignore[no-any-return]  # numpy says Any
 
 
-def measured_slope(bins: ControlBins) -> tuple[float, float] | None:
-    """Slope of one background in control regions with its error, all normalisations free.
+def measured_slope(bins: ControlBins) -> MeasuredSlope | None:
+    """Slope of one background in control regions, all normalisations free.
 
     Least squares of n = θ (p + a Σwt) + Σ θₖ oₖ with V = diag(m) + Σw², linearised in θ a.
 
@@ -121,8 +136,8 @@ def measured_slope(bins: ControlBins) -> tuple[float, float] | None:
 
     >>> x = np.linspace(-0.9, 0.9, 10); p, o = 100 + 0 * x, 50 * x**2
     >>> data = 1.2 * (p + 0.5 * p * x) + o
-    >>> a, error = measured_slope(ControlBins(data, p, p * x, {"rest": o}, 0 * x))
-    >>> round(a, 6), round(error, 2)
+    >>> found = measured_slope(ControlBins(data, p, p * x, {"rest": o}, 0 * x))
+    >>> round(found.value, 6), round(found.error, 2)
     (0.5, 0.06)
     """
     columns = np.stack([bins.process, bins.tilted, *bins.others.values()], axis=1)
@@ -144,7 +159,8 @@ def measured_slope(bins: ControlBins) -> tuple[float, float] | None:
         return None
     slope = float(best[1]) / norm
     gradient = np.array([-slope, 1.0]) / norm
-    return slope, float(np.sqrt(gradient @ covariance[:2, :2] @ gradient))
+    error = float(np.sqrt(gradient @ covariance[:2, :2] @ gradient))
+    return MeasuredSlope(slope, error, float(best[1] / np.sqrt(covariance[1, 1])))
 
 
 def slopes_check(slopes: Sequence[Slope]) -> Check:
@@ -163,11 +179,11 @@ def slopes_check(slopes: Sequence[Slope]) -> Check:
     moved, error = first.moved
     known = "no data of control regions tell"
     if first.measured is not None:
-        known = (
-            f"{first.measured[0]:+.2f} ± {first.measured[1]:.2f} measured, |Δμ|/σ = {moved:.2f} ± {error:.2f}"
-        )
+        one = first.measured
+        known = f"{one.value:+.2f} ± {one.error:.2f} measured, {abs(one.sigma):.1f} σ from none; "
+        known += f"|Δμ|/σ = {moved:.2f} ± {error:.2f}"
     visible = {
-        one.process: _KNOWN * one.measured[1] for one in slopes if one.measured and abs(one.shift) >= LIMIT
+        one.process: _KNOWN * one.measured.error for one in slopes if one.measured and abs(one.shift) >= LIMIT
     }
     return Check(
         name="slope of a background",
@@ -179,5 +195,9 @@ def slopes_check(slopes: Sequence[Slope]) -> Check:
         advice="Bin the control regions in the discriminant, or give the slope a parameter of its own.",
         unseen=", ".join(f"slopes of {name} below {size:.2f}" for name, size in visible.items()),
         parts={one.process: (one.shift, SLOPE) for one in slopes}
-        | {f"{one.process}, data": one.measured for one in slopes if one.measured is not None},
+        | {
+            f"{one.process}, data": (one.measured.value, one.measured.error)
+            for one in slopes
+            if one.measured is not None
+        },
     )

@@ -62,7 +62,7 @@ def test_control_regions_measure_the_slope() -> None:
     for seed in range(30):
         found = measured_slope(_control(0.5, 3000, seed))
         assert found is not None
-        pulls.append((found[0] - 0.5) / found[1])
+        pulls.append((found.value - 0.5) / found.error)
     assert abs(np.mean(pulls)) < 0.5
     assert 0.5 < np.std(pulls) < 1.4
 
