@@ -22,7 +22,7 @@ SLOPE = 0.5
 """From 1 − slope at the lower end of the discriminant to 1 + slope at its upper end."""
 LIMIT = 0.3
 """Shift of μ over its error."""
-_KNOWN = 3.0
+_KNOWN = 2.5
 """Standard deviations from no slope at which data show one."""
 
 
