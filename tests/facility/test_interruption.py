@@ -48,7 +48,14 @@ def test_jobs_are_cancelled(
     number: signal.Signals, status: int, queue: Path, wait_for_file: Callable[[Path], None]
 ) -> None:
     command = [sys.executable, "-m", "znought.facility.cli", "sites", "--check", "slurm", "--interface", "lo"]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=queue) as process:
+    with subprocess.Popen(
+        command,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=queue,
+        # A shell starts what it puts into the background with Ctrl-C ignored, and that is inherited.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    ) as process:
         wait_for_file(queue / "job")
         process.send_signal(number)
         _, printed = process.communicate(timeout=60)
