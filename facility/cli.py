@@ -41,12 +41,21 @@ app = typer.Typer(
 )
 console = Console(stderr=True)
 
+
+def _only_card() -> Path:
+    """The one card of this folder, or wrong usage."""
+    try:
+        return the_card()
+    except ZnoughtError as error:
+        raise typer.BadParameter(str(error).removeprefix("CARD: ")) from error
+
+
 CardPath = Annotated[
     Path,
     typer.Argument(
         metavar="CARD",
         help="Analysis card (YAML); not needed where this folder holds just one.",
-        default_factory=the_card,
+        default_factory=_only_card,
         show_default=False,
     ),
 ]

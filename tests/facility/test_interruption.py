@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -13,6 +13,16 @@ import pytest
 from znought.facility.cluster.interruption import ENDING, Interrupted, interruptible
 
 
+@pytest.fixture
+def heard() -> Iterator[None]:
+    """Signals that are not ignored, as they are where a shell runs the tests in the background."""
+    before = {one: signal.signal(one, signal.SIG_DFL) for one in ENDING}
+    yield
+    for one, handler in before.items():
+        signal.signal(one, handler)
+
+
+@pytest.mark.usefixtures("heard")
 @pytest.mark.parametrize("number", ENDING)
 def test_a_signal_is_raised_once(number: signal.Signals) -> None:
     before = [signal.getsignal(one) for one in ENDING]

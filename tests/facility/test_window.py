@@ -111,7 +111,7 @@ def test_every_stage_of_the_standard_flow_can_be_made_from_what_comes_before(con
     assert flow.before(VALIDATE) == (SIMULATE, PROCESS)
     written: set[str] = set()
     for stage in flow.stages:
-        optional = {"search"}  # of a stage aside, drawn where it is there
+        optional = {"search", "referee"}  # of stages aside, shown where they are there
         assert set(stage.reads) <= written | optional, stage.name
         written |= set(stage.writes)
     for name in {*written, *(n for stage in flow.aside for n in stage.writes)}:

@@ -21,6 +21,8 @@ def _interrupted(finished: Finished, output: Path, stage: str) -> str:
         stdout=subprocess.DEVNULL,
         text=True,
         start_new_session=True,
+        # A shell starts what it puts into the background with Ctrl-C ignored, and that is inherited.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as process:
         assert process.stderr is not None
         for line in process.stderr:
