@@ -58,6 +58,8 @@ class OpenedStep:
     """Of all that is open now, where mu is measured."""
     fewest_expected: float
     """Predicted events of the newly opened bin that has the fewest."""
+    is_predicted: bool = True
+    """Whether anything says what to expect: not where a signal is measured that no data were open before."""
 
     @property
     def text(self) -> str:
@@ -67,6 +69,8 @@ class OpenedStep:
         if self.fewest_expected < _FEW:
             few = f", which means little with {self.fewest_expected:.2g} expected events in a bin"
         fitted = "" if self.goodness is None else f"; goodness of the fit p = {self.goodness.p_value:.2g}"
+        if not self.is_predicted:
+            return f"{self.name}: bins opened in {bins}, which nothing predicts{fitted}."
         return (
             f"{self.name}: bins opened in {bins}; χ² against the prediction {self.agreement.value:.1f}/"
             f"{self.agreement.n_dof} (p = {self.agreement.p_value:.2g}{few}){fitted}."
@@ -99,6 +103,7 @@ def opened_in_steps(
     for step in steps:
         new = _opened(spec, step, is_open)
         held_mu = None if measured else mu
+        is_predicted = not step.measures_signal or any(mask.any() for mask in fitted.values())
         before = predicted(spec, parameters, mu=held_mu)
         agreement = _agreement(spec, parameters, held_mu, new)
         is_open = {name: mask | new[name] for name, mask in is_open.items()}
@@ -111,7 +116,7 @@ def opened_in_steps(
         shown = tuple(_only(region, new[region.region]) for region in before)
         opened = {name: tuple(np.flatnonzero(mask).tolist()) for name, mask in new.items() if mask.any()}
         fewest = min(float(region.total[new[region.region]].min(initial=np.inf)) for region in before)
-        found.append(OpenedStep(step.name, opened, shown, agreement, goodness, fit, fewest))
+        found.append(OpenedStep(step.name, opened, shown, agreement, goodness, fit, fewest, is_predicted))
     return tuple(found)
 
 

@@ -45,8 +45,8 @@ def _steps(found: Unblinding, label: str) -> ReportTable:
         (
             step.name,
             ", ".join(f"{name} ({len(bins)})" for name, bins in step.bins.items()),
-            f"{step.chi2:.1f}/{step.n_dof}",
-            f"{step.p_value:.2g}",
+            "–" if step.chi2 is None else f"{step.chi2:.1f}/{step.n_dof}",
+            "–" if step.p_value is None else f"{step.p_value:.2g}",
             "–" if step.goodness is None else f"{step.goodness:.2g}",
         )
         for step in found.steps

@@ -61,16 +61,17 @@ class OpenedBins(Record):
     Attributes:
         name: of the step.
         bins: region → bins opened, counted as in the templates.
-        chi2, n_dof, p_value: of the data there against the prediction, with its correlated errors.
+        chi2, n_dof, p_value: of the data there against the prediction, with its correlated errors; None where
+            nothing predicts them.
         goodness: probability of the fit to all that is open now; None where nothing was fitted.
         text: one line.
     """
 
     name: str
     bins: dict[str, tuple[int, ...]]
-    chi2: float
+    chi2: float | None
     n_dof: int
-    p_value: float
+    p_value: float | None
     goodness: float | None
     text: str
 
@@ -101,9 +102,9 @@ def opened_bins(step: OpenedStep, kept: Mapping[str, Mask]) -> OpenedBins:
     return OpenedBins(
         name=step.name,
         bins={name: tuple(places[name][list(bins)].tolist()) for name, bins in step.opened.items()},
-        chi2=step.agreement.value,
+        chi2=step.agreement.value if step.is_predicted else None,
         n_dof=step.agreement.n_dof,
-        p_value=step.agreement.p_value,
+        p_value=step.agreement.p_value if step.is_predicted else None,
         goodness=None if step.goodness is None else step.goodness.p_value,
         text=step.text,
     )

@@ -109,3 +109,9 @@ def test_few_events_are_said_to_be_few() -> None:
     found = opened_in_steps(recorded(), STEPS)
     assert all("means little" not in step.text for step in found)
     assert found[2].fewest_expected == pytest.approx(38, rel=0.05)
+
+
+def test_a_signal_that_nothing_was_open_before_is_not_predicted() -> None:
+    (only,) = opened_in_steps(recorded(), [UnblindingStep("signal", {"SR": True}, measures_signal=True)])
+    assert "SR (3), which nothing predicts; goodness" in only.text
+    assert all(step.is_predicted for step in opened_in_steps(recorded(), STEPS))
