@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.signals import hear_ctrl_c
 from znought.facility.cluster.interruption import ENDING, Interrupted, interruptible
 
 
@@ -63,8 +64,7 @@ def test_jobs_are_cancelled(
         stderr=subprocess.PIPE,
         text=True,
         cwd=queue,
-        # A shell starts what it puts into the background with Ctrl-C ignored, and that is inherited.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        preexec_fn=hear_ctrl_c,
     ) as process:
         wait_for_file(queue / "job")
         process.send_signal(number)

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from tests.integration.conftest import Finished
+from tests.signals import hear_ctrl_c
 
 STAGES = ("simulate", "process", "validate", "train", "score", "optimise", "fit", "plot")
 
@@ -21,8 +22,7 @@ def _interrupted(finished: Finished, output: Path, stage: str) -> str:
         stdout=subprocess.DEVNULL,
         text=True,
         start_new_session=True,
-        # A shell starts what it puts into the background with Ctrl-C ignored, and that is inherited.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        preexec_fn=hear_ctrl_c,
     ) as process:
         assert process.stderr is not None
         for line in process.stderr:
