@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.referee_plants import PLANTS, Plant
+from benchmarks.referee_plants import Plant
+from benchmarks.referee_table import PLANTS
 from znought.facility.cards.reading import load_with_analysis
 from znought.facility.cards.standard import StandardCard
 from znought.facility.context import Context, RunOptions

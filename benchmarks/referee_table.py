@@ -1,0 +1,195 @@
+"""Every planted mistake: its size, how it is planted, and which checks must catch it."""
+
+from benchmarks.referee_plants import (
+    TILTED,
+    Plant,
+    changed_spec,
+    chi_square,
+    doubled,
+    leaking_scalers,
+    mean_for_data,
+    nothing,
+    other_fold,
+    required,
+    responses_as_events,
+    rotated_networks,
+    scaled,
+    secretly_unsmoothed,
+    seeing_networks,
+    sloped_data,
+    swapped_files,
+    swapped_systematic,
+    top_bin,
+    tuned_is_quoted,
+    two_regions,
+    unsmoothed,
+    without_systematic,
+    yield_off,
+)
+
+__all__ = ["PLANTS"]
+
+_SLOPE = ("slope of a background",)
+PLANTS = (
+    Plant(
+        "scaler fitted with validation events",
+        "all networks",
+        leaking_scalers,
+        "scores",
+        ("scores repeated", "scalers repeated"),
+    ),
+    Plant("mean of K for data", "all data", mean_for_data, "scores", ("scores repeated",)),
+    Plant(
+        "unsmoothed templates",
+        "in card and fit",
+        unsmoothed,
+        "likelihood",
+        ("likelihood repeated", "constraints earned"),
+    ),
+    Plant(
+        "unsmoothed templates",
+        "in the fit alone",
+        secretly_unsmoothed,
+        "likelihood",
+        ("likelihood repeated",),
+    ),
+    Plant("doubled dataset", "one of 11", doubled, "counting", ("events counted once",)),
+    Plant("event in two regions", "a control region", nothing, judge=two_regions),
+    Plant("top bin on few events", "2 generated", nothing, judge=top_bin(2)),
+    Plant("top bin on few events", "4 generated", nothing, judge=top_bin(4)),
+    Plant("top bin on few events", "12 generated", nothing, judge=top_bin(12)),
+    Plant(
+        "errors by responses",
+        "one selection",
+        responses_as_events,
+        "counting",
+        ("errors by generated event",),
+    ),
+    Plant(
+        "tuned and quoted on the same events",
+        "+0.17",
+        tuned_is_quoted,
+        "significance",
+        ("significance held out",),
+    ),
+    *(
+        Plant(
+            f"slope of {TILTED} {slope:+.0%}",
+            f"{lumi:g} fb⁻¹ of data",
+            sloped_data(slope, lumi),
+            "likelihood",
+            _SLOPE,
+        )
+        for slope, lumi in (
+            (0.0, 139.0),
+            (0.1, 139.0),
+            (0.3, 139.0),
+            (0.5, 139.0),
+            (-0.5, 139.0),
+            (0.5, 14.0),
+            (0.5, 0.26),
+        )
+    ),
+    Plant(f"slope of {TILTED} +50%", "139 fb⁻¹ of data", sloped_data(0.5, 139.0), judge=chi_square),
+    Plant(
+        "a nuisance missing",
+        "theory_ggF",
+        changed_spec(without_systematic("theory_ggF")),
+        "likelihood",
+        ("likelihood repeated", "uncertainties complete"),
+    ),
+    Plant("a nuisance missing", "required, never made", required, "likelihood", ("uncertainties complete",)),
+    Plant(
+        "up and down swapped",
+        "in the fit, jes of top",
+        changed_spec(swapped_systematic("top", "jes")),
+        "likelihood",
+        ("likelihood repeated", "up and down"),
+    ),
+    Plant(
+        "up and down swapped",
+        "in the files of ttbar",
+        swapped_files,
+        "likelihood",
+        ("likelihood repeated", "up and down"),
+    ),
+    Plant(
+        "network that saw the scored events",
+        "stored scores",
+        seeing_networks,
+        "scores",
+        ("scores repeated", "seen less unseen", "training against test"),
+    ),
+    Plant(
+        "network that saw the scored events",
+        "filed under another fold",
+        rotated_networks,
+        "scores",
+        ("scores repeated", "scalers repeated", "training against test"),
+    ),
+    Plant(
+        "variation with another fold",
+        "jes_up of ttbar",
+        other_fold,
+        "scores",
+        ("folds by identity", "scores repeated"),
+    ),
+    Plant("wrong luminosity", "140.1 for 139", scaled(140.1 / 139, "scale"), "counting", ("normalisation",)),
+    Plant(
+        "Σw from a skim",
+        "0.9 of ttbar's",
+        scaled(0.9, "sumw"),
+        "counting",
+        ("normalisation", "sums of weights"),
+    ),
+    *(
+        Plant(
+            "wrong luminosity in the card", f"× {factor:g}", yield_off(factor), "counting", ("yield of data",)
+        )
+        for factor in (1.1, 1.2, 1.5, 2.0, 0.7)
+    ),
+    Plant(
+        "none",
+        "clean",
+        nothing,
+        "counting",
+        ("events counted once", "normalisation", "sums of weights", "yield of data"),
+    ),
+    Plant(
+        "none",
+        "clean",
+        nothing,
+        "scores",
+        (
+            "folds by identity",
+            "scores repeated",
+            "scalers repeated",
+            "training data repeated",
+            "seen less unseen",
+            "training against test",
+            "one discriminant",
+        ),
+    ),
+    Plant(
+        "none",
+        "clean",
+        nothing,
+        "significance",
+        ("significance held out", "events behind the bins", "stability"),
+    ),
+    Plant(
+        "none",
+        "clean",
+        nothing,
+        "likelihood",
+        (
+            "likelihood repeated",
+            "uncertainties complete",
+            "up and down",
+            "slope of a background",
+            "injected signal",
+            "MC statistics",
+            "constraints earned",
+        ),
+    ),
+)
