@@ -9,7 +9,8 @@ from znought.analyses.vh_bb.features import FEATURES
 from znought.analyses.vh_bb.selection import CHANNELS, Channel, VHBBSelection
 from znought.errors import CardError, unknown_name
 from znought.facility.cards.base import Card
-from znought.facility.cards.sections import Section, check_known
+from znought.facility.cards.section import Section
+from znought.facility.cards.sections import check_known
 from znought.models.network import Activation, Optimiser
 from znought.models.observables import TreesConfig
 from znought.models.parametrised import check_value

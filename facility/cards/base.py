@@ -9,17 +9,17 @@ from pydantic import Field, PrivateAttr, SerializeAsAny, field_validator, model_
 
 from znought.analysis import Analysis, Cuts, Variable
 from znought.errors import CardError, SiteError
+from znought.facility.cards.era import Era
 from znought.facility.cards.eras import check_eras, check_sources, jet_calibrations, qualities
+from znought.facility.cards.section import Section
 from znought.facility.cards.sections import (
     Dataset,
-    Era,
     Files,
     Plotting,
     Process,
     Processing,
     Reading,
     RegionCuts,
-    Section,
     check_known,
     refuse_overlaps,
 )

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from znought.errors import CardError, unknown_name
-from znought.facility.cards.sections import Dataset, Era, check_known
+from znought.facility.cards.era import Era
+from znought.facility.cards.sections import Dataset, check_known
 
 if TYPE_CHECKING:
     from znought.processors.calibration.jets import JetCalibration

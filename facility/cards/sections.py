@@ -5,9 +5,10 @@ from itertools import combinations, pairwise
 from typing import Annotated, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from znought.errors import unknown_name
+from znought.facility.cards.section import Section
 from znought.stats.workspace import WorkspaceConfig
 
 __all__ = [
@@ -16,10 +17,8 @@ __all__ = [
     "CutBased",
     "Dataset",
     "Discriminant",
-    "Era",
     "Files",
     "FoldRule",
-    "JetEnergies",
     "Likelihood",
     "Plotting",
     "Process",
@@ -27,7 +26,6 @@ __all__ = [
     "Reading",
     "RegionCuts",
     "Role",
-    "Section",
     "check_known",
     "refuse_overlaps",
 ]
@@ -36,12 +34,6 @@ Role = Literal["signal", "control", "validation"]
 """What a region of the likelihood is for."""
 RegionCuts = dict[str, tuple[float | None, float | None]]
 """Variable → (lower, upper), None for an open side."""
-
-
-class Section(BaseModel):
-    """Part of a card: unknown keys are refused, values never change."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, allow_inf_nan=False)
 
 
 class Process(Section):
@@ -121,48 +113,7 @@ class Dataset(Files):
     period: str | None = None
     identity: Literal["event", "file"] = "event"
     sample: str | None = None
-    generator_range: RegionCuts = {}
-
-
-class JetEnergies(Section):
-    """Official calibration of the jets of one era.
-
-    Attributes:
-        file: of correctionlib (`jet_jerc.json.gz`), beside the card or in a folder of `ZNOUGHT_CORRECTIONS`.
-        simulation: name of the energy corrections of simulation, such as "Summer19UL18_V5_MC".
-        data: period → name of those of recorded data, such as {A: Summer19UL18_RunA_V5_DATA}.
-        resolution: name of the resolution, such as "Summer19UL18_JRV2_MC"; empty smears nothing.
-        algorithm: of the jets, such as "AK4PFchs".
-    """
-
-    file: str
-    simulation: str
-    data: dict[str, str] = {}
-    resolution: str = ""
-    algorithm: str = "AK4PFchs"
-
-
-class Era(Section):
-    """A period of data taking.
-
-    Attributes:
-        lumi_ifb: that its simulation is scaled to; the eras' must add up to the card's.
-        certification: file of certified luminosity blocks, CMS JSON or ATLAS XML.
-        runs: first and last run of recorded data that count; all of them unless given.
-        triggers: primary dataset → trigger paths, with wildcards. An event that several primary datasets have
-            recorded counts in the first of them, in this order.
-        filters: branches of event filters, of data and simulation.
-        filters_data: further ones, of data alone.
-        jets: their calibration; as the files have them unless given.
-    """
-
-    lumi_ifb: Annotated[float, Field(gt=0)] | None = None
-    certification: str | None = None
-    runs: tuple[int, int] | None = None
-    triggers: dict[str, Annotated[tuple[str, ...], Field(min_length=1)]] = {}
-    filters: tuple[str, ...] = ()
-    filters_data: tuple[str, ...] = ()
-    jets: JetEnergies | None = None
+    generator_range: RegionCuts = Field(default_factory=dict)
 
 
 class Reading(Section):

@@ -9,7 +9,8 @@ from pydantic import Field, PrivateAttr, model_validator
 from znought.analysis import RESERVED, Analysis, Variable
 from znought.errors import CardError, unknown_name
 from znought.facility.cards.finding import Found
-from znought.facility.cards.sections import Dataset, Section
+from znought.facility.cards.section import Section
+from znought.facility.cards.sections import Dataset
 from znought.facility.cards.standard import StandardCard
 
 __all__ = ["TableCard", "TableSection", "found_table"]

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from znought.facility.cards.sections import Section
+from znought.facility.cards.section import Section
 from znought.processors.weight_branches import Vary, WeightBranch
 from znought.stats.envelopes import Combination, WeightSet
 from znought.stats.systematics import SystematicConfig
