@@ -2,11 +2,15 @@
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
+from znought.errors import unknown_name
 from znought.facility.cards.section import Section
 
-__all__ = ["Era", "JetEnergies"]
+__all__ = ["CORRECTIONS", "Era", "JetEnergies"]
+
+CORRECTIONS = ("pileup", "btag", "electron", "muon", "electron_scale", "muon_scale")
+"""What an era may name a file of corrections for."""
 
 
 class JetEnergies(Section):
@@ -39,6 +43,8 @@ class Era(Section):
         filters: branches of event filters, of data and simulation.
         filters_data: further ones, of data alone.
         jets: their calibration; as the files have them unless given.
+        corrections: pileup, btag, electron, muon, electron_scale or muon_scale → file of correctionlib,
+            beside the card or in a folder of `ZNOUGHT_CORRECTIONS`.
     """
 
     lumi_ifb: Annotated[float, Field(gt=0)] | None = None
@@ -48,3 +54,12 @@ class Era(Section):
     filters: tuple[str, ...] = ()
     filters_data: tuple[str, ...] = ()
     jets: JetEnergies | None = None
+    corrections: dict[str, str] = Field(default_factory=dict)
+
+    @field_validator("corrections")
+    @classmethod
+    def _corrections_are_known(cls, corrections: dict[str, str]) -> dict[str, str]:
+        for name in corrections:
+            if name not in CORRECTIONS:
+                raise ValueError(unknown_name("correction", name, CORRECTIONS))
+        return corrections

@@ -154,6 +154,7 @@ def _digests(card: Card) -> dict[str, str]:
     files = {f"weights.{name}": Path(factor.file) for name, factor in card.weights.items()}
     for era, entry in card.eras.items():
         named = {"certification": entry.certification, "jets": entry.jets.file if entry.jets else None}
+        named |= {f"corrections.{kind}": file for kind, file in entry.corrections.items()}
         files |= {
             f"eras.{era}.{key}": correction_file(file, card.folder)
             for key, file in named.items()

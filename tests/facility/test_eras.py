@@ -125,6 +125,10 @@ def test_two_eras_in_one_card(eras: tuple[Path, dict[str, Any]]) -> None:
             r"datasets\.vh\.primary_dataset: has no effect on simulation",
         ),
         (lambda c: c["eras"]["early"].update(filter=["a"]), "did you mean 'eras.early.filters'"),
+        (
+            lambda c: c["eras"]["early"].update(corrections={"pile_up": "puWeights.json.gz"}),
+            r"eras\.early\.corrections: Unknown correction 'pile_up', did you mean 'pileup'",
+        ),
     ],
 )
 def test_a_mistake_names_the_era(folder: Path, change: Any, message: str) -> None:
