@@ -9,7 +9,7 @@ from znought.stats.impacts import GroupImpact, grouped_impacts
 from znought.stats.inference import DataKind, FitResult, Impact, fit_workspace, ranking
 from znought.stats.limits import Limit, cls_limit
 from znought.stats.prediction import RegionPrediction, fitted_parameters, predicted, prior_parameters
-from znought.stats.pseudo_experiments import ToyPValue, goodness_by_toys
+from znought.stats.pseudo_experiments import ToyPValue, goodness_by_toys, significance_by_toys
 from znought.stats.spec import Spec, asimov_channels, poi_name
 
 __all__ = ["FitReport", "full_fit"]
@@ -33,6 +33,7 @@ class FitReport:
     goodness: GoodnessOfFit | None
     """None for Asimov data, which fit perfectly."""
     goodness_toys: ToyPValue | None
+    significance_toys: ToyPValue | None
     asimov: tuple[str, ...]
     """Regions whose data are Asimov."""
     remarks: tuple[str, ...]
@@ -49,6 +50,7 @@ class FitReport:
             "scan": self.scan.to_dict(),
             "goodness": None if self.goodness is None else self.goodness.to_dict(),
             "goodness_toys": None if self.goodness_toys is None else asdict(self.goodness_toys),
+            "significance_toys": None if self.significance_toys is None else asdict(self.significance_toys),
             "asimov": list(self.asimov),
             "remarks": list(self.remarks),
         }
@@ -73,7 +75,8 @@ def full_fit(
             normalisations and systematics.
         ranked: with impacts, for which every systematic is fitted four times more.
         shown: a workspace with further regions, such as those of a validation, whose yields are wanted too.
-        n_toys: pseudo-experiments for the goodness of fit of observed data; 0 for none.
+        n_toys: pseudo-experiments without signal for the significance, and as many of the fitted model for
+            the goodness of fit of observed data; 0 for none.
         seed: of the pseudo-experiments.
 
     Raises:
@@ -84,6 +87,7 @@ def full_fit(
     asimov = asimov_channels(spec)
     # Asimov data in some regions would flatter the fit of the others.
     judged = data == "observed" and not asimov
+    has_z0 = result.z0 is not None
     limit, remarks = _limit(spec, data, result)
     if data == "observed" and asimov:
         remarks.append(f"Data are Asimov in {', '.join(asimov)}: no goodness of fit is quoted.")
@@ -97,6 +101,7 @@ def full_fit(
         likelihood_scan(spec, poi_name(spec), data=data),
         goodness_of_fit(spec, data=data) if judged else None,
         goodness_by_toys(spec, n_toys, data=data, seed=seed) if judged and n_toys else None,
+        significance_by_toys(spec, n_toys, data=data, seed=seed) if n_toys and has_z0 else None,
         asimov,
         tuple(remarks),
     )

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from znought.errors import DataError
 from znought.facility.progress import Reporter
+from znought.facility.results.fitted import ByToys
 from znought.facility.results.records import Record
 from znought.facility.workspace import Workspace, write_json
 from znought.plots.report import ReportTable
@@ -44,6 +45,7 @@ class LikelihoodResults(Record):
         pulls: parameter → fitted value, error and pull (None for a free one).
         goodness: −2 ln of the likelihood ratio to the saturated model, degrees of freedom and p-value; None
             for an expectation, which fits perfectly.
+        toys: the same and the significance by pseudo-experiments; None where none were asked for.
         remarks: what was read, fitted or written in another meaning than its author's.
     """
 
@@ -60,6 +62,7 @@ class LikelihoodResults(Record):
     groups: dict[str, tuple[float, float]] = Field(default_factory=dict)
     pulls: dict[str, tuple[float, float, float | None]]
     goodness: tuple[float, int, float] | None = None
+    toys: ByToys | None = None
     remarks: tuple[str, ...] = ()
 
 
@@ -71,11 +74,13 @@ class FileFit:
         unblind: to the observations; else to the expectation with the signal as predicted.
         mass: what $MASS stands for in a text card.
         impacts: two more fits per systematic.
+        n_toys: pseudo-experiments for the significance and, of observations, the goodness of fit.
     """
 
     unblind: bool = False
     mass: float | None = None
     impacts: bool = True
+    n_toys: int = 0
 
 
 def fit_file(path: Path, workspace: Workspace, reporter: Reporter, options: FileFit) -> LikelihoodResults:
@@ -103,7 +108,9 @@ def fit_file(path: Path, workspace: Workspace, reporter: Reporter, options: File
     with reporter.bar("fitting") as advance:
         advance(0, 1, likelihood.poi)
         kind: DataKind = "observed" if options.unblind else "expected"
-        report = full_fit(spec, data=kind, groups=_groups(likelihood, spec), ranked=options.impacts)
+        report = full_fit(
+            spec, data=kind, groups=_groups(likelihood, spec), ranked=options.impacts, n_toys=options.n_toys
+        )
         advance(1, 1, "")
     results = _fitted(path, likelihood, report)
     results = results.model_copy(update={"remarks": (*remarks, *results.remarks)})
@@ -150,6 +157,7 @@ def _fitted(path: Path, likelihood: Likelihood, report: FitReport) -> Likelihood
         groups={group.group: (group.down, group.up) for group in report.groups},
         pulls={p.name: (p.value, p.error, p.pull) for p in found.parameters},
         goodness=None if goodness is None else (goodness.value, goodness.n_dof, goodness.p_value),
+        toys=ByToys.of(report),
         remarks=(*found.warnings, *report.remarks),
     )
 
@@ -178,6 +186,8 @@ def likelihood_tables(results: LikelihoodResults) -> tuple[ReportTable, ...]:
         rows.append(
             ("goodness of fit (saturated)", f"{value:.1f}, {n_dof} degrees of freedom, p = {p_value:.2g}")
         )
+    if results.toys is not None:
+        rows += results.toys.rows()
     if results.limit_observed is not None:
         rows.append(("95 % CLs limit, observed", f"{results.limit_observed:.4g}"))
     if results.limit_expected is not None:

@@ -26,20 +26,21 @@ LOG_WIDTH = 120
 
 
 def serving_likelihoods(command: Command, console: Console) -> Command:
-    """The command `fit` with two more options, which takes files of likelihoods, too."""
+    """The command `fit` with further options, which takes files of likelihoods, too."""
 
     @wraps(command)
-    def wrapped(unblind: bool, mass: float | None, impacts: bool, **values: Any) -> None:
+    def wrapped(unblind: bool, mass: float | None, impacts: bool, toys: int, **values: Any) -> None:
         from znought.facility.fitting.brought import FileFit
         from znought.stats.formats.reading import holds_likelihood
 
         path: Path = values["card"]
         if holds_likelihood(path):
-            options = FileFit(unblind, mass, impacts)
+            options = FileFit(unblind, mass, impacts, toys)
             _fit(path, values["output"], console, options, as_json=values["as_json"])
-        elif unblind or mass is not None:
+        elif unblind or toys or mass is not None:
             raise CardError(
-                "--unblind and --mass of fit are for likelihoods; `znought run --unblind` is for cards."
+                "--unblind, --mass and --toys of fit are for likelihoods; cards have "
+                "`znought run --unblind` and likelihood.n_toys."
             )
         else:
             command(**values)
@@ -57,11 +58,13 @@ def _options() -> list[inspect.Parameter]:
     unblind = typer.Option("--unblind", help="Fit the observations of a likelihood, not the expectation.")
     mass = typer.Option("--mass", help="What $MASS stands for in a text card.")
     impacts = typer.Option("--impacts/--no-impacts", help="Two more fits per systematic of a likelihood.")
+    toys = typer.Option("--toys", min=0, help="Pseudo-experiments for the significance of a likelihood.")
     keyword = inspect.Parameter.KEYWORD_ONLY
     return [
         inspect.Parameter("unblind", keyword, default=False, annotation=Annotated[bool, unblind]),
         inspect.Parameter("mass", keyword, default=None, annotation=Annotated[float | None, mass]),
         inspect.Parameter("impacts", keyword, default=True, annotation=Annotated[bool, impacts]),
+        inspect.Parameter("toys", keyword, default=0, annotation=Annotated[int, toys]),
     ]
 
 

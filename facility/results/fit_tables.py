@@ -87,6 +87,8 @@ def _regions(found: FitSummary, label: str) -> ReportTable:
             f" Goodness of fit (saturated model): {fitted.value:.1f} for {fitted.n_dof} degrees of freedom, "
             f"p = {fitted.p_value:.2g}."
         )
+    if found.toys is not None:
+        caption += "".join(f" {name}: {value}." for name, value in found.toys.rows())
     return ReportTable(f"{label}: events in the regions of the fit", header, tuple(rows), caption)
 
 

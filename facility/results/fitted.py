@@ -13,6 +13,7 @@ from znought.stats.prediction import RegionPrediction
 from znought.stats.templates import RegionTemplates
 
 __all__ = [
+    "ByToys",
     "CrossFit",
     "Expectation",
     "FitSummary",
@@ -81,6 +82,41 @@ class Goodness(Record):
     p_value: float
 
 
+class ByToys(Record):
+    """Probabilities from pseudo-experiments, beside those of the asymptotic formulas.
+
+    Attributes:
+        n_toys: that converged, of the significance.
+        significance: probability of a q₀ as large without signal, and its error; None without a q₀.
+        goodness: that of a worse fit, and its error; None for an expectation.
+    """
+
+    n_toys: int
+    significance: tuple[float, float] | None
+    goodness: tuple[float, float] | None
+
+    @classmethod
+    def of(cls, report: FitReport) -> "ByToys | None":
+        """What a report has of pseudo-experiments; None for one without."""
+        q0, goodness = report.significance_toys, report.goodness_toys
+        if q0 is None and goodness is None:
+            return None
+        return cls(
+            n_toys=max(one.n_toys for one in (q0, goodness) if one is not None),
+            significance=None if q0 is None else (q0.p_value, q0.error),
+            goodness=None if goodness is None else (goodness.p_value, goodness.error),
+        )
+
+    def rows(self) -> tuple[tuple[str, str], ...]:
+        """What it is and how large, for tables."""
+        found = {"p-value without signal": self.significance, "goodness of fit": self.goodness}
+        return tuple(
+            (f"{name}, {self.n_toys:,} toys", f"{value[0]:.2g} ± {value[1]:.1g}")
+            for name, value in found.items()
+            if value is not None
+        )
+
+
 class CrossFit(Record):
     """The expected fit with edges that its templates have not chosen, on parts of the simulation in turn.
 
@@ -116,6 +152,7 @@ class FitSummary(Record):
         pulls: parameter → fitted value, error and pull (None for a free one).
         at_bound: parameters pushed against a bound.
         goodness: None for an expectation, which fits perfectly.
+        toys: the same and the significance by pseudo-experiments, where the card asks for them.
         scan: of μ.
         regions: yields before and after.
         asimov: regions whose data are expectations.
@@ -136,6 +173,7 @@ class FitSummary(Record):
     pulls: dict[str, tuple[float, float, float | None]]
     at_bound: tuple[str, ...] = ()
     goodness: Goodness | None = None
+    toys: ByToys | None = None
     scan: Scan | None = None
     regions: dict[str, FittedRegion] = Field(default_factory=dict)
     asimov: tuple[str, ...] = ()
@@ -180,6 +218,7 @@ def fit_summary(
         pulls={one.name: (one.value, one.error, one.pull) for one in result.parameters},
         at_bound=result.at_bound,
         goodness=None if goodness is None else Goodness.model_validate(goodness.to_dict()),
+        toys=ByToys.of(report),
         scan=Scan(
             parameter=report.scan.parameter,
             values=tuple(report.scan.values.tolist()),

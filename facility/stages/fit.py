@@ -133,7 +133,7 @@ def _fitted(context: Context[StandardCard], regions: tuple[RegionTemplates, ...]
     with context.reporter.bar("fitting") as advance:
         advance(0, 1, "signal strength, impacts, limit")
         try:
-            report = full_fit(spec, data=kind, shown=every)
+            report = full_fit(spec, data=kind, shown=every, n_toys=card.likelihood.n_toys)
         except DataError as error:
             return _Likelihood((), (f"No profile-likelihood fit with control regions: {error}",))
         advance(1, 1, "")

@@ -21,7 +21,7 @@ LABEL = FigureLabel(label="Simulation", lumi_ifb=10.0)
 def observed() -> FitSummary:
     """A fit to data that lie above the expectation, read back from its JSON."""
     found = tuple(replace(r, observed=r.nominal.sumw.sum(axis=0).round() + 3) for r in regions())
-    report = full_fit(build_workspace(found, config()), data="observed")
+    report = full_fit(build_workspace(found, config()), data="observed", n_toys=10)
     return FitSummary.model_validate_json(fit_summary(report, found, lumi_ifb=2.5).model_dump_json())
 
 
@@ -53,6 +53,9 @@ def test_tables_show_totals_counts_and_goodness(observed: FitSummary) -> None:
     counts = {row[0]: row[-1] for row in yields.rows}
     assert counts["SR"] == f"{sum(observed.regions['SR'].observed or ()):,.0f}"
     assert "Goodness of fit" in yields.caption
+    assert observed.toys is not None
+    assert observed.toys.goodness is not None
+    assert f"goodness of fit, 10 toys: {observed.toys.goodness[0]:.2g}" in yields.caption
     blinded = full_fit(build_workspace(regions(), config()))
     _, expected = fit_tables(fit_summary(blinded, tuple(regions()), lumi_ifb=10.0), "Simulation")
     assert {row[-1] for row in expected.rows} == {"blinded"}

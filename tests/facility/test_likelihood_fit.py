@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.stats import norm
 from typer.testing import CliRunner
 
 from tests.stats.regions import config, regions
@@ -69,6 +70,23 @@ def test_a_card_is_fitted_from_the_command_line(card: Path, tmp_path: Path) -> N
     assert sum(after[0]["total"]) == pytest.approx(24, abs=0.01)
 
 
+def test_pseudo_experiments_stand_beside_the_formulas(card: Path, tmp_path: Path) -> None:
+    output = tmp_path / "out"
+    arguments = ["fit", str(card), "--output", str(output), "--unblind", "--no-impacts", "--toys", "200"]
+    shown = CliRunner().invoke(app, arguments)
+    assert shown.exit_code == 0, shown.output
+    results = LikelihoodResults.model_validate_json((output / "results.json").read_text())
+    assert results.toys is not None
+    assert results.toys.n_toys == 200
+    assert results.toys.significance is not None
+    assert results.z0 is not None
+    p_value, error = results.toys.significance
+    assert p_value == pytest.approx(norm.sf(results.z0), abs=3 * error + 0.01)
+    # One bin and a free signal: every pseudo-experiment fits perfectly too.
+    assert results.toys.goodness is not None
+    assert "p-value without signal, 200 toys" in shown.output
+
+
 def test_the_written_files_give_the_same_fit(card: Path, tmp_path: Path) -> None:
     first = fit_file(card, Workspace(tmp_path / "a"), Silent(), FileFit(unblind=True))
     for name in ("workspace.json", "datacard.txt"):
@@ -96,6 +114,8 @@ def test_what_cannot_be_asked_of_a_file_is_refused(card: Path, tmp_path: Path) -
     refused = CliRunner().invoke(app, ["fit", str(tmp_path / "analysis.yaml"), "--unblind"])
     assert isinstance(refused.exception, CardError)
     assert "are for likelihoods" in str(refused.exception)
+    refused = CliRunner().invoke(app, ["fit", str(tmp_path / "analysis.yaml"), "--toys", "5"])
+    assert "likelihood.n_toys" in str(refused.exception)
 
 
 def test_what_a_format_cannot_hold_is_a_remark(tmp_path: Path) -> None:

@@ -34,6 +34,9 @@ def test_observed_fit_is_judged() -> None:
     assert report.goodness.n_dof == 2
     assert report.goodness_toys is not None
     assert report.goodness_toys.observed == pytest.approx(report.goodness.value, abs=1e-6)
+    assert report.significance_toys is not None
+    assert report.result.z0 is not None
+    assert report.significance_toys.observed == pytest.approx(report.result.z0**2, abs=1e-4)
     assert report.limit is not None
     assert report.limit.observed != report.limit.expected[2]
     assert report.remarks == ()
