@@ -1,7 +1,7 @@
 """One chunk of one file: who it is, how it is read, and that it is still the file that was planned."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from typing import Any
 
@@ -53,6 +53,10 @@ class Chunk:
         """The same for every attempt at this chunk: names its column files."""
         return f"{self.uuid}_{self.start}-{self.stop}"
 
+    def counting(self, kept: NDArray[np.bool_]) -> "Chunk":
+        """The events that count, shape (n_events,), as if the file held no others between the two entries."""
+        return replace(self, view=self.view.counting(kept))
+
     def weight(self) -> NDArray[np.float64]:
         """Generator weight of every event; 1 for data."""
         if self.is_data:
@@ -73,7 +77,7 @@ class Chunk:
             return {
                 "run": np.full(len(events), first),
                 "luminosityBlock": np.full(len(events), second),
-                "event": (events + self.start).astype(np.uint64),
+                "event": self.view.entries.numbers[events].astype(np.uint64),
                 "response": response,
             }
         kinds: dict[str, tuple[str, type[np.unsignedinteger[Any]]]] = {

@@ -112,6 +112,18 @@ class Cutflow:
             (*self.names, name), (*self.counts, len(weight)), (*self.sumw, sumw), (*self.sumw2, sumw2)
         )
 
+    def behind(self, first: "Cutflow") -> "Cutflow":
+        """This cutflow behind another one, whose last row holds all events of this one's first row."""
+        if both := set(first.names) & set(self.names[1:]):
+            message = f"Row {min(both)!r} of the cutflow is made by znought; give it another name."
+            raise DataError(message)
+        return Cutflow(
+            (*first.names, *self.names[1:]),
+            (*first.counts, *self.counts[1:]),
+            (*first.sumw, *self.sumw[1:]),
+            (*first.sumw2, *self.sumw2[1:]),
+        )
+
     def scaled(self, factor: float) -> "Cutflow":
         """This cutflow in other units of weight: Σw times the factor, Σw² times its square."""
         return Cutflow(

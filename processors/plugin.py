@@ -27,9 +27,10 @@ from znought.processors.dialects.working_points import check_working_points
 from znought.processors.evaluated import NOMINAL, Evaluation, Request
 from znought.processors.kept import Kept
 from znought.processors.passes import Pass
+from znought.processors.quality.decisions import ROWS
 from znought.processors.variations import Variation
 
-__all__ = ["evaluate", "evaluate_parts", "refuse_empty"]
+__all__ = ["Divided", "evaluate", "refuse_empty"]
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
@@ -60,32 +61,62 @@ def evaluate(analysis: Analysis, chunk: Chunk, request: Request) -> Evaluation:
     }
 
 
-def evaluate_parts(
-    analysis: Analysis, chunk: Chunk, request: Request, parts: Mapping[str, Any], *, by: str | None
-) -> dict[str, Evaluation]:
-    """The same for each part of a dataset that is divided by the content of its events.
+@dataclass(frozen=True)
+class Divided:
+    """A chunk of a dataset that is divided by the content of its events.
 
-    Args:
-        analysis, chunk, request: as for `evaluate`.
-        parts: part → its process, by the analysis's function `split`; or its (lower, upper) in `by`.
-        by: generator-level variable of the analysis.
-
-    Raises:
-        DataError: as `evaluate`, or an event is of no part or of several.
+    Attributes:
+        whole: the nominal evaluation of the chunk, still to be made.
+        masks: part → its events, each of exactly one part, shape (n_events,).
     """
-    whole = _pass_of(analysis, chunk, request)
-    masks = whole.split(parts) if by is None else whole.in_ranges(parts, by)
-    found = _kept(whole, chunk)
-    return {
-        part: {
-            channel: {
-                name: kept.of_events(mask).evaluated(whole.generated[mask])
-                for name, kept in variations.items()
+
+    whole: Pass
+    masks: Mapping[str, NDArray[np.bool_]]
+
+    @classmethod
+    def of(
+        cls, analysis: Analysis, chunk: Chunk, request: Request, parts: Mapping[str, Any], *, by: str | None
+    ) -> "Divided":
+        """A chunk in its parts.
+
+        Args:
+            analysis, chunk, request: as for `evaluate`.
+            parts: part → its process, by the analysis's function `split`; or its (lower, upper) in `by`.
+            by: generator-level variable of the analysis.
+
+        Raises:
+            DataError: an event is of no part or of several.
+        """
+        whole = _pass_of(analysis, chunk, request)
+        return cls(whole, whole.split(parts) if by is None else whole.in_ranges(parts, by))
+
+    def evaluated(
+        self, counting: Chunk | None = None, kept: NDArray[np.bool_] | None = None
+    ) -> dict[str, Evaluation]:
+        """What the functions make of each part.
+
+        Args:
+            counting: the chunk with only those events that count, where not all do.
+            kept: which these are, shape (n_events,).
+
+        Raises:
+            DataError: as `evaluate`.
+        """
+        whole, masks = self.whole, self.masks
+        if counting is not None and kept is not None and not kept.all():
+            whole = _pass_of(whole.analysis, counting, whole.request)
+            masks = {part: mask[kept] for part, mask in masks.items()}
+        found = _kept(whole, whole.events.source.chunk)
+        return {
+            part: {
+                channel: {
+                    name: one.of_events(mask).evaluated(whole.generated[mask])
+                    for name, one in variations.items()
+                }
+                for channel, variations in found.items()
             }
-            for channel, variations in found.items()
+            for part, mask in masks.items()
         }
-        for part, mask in masks.items()
-    }
 
 
 def _pass_of(analysis: Analysis, chunk: Chunk, request: Request) -> Pass:
@@ -205,6 +236,7 @@ def refuse_empty(analysis: Analysis, dataset: str, cutflow: Cutflow) -> None:
     """
     if cutflow.counts and cutflow.counts[0] > 0 and cutflow.counts[-1] == 0:
         row = cutflow.names[cutflow.counts.index(0)]
-        where = "" if analysis.select is None else f"{place(analysis.select)}, select, "
+        select = None if row in ROWS else analysis.select
+        where = "" if select is None else f"{place(select)}, select, "
         message = f"nothing is left of {cutflow.counts[0]} events after {row!r}"
         raise DataError(f"{where}dataset {dataset!r}: {message}.")

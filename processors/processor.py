@@ -14,7 +14,7 @@ from znought.processors.evaluated import NOMINAL, WHOLE, Evaluated, Evaluation, 
 from znought.processors.exact import ExactSum
 from znought.processors.hists import Tally
 from znought.processors.objectwise import filled
-from znought.processors.plugin import evaluate, evaluate_parts
+from znought.processors.plugin import Divided, evaluate
 from znought.processors.quality.blocks import Blocks
 from znought.processors.quality.judged import judged
 from znought.processors.result import ChannelResult, DatasetResult
@@ -58,17 +58,14 @@ class AnalysisProcessor(ProcessorABC):  # type: ignore[misc]  # coffea has no ty
             events, refuse_substitutes=self.refuse_substitutes, complete=self.needs_complete_layout
         )
         parts = dict(events.metadata.get("parts", {}))
-        if parts:
-            by = events.metadata.get("parts_by")
-            found = evaluate_parts(self.analysis, chunk, self.request, parts, by=by)
-            return {name: self._result(chunk, name, part) for name, part in found.items()}
-        return {chunk.dataset: self._result(chunk, chunk.dataset, self._evaluated(chunk))}
+        if not parts:
+            found, blocks = self._evaluated(chunk)
+            return {chunk.dataset: self._result(chunk, chunk.dataset, found, blocks)}
+        divided = self._divided(chunk, parts, events.metadata.get("parts_by"))
+        return {name: self._result(chunk, name, part, Blocks()) for name, part in divided.items()}
 
-    def _result(self, chunk: Chunk, dataset: str, evaluated: Evaluation) -> DatasetResult:
+    def _result(self, chunk: Chunk, dataset: str, evaluated: Evaluation, blocks: Blocks) -> DatasetResult:
         """Cutflows, histograms and columns of a chunk, or of a part of it."""
-        blocks = Blocks()
-        if dataset in self.request.quality:
-            evaluated, blocks = judged(chunk, evaluated, self.request.quality[dataset])
         theory: dict[str, ExactSum] = {}
         if self.request.theory and not chunk.is_data:
             evaluated, theory = weighed(chunk, dataset, evaluated, self.request.theory)
@@ -96,12 +93,32 @@ class AnalysisProcessor(ProcessorABC):  # type: ignore[misc]  # coffea has no ty
         """Nothing: normalisation happens once, when the ledger is closed."""
         return accumulator
 
-    def _evaluated(self, chunk: Chunk) -> Evaluation:
-        """What the analysis makes of a chunk, by its own columns or by plain functions."""
+    def _evaluated(self, chunk: Chunk) -> tuple[Evaluation, Blocks]:
+        """What the analysis makes of a chunk's events that count, and the blocks that were read."""
+        if chunk.dataset not in self.request.quality:
+            return self._made(chunk), Blocks()
+        counting = judged(chunk, self.request.quality[chunk.dataset])
+        return counting.whole(self._made(counting.chunk)), counting.blocks
+
+    def _made(self, chunk: Chunk) -> Evaluation:
+        """What the analysis makes of events, by its own columns or by plain functions."""
         if self.analysis.columns is None:
             return evaluate(self.analysis, chunk, self.request)
         found: Evaluation = self.analysis.columns(chunk, self.request)
         return found
+
+    def _divided(self, chunk: Chunk, parts: Mapping[str, Any], by: str | None) -> dict[str, Evaluation]:
+        """The same of each part of a simulated dataset that is divided by the content of its events.
+
+        All events are divided, those that do not count too: a part's share is that of what was generated.
+        """
+        divided = Divided.of(self.analysis, chunk, self.request, parts, by=by)
+        quality = next((self.request.quality[part] for part in parts if part in self.request.quality), None)
+        if quality is None:
+            return divided.evaluated()
+        counting = judged(chunk, quality)
+        found = divided.evaluated(counting.chunk, counting.kept)
+        return {part: counting.whole(one, divided.masks[part]) for part, one in found.items()}
 
     def _written(
         self, chunk: Chunk, dataset: str, channel: str, variations: Mapping[str, Evaluated]

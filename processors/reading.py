@@ -42,6 +42,14 @@ class Column:
         first, last = int(self.offsets[start]), int(self.offsets[stop])
         return Column(self.content[first:last], self.offsets[start : stop + 1] - first)
 
+    def only(self, kept: NDArray[np.bool_]) -> "Column":
+        """The events that are kept, shape (n_events,)."""
+        if self.offsets is None:
+            return Column(self.content[kept], None)
+        counts = np.diff(self.offsets)
+        content = self.content[self.offsets[0] : self.offsets[-1]][np.repeat(kept, counts)]
+        return Column(content, np.concatenate([[0], np.cumsum(counts[kept], dtype=np.int64)]))
+
 
 def branch_names(tree: Any) -> dict[str, str]:
     """Names that branches are asked for by → their names in the tree.

@@ -125,7 +125,7 @@ def _checked(source: Source, *, maker: Maker, name: str, field: str) -> NDArray[
         event = int(event_of(source.counts(name))[row]) if listed else row
         raise DataError(
             f"{chunk.path}: {name}.{field} is {values[row]} for {int(bad.sum())} of {len(values)}, the first "
-            f"in entry {chunk.start + event}: no number can be made of it."
+            f"in entry {chunk.view.entries.numbers[event]}: no number can be made of it."
         )
     if field == "pt" and name in _WITH_UNITS:
         check_units(values, what=_WITH_UNITS[name], dialect=chunk.dialect.name, path=chunk.path)

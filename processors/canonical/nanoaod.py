@@ -64,7 +64,7 @@ class _Branches(BaseSourceMapping):  # type: ignore[misc]  # coffea has no type 
         """The branch as an awkward array."""
         tree = self._view.entries.tree
         if not tree.is_plain(columnhandle):
-            return tree.whole(columnhandle, start, stop)
+            return self._view.entries.whole(columnhandle)
         column = self._view.branch(columnhandle)
         if column.offsets is not None:
             self._check_counts(columnhandle, np.diff(column.offsets))
@@ -80,7 +80,7 @@ class _Branches(BaseSourceMapping):  # type: ignore[misc]  # coffea has no type 
             event = int(np.argmax(counts != expected))
             raise DataError(
                 f"{self._view.entries.metadata['filename']}: branch {name} holds {counts[event]} values in "
-                f"entry {self._view.entries.start + event} where {counter} says {expected[event]}."
+                f"entry {self._view.entries.numbers[event]} where {counter} says {expected[event]}."
             )
 
     @classmethod
@@ -91,7 +91,7 @@ class _Branches(BaseSourceMapping):  # type: ignore[misc]  # coffea has no type 
         return None
 
     def __len__(self) -> int:
-        return int(self._stop - self._start)
+        return len(self._view.entries)
 
     def __iter__(self) -> Any:
         return iter(())

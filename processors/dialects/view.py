@@ -1,9 +1,10 @@
 """Branches of one chunk as plain arrays, read when they are asked for."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import awkward as ak
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,21 +17,44 @@ __all__ = ["Entries", "View"]
 
 @dataclass(frozen=True)
 class Entries:
-    """The events of one tree between two entries.
+    """The events of one tree between two entries, or those of them that count.
 
     Attributes:
         tree: the tree.
         start, stop: entries.
         metadata: of the dataset, file and chunk, with coffea's names.
+        kept: which of them count, shape (stop − start,); None for all.
     """
 
     tree: Tree
     start: int
     stop: int
     metadata: Mapping[str, Any]
+    kept: NDArray[np.bool_] | None = None
 
     def __len__(self) -> int:
-        return self.stop - self.start
+        return self.stop - self.start if self.kept is None else int(np.count_nonzero(self.kept))
+
+    def read(self, names: Iterable[str]) -> dict[str, Column]:
+        """Several branches of these events, in one request.
+
+        Raises:
+            ReadError, DataError: as `Tree.read`.
+        """
+        found = self.tree.read(names, self.start, self.stop)
+        return found if self.kept is None else {name: one.only(self.kept) for name, one in found.items()}
+
+    def whole(self, name: str) -> ak.Array:
+        """A branch of any type of these events, as uproot reads it."""
+        found = self.tree.whole(name, self.start, self.stop)
+        return found if self.kept is None else found[self.kept]
+
+    @property
+    def numbers(self) -> NDArray[np.int64]:
+        """Entry of each event in the file, shape (n_events,)."""
+        if self.kept is None:
+            return np.arange(self.start, self.stop)
+        return np.flatnonzero(self.kept) + self.start
 
 
 @dataclass(frozen=True)
@@ -57,15 +81,24 @@ class View:
         """The events of the chunk with these indices; nothing is read twice for them."""
         return replace(self, rows=rows, _objects={})
 
+    def counting(self, kept: NDArray[np.bool_]) -> "View":
+        """The events of the chunk that count, shape (n_events,), as if the chunk held no others."""
+        fields = self._columns.keys() & set(self.layout.branches.values())
+        columns = {name: self._columns[name].only(kept) for name in fields}
+        return View(replace(self.entries, kept=kept), self.layout, _columns=columns)
+
     def has(self, name: str) -> bool:
         """Whether a branch supplies the field."""
         return name in self.layout.branches
 
     def read_ahead(self, *fields: str) -> None:
         """Read several fields in one request; those that no branch supplies are left out."""
-        branches = {self.layout.branches[name] for name in fields if self.has(name)} - self._columns.keys()
-        if branches:
-            self._columns.update(self.entries.tree.read(branches, self.entries.start, self.entries.stop))
+        self.read_branches(self.layout.branches[name] for name in fields if self.has(name))
+
+    def read_branches(self, names: Iterable[str]) -> None:
+        """Read several branches by their own names in one request."""
+        if branches := {*names} - self._columns.keys():
+            self._columns.update(self.entries.read(branches))
 
     def scalar(self, name: str) -> NDArray[Any]:
         """One finite number per event, shape (n_events,).
@@ -156,7 +189,7 @@ class View:
             return
         event = int(np.argmax(counts[0] != counts[1]))
         raise DataError(
-            f"{self._branch(name)} holds {counts[0][event]} values in entry {self.entries.start + event} "
+            f"{self._branch(name)} holds {counts[0][event]} values in entry {self.entries.numbers[event]} "
             f"where {other} holds {counts[1][event]}, expected one for each of the same objects."
         )
 
@@ -177,7 +210,7 @@ class View:
         row = int(np.argmax(bad))
         if self._columns[self.layout.branches[name]].offsets is not None:
             row = int(np.searchsorted(np.cumsum(self.counts(name)), row, side="right"))
-        entry = self.entries.start + (row if self.rows is None else int(self.rows[row]))
+        entry = self.entries.numbers[row if self.rows is None else int(self.rows[row])]
         raise DataError(
             f"{self._branch(name)} holds {values[bad][0]} in {int(bad.sum())} of {len(values)} values, the "
             f"first in entry {entry}: no number can be made of it. Mend the branch, or write the file anew "
@@ -190,7 +223,7 @@ class View:
     def branch(self, name: str) -> Column:
         """A branch by its own name, of all events of the chunk."""
         if name not in self._columns:
-            self._columns.update(self.entries.tree.read([name], self.entries.start, self.entries.stop))
+            self._columns.update(self.entries.read([name]))
         return self._columns[name]
 
 

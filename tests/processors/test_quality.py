@@ -15,7 +15,7 @@ from znought.processors.cutflow import Cutflow
 from znought.processors.evaluated import NOMINAL, WHOLE, Evaluated
 from znought.processors.quality.blocks import Blocks
 from znought.processors.quality.certification import read_certification
-from znought.processors.quality.judged import CERTIFIED, CLEAN, TRIGGERED, Quality, judged
+from znought.processors.quality.judged import CERTIFIED, CLEAN, TRIGGERED, Judged, Quality, judged
 
 CMS = {"315257": [[1, 88], [91, 92]], "315259": [[1, 172]], "315264": [[32, 261]]}
 GRL = """<?xml version="1.0"?>
@@ -81,11 +81,15 @@ PATHS = ("HLT_MuEG", "HLT_MuMu", "HLT_EE", "HLT_Mu", "HLT_E")
 MENU = {name.removeprefix("HLT_"): (f"{name}*",) for name in PATHS}
 
 
-def _evaluated(n_events: int) -> dict[str, dict[str, Evaluated]]:
-    """Every event of a chunk, with its place as a column."""
+def _counts(found: Judged) -> tuple[tuple[str, ...], tuple[int, ...]]:
+    """Rows and counts of a cutflow of which an analysis takes every event."""
+    n_events = len(found.chunk.view)
     weight, event = np.ones(n_events), np.arange(n_events)
     flow = Cutflow.filled(["all"], np.ones(n_events, np.int64), weight)
-    return {WHOLE: {NOMINAL: Evaluated(flow, event, {"gen_weight": weight}, {"place": event})}}
+    every = Evaluated(flow, event, {"gen_weight": weight}, {})
+    one = found.whole({WHOLE: {NOMINAL: every}})[WHOLE][NOMINAL]
+    assert one.event.tolist() == np.flatnonzero(found.kept).tolist()
+    return one.cutflow.names, one.cutflow.counts
 
 
 def _file(path: Path, decisions: dict[str, Any], *, is_data: bool) -> str:
@@ -102,34 +106,31 @@ def test_an_event_of_five_primary_datasets_counts_in_the_first(tmp_path: Path) -
     kept = {}
     for name in MENU:
         quality = Quality("2018", (TRIGGERED,), triggers=MENU, primary_dataset=name)
-        found, _ = judged(whole_chunk(path, is_data=True), _evaluated(32), quality)
-        kept[name] = found[WHOLE][NOMINAL].columns["place"].tolist()
+        found = judged(whole_chunk(path, is_data=True), quality)
+        kept[name] = np.flatnonzero(found.kept).tolist()
     first = [next((i for i in range(5) if (p >> i) % 2), None) for p in range(32)]
     for i, name in enumerate(MENU):
         assert kept[name] == [p for p in range(32) if first[p] == i]
     assert sorted(p for places in kept.values() for p in places) == list(range(1, 32))
     simulated = _file(tmp_path / "b.root", decisions, is_data=False)
-    found, blocks = judged(
-        whole_chunk(simulated), _evaluated(32), Quality("2018", (TRIGGERED,), triggers=MENU)
-    )
-    assert found[WHOLE][NOMINAL].columns["place"].tolist() == list(range(1, 32))
-    assert found[WHOLE][NOMINAL].cutflow.names == ("all", "triggered")
-    assert found[WHOLE][NOMINAL].cutflow.counts == (32, 31)
-    assert blocks == Blocks()
+    found = judged(whole_chunk(simulated), Quality("2018", (TRIGGERED,), triggers=MENU))
+    assert np.flatnonzero(found.kept).tolist() == list(range(1, 32))
+    assert _counts(found) == (("all", "triggered"), (32, 31))
+    assert found.blocks == Blocks()
 
 
 def test_a_path_of_part_of_an_era_is_declared_and_a_missing_trigger_refused(tmp_path: Path) -> None:
     path = _file(tmp_path / "a.root", {"HLT_Mu_v1": np.ones(8, np.bool_)}, is_data=False)
     chunk = whole_chunk(path)
     menu = {"Mu": ("HLT_Mu_v*", "HLT_OldMu")}
-    judged(chunk, _evaluated(8), Quality("2018", (TRIGGERED,), triggers=menu))
+    judged(chunk, Quality("2018", (TRIGGERED,), triggers=menu))
     assert "did not fire" in chunk.declared["trigger HLT_OldMu"]
     with pytest.raises(DataError, match=r"a\.root: era '2018' asks for the trigger HLT_X, of which"):
-        judged(chunk, _evaluated(8), Quality("2018", (TRIGGERED,), triggers={"Mu": ("HLT_X",)}))
+        judged(chunk, Quality("2018", (TRIGGERED,), triggers={"Mu": ("HLT_X",)}))
     good = _file(tmp_path / "b.root", {"Flag_goodVertices": np.ones(8, np.bool_)}, is_data=False)
     misspelt = Quality("2018", (CLEAN,), filters=("Flag_good",))
     with pytest.raises(DataError, match=r"Unknown event filter 'Flag_good', did you mean"):
-        judged(whole_chunk(good), _evaluated(8), misspelt)
+        judged(whole_chunk(good), misspelt)
 
 
 def test_filters_of_data_are_asked_of_data_alone(tmp_path: Path) -> None:
@@ -137,8 +138,8 @@ def test_filters_of_data_are_asked_of_data_alone(tmp_path: Path) -> None:
     quality = Quality("2018", (CLEAN,), filters=("Flag_a",), filters_data=("Flag_b",))
     for is_data, expected in ((True, [2, 3, 4, 5]), (False, [0, 1, 2, 3, 4, 5])):
         path = _file(tmp_path / f"{is_data}.root", flags, is_data=is_data)
-        found, _ = judged(whole_chunk(path, is_data=is_data), _evaluated(8), quality)
-        assert found[WHOLE][NOMINAL].columns["place"].tolist() == expected
+        found = judged(whole_chunk(path, is_data=is_data), quality)
+        assert np.flatnonzero(found.kept).tolist() == expected
 
 
 def test_a_recorded_file_of_cms(open_data: Path) -> None:
@@ -150,17 +151,17 @@ def test_a_recorded_file_of_cms(open_data: Path) -> None:
     quality = Quality(
         "2018", (CERTIFIED, TRIGGERED, CLEAN), read_certification(file), None, menu, "DoubleMuon", filters
     )
-    found, blocks = judged(chunk, _evaluated(40), quality)
+    found = judged(chunk, quality)
+    blocks = found.blocks
     assert (blocks.events, blocks.certified_events, len(blocks.certified)) == (40, 40, 1)
     tree = uproot.open(open_data / "nano_dimuon.root")["Events"]
     fired = np.zeros(40, bool)
     for name in tree.keys(filter_name="HLT_Mu17_TrkIsoVVL_Mu8_TrkIsoVVL_DZ*"):
         fired |= tree[name].array(library="np")
     clean = np.all([tree[name].array(library="np") for name in filters], axis=0)
-    counts = found[WHOLE][NOMINAL].cutflow.counts
-    assert counts == (40, 40, int(fired.sum()), int((fired & clean).sum()))
+    assert _counts(found)[1] == (40, 40, int(fired.sum()), int((fired & clean).sum()))
     other = Quality("2018", (CERTIFIED,), read_certification(file), runs=(316000, 317000))
-    assert judged(chunk, _evaluated(40), other)[1].certified_events == 0
+    assert judged(chunk, other).blocks.certified_events == 0
 
 
 def test_the_processor_judges_what_the_card_asks(tmp_path: Path) -> None:
@@ -177,6 +178,7 @@ def test_the_processor_judges_what_the_card_asks(tmp_path: Path) -> None:
         process_fileset(None, {"x": {"files": [path]}}, one).results["x"].of(WHOLE).cutflows[NOMINAL]
         for one in (plain, asked)
     )
-    assert after.names == (*before.names, "clean")
-    assert after.counts[:-1] == before.counts
+    first, *others = before.names
+    assert after.names == (first, "clean", *others)
+    assert after.counts[:2] == (before.counts[0], 250)
     assert 0 < after.counts[-1] < before.counts[-1]
