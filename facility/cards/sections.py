@@ -250,6 +250,7 @@ class Likelihood(Section):
         region_edges: class of a control or validation region → edges that its output is binned by there; one
             bin unless given.
         masks: region → its bins that are left out, counted from 0, or true for the whole region.
+        distributions: variables that are shown in the regions of the fit too, before and after it.
         n_toys: pseudo-experiments for the significance and, of data, the goodness of fit; 0 for none.
         tail_below: signal bins that expect less signal per background than this are opened before the others.
         workspace: floating normalisations and systematics; the enabled variations join it.
@@ -262,6 +263,7 @@ class Likelihood(Section):
     validation_regions: tuple[str, ...] = ()
     region_edges: dict[str, tuple[float, ...]] = Field(default_factory=dict)
     masks: dict[str, bool | tuple[Annotated[int, Field(ge=0)], ...]] = Field(default_factory=dict)
+    distributions: tuple[str, ...] = ()
     n_toys: Annotated[int, Field(ge=0)] = 0
     tail_below: Annotated[float, Field(ge=0)] = 0.05
     workspace: WorkspaceConfig = WorkspaceConfig()

@@ -242,8 +242,14 @@ class StandardCard(Card):
             named["cut_based.variable"] = self.cut_based.variable
         names = analysis.variable_names
         unknown = {place: name for place, name in named.items() if name is not None and name not in names}
+        with_bins = [variable.name for variable in analysis.variables if variable.is_binned]
+        unknown_bins = [name for name in self.likelihood.distributions if name not in with_bins]
         return [
             *super().problems(analysis),
+            *(
+                f"likelihood.distributions: {unknown_name('variable with bins', name, with_bins)}"
+                for name in unknown_bins
+            ),
             *problems_of_channels(self, analysis),
             *(f"{place}: {unknown_name('variable', name, names)}" for place, name in unknown.items()),
             *self._unknown_inputs(names),

@@ -8,7 +8,7 @@ import numpy as np
 from znought.facility.figures.picture import Picture
 from znought.facility.results.fitted import Expectation, FitSummary, FittedRegion
 from znought.facility.results.opened import Prediction
-from znought.plots import fit, postfit
+from znought.plots import data_mc, fit, postfit
 from znought.plots.style import FigureLabel
 
 __all__ = ["fit_pictures", "prediction_picture"]
@@ -26,6 +26,7 @@ def fit_pictures(found: FitSummary, *, label: FigureLabel, signal: str | None) -
     """
     label = replace(label, lumi_ifb=found.lumi_ifb or label.lumi_ifb)
     yield from _regions(found, label, signal)
+    yield from _distributions(found, label, signal)
     if found.impacts:
         figure = fit.ranking(_ranked(found), label=label)
         caption = (
@@ -90,6 +91,32 @@ def _regions(found: FitSummary, label: FigureLabel, signal: str | None) -> Itera
         figure = postfit.region_summary(bins, label=label, signal=signal, stage=stage, note=remark)
         caption = f"All bins of all regions of the fit to {found.data} data.{blinded}"
         yield Picture(f"regions_{name}", f"Regions {stage.lower()}", SECTION, figure, caption)
+
+
+def _distributions(found: FitSummary, label: FigureLabel, signal: str | None) -> Iterator[Picture]:
+    """Variables in the regions of the fit, before and after it."""
+    stages = (("prefit", "Before the fit", "before"), ("postfit", "After the fit", "after"))
+    for variable, regions in found.distributions.items():
+        for name, region in regions.items():
+            for key, stage, attribute in stages:
+                drawn: Expectation = getattr(region, attribute)
+                zeros = np.zeros(len(drawn.total))
+                figure = data_mc.data_mc(
+                    region.observed,
+                    {process: (np.asarray(events), zeros) for process, events in drawn.events.items()},
+                    np.asarray(region.edges),
+                    variable=variable,
+                    label=label,
+                    systematic=drawn.total_error,
+                    signal=signal if signal in drawn.events else None,
+                    note=f"{name}\n{stage}",
+                )
+                caption = (
+                    f"Events in the bins of {name} that were fitted to {found.data} data; the band holds all "
+                    "parameters with their correlations and MC statistics of these bins."
+                )
+                title = f"{variable} in {name}, {stage.lower()}"
+                yield Picture(f"{variable}_{name}_{key}", title, SECTION, figure, caption)
 
 
 def _bins(name: str, region: FittedRegion, stage: Expectation) -> postfit.RegionBins:

@@ -69,13 +69,23 @@ def placed(
     bins: Bins,
     variation: str = "nominal",
     weight: str = "event_weight",
+    further: tuple[str, ...] = (),
 ) -> Placed:
     """The events of some datasets under a variation, placed.
+
+    Args:
+        card: with the regions of the likelihood.
+        workspace: with columns and scores.
+        datasets: names.
+        bins: regions with their edges, from `likelihood_bins`.
+        variation: whose columns and scores are read.
+        weight: column of the weight.
+        further: columns that are wanted beside those that placing needs.
 
     Raises:
         DataError: an event lies in two regions of the likelihood.
     """
-    events = _events(card, workspace, datasets, variation, weight)
+    events = _events(card, workspace, datasets, variation, weight, further)
     if card.discriminants:
         return _by_region(card, events, bins)
     if not card.is_scored:
@@ -84,11 +94,17 @@ def placed(
 
 
 def _events(
-    card: StandardCard, workspace: Workspace, datasets: tuple[str, ...], variation: str, weight: str
+    card: StandardCard,
+    workspace: Workspace,
+    datasets: tuple[str, ...],
+    variation: str,
+    weight: str,
+    further: tuple[str, ...],
 ) -> Placed:
     """Events with all columns and scores that placing them needs, in no region yet."""
     stored = weight.replace("event_", "gen_")
-    columns = read_events(workspace.columns, datasets, [stored, *_variables(card)], variation=variation)
+    wanted = dict.fromkeys([stored, *_variables(card), *further])
+    columns = read_events(workspace.columns, datasets, list(wanted), variation=variation)
     scale = read_json(workspace.normalisation)
     scales = columns.per_dataset({name: scale[name]["scale"] for name in datasets})
     # A member of a set of generator weights is normalised by its own sum.

@@ -10,7 +10,7 @@ from znought.errors import CardError
 from znought.facility.cards.standard import StandardCard
 from znought.facility.events.sample import directions
 from znought.facility.fitting.change import changed
-from znought.facility.fitting.placement import Bins, placed
+from znought.facility.fitting.placement import Bins, Placed, placed
 from znought.facility.ntuples.account import data_lumi_ifb
 from znought.facility.workspace import Workspace
 from znought.stats.crossfit import event_parts
@@ -19,7 +19,7 @@ from znought.stats.templates import filled_up
 from znought.stats.treatment import SelectedEvents, TreatedTemplates, treated_templates
 from znought.stats.workspace import WorkspaceConfig
 
-__all__ = ["Part", "fit_settings", "selected_events", "systematics_of", "templates"]
+__all__ = ["InBinsOf", "Part", "fit_settings", "selected_events", "systematics_of", "templates"]
 
 
 @dataclass(frozen=True)
@@ -48,8 +48,35 @@ class Part:
         )
 
 
+@dataclass(frozen=True)
+class InBinsOf:
+    """A variable that takes the place of the discriminant, for events where the discriminant has put them.
+
+    Attributes:
+        variable: its name.
+        edges: region → edges; what lies beyond is in the outer bins.
+    """
+
+    variable: str
+    edges: Bins
+
+    def values(self, events: Placed) -> NDArray[np.float64]:
+        """The variable of every event, within the edges of its region, shape (n_events,)."""
+        found = np.asarray(events.columns[self.variable], np.float64).copy()
+        for name, edges in self.edges.items():
+            rows = events.where == name
+            found[rows] = np.clip(found[rows], edges[0], np.nextafter(edges[-1], edges[0]))
+        return found
+
+
 def templates(
-    card: StandardCard, workspace: Workspace, bins: Bins, *, with_data: bool, part: Part | None = None
+    card: StandardCard,
+    workspace: Workspace,
+    bins: Bins,
+    *,
+    with_data: bool,
+    part: Part | None = None,
+    shown: InBinsOf | None = None,
 ) -> TreatedTemplates:
     """Templates of every region of the likelihood, nominal and under every systematic.
 
@@ -62,25 +89,26 @@ def templates(
         with_data: fill observed counts, and scale the templates to the luminosity of the data that were
             read; only ever for unblinded data.
         part: of the simulated events; all of them unless given.
+        shown: what is binned in the place of the discriminant.
     """
-    observed = _observed(card, workspace, bins) if with_data else {}
+    observed = _observed(card, workspace, bins, shown) if with_data else {}
     lumi = data_lumi_ifb(workspace) if with_data else None
     scale = 1.0 if lumi is None else lumi / card.lumi_ifb
     systematics = systematics_of(card, workspace)
 
     def events(variation: str) -> SelectedEvents:
-        found = selected_events(card, workspace, bins, variation, scale=scale)
+        found = selected_events(card, workspace, bins, variation, scale=scale, shown=shown)
         return found if part is None else part.of(found)
 
     found = treated_templates(
         events("nominal"),
         events,
-        bins,
+        bins if shown is None else shown.edges,
         processes=tuple(name for name, entry in card.processes.items() if entry.kind == "simulation"),
         systematics=systematics,
     )
     regions = tuple(replace(one, observed=observed.get(one.name)) for one in found.regions)
-    if card.template_change is not None:
+    if card.template_change is not None and shown is None:
         regions = changed(regions, card.template_change)
     return replace(found, regions=tuple(filled_up(one)[0] for one in regions))
 
@@ -143,6 +171,7 @@ def selected_events(
     variation: str,
     *,
     scale: float = 1.0,
+    shown: InBinsOf | None = None,
 ) -> SelectedEvents:
     """Simulated events under the nominal or one variation, with region, discriminant and weight.
 
@@ -155,16 +184,17 @@ def selected_events(
         bins: regions with their edges, from `likelihood_bins`.
         variation: `nominal`, `jes_up`, `jes_2017_up`, the name of a two-point systematic, or of a weight.
         scale: factor on the weights.
+        shown: what is binned in the place of the discriminant.
     """
     every = card.of_kind("simulation")
     base, era = _of_era(card, variation)
     if not era:
-        return _selected(card, workspace, bins, variation, every, scale)
+        return _selected(card, workspace, bins, variation, every, scale, shown)
     mine = tuple(name for name in every if card.datasets[name].era == era)
     others = tuple(name for name in every if name not in mine)
-    parts = [_selected(card, workspace, bins, base, mine, scale)]
+    parts = [_selected(card, workspace, bins, base, mine, scale, shown)]
     if others:
-        parts.append(_selected(card, workspace, bins, "nominal", others, scale))
+        parts.append(_selected(card, workspace, bins, "nominal", others, scale, shown))
     return SelectedEvents(
         *(np.concatenate([getattr(part, one.name) for part in parts]) for one in fields(SelectedEvents))
     )
@@ -177,6 +207,7 @@ def _selected(
     variation: str,
     datasets: tuple[str, ...],
     scale: float,
+    shown: InBinsOf | None,
 ) -> SelectedEvents:
     """Events of some datasets under one variation of all of them."""
     two_point = card.likelihood.workspace.systematics.get(variation, SystematicConfig())
@@ -186,19 +217,27 @@ def _selected(
         partition = variation
     elif not two_point.datasets:
         weight = f"event_weight_{two_point.weight or variation}"
-    events = placed(card, workspace, tuple(process), bins, partition, weight)
+    further = () if shown is None else (shown.variable,)
+    events = placed(card, workspace, tuple(process), bins, partition, weight, further)
+    where = events.where
+    if shown is not None:
+        where = np.where(np.isin(where, list(shown.edges)), where, "")
     return SelectedEvents(
         events.columns.identity,
         events.columns.per_dataset(process),
-        events.where,
-        np.asarray(events.discriminant, np.float64),
+        where,
+        np.asarray(events.discriminant, np.float64) if shown is None else shown.values(events),
         np.asarray(events.weight, np.float64) * scale,
     )
 
 
-def _observed(card: StandardCard, workspace: Workspace, bins: Bins) -> dict[str, NDArray[np.float64]]:
-    events = placed(card, workspace, card.of_kind("data"), bins)
+def _observed(
+    card: StandardCard, workspace: Workspace, bins: Bins, shown: InBinsOf | None
+) -> dict[str, NDArray[np.float64]]:
+    further = () if shown is None else (shown.variable,)
+    events = placed(card, workspace, card.of_kind("data"), bins, further=further)
+    values = events.discriminant if shown is None else shown.values(events)
     return {
-        name: np.histogram(events.discriminant[events.where == name], edges)[0].astype(np.float64)
-        for name, edges in bins.items()
+        name: np.histogram(values[events.where == name], edges)[0].astype(np.float64)
+        for name, edges in (bins if shown is None else shown.edges).items()
     }

@@ -47,7 +47,7 @@ class FittedRegion(Record):
 
     Attributes:
         role: "signal" and "control" are fitted, "validation" is only predicted.
-        edges: of the discriminant.
+        edges: of the discriminant, or of the variable that is shown.
         bins: which of them are there, where some are masked; all of them if empty.
         before, after: expectations; before, free normalisations have no error.
         observed: counts; None where data are Asimov.
@@ -155,6 +155,7 @@ class FitSummary(Record):
         toys: the same and the significance by pseudo-experiments, where the card asks for them.
         scan: of μ.
         regions: yields before and after.
+        distributions: variable → region → its events in bins of the variable, where the card asks for it.
         asimov: regions whose data are expectations.
         cross_fit: where edges were chosen, and the fit is the expected one.
     """
@@ -176,6 +177,7 @@ class FitSummary(Record):
     toys: ByToys | None = None
     scan: Scan | None = None
     regions: dict[str, FittedRegion] = Field(default_factory=dict)
+    distributions: dict[str, dict[str, FittedRegion]] = Field(default_factory=dict)
     asimov: tuple[str, ...] = ()
     cross_fit: CrossFit | None = None
 

@@ -8,6 +8,7 @@ from typing import Any
 from znought.errors import CardError, DataError
 from znought.facility.cards.standard import StandardCard
 from znought.facility.context import Context
+from znought.facility.fitting.distributions import distributions
 from znought.facility.fitting.exchanged import exchanged_fit
 from znought.facility.fitting.opening import fitted_regions, kept_bins, without_masked
 from znought.facility.fitting.placement import Bins, likelihood_bins
@@ -112,6 +113,7 @@ def _likelihood(
         found = _Likelihood((), (f"No likelihood: {error}",))
     else:
         found = _fitted(context, treated.regions, prepared.spec)
+        found = _with_distributions(context, bins, prepared.spec, found)
         found = _cross_fitted(context, bins, binning or {}, prepared.spec, found)
         found = _with_data(found, data_in_steps(context, bins, treated.regions))
         pruned = (one.text for one in prepared.pruned)
@@ -164,6 +166,18 @@ def _cross_fitted(
     )
     summary = found.summary.model_copy(update={"cross_fit": record})
     return replace(found, summary=summary, notes=(*found.notes, fitted.text))
+
+
+def _with_distributions(
+    context: Context[StandardCard], bins: Bins, spec: Spec, found: _Likelihood
+) -> _Likelihood:
+    """The same with the card's variables in the regions of the fit."""
+    if found.summary is None:
+        return found
+    card, kind = context.card, found.summary.data
+    fitted = fitted_regions(card, spec)
+    shown = distributions(card, context.workspace, bins, fitted, data=kind)
+    return replace(found, summary=found.summary.model_copy(update={"distributions": shown}))
 
 
 def _with_data(found: _Likelihood, stepped: Stepped) -> _Likelihood:
