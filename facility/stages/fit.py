@@ -174,7 +174,8 @@ def _with_distributions(
     """The same with the card's variables in the regions of the fit."""
     if found.summary is None:
         return found
-    card, kind = context.card, found.summary.data
+    card = context.card
+    kind: DataKind = "observed" if found.summary.data == "observed" else "expected"
     fitted = fitted_regions(card, spec)
     shown = distributions(card, context.workspace, bins, fitted, data=kind)
     return replace(found, summary=found.summary.model_copy(update={"distributions": shown}))

@@ -62,5 +62,5 @@ def test_a_variable_holds_the_events_of_the_fit(scored: Context[Any]) -> None:
 
 def test_a_variable_without_bins_is_refused(tmp_path: Path) -> None:
     write_ntuples(tmp_path)
-    with pytest.raises(CardError, match="likelihood.distributions: Unknown variable with bins 'm_l'"):
+    with pytest.raises(CardError, match=r"likelihood\.distributions: Unknown variable with bins 'm_l'"):
         _context(tmp_path, "m_l")
