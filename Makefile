@@ -13,7 +13,7 @@ SAMPLE ?= $(HOME)/.cache/znought/standard
 export OMP_NUM_THREADS ?= 1
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
-.PHONY: demo demo-agc demo-smeft test test-fuzz test-sites sample check setup clean
+.PHONY: demo demo-agc demo-smeft docs test test-docs test-fuzz test-sites sample check setup clean
 
 setup: $(VENV)/.done
 
@@ -55,5 +55,13 @@ test-sites: setup
 test-fuzz: setup
 	$(BIN)/pytest -q -m fuzz tests/fuzz
 
+# The documentation, into docs/_build/html.
+docs: setup
+	$(BIN)/python -m sphinx -q -W --keep-going -E -b html docs docs/_build/html
+
+# The documentation built with warnings as errors, its links followed, the code of its pages and notebooks run.
+test-docs: setup
+	$(BIN)/pytest -q tests/docs
+
 clean:
-	rm -rf $(DEMO) $(DEMO_SMEFT) $(DEMO_AGC) build dist *.egg-info
+	rm -rf $(DEMO) $(DEMO_SMEFT) $(DEMO_AGC) build dist docs/_build *.egg-info

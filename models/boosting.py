@@ -22,11 +22,17 @@ class BoostingConfig:
     """Card section `boosting`; names as in scikit-learn's HistGradientBoostingClassifier."""
 
     learning_rate: float = 0.1
+    """Shrinkage of every tree."""
     max_iter: int = 300
+    """Most rounds of boosting; each grows one tree per class."""
     max_leaf_nodes: int = 31
+    """Most leaves of a tree."""
     min_samples_leaf: int = 50
+    """Fewest events in a leaf."""
     l2_regularization: float = 1.0
+    """Penalty on the values of the leaves."""
     patience: int = 10
+    """Rounds without a lower loss of the part that stops the training, after which it ends."""
 
     def __post_init__(self) -> None:
         for name in ("learning_rate", "max_iter", "min_samples_leaf", "patience"):

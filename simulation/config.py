@@ -19,6 +19,19 @@ class DetectorConfig:
     Jet resolution: σ(pT)/pT = √(N²/pT² + S²/pT + C²), rounded to follow the particle-flow jets of
     arXiv:2007.02645 with about 34 interactions per crossing (24 % at 20 GeV, 9 % at 100 GeV). MET
     terms: soft terms of arXiv:1802.08168 (calorimeter soft term with pile-up; tracks of the hard vertex).
+
+    Attributes:
+        jet_noise_gev: N of the jet resolution.
+        jet_stochastic: S of the jet resolution, √GeV.
+        jet_constant: C of the jet resolution.
+        jet_forward_noise_factor: on N beyond the tracker.
+        jet_angle_gev: error of a jet's direction times its pT.
+        met_soft_response: share of the soft hadrons that the calorimeter term sees.
+        met_soft_sigma_gev: width of the calorimeter soft term, per component.
+        track_met_sigma_gev: width of the track-based missing momentum, per component.
+        soft_activity_mean_gev: mean scalar sum that pile-up adds.
+        isolation_noise_gev: mean momentum that pile-up adds to a lepton's cone.
+        jet_energy_scale: factor on every jet momentum.
     """
 
     jet_noise_gev: float = 3.5

@@ -29,12 +29,17 @@ class Constraints:
     """
 
     min_effective_background: float = 10.0
+    """Effective background events of every bin."""
     max_relative_mc_error_background: float | None = 0.30
+    """MC-statistical error of the background over its yield, in every bin."""
     min_effective_signal: float = 0.0
+    """Effective signal events of every bin."""
     min_yield_per_process: dict[str, float] = field(default_factory=dict)
     """Weighted events that each named process must exceed in every bin."""
     min_effective_per_process: dict[str, float] = field(default_factory=dict)
+    """Effective events of each named process in every bin."""
     max_bins: int | None = None
+    """Most bins; None for any number."""
     monotone_purity: bool = False
     """s/b may not fall from one bin to the next."""
 
@@ -88,12 +93,17 @@ class BinningConfig:
     """How a discriminant is binned: bounds on yields as in Basso, CAP 2020, and ours on MC statistics."""
 
     lower: float = 0.2
+    """Lowest edge: events below it are in no bin."""
     upper: float = 1.0
+    """Highest edge."""
     min_yield: float = 3.0
     """Signal and background of every bin must exceed it, weighted, at the full luminosity."""
     fractions: tuple[float, ...] = FRACTIONS
+    """Trial splits of `greedy`, as fractions of a bin's width."""
     sigma_rel: float = 0.10
+    """Uncertainty of the background over its yield."""
     auxiliary: Auxiliary = "gaussian"
+    """Kind of the measurement that knows the background: see `znought.stats.significance`."""
     mc_error: bool = False
     """Fold the background's MC-statistical error into its uncertainty."""
     n_candidates: int = 1000

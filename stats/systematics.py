@@ -24,7 +24,9 @@ class Pruning:
     """Effects below these relative sizes are dropped."""
 
     norm: float = 0.005
+    """Change of a process's yield in a region."""
     shape: float = 0.01
+    """Largest change of a bin, at the nominal yield."""
 
 
 @dataclass(frozen=True)

@@ -28,9 +28,11 @@ class ValidationConfig:
     comparison: Literal["shape", "absolute"] = "shape"
     """Whether the normalisation is left free in the χ² of each input."""
     max_chi2_per_ndof: float | None = None
+    """Largest χ² over degrees of freedom of an input."""
     min_p_value: float | None = None
     """Smallest probability of the χ² of an input."""
     max_correlation_difference: float | None = None
+    """Largest difference of the correlation of two inputs between data and simulation."""
     max_yield_difference: float | None = None
     """Of data/simulation − 1 in all events compared."""
     n_sigma: float = 4.0
@@ -38,6 +40,7 @@ class ValidationConfig:
     min_expected: float = 10.0
     """Bins are merged until each expects so many events."""
     action: Literal["report", "refuse"] = "report"
+    """What a broken limit does: "refuse" stops the run."""
 
     def __post_init__(self) -> None:
         for name in self.limits:

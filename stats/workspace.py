@@ -37,6 +37,7 @@ class NormConfig:
     """A normalisation uncertainty that no template is needed for."""
 
     processes: tuple[str, ...]
+    """Those that it acts on."""
     relative: float
     """Above 0, at most 10; the yield is multiplied by 1 + relative, or divided by it."""
     regions: tuple[str, ...] = ()
@@ -57,6 +58,7 @@ class BinModelling:
     """An uncertainty of each bin of its own: how well the shape of a background is modelled."""
 
     processes: tuple[str, ...]
+    """Those that it acts on."""
     relative: float
     """Above 0, below 1; the bin's yield of these processes, moved together."""
     regions: tuple[str, ...] = ()
@@ -97,6 +99,7 @@ class WorkspaceConfig:
     """By name; parameters are ``<name>_<region>_<bin>``."""
     systematics: dict[str, SystematicConfig] = field(default_factory=dict)
     mc_stat: bool = True
+    """Whether the MC statistics of every bin are parameters of the fit."""
     mc_stat_threshold: float = 10.0
     """Effective background events of a bin above which its MC statistics are Gaussian; see `mc_modifiers`."""
     pruning: Pruning = field(default_factory=Pruning)

@@ -1,17 +1,33 @@
-"""What the pages say holds: versions agree, links lead somewhere, commands of the first page are commands."""
+"""What the pages say holds: versions agree, links lead somewhere, commands, keys and options are known.
+
+`make test-docs` runs the code of the pages and builds the site.
+"""
 
 import re
-from pathlib import Path
+from typing import Any
 
+import pytest
 import yaml
+from pydantic import TypeAdapter
 from typer.testing import CliRunner
 
 import znought
+from tests.pages import DOCS, PAGES, ROOT, Block, blocks_of, commands_of
+from znought.facility.cards.standard import StandardCard
+from znought.facility.cards.table import TableCard
 from znought.facility.cli import app
+from znought.facility.cluster.configured import check_described
+from znought.stats.formats.description import Description
 
-ROOT = Path(__file__).parent.parent
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 LINK = re.compile(r"\]\((?!https?:)([^)#]+)\)")
+LANGUAGES = {"console", "sh", "python", "yaml", "text", "math", "{toctree}", "{include}"}
+MARKS = re.compile(r"|sites|templates|(file|add)=\S+")
+# Blocks that no test runs, on sites that are not here or of minutes; their options are compared all the same.
+NOT_RUN = 27
+
+
+def _all(*languages: str) -> list[tuple[str, Block]]:
+    return [(page.name, block) for page in PAGES for block in blocks_of(page) if block.language in languages]
 
 
 def test_links_between_pages_lead_somewhere() -> None:
@@ -24,21 +40,75 @@ def test_links_between_pages_lead_somewhere() -> None:
     assert broken == []
 
 
+def test_every_page_has_a_place_in_the_site() -> None:
+    index = (DOCS / "index.md").read_text(encoding="utf-8")
+    listed = {name for name in index.splitlines() if re.fullmatch(r"\w+", name)}
+    assert listed == {page.stem for page in DOCS.glob("*.md")} - {"index"}
+
+
 def test_the_citation_is_of_this_version() -> None:
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
     assert citation["version"] == znought.__version__
     assert [author["name"] for author in citation["authors"]] == ["znought developers"]
 
 
-def test_the_commands_of_the_first_page_are_there() -> None:
-    """The test of `init` runs them; here nothing is named that does not exist."""
-    text = (ROOT / "docs" / "starting.md").read_text(encoding="utf-8")
-    used = {
-        (words[1], *re.findall(r"--[a-z-]+", line))
-        for line in text.splitlines()
-        if (words := line.split())[:1] == ["znought"]
-    }
-    assert {name for name, *_ in used} == {"init", "check", "run", "inspect"}
-    for name, *options in sorted(used):
-        printed = CliRunner().invoke(app, [name, "--help"]).stdout
-        assert all(option in printed for option in options), (name, options)
+def test_every_block_says_what_it_is() -> None:
+    unknown = [
+        (page.name, block.language, block.mark)
+        for page in PAGES
+        for block in blocks_of(page)
+        if block.language not in LANGUAGES
+        or not (block.language.startswith("{") or MARKS.fullmatch(block.mark))
+    ]
+    assert unknown == []
+    assert len(_all("sh")) <= NOT_RUN
+
+
+def _helped(name: str, known: dict[str, str] = {}) -> str:  # noqa: B006  # one call for each command
+    if name not in known:
+        done = CliRunner().invoke(app, [name, "--help"], env={"COLUMNS": "200"})
+        known[name] = done.stdout if done.exit_code == 0 else ""
+    return known[name]
+
+
+def test_commands_and_options_of_the_pages_are_there() -> None:
+    wrong, seen = list[tuple[str, ...]](), 0
+    for page, block in _all("sh", "console"):
+        for name, *words in commands_of(block):
+            seen += 1
+            options = [word.partition("=")[0] for word in words if word.startswith("--")]
+            wrong += [(page, name, option) for option in options if option not in _helped(name)]
+            wrong += [(page, name)] if not _helped(name) else []
+    assert wrong == []
+    assert seen > 50
+
+
+def _checked(block: Block) -> None:
+    """Raises unless a part of a card, of `sites.yaml` or a description of templates is valid."""
+    content: dict[str, Any] = yaml.safe_load(block.text)
+    if block.mark == "sites":
+        check_described(content)
+    elif block.mark == "templates":
+        TypeAdapter(Description).validate_python(content)
+    else:
+        fields = {field.alias or name: field for name, field in StandardCard.model_fields.items()}
+        fields["table"] = TableCard.model_fields["table"]
+        for key, value in content.items():
+            assert key in fields, f"{key} is no key of a card"
+            kind: Any = fields[key].annotation
+            TypeAdapter(kind).validate_python(value)
+
+
+@pytest.mark.parametrize("page", sorted({page for page, _ in _all("yaml")}))
+def test_parts_of_cards_are_valid(page: str) -> None:
+    for block in blocks_of(ROOT / page if page == "README.md" else DOCS / page):
+        # Whole cards are checked by the commands that read them.
+        if block.language == "yaml" and not block.marked("file"):
+            _checked(block)
+
+
+def test_a_misspelt_key_would_be_found() -> None:
+    with pytest.raises(ValueError, match="lumi_fb"):
+        _checked(Block("yaml", "", "datasets: {a: {process: b, lumi_fb: 1.0}}"))
+    with pytest.raises(AssertionError, match="regoins"):
+        _checked(Block("yaml", "", "regoins: {}"))
