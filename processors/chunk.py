@@ -14,7 +14,7 @@ from znought.processors.dialects.base import IDENTITY_OF_FILE
 from znought.processors.dialects.layout import Layout
 from znought.processors.dialects.view import Entries, View
 from znought.processors.dialects.working_points import working_point
-from znought.processors.reading import Tree
+from znought.processors.reading import Column, Tree
 
 __all__ = ["Chunk", "check_layout", "check_unchanged", "open_chunk"]
 
@@ -56,6 +56,10 @@ class Chunk:
     def counting(self, kept: NDArray[np.bool_]) -> "Chunk":
         """The events that count, shape (n_events,), as if the file held no others between the two entries."""
         return replace(self, view=self.view.counting(kept))
+
+    def with_field(self, name: str, column: Column) -> "Chunk":
+        """The same events with a field that no branch supplies."""
+        return replace(self, view=self.view.with_field(name, column))
 
     def weight(self) -> NDArray[np.float64]:
         """Generator weight of every event; 1 for data."""

@@ -317,6 +317,8 @@ class Card(BaseCard):
             kept["lumi_ifb"] = entry.lumi_ifb
         if entry.era is not None:
             kept["era"] = entry.era
+        if (era := self.eras.get(str(entry.era))) is not None:
+            kept |= era.jet_identification
         if entry.identity == "file":
             kept["identity"] = "file"
         if is_data and entry.n_events:

@@ -1,13 +1,13 @@
 """Sections of a card that describe an era of recorded data."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from znought.errors import unknown_name
 from znought.facility.cards.section import Section
 
-__all__ = ["CORRECTIONS", "Era", "JetEnergies"]
+__all__ = ["CORRECTIONS", "Era", "JetEnergies", "JetVetoMap"]
 
 CORRECTIONS = ("pileup", "btag", "electron", "muon", "electron_scale", "muon_scale")
 """What an era may name a file of corrections for."""
@@ -31,6 +31,39 @@ class JetEnergies(Section):
     algorithm: str = "AK4PFchs"
 
 
+class JetVetoMap(Section):
+    """A region of the detector in which jets are not to be trusted.
+
+    Jets in it that pass the era's identification and overlap with no muon drop their event, or themselves.
+
+    Attributes:
+        file: of correctionlib (`jetvetomaps.json.gz`), looked for as that of `jets`.
+        correction: name of the maps in it, such as "Summer19UL18_V1".
+        types: of these maps, those whose regions together are vetoed.
+        drops: whether events with such a jet, or only the jets, do not count.
+        pt_min_gev: jets above it count, by the momenta of the file.
+        em_fraction_max: and below this electromagnetic share of their energy.
+        first_run: of recorded data, from this run on; all of them unless given.
+        simulated_share: of simulated events, the share that it applies to, as of the luminosity from
+            `first_run` on; which events these are follows from their identity. Needed with `first_run`.
+    """
+
+    file: str
+    correction: str
+    types: Annotated[tuple[str, ...], Field(min_length=1)] = ("jetvetomap",)
+    drops: Literal["events", "jets"] = "events"
+    pt_min_gev: Annotated[float, Field(ge=0)] = 15.0
+    em_fraction_max: Annotated[float, Field(gt=0)] | None = None
+    first_run: int | None = None
+    simulated_share: Annotated[float, Field(ge=0, le=1)] | None = None
+
+    @model_validator(mode="after")
+    def _says_what_share(self) -> "JetVetoMap":
+        if (self.first_run is None) != (self.simulated_share is None):
+            raise ValueError("expected first_run and simulated_share together, or neither")
+        return self
+
+
 class Era(Section):
     """A period of data taking.
 
@@ -42,6 +75,9 @@ class Era(Section):
             recorded counts in the first of them, in this order.
         filters: branches of event filters, of data and simulation.
         filters_data: further ones, of data alone.
+        jet_vetoes: name, which a row of the cutflow takes, → region in which jets are not to be trusted.
+        jet_id: identification that good jets pass; made from its inputs where files lack it or are wrong.
+        pileup_id: identification of jets of the collision itself that those below 50 GeV pass, in Run 2.
         jets: their calibration; as the files have them unless given.
         corrections: pileup, btag, electron, muon, electron_scale or muon_scale → file of correctionlib,
             beside the card or in a folder of `ZNOUGHT_CORRECTIONS`.
@@ -53,8 +89,17 @@ class Era(Section):
     triggers: dict[str, Annotated[tuple[str, ...], Field(min_length=1)]] = Field(default_factory=dict)
     filters: tuple[str, ...] = ()
     filters_data: tuple[str, ...] = ()
+    jet_vetoes: dict[str, JetVetoMap] = Field(default_factory=dict)
+    jet_id: Literal["tight", "tight_lepton_veto"] = "tight"
+    pileup_id: Literal["loose", "medium", "tight"] | None = None
     jets: JetEnergies | None = None
     corrections: dict[str, str] = Field(default_factory=dict)
+
+    @property
+    def jet_identification(self) -> dict[str, str]:
+        """What travels with every chunk of its datasets, where it is not the default."""
+        found: dict[str, str] = {} if self.jet_id == "tight" else {"jet_id": self.jet_id}
+        return found if self.pileup_id is None else found | {"pileup_id": self.pileup_id}
 
     @field_validator("corrections")
     @classmethod

@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from znought.errors import CardError, unknown_name
-from znought.facility.cards.era import Era
+from znought.facility.cards.era import Era, JetVetoMap
 from znought.facility.cards.sections import Dataset, check_known
 
 if TYPE_CHECKING:
     from znought.processors.calibration.jets import JetCalibration
+    from znought.processors.quality.jet_veto import JetVeto
     from znought.processors.quality.judged import Quality
 
 __all__ = [
@@ -26,6 +27,8 @@ __all__ = [
 SEARCHED = "ZNOUGHT_CORRECTIONS"
 """Environment variable: folders in which correction files are looked for, behind that of the card."""
 
+_RUN2 = ("2016", "2017", "2018")
+_ROWS = ("all", "certified", "triggered", "clean")
 _AGREE = 1e-3
 """Relative difference of the sum of the eras' luminosities from the card's that is rounding."""
 
@@ -54,6 +57,8 @@ def check_eras(
         check_known(f"{where}.era", "era", dataset.era, eras)
         _check_primary(where, dataset, eras[dataset.era], is_data=name in data)
         _check_period(where, dataset, eras[dataset.era], is_data=name in data)
+    for name, era in eras.items():
+        _check_jets(f"eras.{name}", name, era)
     given = {name: era.lumi_ifb for name, era in eras.items() if era.lumi_ifb is not None}
     if not given:
         return
@@ -76,6 +81,19 @@ def _check_primary(where: str, dataset: Dataset, era: Era, *, is_data: bool) -> 
         raise ValueError(f"{where}.primary_dataset: expected one of {', '.join(era.triggers)}.")
     if primary not in era.triggers:
         raise ValueError(f"{where}.primary_dataset: {unknown_name('primary dataset', primary, era.triggers)}")
+
+
+def _check_jets(where: str, name: str, era: Era) -> None:
+    if era.pileup_id is not None and not name.startswith(_RUN2):
+        raise ValueError(
+            f"{where}.pileup_id: its bits are those of {', '.join(_RUN2)}; expected an era whose name begins "
+            "with one of them."
+        )
+    for taken in _ROWS:
+        if taken in era.jet_vetoes:
+            raise ValueError(
+                f"{where}.jet_vetoes.{taken}: a row of the cutflow has this name; choose another."
+            )
 
 
 def _check_period(where: str, dataset: Dataset, era: Era, *, is_data: bool) -> None:
@@ -114,9 +132,14 @@ def qualities(eras: Mapping[str, Era], datasets: Mapping[str, Dataset], folder: 
         TRIGGERED: any(era.triggers for era in eras.values()),
         CLEAN: any(era.filters or era.filters_data for era in eras.values()),
     }
-    rows = tuple(row for row, wanted in asked.items() if wanted)
+    vetoes = {
+        name: {key: _jet_veto(name, key, one, folder) for key, one in era.jet_vetoes.items()}
+        for name, era in eras.items()
+    }
+    drop_events = (key for maps in vetoes.values() for key, one in maps.items() if one.drops == "events")
+    rows = (*(row for row, wanted in asked.items() if wanted), *dict.fromkeys(drop_events))
     found: dict[str, Quality] = {}
-    for name, dataset in datasets.items() if rows else ():
+    for name, dataset in datasets.items() if rows or any(vetoes.values()) else ():
         era = eras[str(dataset.era)]
         file = era.certification
         found[name] = Quality(
@@ -128,7 +151,26 @@ def qualities(eras: Mapping[str, Era], datasets: Mapping[str, Dataset], folder: 
             primary_dataset=dataset.primary_dataset,
             filters=era.filters,
             filters_data=era.filters_data,
+            jet_vetoes=vetoes[str(dataset.era)],
         )
+    return found
+
+
+def _jet_veto(era: str, key: str, given: JetVetoMap, folder: Path) -> "JetVeto":
+    """A veto of regions with the place of its file.
+
+    Raises:
+        CardError: the file, or a map in it, is not there.
+    """
+    from znought.processors.quality.jet_veto import JetVeto, check_map
+
+    values = given.model_dump(exclude={"file", "simulated_share"})
+    share = 1.0 if given.simulated_share is None else given.simulated_share
+    try:
+        found = JetVeto(era, str(correction_file(given.file, folder)), simulated_share=share, **values)
+        check_map(found)
+    except CardError as error:
+        raise CardError(f"eras.{era}.jet_vetoes.{key}: {error}") from error
     return found
 
 

@@ -155,6 +155,7 @@ def _digests(card: Card) -> dict[str, str]:
     for era, entry in card.eras.items():
         named = {"certification": entry.certification, "jets": entry.jets.file if entry.jets else None}
         named |= {f"corrections.{kind}": file for kind, file in entry.corrections.items()}
+        named |= {f"jet_vetoes.{name}": veto.file for name, veto in entry.jet_vetoes.items()}
         files |= {
             f"eras.{era}.{key}": correction_file(file, card.folder)
             for key, file in named.items()

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from znought.errors import DataError
 from znought.processors.canonical.source import Source, data
+from znought.processors.dialects.jet_identification import identified_jets
 
 __all__ = [
     "MASS_ELECTRON_GEV",
@@ -26,7 +27,6 @@ MASS_ELECTRON_GEV = 0.000511
 MASS_MUON_GEV = 0.105658
 
 _ELECTRON_TIGHT = 4  # Electron_cutBased: 0 fail, 1 veto, 2 loose, 3 medium, 4 tight
-_JET_TIGHT = 2  # bit of Jet_jetId
 
 
 def constant(collection: str, value: float) -> Maker:
@@ -88,12 +88,10 @@ def _isolation(flavour: Flavour) -> Maker:
 
 
 def _jet_good(source: Source) -> Array:
-    """Jets that pass the tight identification."""
-    view = source.chunk.view
-    if view.has("jet_id"):
-        return (view.bits("jet_id") & _JET_TIGHT) > 0
-    _declare_absent(source, "Jet.is_good", "jet_id")
-    return np.ones(int(source.counts("Jet").sum()), np.bool_)
+    """Jets that pass the identification of their era."""
+    for field in ("jet_id", "jet_id_mended"):
+        _declare_absent(source, "Jet.is_good", field)
+    return identified_jets(source.chunk.view)
 
 
 NANOAOD_FIELDS: Mapping[str, Mapping[str, tuple[str, Maker]]] = {

@@ -31,6 +31,7 @@ class Field:
         fallback: declared substitute that needs no branch; empty if there is none.
         optional: the processor does without it and nothing needs to be declared.
         beside: field that it goes with: where that one is absent, nobody asks for this one.
+        unless: field that it can be made from: where that one is there, nobody asks for this one either.
     """
 
     name: str
@@ -38,13 +39,20 @@ class Field:
     fallback: str = ""
     optional: bool = False
     beside: str = ""
+    unless: str = ""
 
     @classmethod
     def of(
-        cls, name: str, *branches: str, fallback: str = "", optional: bool = False, beside: str = ""
+        cls,
+        name: str,
+        *branches: str,
+        fallback: str = "",
+        optional: bool = False,
+        beside: str = "",
+        unless: str = "",
     ) -> "Field":
         """A field supplied by any of several equivalent branches."""
-        return cls(name, tuple(Source(branch) for branch in branches), fallback, optional, beside)
+        return cls(name, tuple(Source(branch) for branch in branches), fallback, optional, beside, unless)
 
 
 @dataclass(frozen=True)
@@ -97,7 +105,7 @@ def resolve(dialect: str, fields: tuple[Field, ...], present: Collection[str]) -
             branches[field.name] = source.branch
             if source.note:
                 substitutes[field.name] = source.note
-        elif field.beside and field.beside not in branches:
+        elif (field.beside and field.beside not in branches) or field.unless in branches:
             continue
         elif field.fallback:
             substitutes[field.name] = field.fallback

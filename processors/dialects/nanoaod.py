@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from znought.processors.dialects.base import Dialect, Flavour
+from znought.processors.dialects.jet_identification import JET_ID_FIELDS, identified_jets
 from znought.processors.dialects.layout import Field, Source
 from znought.processors.dialects.view import View
 from znought.processors.objects import Floats, Jets, Leptons, Missing
@@ -21,7 +22,6 @@ __all__ = [
 ]
 
 _ELECTRON_MEDIUM = 3  # Electron_cutBased: 0 fail, 1 veto, 2 loose, 3 medium, 4 tight
-_JET_TIGHT = 2  # bit of Jet_jetId
 
 _HARD_ONLY = "H_T of leptons and jets only: the ntuple has no soft activity"
 _SOFT_JETS = "soft term from SoftActivityJetHT, the H_T of soft track jets"
@@ -30,6 +30,7 @@ _MET_OVER_ROOT_HT = "E_T^miss / √H_T: the ntuple has no object-based significa
 _ANY_ELECTRON = "every electron counts as identified: the ntuple holds no cut-based identification"
 _ANY_MUON = "every muon counts as identified: the ntuple holds no tight identification"
 _ANY_JET = "every jet counts as identified: the ntuple holds no jet identification"
+_UNMENDED = "Jet_jetId as version 12 writes it, too loose beyond |η| = 2.7: the ntuple lacks what mends it"
 _PUPPI_TRACK = "PuppiMET in place of the track-based one, which this version lacks"
 
 
@@ -54,10 +55,9 @@ def _leptons(view: View, flavour: Flavour) -> Leptons:
 
 
 def _jets(view: View, btag: Floats) -> Jets:
-    """Jets, with tight identification where the version has one."""
-    pt = view.flat("jet_pt")
-    usable = (view.bits("jet_id") & _JET_TIGHT) > 0 if view.has("jet_id") else np.ones(len(pt), np.bool_)
-    eta, phi, mass = (view.flat(f"jet_{x}") for x in ("eta", "phi", "mass"))
+    """Jets, with the identification of their era where the version has one."""
+    pt, eta, phi, mass = (view.flat(f"jet_{x}") for x in ("pt", "eta", "phi", "mass"))
+    usable = identified_jets(view)
     return Jets(view.counts("jet_pt"), pt, eta, phi, mass, usable, btag, view.objects("jet_pt"))
 
 
@@ -119,7 +119,8 @@ _CMS = (
     Field.of("muon_isolation", "Muon_pfRelIso04_all"),
     Field.of("electron_id", "Electron_cutBased", fallback=_ANY_ELECTRON),
     Field.of("muon_id", "Muon_tightId", fallback=_ANY_MUON),
-    Field.of("jet_id", "Jet_jetId", fallback=_ANY_JET),
+    *JET_ID_FIELDS,
+    Field.of("jet_id", "Jet_jetId", fallback=_ANY_JET, unless="jet_n_neutral"),
     Field("soft_ht", (Source("SoftActivityJetHT", _SOFT_JETS),), _HARD_ONLY),
 )
 _TO_V12 = (
@@ -135,6 +136,7 @@ NANOAOD_V12 = Dialect(
     markers=("MET_pt", "Jet_btagPNetB"),
     fields=(
         *_TO_V12,
+        Field.of("jet_id_mended", "Jet_neHEF", fallback=_UNMENDED, beside="jet_id"),
         Field.of("jet_btag", "Jet_btagPNetB"),
         *_transverse("met_track", "TkMET", instead="PuppiMET", note=_PUPPI_TRACK),
     ),

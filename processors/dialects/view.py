@@ -85,7 +85,16 @@ class View:
         """The events of the chunk that count, shape (n_events,), as if the chunk held no others."""
         fields = self._columns.keys() & set(self.layout.branches.values())
         columns = {name: self._columns[name].only(kept) for name in fields}
-        return View(replace(self.entries, kept=kept), self.layout, _columns=columns)
+        of_chunk = kept
+        if self.entries.kept is not None:
+            of_chunk = self.entries.kept.copy()
+            of_chunk[of_chunk] = kept
+        return View(replace(self.entries, kept=of_chunk), self.layout, _columns=columns)
+
+    def with_field(self, name: str, column: Column) -> "View":
+        """The same events with a field that no branch supplies."""
+        layout = replace(self.layout, branches={**self.layout.branches, name: name})
+        return replace(self, layout=layout, _columns={**self._columns, name: column})
 
     def has(self, name: str) -> bool:
         """Whether a branch supplies the field."""

@@ -11,6 +11,7 @@ from znought.errors import DataError, unknown_name
 from znought.processors.chunk import Chunk
 from znought.processors.quality.blocks import Blocks
 from znought.processors.quality.certification import Certification
+from znought.processors.quality.jet_veto import JetVeto
 
 __all__ = ["CERTIFIED", "CLEAN", "ROWS", "TRIGGERED", "Decisions", "Quality"]
 
@@ -27,7 +28,8 @@ class Quality:
 
     Attributes:
         era: name of the era, for messages.
-        rows: of `ROWS`, those that some era of the card asks for: all cutflows have the same.
+        rows: of `ROWS`, those that some era of the card asks for, and names of vetoes of regions that drop
+            events: all cutflows have the same.
         certification: of recorded data; None certifies all.
         runs: first and last run of recorded data that count.
         triggers: primary dataset → names of trigger paths, with wildcards, in order of precedence; none takes
@@ -35,6 +37,7 @@ class Quality:
         primary_dataset: the one that recorded data are of.
         filters: branches that must be true.
         filters_data: further ones, of recorded data alone.
+        jet_vetoes: name → a map of regions in which jets are not to be trusted.
     """
 
     era: str
@@ -45,6 +48,7 @@ class Quality:
     primary_dataset: str | None = None
     filters: tuple[str, ...] = ()
     filters_data: tuple[str, ...] = ()
+    jet_vetoes: Mapping[str, JetVeto] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Which events of a chunk count: certified, triggered and clean, before an analysis sees them."""
+"""Which events of a chunk count, before an analysis sees them; and which jets do not."""
 
 from dataclasses import dataclass, replace
 
@@ -10,6 +10,8 @@ from znought.processors.cutflow import Cutflow
 from znought.processors.evaluated import Evaluated, Evaluation
 from znought.processors.quality.blocks import Blocks
 from znought.processors.quality.decisions import CERTIFIED, CLEAN, ROWS, TRIGGERED, Decisions, Quality
+from znought.processors.quality.jet_veto import VETOED, JetVeto, events_with
+from znought.processors.reading import Column
 
 __all__ = ["CERTIFIED", "CLEAN", "ROWS", "TRIGGERED", "Judged", "Quality", "judged"]
 
@@ -70,7 +72,34 @@ def judged(chunk: Chunk, quality: Quality) -> Judged:
     kept = np.ones(len(chunk.view), np.bool_)
     passed = np.zeros(len(chunk.view), np.int64)
     for row in quality.rows:
-        kept &= decisions.of(row)
-        passed += kept
+        if row in ROWS:
+            kept &= decisions.of(row)
+            passed += kept
     counting = chunk if kept.all() else chunk.counting(kept)
+    # Jets are read of events that are certified, triggered and clean alone: others may be damaged.
+    for row in quality.rows:
+        if row not in ROWS:
+            counting, without = _without_vetoed(counting, quality.jet_vetoes.get(row))
+            kept[kept] = without
+            passed += kept
+    for veto in quality.jet_vetoes.values():
+        if veto.drops == "jets":
+            counting = counting.with_field(VETOED, _vetoed(counting, veto))
     return Judged(counting, kept, quality.rows, passed, chunk.weight(), decisions.blocks())
+
+
+def _without_vetoed(chunk: Chunk, veto: JetVeto | None) -> tuple[Chunk, Mask]:
+    """The events without a jet in the region of a map, and which these are; all of them without a map."""
+    if veto is None or veto.drops == "jets":
+        return chunk, np.ones(len(chunk.view), np.bool_)
+    without = ~events_with(chunk.view, veto.jets(chunk))
+    return (chunk if without.all() else chunk.counting(without)), without
+
+
+def _vetoed(chunk: Chunk, veto: JetVeto) -> Column:
+    """Jets in the region of a map, or of one before it."""
+    counts = chunk.view.counts("jet_pt")
+    # Those that an earlier map drops fail the identification, and stay dropped.
+    before = chunk.view.flat(VETOED) != 0 if chunk.view.has(VETOED) else False
+    dropped = np.asarray(veto.jets(chunk) | before, np.uint8)
+    return Column(dropped, np.concatenate([[0], np.cumsum(counts)]))

@@ -126,6 +126,20 @@ def test_two_eras_in_one_card(eras: tuple[Path, dict[str, Any]]) -> None:
         ),
         (lambda c: c["eras"]["early"].update(filter=["a"]), "did you mean 'eras.early.filters'"),
         (
+            lambda c: c["eras"]["early"].update(pileup_id="loose"),
+            r"eras\.early\.pileup_id: its bits are those of 2016, 2017, 2018",
+        ),
+        (
+            lambda c: c["eras"]["early"].update(
+                jet_vetoes={"hem": {"file": "x.json", "correction": "X", "first_run": 319077}}
+            ),
+            r"eras\.early\.jet_vetoes\.hem: expected first_run and simulated_share together",
+        ),
+        (
+            lambda c: c["eras"]["early"].update(jet_vetoes={"clean": {"file": "x.json", "correction": "X"}}),
+            r"eras\.early\.jet_vetoes\.clean: a row of the cutflow has this name",
+        ),
+        (
             lambda c: c["eras"]["early"].update(corrections={"pile_up": "puWeights.json.gz"}),
             r"eras\.early\.corrections: Unknown correction 'pile_up', did you mean 'pileup'",
         ),
@@ -148,6 +162,24 @@ def test_a_certification_of_other_runs_is_refused(eras: tuple[Path, dict[str, An
         DataError, match=r"era 'early': good\.json certifies runs 1 to 1, the data hold runs 300000 to 300001"
     ):
         processed(changed_card(folder, _with_eras(folder)))
+
+
+def test_a_map_that_is_not_there_is_refused_before_anything_is_read(folder: Path, open_data: Path) -> None:
+    file = str(open_data / "pog/2018_UL/jetvetomaps.json.gz")
+
+    def change(card: Card, **veto: Any) -> None:
+        _with_eras(folder)(card)
+        card["eras"]["early"] = {"lumi_ifb": 4.0, "jet_vetoes": {"hem": {"file": file, **veto}}}
+        for name in ("MuonEG", "Muon"):
+            del card["datasets"][name]["primary_dataset"]
+
+    good = load_card(changed_card(folder, lambda card: change(card, correction="Summer19UL18_V1")))
+    assert good.request.quality["vh"].rows == ("hem",)  # type: ignore[attr-defined]  # of this analysis
+    other = changed_card(folder, lambda card: change(card, correction="Summer19UL17_V1"))
+    with pytest.raises(
+        CardError, match=r"eras\.early\.jet_vetoes\.hem: Unknown correction 'Summer19UL17_V1'"
+    ):
+        processed(other)
 
 
 def test_without_eras_a_primary_dataset_is_idle(folder: Path) -> None:
