@@ -82,6 +82,7 @@ DEFAULT_OUTPUT = Path("output")
 LOG_WIDTH = 150
 
 STAGE_HELP = {
+    "efficiency": "Simulated ntuples → efficiencies of b-tags, where scale factors of the card take them.",
     "process": "Ntuples → selected columns, histograms and cutflow.",
     "validate": "Columns → yields of the regions; data against simulation, refused beyond limits.",
     "tune": "Search the network's settings on the workers.",

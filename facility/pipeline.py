@@ -17,6 +17,7 @@ from znought.facility.cards.existing import ProcessorCard
 from znought.facility.cards.finding import Found, given_analysis
 from znought.facility.cards.reading import named_analysis
 from znought.facility.cards.table import TableCard, found_table
+from znought.facility.cards.weights import measured_weights
 from znought.facility.cluster.shipping import bring_modules
 from znought.facility.context import Context, RunOptions
 from znought.facility.existing import EXISTING
@@ -24,7 +25,7 @@ from znought.facility.flow import Flow, Stage
 from znought.facility.manifest import Manifest, fingerprint, source_digest
 from znought.facility.ntuples.partial import marked
 from znought.facility.progress import Silent
-from znought.facility.standard import SIMULATE, standard_flow
+from znought.facility.standard import EFFICIENCY, PROCESS, SIMULATE, standard_flow
 from znought.facility.window import CardWindow, WorkspaceWindow
 from znought.facility.workspace import Workspace
 from znought.plots.labels import drawing, drawn_as
@@ -39,9 +40,12 @@ def flow_of(context: Context[Any]) -> Flow:
     """The flow of a card's analysis, its own or the standard one, or of an existing processor."""
     if isinstance(context.card, ProcessorCard):
         return EXISTING
-    if context.analysis.flow is not None:
-        return context.analysis.flow  # type: ignore[no-any-return]  # a Flow, which the leaf cannot name
-    return standard_flow(context.card, context.analysis.stages)
+    given = context.analysis.flow
+    flow: Flow = standard_flow(context.card, context.analysis.stages) if given is None else given
+    if not measured_weights(context.card.weights):
+        return flow
+    place = flow.names.index(PROCESS.name)
+    return replace(flow, stages=(*flow.stages[:place], EFFICIENCY, *flow.stages[place:]))
 
 
 def whole(context: Context[Any]) -> Sequence[Stage]:

@@ -10,6 +10,7 @@ from znought.facility.learning import brought
 from znought.facility.results.standard import read_results
 from znought.facility.results.summary import report_tables
 from znought.facility.stages import (
+    efficiency,
     fit,
     optimise,
     plot,
@@ -24,7 +25,7 @@ from znought.facility.stages import (
     validate,
 )
 
-__all__ = ["PROCESS", "SIMULATE", "VALIDATE", "standard_flow"]
+__all__ = ["EFFICIENCY", "PROCESS", "SIMULATE", "VALIDATE", "standard_flow"]
 
 _EVENTS = ("processes", "datasets", "regions")
 _COLUMNS = ("columns", "normalisation")
@@ -49,6 +50,27 @@ SIMULATE = Stage(
     inputs=simulate.scale,
     is_of_analysis=True,
 )
+EFFICIENCY = Stage(
+    "efficiency",
+    efficiency.measure,
+    (
+        "lumi_ifb",
+        "eras",
+        "processes",
+        "datasets",
+        "stitched",
+        "channels",
+        "selection",
+        "variations",
+        "weights",
+        "theory",
+        "processing",
+    ),
+    reads=("ntuples", "fileset"),
+    writes=("efficiencies",),
+    inputs=process.inputs,
+    is_of_analysis=True,
+)
 PROCESS = Stage(
     "process",
     process.process,
@@ -65,7 +87,7 @@ PROCESS = Stage(
         "theory",
         "processing",
     ),
-    reads=("ntuples", "fileset"),
+    reads=("ntuples", "fileset", "efficiencies"),
     writes=(*_COLUMNS, "substitutes", "cutflow", "ledger", "hists"),
     inputs=process.inputs,
     is_of_analysis=True,

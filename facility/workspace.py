@@ -30,6 +30,11 @@ class Workspace:
         return self.directory / "fileset.json"
 
     @property
+    def efficiencies(self) -> Path:
+        """Efficiencies of b-tags in simulation, a correctionlib file for each weight that takes them."""
+        return self.directory / "efficiencies"
+
+    @property
     def columns(self) -> Path:
         """Features of the selected events, parquet by dataset and variation."""
         return self.directory / "columns"

@@ -13,7 +13,7 @@ from znought.processors.dialects import DIALECTS, Dialect, dialect_of
 from znought.processors.dialects.base import IDENTITY_OF_FILE
 from znought.processors.dialects.layout import Layout
 from znought.processors.dialects.view import Entries, View
-from znought.processors.dialects.working_points import working_point
+from znought.processors.dialects.working_points import btag_branch, working_point
 from znought.processors.reading import Column, Tree
 
 __all__ = ["Chunk", "check_layout", "check_unchanged", "open_chunk"]
@@ -33,6 +33,8 @@ class Chunk:
         view: its branches.
         era: of the dataset; None if the card names none.
         by_entry: events are told apart by file and entry, not by their numbers.
+        btag: branch of the b-tag that the card's scale factors are of → its working point there; None leaves
+            it to the file's.
         declared: what stood in for what the file lacks; where fields are asked for one by one, so far.
     """
 
@@ -46,6 +48,7 @@ class Chunk:
     view: View
     era: str | None = None
     by_entry: bool = False
+    btag: Mapping[str, float | None] = field(default_factory=dict)
     declared: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -104,7 +107,22 @@ class Chunk:
         Raises:
             DataError: nothing gives one for the file's b-tag and the dataset's era.
         """
-        return working_point(self.view.layout, era=self.era, given=given, path=self.path)
+        layout = self.view.layout
+        of_factors = {branch: value for branch, value in self.btag.items() if value is not None}
+        return working_point(layout, era=self.era, given={**given, **of_factors}, path=self.path)
+
+    def check_btag(self) -> None:
+        """Refuse a file whose jets are tagged by another branch than the card's scale factors are for.
+
+        Raises:
+            DataError: names both.
+        """
+        branch = btag_branch(self.view.layout)
+        if self.btag and branch not in self.btag:
+            raise DataError(
+                f"{self.path}: its jets are tagged by {branch or 'nothing'}, but the scale factors of era "
+                f"{self.era!r} are for {' and '.join(self.btag)}: name its tagger in weights."
+            )
 
 
 def open_chunk(events: Any, *, refuse_substitutes: bool, complete: bool = True) -> Chunk:
@@ -143,7 +161,7 @@ def open_chunk(events: Any, *, refuse_substitutes: bool, complete: bool = True) 
         View(entries, layout),
         metadata.get("era"),
         metadata.get("identity") == "file" or IDENTITY_OF_FILE in layout.substitutes,
-        dict(declared),
+        declared=dict(declared),
     )
 
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,21 @@ from numpy.typing import NDArray
 
 from znought.errors import CardError, DataError, unknown_name
 
-__all__ = ["correction", "evaluated_correction", "variations"]
+__all__ = ["Range", "correction", "correction_names", "evaluated_correction", "keys", "ranges", "variations"]
+
+
+@dataclass(frozen=True)
+class Range:
+    """Values of an input that a correction has a value for.
+
+    Attributes:
+        low, high: smallest value, and the end beyond the largest.
+        is_of_size: they are those of the input's absolute value.
+    """
+
+    low: float
+    high: float
+    is_of_size: bool = False
 
 
 def correction(file: str, name: str) -> Any:
@@ -22,15 +37,29 @@ def correction(file: str, name: str) -> Any:
     Raises:
         CardError: no such file, not of correctionlib, or it has no correction of that name.
     """
-    path = Path(file)
-    if not path.is_file():
-        raise CardError(f"no such file {file}.")
-    state = path.stat()
-    corrections = _loaded(file, (state.st_size, state.st_mtime_ns))
+    corrections = _loaded(file, _state(file))
     for group in (corrections, corrections.compound):
         if name in list(group):
             return group[name]
     raise CardError(unknown_name("correction", name, [*corrections, *corrections.compound]))
+
+
+def correction_names(file: str) -> tuple[str, ...]:
+    """Names of the corrections of a file, without compound ones.
+
+    Raises:
+        CardError: as `correction`.
+    """
+    return tuple(_loaded(file, _state(file)))
+
+
+def _state(file: str) -> tuple[int, int]:
+    """Size and time of a file, by which one that changes is known."""
+    path = Path(file)
+    if not path.is_file():
+        raise CardError(f"no such file {file}.")
+    state = path.stat()
+    return state.st_size, state.st_mtime_ns
 
 
 def evaluated_correction(
@@ -71,29 +100,75 @@ def _without_value(file: str, name: str, arguments: Mapping[str, Any], reason: s
 
 def variations(file: str, name: str, input_name: str) -> frozenset[str | int]:
     """Values that a correction knows for the input that chooses the variation; empty if it takes any."""
-    document = json.loads(open_auto(file))
-    stacks = {entry["name"]: entry["stack"] for entry in document.get("compound_corrections") or ()}
-    members = stacks.get(name, [name])
+    stacks, contents = _document(file, _state(file))
     found: set[str | int] = set()
-    for entry in document["corrections"]:
-        if entry["name"] in members:
-            for node in _categories(entry["data"], input_name):
+    for member in stacks.get(name, (name,)):
+        for node in _nodes(contents.get(member), {}):
+            if node.get("nodetype") == "category" and node.get("input") == input_name:
                 if node.get("default") is not None:
                     return frozenset()
                 found.update(item["key"] for item in node["content"])
     return frozenset(found)
 
 
-def _categories(node: Any, input_name: str) -> Iterator[dict[str, Any]]:
-    """Every node below that branches by the input."""
-    if isinstance(node, dict):
+def keys(
+    file: str, name: str, input_name: str, fixed: Mapping[str, str | int | float] | None = None
+) -> tuple[str | int, ...]:
+    """Values that a correction knows for one of its inputs, where others are fixed, in the file's order."""
+    _, contents = _document(file, _state(file))
+    found: dict[str | int, None] = {}
+    for node in _nodes(contents.get(name), fixed or {}):
         if node.get("nodetype") == "category" and node.get("input") == input_name:
-            yield node
-        for value in node.values():
-            yield from _categories(value, input_name)
-    elif isinstance(node, list):
+            found |= dict.fromkeys(item["key"] for item in node["content"])
+    return tuple(found)
+
+
+def ranges(file: str, name: str, fixed: Mapping[str, str | int | float]) -> dict[str, Range]:
+    """Input → the values beyond which the correction has none; inputs without such an end are not there.
+
+    Args:
+        file, name: the correction.
+        fixed: input → value that chooses among its branches.
+    """
+    _, contents = _document(file, _state(file))
+    found: dict[str, Range] = {}
+    sized: set[str] = set()
+    for node in _nodes(contents.get(name), fixed):
+        if node.get("nodetype") == "transform" and node["rule"].get("expression") in ("abs(x)", "fabs(x)"):
+            sized.add(node["input"])
+        if node.get("flow") != "error":
+            continue
+        edges = [node["edges"]] if node["nodetype"] == "binning" else node["edges"]
+        inputs = [node["input"]] if node["nodetype"] == "binning" else node["inputs"]
+        for item, given in zip(inputs, edges, strict=True):
+            low, high = (given["low"], given["high"]) if isinstance(given, dict) else (given[0], given[-1])
+            before = found.get(item, Range(float(low), float(high)))
+            found[item] = Range(min(before.low, float(low)), max(before.high, float(high)), item in sized)
+    return {item: one for item, one in found.items() if one.low > -np.inf or one.high < np.inf}
+
+
+def _nodes(node: Any, fixed: Mapping[str, str | int | float]) -> Iterator[dict[str, Any]]:
+    """Every node below, from above, that fixed values of inputs can lead to."""
+    if isinstance(node, list):
         for value in node:
-            yield from _categories(value, input_name)
+            yield from _nodes(value, fixed)
+    elif isinstance(node, dict):
+        if "nodetype" in node:
+            yield node
+        content = node.get("content")
+        if node.get("nodetype") == "category":
+            wanted = fixed.get(node["input"])
+            content = [one["value"] for one in node["content"] if wanted is None or one["key"] == wanted]
+        for value in (content, node.get("flow"), node.get("default")):
+            yield from _nodes(value, fixed)
+
+
+@cache
+def _document(file: str, state: tuple[int, int]) -> tuple[dict[str, list[str]], dict[str, Any]]:
+    """Members of compound corrections, and content of corrections, by name."""
+    document = json.loads(open_auto(file))
+    stacks = {entry["name"]: entry["stack"] for entry in document.get("compound_corrections") or ()}
+    return stacks, {entry["name"]: entry["data"] for entry in document["corrections"]}
 
 
 @cache  # by the state too: a file that changes is read again

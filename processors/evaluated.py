@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from znought.analysis import CHANNEL, Cuts
 from znought.processors.calibration.jets import JetCalibration
+from znought.processors.calibration.weighing import Factor
 from znought.processors.cutflow import Cutflow
 from znought.processors.variations import VariationsConfig
 from znought.processors.weights import ScaleFactor
@@ -33,6 +34,9 @@ class Request:
         quality: dataset → what its events must be to count, beside what the analysis asks.
         theory: set of generator weights → where they are; each member gives a weight column.
         jets: dataset → how its jets are calibrated; as the file has them where it is not there.
+        factors: simulated dataset → official scale factors of its era by name.
+        varied_factors: names of the varied weights that they give some dataset, such as `muon_id_stat_up`.
+        btags: dataset → branch of the b-tag, and its working point where a scale factor is for one.
     """
 
     cuts: Cuts
@@ -43,6 +47,9 @@ class Request:
     quality: Mapping[str, Any] = field(default_factory=dict)
     theory: Mapping[str, Any] = field(default_factory=dict)
     jets: Mapping[str, JetCalibration] = field(default_factory=dict)
+    factors: Mapping[str, Mapping[str, Factor]] = field(default_factory=dict)
+    varied_factors: tuple[str, ...] = ()
+    btags: Mapping[str, Mapping[str, float | None]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

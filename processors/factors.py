@@ -9,10 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from znought.errors import CardError, DataError, unknown_name
+from znought.processors.calibration.efficiency import tag_factors
+from znought.processors.calibration.official import OfficialFactor
+from znought.processors.calibration.weighing import Factor, Weighable, official_factors
 from znought.processors.canonical.source import Source
 from znought.processors.corrections import correction, evaluated_correction
 from znought.processors.namespace import Objects
-from znought.processors.scale_factors import tag_factors
 from znought.processors.weights import Direction, ScaleFactor
 
 __all__ = ["Weighed"]
@@ -20,6 +22,7 @@ __all__ = ["Weighed"]
 Floats = NDArray[np.float64]
 Values = Callable[[str], NDArray[Any]]
 
+_TRACK_ETA = "pseudorapidity of the track in place of that of the supercluster"
 _ALIASES: Mapping[str, str] = {"flavour": "hadronFlavour", "discriminant": "btag"}
 
 
@@ -60,6 +63,27 @@ class Weighed:
             found[name] = {way: self._factor(name, factor, way) for way in ways}
         return found
 
+    def official(
+        self, wanted: Mapping[str, Factor], *, nominal_only: bool = False
+    ) -> dict[str, dict[str, Floats]]:
+        """Each official scale factor in its ways, multiplied over the objects of every event.
+
+        Args:
+            wanted: scale factors by name.
+            nominal_only: leave out their variations.
+
+        Raises:
+            CardError: an object or one of its variables does not exist.
+            DataError: as `official_factors`.
+        """
+        chunk = self.source.chunk
+        return official_factors(chunk, wanted, self.events, self._weighable, nominal_only=nominal_only)
+
+    def _weighable(self, factor: OfficialFactor) -> Weighable:
+        """Objects that an official scale factor is of."""
+        flat, event = _flat(self._named(factor.weight, "objects", factor.objects))
+        return Weighable(event, self._object_values(factor.weight, flat))
+
     def _factor(self, name: str, factor: ScaleFactor, way: Direction) -> Floats:
         """One scale factor in one direction, shape (n_selected,)."""
         try:
@@ -78,10 +102,7 @@ class Weighed:
 
     def _product(self, name: str, factor: ScaleFactor, way: Direction) -> Floats:
         """Product over the objects of each event, 1 where there is none."""
-        if factor.applies_to not in self.objects:
-            text = unknown_name("object", factor.applies_to, dir(self.objects))
-            raise CardError(f"weights.{name}.applies_to: {text}")
-        flat, event = _flat(getattr(self.objects, factor.applies_to))
+        flat, event = _flat(self._named(name, "applies_to", factor.applies_to))
         values = self._object_values(name, flat)
         if factor.flavours:
             keep = np.isin(values("flavour"), factor.flavours)
@@ -94,6 +115,16 @@ class Weighed:
         product = np.ones(len(self.events))
         np.multiply.at(product, event, each)
         return product
+
+    def _named(self, name: str, key: str, objects: str) -> Any:
+        """Objects of the analysis by name.
+
+        Raises:
+            CardError: it has none of that name.
+        """
+        if objects not in self.objects:
+            raise CardError(f"weights.{name}.{key}: {unknown_name('object', objects, dir(self.objects))}")
+        return getattr(self.objects, objects)
 
     def _event_values(self, name: str) -> Values:
         """Variables of the events as a whole: the true interactions, and arrays among the objects."""
@@ -116,6 +147,11 @@ class Weighed:
             field = _ALIASES.get(variable, variable)
             if variable == "abs_eta":
                 return np.asarray(np.abs(value("eta")))
+            if variable == "supercluster_eta":
+                if "deltaEtaSC" in ak.fields(flat):
+                    return np.asarray(value("eta") + value("deltaEtaSC"))
+                self.source.declare("Electron.supercluster_eta", _TRACK_ETA)
+                return value("eta")
             if field not in ak.fields(flat):
                 text = unknown_name("variable", variable, ["abs_eta", *_ALIASES, *ak.fields(flat)])
                 raise CardError(f"weights.{name}: {text}")

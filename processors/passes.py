@@ -57,7 +57,8 @@ class Pass:
         objects = self._objects()
         names, passed = self._selected(objects)
         selected = np.flatnonzero(passed == len(names)).astype(np.int64)
-        is_weighed = self.analysis.weights is not None or bool(self.request.weights)
+        request = self.request
+        is_weighed = self.analysis.weights is not None or bool(request.weights or request.factors)
         found: dict[str, Kept] = {}
         for channel, mask in self._channels(objects.only(selected), len(selected)).items():
             rows, last, event = names, passed, selected[mask]
@@ -212,17 +213,20 @@ class Pass:
         if source.chunk.is_data:
             return {"gen_weight": generated}
         given = self._given_weights(objects, len(event))
-        if twice := sorted(set(given) & set(self.request.weights)):
+        official = self.request.factors.get(source.chunk.dataset, {})
+        if twice := sorted(set(given) & {*self.request.weights, *official}):
             raise CardError(f"weights.{twice[0]}: the analysis has a weight of this name too.")
         in_chunk = event if self.rows is None else self.rows[event]
-        given |= Weighed(objects, source, in_chunk).factors(self.request.weights)
-        product = Factors.of(given, len(event))
+        weighed = Weighed(objects, source, in_chunk)
+        given |= weighed.factors(self.request.weights)
+        given |= weighed.official(official, nominal_only=self.is_varied)
+        product = Factors.of(given, len(event), self.request.varied_factors)
         weights = {"gen_weight": generated * product.nominal}
         if not self.is_varied:
             weights |= {f"gen_weight_{name}": generated * varied for name, varied in product.varied.items()}
         return weights
 
-    def _given_weights(self, objects: Objects, n_events: int) -> dict[str, dict[Direction, Floats]]:
+    def _given_weights(self, objects: Objects, n_events: int) -> dict[str, Mapping[Any, Floats]]:
         """What the function `weights` returns, by name and direction."""
         function = self.analysis.weights
         if function is None:

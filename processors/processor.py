@@ -1,7 +1,7 @@
 """The one processor: ntuples in; cutflows, histograms and parquet columns of any analysis out."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +57,8 @@ class AnalysisProcessor(ProcessorABC):  # type: ignore[misc]  # coffea has no ty
         chunk = open_chunk(
             events, refuse_substitutes=self.refuse_substitutes, complete=self.needs_complete_layout
         )
+        chunk = replace(chunk, btag=self.request.btags.get(chunk.dataset, {}))
+        chunk.check_btag()
         parts = dict(events.metadata.get("parts", {}))
         if not parts:
             found, blocks = self._evaluated(chunk)

@@ -1,6 +1,6 @@
 """Scale factors of the card where an analysis makes its columns itself: what they are evaluated with."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -18,8 +18,8 @@ __all__ = [
     "jet_flavours",
     "jet_values",
     "lepton_values",
+    "official_jet_values",
     "products",
-    "tag_factors",
 ]
 
 Floats = NDArray[np.float64]
@@ -31,6 +31,8 @@ def products(
     wanted: Mapping[str, ScaleFactor],
     of_factor: Callable[[ScaleFactor], dict[Direction, Floats]],
     n_events: int,
+    official: Mapping[str, Mapping[str, Floats]] | None = None,
+    asked: Iterable[str] = (),
 ) -> Factors:
     """Scale factors of selected events; 1 for data.
 
@@ -39,19 +41,21 @@ def products(
         wanted: scale factors by name.
         of_factor: one of them in each of its directions, shape (n_events,).
         n_events: selected ones.
+        official: further factors by name, in each of their ways, from `official_factors`.
+        asked: names of varied products; nominal where no factor varies so.
 
     Raises:
         CardError: a file, a correction or an input of it does not exist.
         DataError: the ntuple lacks a variable.
     """
-    values = {}
+    values: dict[str, Mapping[Any, Floats]] = {}
     for name, factor in {} if chunk.is_data else wanted.items():
         try:
             values[name] = of_factor(factor)
         except DataError as error:
             where = "" if str(error).startswith(chunk.path) else f"{chunk.path}: "
             raise DataError(f"weights.{name}: {where}{error}") from error
-    return Factors.of(values, n_events)
+    return Factors.of({**values, **(official or {})}, n_events, () if chunk.is_data else asked)
 
 
 def in_all_directions(factor: ScaleFactor, values: Values, n_values: int) -> dict[Direction, Floats]:
@@ -68,19 +72,31 @@ def event_values(chunk: Chunk, event: NDArray[np.int64]) -> Values:
 
 
 def lepton_values(pt: Floats, eta: Floats, phi: Floats) -> Values:
-    """Variables of leptons."""
-    return {"pt": pt, "eta": eta, "abs_eta": np.abs(eta), "phi": phi}
+    """Variables of leptons; the track's η stands for that of an electron's supercluster."""
+    return {"pt": pt, "eta": eta, "abs_eta": np.abs(eta), "phi": phi, "supercluster_eta": eta}
 
 
-def jet_values(chunk: Chunk, jets: Jets, use: NDArray[np.bool_], factor: ScaleFactor) -> Values:
-    """Variables of some of the jets; their flavour where the factor asks for it."""
+def official_jet_values(
+    chunk: Chunk, jets: Jets, use: NDArray[np.bool_], is_tagged: NDArray[np.bool_]
+) -> Callable[[str], NDArray[Any]]:
+    """Variables of some of the jets, and whether each of them is tagged."""
+    values = {**_jet_momenta(chunk, jets, use), "is_btagged": is_tagged}
+    return lambda name: jet_flavours(chunk, jets)[use] if name == "flavour" else values[name]
+
+
+def _jet_momenta(chunk: Chunk, jets: Jets, use: NDArray[np.bool_]) -> dict[str, NDArray[Any]]:
     eta = jets.eta[use].astype(np.float64)
-    values = {
+    return {
         "pt": jets.pt[use].astype(np.float64),
         "eta": eta,
         "abs_eta": np.abs(eta),
         "discriminant": chunk.dialect.btag(chunk.view)[jets.index[use]].astype(np.float64),
     }
+
+
+def jet_values(chunk: Chunk, jets: Jets, use: NDArray[np.bool_], factor: ScaleFactor) -> Values:
+    """Variables of some of the jets; their flavour where the factor asks for it."""
+    values = _jet_momenta(chunk, jets, use)
     corrections = filter(None, (factor.correction, factor.efficiency))
     inputs = (item.name for name in corrections for item in correction(factor.file, name).inputs)
     if any(factor.variable(name) == "flavour" for name in inputs):
@@ -98,20 +114,3 @@ def jet_flavours(chunk: Chunk, jets: Jets) -> NDArray[np.integer]:
         message = f"{chunk.path} (dialect {chunk.dialect.name}) has no hadron flavour of jets."
         raise DataError(message)
     return chunk.view.flat("jet_flavour")[jets.index]
-
-
-def tag_factors(scale: Floats, efficiency: Floats, is_tagged: NDArray[Any]) -> Floats:
-    """f of tagged jets, (1 − f ε)/(1 − ε) of the others, shape (n_jets,).
-
-    A jet that is always tagged has left no other to correct: 1 for ε = 1.
-
-    References:
-        CMS BTV, https://btv-wiki.docs.cern.ch/PerformanceCalibration/fixedWPSFRecommendations/
-        (method 1a).
-
-    >>> tag_factors(np.array([0.9, 0.9]), np.array([0.5, 0.5]), np.array([True, False])).round(9).tolist()
-    [0.9, 1.1]
-    """
-    scaled = np.clip(efficiency * scale, 0.0, 1.0)
-    other = np.divide(1.0 - scaled, 1.0 - efficiency, out=np.ones(len(scale)), where=efficiency < 1.0)
-    return np.where(is_tagged, scale, other)

@@ -1,6 +1,6 @@
 """Scale factors from correctionlib files: pile-up, lepton and b-tag weights, with variations as columns."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -94,8 +94,16 @@ class Factors:
     varied: dict[str, Floats]
 
     @classmethod
-    def of(cls, values: Mapping[str, Mapping[Direction, Floats]], n_events: int) -> "Factors":
-        """Products of the factors by name, each given in its directions."""
+    def of(
+        cls, values: Mapping[str, Mapping[Any, Floats]], n_events: int, asked: Iterable[str] = ()
+    ) -> "Factors":
+        """Products of the factors by name, each given nominal and in its varied ways.
+
+        Args:
+            values: factor → way → values.
+            n_events: of events.
+            asked: names of varied products; nominal where no factor of these events varies so.
+        """
         ones = np.ones(n_events)
         nominal = _product([value["nominal"] for value in values.values()], ones)
         varied = {
@@ -106,7 +114,7 @@ class Factors:
             for way in values[name]
             if way != "nominal"
         }
-        return cls(nominal, varied)
+        return cls(nominal, {**dict.fromkeys(asked, nominal), **varied})
 
 
 def check_scale_factors(wanted: Mapping[str, ScaleFactor], *, any_object: bool = False) -> None:

@@ -11,6 +11,7 @@ from znought.errors import CardError, unknown_name
 from znought.facility.cards.base import Card
 from znought.facility.cards.section import Section
 from znought.facility.cards.sections import check_known
+from znought.facility.cards.weights import correction_weights
 from znought.models.network import Activation, Optimiser
 from znought.models.observables import TreesConfig
 from znought.models.parametrised import check_value
@@ -159,7 +160,7 @@ class VHBBCard(Card):
     @property
     def variation_names(self) -> tuple[str, ...]:
         """Every variation of objects, then of weights, with its direction: `jes_up` …"""
-        weights = (name for name, factor in self.weights.items() if factor.has_variations)
+        weights = (name for name in self.varied if name not in self.variations.enabled)
         objects = (variation.name for variation in self.variations.of_events())
         return (*objects, *(f"{name}_{way}" for name in weights for way in ("up", "down")))
 
@@ -186,7 +187,7 @@ class VHBBCard(Card):
             raise ValueError("This analysis expects simulation alone: no data, simulation.pseudo_data off.")
         if self.theory:
             raise ValueError("theory: generator weights enter no limit of this analysis; leave them out.")
-        for name, factor in self.weights.items():
+        for name, factor in correction_weights(self.weights).items():
             if factor.applies_to == "jets" and not factor.efficiency:
                 raise ValueError(f"weights.{name}: a scale factor of b-tagged jets needs an efficiency.")
         for name in self.systematics.variations:

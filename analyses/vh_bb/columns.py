@@ -96,7 +96,7 @@ class _Evaluator:
             alive &= mask
             passed[objects.event] += alive
         event = objects.event[alive]
-        factors = scale_factors(self.chunk, objects, np.flatnonzero(alive), self.request.weights, self.cuts)
+        factors = scale_factors(self.chunk, objects, np.flatnonzero(alive), self.request)
         weights = {"gen_weight": factors.nominal} | {
             f"gen_weight_{name}": product for name, product in factors.varied.items()
         }
@@ -106,7 +106,7 @@ class _Evaluator:
             event,
             {name: self.generated[event] * product for name, product in weights.items()},
             _columns(self.chunk, state, b_jets, objects.event, alive),
-            bool(self.request.weights),
+            bool(self.request.weights or self.request.factors),
         )
 
 

@@ -62,7 +62,7 @@ def _weights(
 ) -> dict[str, NDArray[np.float64]]:
     """Weight of each selected event, and the same under variations that change nothing else."""
     cuts = _cuts(request)
-    factors = scale_factors(chunk, objects, selected, request.weights, cuts)
+    factors = scale_factors(chunk, objects, selected, request)
     generated = gen_weight[selected.event]
     weights = {"gen_weight": generated * selected.veto_weight * factors.nominal}
     for name, product in factors.varied.items():
@@ -105,4 +105,4 @@ def _varied(
             objects = contents.objects(pairs[variation.name], cuts)
         objects = vary(objects, variation, noise, partial(jet_flavours, chunk, objects.jets))
         selected = reconstruct(chunk, objects, cuts, nominal=nominal)
-        yield variation, selected, scale_factors(chunk, objects, selected, request.weights, cuts)
+        yield variation, selected, scale_factors(chunk, objects, selected, request)

@@ -1,6 +1,5 @@
 """Scale factors of selected e±μ∓ events: of the event, its electron, its muon, or the jets of the b-veto."""
 
-from collections.abc import Mapping
 from typing import Literal
 
 import numpy as np
@@ -10,7 +9,11 @@ from znought.analyses.vh_ww.reconstruction import Selected
 from znought.analyses.vh_ww.selection import VHWWSelection, taggable
 from znought.analyses.vh_ww.variations import Objects
 from znought.errors import DataError
+from znought.processors.calibration.efficiency import tag_factors
+from znought.processors.calibration.official import OfficialFactor
+from znought.processors.calibration.weighing import Weighable, official_factors
 from znought.processors.chunk import Chunk
+from znought.processors.evaluated import Request
 from znought.processors.kinematics import Momentum
 from znought.processors.objects import event_of
 from znought.processors.scale_factors import (
@@ -19,8 +22,8 @@ from znought.processors.scale_factors import (
     jet_flavours,
     jet_values,
     lepton_values,
+    official_jet_values,
     products,
-    tag_factors,
 )
 from znought.processors.weights import Direction, Factors, ScaleFactor, evaluated
 
@@ -33,8 +36,7 @@ def scale_factors(
     chunk: Chunk,
     objects: Objects,
     selected: Selected,
-    wanted: Mapping[str, ScaleFactor],
-    selection: VHWWSelection,
+    request: Request,
 ) -> Factors:
     """Scale factors of the selected events; 1 for data.
 
@@ -42,12 +44,34 @@ def scale_factors(
         CardError, DataError: as `products`.
     """
 
+    selection = request.cuts
+    assert isinstance(selection, VHWWSelection)
+
     def of_factor(factor: ScaleFactor) -> dict[Direction, Floats]:
         if factor.applies_to == "jets":
             return _per_jet(chunk, objects, selected, factor, selection)
         return _per_event(chunk, objects, selected, factor)
 
-    return products(chunk, wanted, of_factor, len(selected.event))
+    def of_official(factor: OfficialFactor) -> Weighable:
+        if factor.objects == "jets":
+            return _jets(chunk, objects, selected, selection)
+        flavour: Literal["electron", "muon"] = "muon" if factor.objects == "muon" else "electron"
+        lepton = _lepton(objects, selected, flavour)
+        values = lepton_values(lepton.pt, lepton.eta, lepton.phi)
+        return Weighable(np.arange(len(selected.event)), values.__getitem__)
+
+    official = {} if chunk.is_data else request.factors.get(chunk.dataset, {})
+    found = official_factors(chunk, official, selected.event, of_official)
+    return products(chunk, request.weights, of_factor, len(selected.event), found, request.varied_factors)
+
+
+def _jets(chunk: Chunk, objects: Objects, selected: Selected, selection: VHWWSelection) -> Weighable:
+    """Jets of the b-veto: no selected event has a tagged one, or its weight says so."""
+    jets = objects.jets
+    use = taggable(jets, selection) & np.isin(jets.event, selected.row)
+    row = np.searchsorted(selected.row, jets.event[use])
+    untagged = np.zeros(int(use.sum()), np.bool_)
+    return Weighable(row, official_jet_values(chunk, jets, use, untagged))
 
 
 def _per_event(

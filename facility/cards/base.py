@@ -11,6 +11,7 @@ from znought.analysis import Analysis, Cuts, Variable
 from znought.errors import CardError, SiteError
 from znought.facility.cards.era import Era
 from znought.facility.cards.eras import check_eras, check_sources, jet_calibrations, qualities
+from znought.facility.cards.official import Official, check_named, varied_parts
 from znought.facility.cards.section import Section
 from znought.facility.cards.sections import (
     Dataset,
@@ -25,6 +26,7 @@ from znought.facility.cards.sections import (
 )
 from znought.facility.cards.theory import Theory
 from znought.facility.cards.unknown import unknown_to
+from znought.facility.cards.weights import Weight, correction_weights, named_weights
 from znought.facility.cluster.configured import check_described
 from znought.facility.ntuples.samples import divided, refuse_doubled_samples, refuse_idle_keys
 from znought.models.samples import TrainingConfig
@@ -32,7 +34,6 @@ from znought.processors.evaluated import WHOLE, Request
 from znought.processors.regions import regions_from_card
 from znought.processors.variations import Name as VariationName
 from znought.processors.variations import VariationsConfig
-from znought.processors.weights import ScaleFactor
 from znought.simulation.config import SimulationConfig
 from znought.stats.validation import ValidationConfig
 
@@ -133,7 +134,7 @@ class Card(BaseCard):
         features: inputs of the network, in order; every binned variable unless given.
         plotting: what is drawn in every region.
         variations: object systematics, carried through the whole chain.
-        weights: scale factors by name, out of correctionlib files.
+        weights: scale factors by name: official ones by kind, or any correction of a correctionlib file.
         theory: sets of generator weights by name, each an uncertainty of acceptance and shape.
         eras: periods of data taking, of which every dataset then names one.
     """
@@ -151,7 +152,7 @@ class Card(BaseCard):
     processing: Processing = Processing()
     simulation: SimulationConfig | None = None
     variations: VariationsConfig = VariationsConfig()
-    weights: dict[str, ScaleFactor] = Field(default_factory=dict)
+    weights: dict[str, Weight] = Field(default_factory=dict)
     theory: dict[str, Theory] = Field(default_factory=dict)
     validation: ValidationConfig = ValidationConfig()
     training: TrainingConfig = TrainingConfig()
@@ -218,9 +219,10 @@ class Card(BaseCard):
                 check_known(f"theory.{name}.processes", "process", process, self.processes)
             if name in self.weights or name in get_args(VariationName):
                 raise ValueError(f"theory.{name}: a weight or variation has this name; choose another.")
-        both = set(self.weights) & set(get_args(VariationName))
-        if both:
-            raise ValueError(f"weights.{min(both)}: this name is that of a variation; choose another.")
+        check_named(named_weights(self.weights), self.eras, self.processes)
+        varied = {*correction_weights(self.weights), *varied_parts(named_weights(self.weights))}
+        for name in sorted(varied & set(get_args(VariationName))):
+            raise ValueError(f"weights.{name}: this name is that of a variation; choose another.")
         return self
 
     @property
@@ -253,23 +255,43 @@ class Card(BaseCard):
 
     @property
     def request(self) -> Request:
-        """What it asks of every chunk.
+        """What it asks of every chunk, without scale factors that take measured efficiencies."""
+        return self.request_with(None)
+
+    def request_with(self, efficiencies: Path | None) -> Request:
+        """What it asks of every chunk, with measured efficiencies of b-tags out of a folder.
 
         Raises:
             CardError: a file that is not there, or a source of the jet energy scale that no era knows.
         """
         jets = jet_calibrations(self.eras, self.datasets, self.of_kind("data"), self._folder)
         check_sources(self.variations.enabled, jets)
+        official = self.official(efficiencies)
         return Request(
             self.selection,
             self.variations,
-            self.weights,
+            correction_weights(self.weights),
             self.channels or (WHOLE,),
             refuse_substitutes=self.processing.substitutes == "refuse",
             quality=qualities(self.eras, self.datasets, self._folder),
             theory={name: one.weights(self._with_weights(one)) for name, one in self.theory.items()},
             jets=jets,
+            factors=official.factors,
+            varied_factors=official.varied,
+            btags=official.btags,
         )
+
+    def official(self, efficiencies: Path | None = None) -> Official:
+        """Its official scale factors."""
+        sources = self.sources
+        simulated = {
+            name: str(self.metadata(name)["process"])
+            for name, entry in sources.items()
+            if self.processes[entry.process].kind != "data"
+        }
+        in_plural = self._analysis.columns is None
+        weights = named_weights(self.weights)
+        return Official(weights, self.eras, sources, simulated, self._folder, in_plural, efficiencies)
 
     def _with_weights(self, one: Theory) -> tuple[str, ...]:
         """Datasets whose files have a set of generator weights."""
@@ -332,8 +354,8 @@ class Card(BaseCard):
     @property
     def varied(self) -> tuple[str, ...]:
         """What is varied through the whole chain: objects, then weights."""
-        weights = (name for name, factor in self.weights.items() if factor.has_variations)
-        return (*self.variations.enabled, *weights)
+        weights = (name for name, factor in correction_weights(self.weights).items() if factor.has_variations)
+        return (*self.variations.enabled, *weights, *varied_parts(named_weights(self.weights)))
 
     def of(self, analysis: Analysis) -> Self:
         """This card as a card of an analysis, with its channels and inputs filled in.
@@ -360,11 +382,9 @@ class Card(BaseCard):
 
     def placed(self, folder: Path) -> Self:
         """This card with the files of its scale factors looked for in its folder."""
-        weights = {
-            name: replace(factor, file=str((folder / factor.file).resolve()))
-            for name, factor in self.weights.items()
-        }
-        return super().placed(folder).model_copy(update={"weights": weights})
+        given = correction_weights(self.weights).items()
+        weights = {name: replace(one, file=str((folder / one.file).resolve())) for name, one in given}
+        return super().placed(folder).model_copy(update={"weights": self.weights | weights})
 
     def of_kind(self, kind: Kind) -> tuple[str, ...]:
         """Datasets of one kind, in the card's order."""

@@ -21,6 +21,8 @@ from znought.facility.cards.existing import find_processor
 from znought.facility.cards.finding import Found, find_analysis, given_analysis
 from znought.facility.cards.standard import StandardCard
 from znought.facility.cards.table import TableCard, found_table
+from znought.facility.cards.weights import ANY_FILE, NAMED
+from znought.processors.weights import ScaleFactor
 
 __all__ = [
     "Card",
@@ -183,19 +185,20 @@ def _truths(given: Any, read: Any, place: tuple[str, ...]) -> Iterator[str]:
 def explained(first: Mapping[str, Any], kind: type[BaseCard]) -> str:
     """One mistake that pydantic found, as key, what was expected and what came."""
     where = [str(part) for part in first["loc"]]
+    tag = where.pop(2) if len(where) > 2 and where[0] == "weights" and where[2] in (*NAMED, ANY_FILE) else ""
     if first["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
-        return unknown_name("key", ".".join(where), _siblings(kind, where))
+        return unknown_name("key", ".".join(where), _siblings(kind, where, tag))
     message = first["msg"].removeprefix("Value error, ")
     place = ".".join(where)
     received = "" if isinstance(first["input"], Mapping | BaseCard) else f" Received: {first['input']!r}."
     return f"{place}: {message.rstrip('.')}.{received}" if place else message
 
 
-def _siblings(card: type[BaseCard], where: list[str]) -> list[str]:
-    """Valid keys at the place of an unknown one, spelled with their section."""
+def _siblings(card: type[BaseCard], where: list[str], tag: str) -> list[str]:
+    """Valid keys at the place of an unknown one, with their section; `tag` is a weight's kind."""
     kind: Any = card
-    for part in where[:-1]:
-        kind = _child(kind, part)
+    for depth, part in enumerate(where[:-1]):
+        kind = NAMED.get(tag, ScaleFactor) if tag and depth == 1 else _child(kind, part)
     prefix = ".".join([*where[:-1], ""])
     return [prefix + name for name in _keys(kind)]
 

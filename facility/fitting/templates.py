@@ -7,7 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from znought.errors import CardError
+from znought.facility.cards.official import varied_parts
 from znought.facility.cards.standard import StandardCard
+from znought.facility.cards.weights import named_weights
 from znought.facility.events.sample import directions
 from znought.facility.fitting.change import changed
 from znought.facility.fitting.placement import Bins, Placed, placed
@@ -124,7 +126,8 @@ def systematics_of(card: StandardCard, workspace: Workspace) -> dict[str, System
     given = dict(card.likelihood.workspace.systematics)
     found = {}
     for name in card.varied:
-        ways, config = directions(workspace, name), given.get(name, SystematicConfig())
+        by_default = SystematicConfig(decorrelate=("era",) if name in apart_by_era(card) else ())
+        ways, config = directions(workspace, name), given.get(name, by_default)
         found[name] = config if len(ways) > 1 else replace(config, kind="one_sided", side=ways[0])
     found |= {name: one.systematic(name) for name, one in card.theory.items()}
     found |= {name: config for name, config in given.items() if name not in found}
@@ -155,10 +158,18 @@ def _eras(card: StandardCard, systematic: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(era for era in found if era is not None))
 
 
+def apart_by_era(card: StandardCard) -> tuple[str, ...]:
+    """Parts of official scale factors that are others in every era, where the card has several."""
+    found = varied_parts(named_weights(card.weights)) if len(card.eras) > 1 else {}
+    return tuple(name for name, is_apart in found.items() if is_apart)
+
+
 def _of_era(card: StandardCard, variation: str) -> tuple[str, str]:
     """A variation without its era, and the era: `jes_up` and `2017` of `jes_2017_up`; "" for all of them."""
-    for name, config in card.likelihood.workspace.systematics.items():
-        for era in _eras(card, name) if "era" in config.decorrelate else ():
+    given = card.likelihood.workspace.systematics
+    apart = [name for name, config in given.items() if "era" in config.decorrelate]
+    for name in (*apart, *(one for one in apart_by_era(card) if one not in given)):
+        for era in _eras(card, name):
             if variation.startswith(f"{name}_{era}"):
                 return name + variation.removeprefix(f"{name}_{era}"), era
     return variation, ""

@@ -12,6 +12,8 @@ import uproot
 from znought.errors import CardError, DataError
 from znought.facility.cards.base import Card
 from znought.facility.cards.eras import correction_file
+from znought.facility.cards.official import efficiency_file
+from znought.facility.cards.weights import correction_weights, measured_weights, named_weights
 from znought.facility.context import Context
 from znought.facility.ntuples.account import account, remarks, stand_ins
 from znought.facility.ntuples.books import (
@@ -68,9 +70,10 @@ def process(context: Context[Card]) -> Iterable[Path]:
         DataError: a channel that no event passes into.
     """
     card, workspace = context.card, context.workspace
-    check_scale_factors(card.weights, any_object=context.analysis.columns is None)
+    check_scale_factors(correction_weights(card.weights), any_object=context.analysis.columns is None)
     fileset = _fileset(context)
-    request = card.request
+    _refuse_unmeasured(card, workspace)
+    request = card.request_with(workspace.efficiencies.resolve())
     processor = AnalysisProcessor(context.analysis.for_workers, request, str(workspace.columns.resolve()))
     with context.reporter.bar("processing chunks") as advance:
         found = process_fileset(
@@ -116,6 +119,18 @@ def process(context: Context[Card]) -> Iterable[Path]:
     ]
 
 
+def _refuse_unmeasured(card: Card, workspace: Workspace) -> None:
+    """Raises if efficiencies that a scale factor takes were not measured yet.
+
+    Raises:
+        CardError: names it.
+    """
+    for name in measured_weights(card.weights):
+        if not efficiency_file(workspace.efficiencies, name).is_file():
+            cure = "run `znought efficiency` first, or `znought run`"
+            raise CardError(f"weights.{name}: its efficiencies were not measured yet: {cure}.")
+
+
 def _nothing_left(found: RunResult, channel: str) -> str:
     """One line that names the row of the cutflow that took the last events."""
     where = f"Channel {channel}: no" if channel else "No"
@@ -151,7 +166,11 @@ def _fileset(context: Context[Card]) -> Fileset:
 
 def _digests(card: Card) -> dict[str, str]:
     """SHA-256 of the file of each scale factor and each certification."""
-    files = {f"weights.{name}": Path(factor.file) for name, factor in card.weights.items()}
+    files = {
+        f"weights.{name}": Path(factor.file) for name, factor in correction_weights(card.weights).items()
+    }
+    for name, weight in named_weights(card.weights).items():
+        files |= {f"weights.{name}": correction_file(file, card.folder) for file in weight.files}
     for era, entry in card.eras.items():
         named = {"certification": entry.certification, "jets": entry.jets.file if entry.jets else None}
         named |= {f"corrections.{kind}": file for kind, file in entry.corrections.items()}

@@ -6,7 +6,15 @@ from types import MappingProxyType
 from znought.errors import CardError, DataError, unknown_name
 from znought.processors.dialects.layout import Layout
 
-__all__ = ["ANY_ERA", "BTAG_FIELDS", "ERAS", "WORKING_POINTS", "check_working_points", "working_point"]
+__all__ = [
+    "ANY_ERA",
+    "BTAG_FIELDS",
+    "ERAS",
+    "WORKING_POINTS",
+    "btag_branch",
+    "check_working_points",
+    "working_point",
+]
 
 ANY_ERA = "any"
 """Era of a branch whose working point does not depend on when data were taken."""
@@ -66,6 +74,11 @@ def check_working_points(given: Mapping[str, float]) -> None:
             raise CardError(f"selection.btag_working_points: {unknown_name('b-tag', key, expected)}")
         if named.setdefault(branch, key) != key:
             raise CardError(f"selection.btag_working_points: {named[branch]} and {key} are the same b-tag.")
+
+
+def btag_branch(layout: Layout) -> str | None:
+    """The branch that a file's b-tag is made of; None where it has none."""
+    return next((layout.branches[name] for name in BTAG_FIELDS if name in layout.branches), None)
 
 
 def working_point(layout: Layout, *, era: str | None, given: Mapping[str, float], path: str) -> float:
