@@ -102,7 +102,7 @@ _TABLE = Stage(
 VALIDATE = Stage(
     "validate",
     validate.validate,
-    (*_COMPARED, "channels", "likelihood", "validation", "simulation", "plotting"),
+    (*_COMPARED, "channels", "eras", "likelihood", "validation", "simulation", "plotting"),
     reads=(*_COLUMNS, "ledger"),
     writes=("regions", "validation", "figures"),
     inputs=validate.inputs,
@@ -145,7 +145,7 @@ _OPTIMISE = Stage(
 _FIT = Stage(
     "fit",
     fit.fit,
-    (*_EVENTS, *_SIGNAL, *_NAMES, "variations", "weights", "theory", "likelihood", "published_z0"),
+    (*_EVENTS, *_SIGNAL, *_NAMES, "eras", "variations", "weights", "theory", "likelihood", "published_z0"),
     reads=(*_COLUMNS, "substitutes", "ledger", "scores", "binning", "evaluation", "regions", "validation"),
     writes=("results", "fit", "unblinding"),
     inputs=fit.inputs,

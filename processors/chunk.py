@@ -109,7 +109,9 @@ class Chunk:
         """
         layout = self.view.layout
         of_factors = {branch: value for branch, value in self.btag.items() if value is not None}
-        return working_point(layout, era=self.era, given={**given, **of_factors}, path=self.path)
+        of_era = self.view.entries.metadata.get("btag_working_points", {})
+        given = {**given, **of_factors}
+        return working_point(layout, era=self.era, given=given, path=self.path, of_file=of_era)
 
     def check_btag(self) -> None:
         """Refuse a file whose jets are tagged by another branch than the card's scale factors are for.

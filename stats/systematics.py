@@ -19,6 +19,9 @@ Part = Literal["both", "norm", "shape"]
 Side = Literal["up", "down"]
 
 
+_NOTHING = 1e-9
+
+
 @dataclass(frozen=True)
 class Pruning:
     """Effects below these relative sizes are dropped."""
@@ -60,6 +63,8 @@ class SystematicConfig:
     """Two-point: weight column of the alternative, beside the nominal one."""
     datasets: dict[str, str] = field(default_factory=dict)
     """Two-point: nominal dataset → the dataset that stands in its place in the alternative."""
+    pruned: bool = True
+    """Left out where it is below the limits of pruning; kept however small where not, as of luminosities."""
     weights: WeightSet | None = None
     """Kind ``weights``: scales, parton distributions, α_s or showers, and how they combine."""
 
@@ -174,5 +179,6 @@ def effect(
     changes = [
         np.abs(np.divide(s, nominal, out=np.ones_like(s), where=nominal > 0) - 1).max() for s in shapes
     ]
-    norm = factors if max(abs(factor - 1) for factor in factors) >= pruning.norm else None
-    return Effect(norm, shapes if max(changes) >= pruning.shape else None)
+    limits = pruning if config.pruned else Pruning(_NOTHING, pruning.shape)
+    norm = factors if max(abs(factor - 1) for factor in factors) >= limits.norm else None
+    return Effect(norm, shapes if max(changes) >= limits.shape else None)

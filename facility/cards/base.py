@@ -10,8 +10,9 @@ from pydantic import Field, PrivateAttr, SerializeAsAny, field_validator, model_
 from znought.analysis import Analysis, Cuts, Variable
 from znought.errors import CardError, SiteError
 from znought.facility.cards.era import Era
-from znought.facility.cards.eras import check_eras, check_sources, jet_calibrations, qualities
+from znought.facility.cards.eras import check_eras, check_sources, era_metadata, jet_calibrations, qualities
 from znought.facility.cards.official import Official, check_named, varied_parts
+from znought.facility.cards.presets import schema_with_preset, with_presets
 from znought.facility.cards.section import Section
 from znought.facility.cards.sections import (
     Dataset,
@@ -136,12 +137,13 @@ class Card(BaseCard):
         variations: object systematics, carried through the whole chain.
         weights: scale factors by name: official ones by kind, or any correction of a correctionlib file.
         theory: sets of generator weights by name, each an uncertainty of acceptance and shape.
-        eras: periods of data taking, of which every dataset then names one.
+        eras: periods of data taking, of which every dataset then names one. The key `preset` takes those of a
+            file that ships with the package; what the card says beside it replaces single keys.
     """
 
     analysis: str
     lumi_ifb: Annotated[float, Field(gt=0)]
-    eras: dict[str, Era] = Field(default_factory=dict)
+    eras: dict[str, Era] = Field(default_factory=dict, json_schema_extra=schema_with_preset)
     processes: Mapping[str, Process]
     datasets: dict[str, Dataset]
     selection: SerializeAsAny[Cuts] = Cuts()
@@ -169,7 +171,9 @@ class Card(BaseCard):
 
     @model_validator(mode="before")
     @classmethod
-    def _split_datasets(cls, content: Any) -> Any:
+    def _whole_eras_and_parts(cls, content: Any) -> Any:
+        if isinstance(content, Mapping) and "eras" in content:
+            content = {**content, "eras": with_presets(content["eras"])}
         if isinstance(content, Mapping) and isinstance(content.get("datasets"), Mapping):
             stitched = content.get("stitched")
             given = stitched.items() if isinstance(stitched, Mapping) else ()
@@ -338,9 +342,7 @@ class Card(BaseCard):
         if entry.lumi_ifb is not None:
             kept["lumi_ifb"] = entry.lumi_ifb
         if entry.era is not None:
-            kept["era"] = entry.era
-        if (era := self.eras.get(str(entry.era))) is not None:
-            kept |= era.jet_identification
+            kept |= era_metadata(entry.era, self.eras.get(entry.era, Era()), self._folder)
         if entry.identity == "file":
             kept["identity"] = "file"
         if is_data and entry.n_events:

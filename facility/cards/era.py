@@ -69,6 +69,8 @@ class Era(Section):
 
     Attributes:
         lumi_ifb: that its simulation is scaled to; the eras' must add up to the card's.
+        lumi_uncertainties: parameter of the fit → relative uncertainty of the era's luminosity. Eras that
+            name the same parameter have it in common.
         certification: file of certified luminosity blocks, CMS JSON or ATLAS XML.
         runs: first and last run of recorded data that count; all of them unless given.
         triggers: primary dataset → trigger paths, with wildcards. An event that several primary datasets have
@@ -79,11 +81,13 @@ class Era(Section):
         jet_id: identification that good jets pass; made from its inputs where files lack it or are wrong.
         pileup_id: identification of jets of the collision itself that those below 50 GeV pass, in Run 2.
         jets: their calibration; as the files have them unless given.
+        btag_working_point: of the file of `corrections.btag`, which gives its values.
         corrections: pileup, btag, electron, muon, electron_scale or muon_scale → file of correctionlib,
             beside the card or in a folder of `ZNOUGHT_CORRECTIONS`.
     """
 
     lumi_ifb: Annotated[float, Field(gt=0)] | None = None
+    lumi_uncertainties: dict[str, Annotated[float, Field(ge=0, lt=1)]] = Field(default_factory=dict)
     certification: str | None = None
     runs: tuple[int, int] | None = None
     triggers: dict[str, Annotated[tuple[str, ...], Field(min_length=1)]] = Field(default_factory=dict)
@@ -93,6 +97,7 @@ class Era(Section):
     jet_id: Literal["tight", "tight_lepton_veto"] = "tight"
     pileup_id: Literal["loose", "medium", "tight"] | None = None
     jets: JetEnergies | None = None
+    btag_working_point: Literal["L", "M", "T", "XT", "XXT"] = "L"
     corrections: dict[str, str] = Field(default_factory=dict)
 
     @property

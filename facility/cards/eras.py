@@ -3,7 +3,7 @@
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from znought.errors import CardError, unknown_name
 from znought.facility.cards.era import Era, JetVetoMap
@@ -17,10 +17,13 @@ if TYPE_CHECKING:
 __all__ = [
     "SEARCHED",
     "check_eras",
+    "check_lumi_names",
     "check_sources",
     "correction_file",
+    "era_metadata",
     "jet_calibrations",
     "lumi_of",
+    "lumi_shifts",
     "qualities",
 ]
 
@@ -105,6 +108,48 @@ def _check_period(where: str, dataset: Dataset, era: Era, *, is_data: bool) -> N
         raise ValueError(f"{where}.period: expected one of {', '.join(era.jets.data) or 'eras.…jets.data'}.")
     if dataset.period not in era.jets.data:
         raise ValueError(f"{where}.period: {unknown_name('period', dataset.period, era.jets.data)}")
+
+
+def era_metadata(name: str, era: Era, folder: Path) -> dict[str, Any]:
+    """What travels with every chunk of an era's datasets.
+
+    Raises:
+        CardError: the file of its b-tags is not there, or knows no such working point.
+    """
+    found: dict[str, Any] = {"era": name, **era.jet_identification}
+    if "btag" in era.corrections:
+        from znought.processors.dialects.working_points import file_working_points
+
+        try:
+            file = str(correction_file(era.corrections["btag"], folder))
+            found["btag_working_points"] = file_working_points(file, era.btag_working_point)
+        except CardError as error:
+            raise CardError(f"eras.{name}.corrections.btag: {error}") from error
+    return found
+
+
+def lumi_shifts(eras: Mapping[str, Era], datasets: Mapping[str, Dataset]) -> dict[str, dict[str, float]]:
+    """Parameter of a luminosity → dataset → by how much one standard deviation changes its yields."""
+    names = dict.fromkeys(name for era in eras.values() for name in era.lumi_uncertainties)
+    return {
+        name: {
+            dataset: eras[str(one.era)].lumi_uncertainties.get(name, 0.0) for dataset, one in datasets.items()
+        }
+        for name in names
+    }
+
+
+def check_lumi_names(eras: Mapping[str, Era], taken: Sequence[str]) -> None:
+    """Raises for a parameter of a luminosity that has the name of another uncertainty.
+
+    Raises:
+        ValueError: with the name; pydantic turns it into a card error.
+    """
+    for name, era in eras.items():
+        for parameter in era.lumi_uncertainties:
+            if parameter in taken:
+                where = f"eras.{name}.lumi_uncertainties.{parameter}"
+                raise ValueError(f"{where}: another uncertainty has this name; choose another.")
 
 
 def lumi_of(eras: Mapping[str, Era], dataset: Dataset, lumi_ifb: float) -> float:

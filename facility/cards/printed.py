@@ -40,7 +40,14 @@ def printed_check(path: Path, output: Path, *, whole_chunk: bool) -> Printed:
     if report.problems:
         count = f"{len(report.problems)} mistake{'s' if len(report.problems) > 1 else ''}"
         return Printed((*(f"{path}: {problem}" for problem in report.problems), count), 1)
-    return Printed((*_tried(report), *_stages(report, output)), 0)
+    return Printed((*_eras(report), *_tried(report), *_stages(report, output)), 0)
+
+
+def _eras(report: Report) -> Iterator[str]:
+    """Each era as it stands once presets are resolved."""
+    for name, era in getattr(report.card, "eras", {}).items():
+        values = era.model_dump(mode="json", exclude_defaults=True)
+        yield f"era {name}: {json.dumps(values, ensure_ascii=False)}"
 
 
 def _tried(report: Report) -> Iterator[str]:

@@ -1,7 +1,7 @@
 """The card of the standard flow: classes of the network, binning, likelihood and search."""
 
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from pydantic import Field, model_validator
@@ -10,6 +10,8 @@ from znought.analysis import Analysis
 from znought.errors import unknown_name
 from znought.facility.cards.base import Card
 from znought.facility.cards.by_channel import by_channel, problems_of_channels
+from znought.facility.cards.eras import check_lumi_names, lumi_shifts
+from znought.facility.cards.presets import with_presets
 from znought.facility.cards.sections import (
     BroughtModel,
     CrossFit,
@@ -63,6 +65,27 @@ class StandardCard(Card):
     crossfit: CrossFit = CrossFit()
     likelihood: Likelihood = Likelihood()
     search: SearchConfig = SearchConfig()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_luminosity(cls, content: Any) -> Any:
+        settings = content.get("likelihood") if isinstance(content, Mapping) else None
+        workspace = settings.get("workspace") if isinstance(settings, Mapping) else None
+        if isinstance(workspace, Mapping) and "luminosity_rel" in workspace:
+            eras = with_presets(content.get("eras"))
+            of_eras = (
+                era.get("lumi_uncertainties") for era in (eras or {}).values() if isinstance(era, Mapping)
+            )
+            if any(of_eras):
+                raise ValueError(
+                    "likelihood.workspace.luminosity_rel: has no effect beside lumi_uncertainties of eras."
+                )
+        return content
+
+    @property
+    def lumi_shifts(self) -> dict[str, dict[str, float]]:
+        """Parameter of a luminosity → dataset → by how much one standard deviation changes its yields."""
+        return lumi_shifts(self.eras, {name: self.datasets[name] for name in self.of_kind("simulation")})
 
     @model_validator(mode="after")
     def _names_agree(self) -> "StandardCard":
@@ -137,6 +160,14 @@ class StandardCard(Card):
         for title, processes in acting.items():
             for name in processes:
                 check_known(f"likelihood.workspace.{title}", "process", name, self.processes)
+        taken = (
+            *settings.norms,
+            *settings.systematics,
+            *self.weights,
+            *self.theory,
+            *self.variations.enabled,
+        )
+        check_lumi_names(self.eras, taken)
         for key in ("required", "required_acceptance"):
             for name in getattr(self.likelihood, key):
                 check_known(f"likelihood.{key}", "process", name, ("all", *self.processes))

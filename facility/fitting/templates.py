@@ -118,6 +118,9 @@ def templates(
 def fit_settings(card: StandardCard, workspace: Workspace) -> WorkspaceConfig:
     """The card's likelihood, with every variation of objects and weights among its systematics."""
     likelihood = card.likelihood.workspace
+    if card.lumi_shifts:
+        # Parameters of the eras' luminosities take the place of the common one.
+        likelihood = replace(likelihood, luminosity_rel=0.0)
     return replace(likelihood, signal=(str(card.signal),), systematics=systematics_of(card, workspace))
 
 
@@ -131,7 +134,18 @@ def systematics_of(card: StandardCard, workspace: Workspace) -> dict[str, System
         found[name] = config if len(ways) > 1 else replace(config, kind="one_sided", side=ways[0])
     found |= {name: one.systematic(name) for name, one in card.theory.items()}
     found |= {name: config for name, config in given.items() if name not in found}
+    found |= _of_luminosities(card)
     return dict(_by_era(card, found))
+
+
+def _of_luminosities(card: StandardCard) -> dict[str, SystematicConfig]:
+    """Luminosities of the eras: rates of all processes but floating ones, however small."""
+    floating = card.likelihood.workspace.floating
+    processes = tuple(
+        name for name, entry in card.processes.items() if entry.kind == "simulation" and name not in floating
+    )
+    one = SystematicConfig(smoothing="none", part="norm", pruned=False, processes=processes)
+    return dict.fromkeys(card.lumi_shifts if processes else (), one)
 
 
 def _by_era(
@@ -187,7 +201,8 @@ def selected_events(
     """Simulated events under the nominal or one variation, with region, discriminant and weight.
 
     A variation has columns of its own, or a weight of its own beside the nominal columns, or other datasets
-    in the place of some. One of an era moves the datasets of that era alone.
+    in the place of some. One of an era moves the datasets of that era alone; a luminosity moves the weights
+    of each era's datasets by its own uncertainty.
 
     Args:
         card: with processes and datasets.
@@ -199,6 +214,12 @@ def selected_events(
     """
     every = card.of_kind("simulation")
     base, era = _of_era(card, variation)
+    luminosity, _, way = variation.rpartition("_")
+    if luminosity in card.lumi_shifts:
+        shifts = card.lumi_shifts[luminosity]
+        sign = 1.0 if way == "up" else -1.0
+        factors = {name: 1.0 + sign * shift for name, shift in shifts.items()}
+        return _selected(card, workspace, bins, "nominal", every, scale, shown, factors)
     if not era:
         return _selected(card, workspace, bins, variation, every, scale, shown)
     mine = tuple(name for name in every if card.datasets[name].era == era)
@@ -219,8 +240,9 @@ def _selected(
     datasets: tuple[str, ...],
     scale: float,
     shown: InBinsOf | None,
+    factors: Mapping[str, float] | None = None,
 ) -> SelectedEvents:
-    """Events of some datasets under one variation of all of them."""
+    """Events of some datasets under one variation of all of them, or with factors on their weights."""
     two_point = card.likelihood.workspace.systematics.get(variation, SystematicConfig())
     process = {two_point.datasets.get(name, name): card.datasets[name].process for name in datasets}
     partition, weight = "nominal", "event_weight"
@@ -233,12 +255,13 @@ def _selected(
     where = events.where
     if shown is not None:
         where = np.where(np.isin(where, list(shown.edges)), where, "")
+    weights = np.asarray(events.weight, np.float64) * scale
     return SelectedEvents(
         events.columns.identity,
         events.columns.per_dataset(process),
         where,
         np.asarray(events.discriminant, np.float64) if shown is None else shown.values(events),
-        np.asarray(events.weight, np.float64) * scale,
+        weights if factors is None else weights * events.columns.per_dataset(factors),
     )
 
 

@@ -205,7 +205,10 @@ def _shifts(
 def _norms(card: StandardCard, nominal: _Side) -> Iterator[tuple[float, Floats]]:
     """Relative uncertainty of each normalisation, and the weights of the events that it moves."""
     settings = card.likelihood.workspace
-    yield settings.luminosity_rel, nominal.weight
+    for shifts in card.lumi_shifts.values():
+        yield 1.0, nominal.weight * nominal.columns.per_dataset(shifts)
+    if not card.lumi_shifts:
+        yield settings.luminosity_rel, nominal.weight
     for norm in settings.norms.values():
         yield norm.relative, np.where(np.isin(nominal.process, norm.processes), nominal.weight, 0.0)
 

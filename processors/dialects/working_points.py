@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from znought.errors import CardError, DataError, unknown_name
+from znought.processors.corrections import correction
 from znought.processors.dialects.layout import Layout
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "WORKING_POINTS",
     "btag_branch",
     "check_working_points",
+    "file_working_points",
     "working_point",
 ]
 
@@ -56,6 +58,14 @@ _DIALECT_BRANCH: Mapping[str, str] = MappingProxyType(
         "atlas_opendata_2025": "jet_btag_quantile",
     }
 )
+_TAGGERS: Mapping[str, str] = MappingProxyType(
+    {
+        "Jet_btagDeepFlavB": "deepJet",
+        "Jet_btagPNetB": "particleNet",
+        "Jet_btagUParTAK4B": "UParTAK4",
+    }
+)
+"""Branch of the b-tag → what CMS' files call its tagger."""
 BTAG_FIELDS = ("jet_btag", "btag_pb")
 """Fields of which one holds what a dialect's b-tag is made of."""
 
@@ -81,13 +91,46 @@ def btag_branch(layout: Layout) -> str | None:
     return next((layout.branches[name] for name in BTAG_FIELDS if name in layout.branches), None)
 
 
-def working_point(layout: Layout, *, era: str | None, given: Mapping[str, float], path: str) -> float:
+def file_working_points(file: str, point: str) -> dict[str, float]:
+    """Branch of the b-tag → smallest discriminant of a b-jet, of the taggers that a file of CMS knows.
+
+    Args:
+        file: `btagging.json.gz`.
+        point: working point, such as "L".
+
+    Raises:
+        CardError: no such file, no working points in it, or none of this name.
+    """
+    found: dict[str, float] = {}
+    for branch, tagger in _TAGGERS.items():
+        try:
+            values = correction(file, f"{tagger}_wp_values")
+        except CardError:
+            continue
+        try:
+            found[branch] = float(values.evaluate(point))
+        except (RuntimeError, IndexError) as error:
+            raise CardError(f"{file}: {tagger} has no working point {point!r}.") from error
+    if not found:
+        correction(file, f"{next(iter(_TAGGERS.values()))}_wp_values")
+    return found
+
+
+def working_point(
+    layout: Layout,
+    *,
+    era: str | None,
+    given: Mapping[str, float],
+    path: str,
+    of_file: Mapping[str, float] = MappingProxyType({}),
+) -> float:
     """Smallest discriminant of a b-jet in a file.
 
     Args:
         layout: which branch holds its b-tags.
         era: of its dataset; None if the card names none.
         given: working points of the card by branch, or by dialect where that has one b-tag: they win.
+        of_file: by branch, of the official file that the card names for the era: they come next.
         path: the file, for messages.
 
     Raises:
@@ -97,6 +140,8 @@ def working_point(layout: Layout, *, era: str | None, given: Mapping[str, float]
     for key, value in given.items():
         if _DIALECT_BRANCH.get(key, key) == branch:
             return float(value)
+    if branch in of_file:
+        return float(of_file[branch])
     known = WORKING_POINTS.get(branch, {})
     if ANY_ERA in known:
         return known[ANY_ERA]

@@ -9,6 +9,7 @@ import pytest
 from tests.facility.small import card_content, context_of, small_card, write_ntuples
 from tests.facility.test_likelihood import _score
 from znought.errors import CardError
+from znought.facility.cards.era import Era
 from znought.facility.context import Context
 from znought.facility.fitting.templates import fit_settings, systematics_of, templates
 from znought.facility.stages.process import process
@@ -71,3 +72,39 @@ def test_a_dataset_without_an_era_is_named(tmp_path: Path) -> None:
     context = _context(tmp_path, decorrelate=["era", "process"], eras={"vh": "2017"})
     with pytest.raises(CardError, match=r"datasets\.ttbar: jes is apart by era, but the dataset names none"):
         systematics_of(context.card, context.workspace)
+
+
+def test_luminosities_of_eras_are_parameters_with_their_correlations(scored: Context[Any]) -> None:
+    eras = {
+        "2017": Era(lumi_uncertainties={"lumi_correlated": 0.009, "lumi_2017": 0.02}),
+        "2018": Era(lumi_uncertainties={"lumi_correlated": 0.02, "lumi_2018": 0.001}),
+    }
+    card = scored.card.model_copy(update={"eras": eras})
+    treated = templates(card, scored.workspace, BINS, with_data=False)
+    # VH is of 2017, top of 2018.
+    effects = {"lumi_correlated": (0.009, 0.02), "lumi_2017": (0.02, 0.0), "lumi_2018": (0.0, 0.001)}
+    for region in treated.regions:
+        for name, shifts in effects.items():
+            for way, sign in (("up", 1.0), ("down", -1.0)):
+                factor = 1.0 + sign * np.array(shifts)[:, None]
+                np.testing.assert_allclose(
+                    region.variation(f"{name}_{way}").sumw, region.nominal.sumw * factor, rtol=1e-12
+                )
+    settings = fit_settings(card, scored.workspace)
+    assert settings.luminosity_rel == 0.0
+    spec: dict[str, Any] = dict(build_workspace(treated.regions, settings))
+    signal = {
+        (modifier["name"], sample["name"]): (modifier["data"]["lo"], modifier["data"]["hi"])
+        for channel in spec["channels"]
+        if channel["name"] == "SR"
+        for sample in channel["samples"]
+        for modifier in sample["modifiers"]
+        if modifier["name"].startswith("lumi")
+    }
+    # However small: 0.1 % is kept, and no parameter stands where its era has no events.
+    assert signal == {
+        ("lumi_correlated", "VH"): pytest.approx((0.991, 1.009)),
+        ("lumi_correlated", "top"): pytest.approx((0.98, 1.02)),
+        ("lumi_2017", "VH"): pytest.approx((0.98, 1.02)),
+        ("lumi_2018", "top"): pytest.approx((0.999, 1.001)),
+    }
