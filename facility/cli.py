@@ -3,10 +3,10 @@
 import json
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
-from functools import cache
+from dataclasses import dataclass, field
+from functools import cache, partial
 from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -69,6 +69,10 @@ Unblind = Annotated[bool, typer.Option("--unblind", help="Show data in signal bi
 UnblindTo = Annotated[
     str | None, typer.Option("--unblind-to", metavar="STEP", help="control, validation, tails or signal.")
 ]
+At = Annotated[
+    list[str] | None,
+    typer.Option("--at", metavar="STAGE=SITE", help="Another site for one stage, e.g. train=local; repeat it."),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON, last.")]
 MaxFiles = Annotated[
     int | None, typer.Option("--max-files", min=1, help="Only the first files of each dataset, for a trial.")
@@ -99,10 +103,22 @@ STAGE_HELP = {
 
 @dataclass(frozen=True)
 class _Place:
-    """Which cluster, and what the user says about it."""
+    """Which cluster, what the user says about it, and which one for single stages."""
 
     site: str
     options: SiteOptions
+    at: Mapping[str, str] = field(default_factory=dict)
+
+
+def _sites_of_stages(given: list[str]) -> dict[str, str]:
+    """Stage → site, of STAGE=SITE."""
+    found = {}
+    for text in given:
+        stage, equals, site = text.partition("=")
+        if not (stage and equals and site):
+            raise typer.BadParameter(f"--at: expected STAGE=SITE, such as train=local. Received: {text!r}.")
+        found[stage] = site
+    return found
 
 
 @app.command()
@@ -119,6 +135,7 @@ def run(
     unblind_to: UnblindTo = None,
     max_files: MaxFiles = None,
     max_chunks: MaxChunks = None,
+    at: At = None,
     as_json: AsJson = False,
     *,
     options: SiteOptions,
@@ -129,7 +146,8 @@ def run(
 
     opened = opened_step(unblind_to, whole=unblind)
     wanted = RunOptions(events_scale, fileset, opened, force, start, max_files, max_chunks)
-    context = _execute(card, output, _Place(site, options), wanted, whole)
+    place = _Place(site, options, _sites_of_stages(at or []))
+    context = _execute(card, output, place, wanted, whole)
     _show_results(context, as_json)
 
 
@@ -303,10 +321,13 @@ def _execute(card: Path, output: Path, place: _Place, options: "RunOptions", pla
         read, found = load_with_analysis(card)
 
         @cache
-        def cluster() -> "Client":
-            return stack.enter_context(connect(place.site, of_card=read.sites, **place.options.given))
+        def cluster(site: str = place.site) -> "Client":
+            # What stands on the command line is said of the one site that it names.
+            given = place.options.given if site == place.site else {}
+            return stack.enter_context(connect(site, of_card=read.sites, **given))
 
-        context = Context(read, Workspace(output), options, Terminal(console), cluster, found)
+        elsewhere = {stage: partial(cluster, site) for stage, site in place.at.items()}
+        context = Context(read, Workspace(output), options, Terminal(console), cluster, found, elsewhere)
         run_stages(context, plan(context))
         return context
 

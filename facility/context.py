@@ -1,7 +1,7 @@
 """What every stage is given: the card, the output directory, a cluster when it asks, and a reporter."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Generic, Literal, TypeVar, get_args
 
@@ -80,6 +80,7 @@ class Context(Generic[CardT_co]):
     Attributes:
         found: the analysis, with the source that it came from.
         cluster: opens the cluster at its first call; a run whose stages all hold never does.
+        elsewhere: stage → the same of another site, for stages that do not run where the others do.
     """
 
     card: CardT_co
@@ -88,6 +89,7 @@ class Context(Generic[CardT_co]):
     reporter: Reporter
     cluster: Callable[[], Client]
     found: Found
+    elsewhere: Mapping[str, Callable[[], Client]] = field(default_factory=dict)
 
     @property
     def analysis(self) -> Analysis:

@@ -26,6 +26,7 @@ from znought.facility.manifest import Manifest, fingerprint, source_digest
 from znought.facility.ntuples.partial import marked
 from znought.facility.progress import Silent
 from znought.facility.standard import EFFICIENCY, PROCESS, SIMULATE, standard_flow
+from znought.facility.storage.opening import Stores, stores
 from znought.facility.window import CardWindow, WorkspaceWindow
 from znought.facility.workspace import Workspace
 from znought.plots.labels import drawing, drawn_as
@@ -151,13 +152,24 @@ def run_stages(context: Context[Any], stages: Sequence[Stage]) -> None:
         CardError: the options name a stage that the analysis does not have.
     """
     manifest, redone = Manifest(context.workspace.manifest), _redone(context, stages)
-    for stage in stages:
-        seen = _labelled(context)
-        mark = _mark(seen, stage, manifest)
-        if stage.name not in redone and manifest.holds(stage.name, mark):
-            context.reporter.stage(stage.name, "still valid")
-        else:
-            _perform(seen, stage, manifest, mark)
+    _refuse_unknown_places(context)
+    with stores(context.workspace.directory, context.reporter.remark) as served:
+        for stage in stages:
+            seen = _labelled(context)
+            mark = _mark(seen, stage, manifest)
+            if stage.name not in redone and manifest.holds(stage.name, mark):
+                context.reporter.stage(stage.name, "still valid")
+            else:
+                _perform(seen, stage, manifest, mark, served)
+
+
+def _refuse_unknown_places(context: Context[Any]) -> None:
+    """Raises where a site is named for a stage that the analysis does not have."""
+    flow = flow_of(context)
+    names = [stage.name for stage in (*flow.stages, *flow.aside)]
+    for name in context.elsewhere:
+        if name not in names:
+            raise CardError(f"--at: {unknown_name('stage', name, names)}")
 
 
 def _labelled(context: Context[Any]) -> Context[Any]:
@@ -189,27 +201,28 @@ def _redone(context: Context[Any], stages: Sequence[Stage]) -> frozenset[str]:
     return frozenset(names[names.index(options.start) :])
 
 
-def _perform(context: Context[Any], stage: Stage, manifest: Manifest, mark: str) -> None:
+def _perform(context: Context[Any], stage: Stage, manifest: Manifest, mark: str, served: Stores) -> None:
     manifest.drop(stage.name)
     context.reporter.stage(stage.name, "…")
     begin = time.perf_counter()
     styles = drawn_as(context.analysis, context.card.styles) if stage.draws else nullcontext()
     # Last digits of the fit and the binning must not depend on how many cores this machine has.
     with styles, threadpool_limits(limits=1):
-        outputs = tuple(stage.work(_seen_by(context, stage)))
+        outputs = tuple(stage.work(_seen_by(context, stage, served)))
     seconds = time.perf_counter() - begin
     section = context.card.section(*stage.sections)
     manifest.record(stage.name, mark, outputs, seconds=seconds, section=section)
     context.reporter.stage(stage.name, f"done in {seconds:.0f} s")
 
 
-def _seen_by(context: Context[Any], stage: Stage) -> Context[Any]:
+def _seen_by(context: Context[Any], stage: Stage, served: Stores) -> Context[Any]:
     """The context with nothing in it but what the stage declares."""
     names = {*stage.reads, *stage.writes}
 
     def cluster() -> Client:
-        client = context.cluster()
+        client = context.elsewhere.get(stage.name, context.cluster)()
         bring_modules(client, context.found.modules)
+        served.serve(client, [getattr(context.workspace, name) for name in stage.writes])
         return client
 
     return replace(

@@ -1,7 +1,8 @@
 """A view of the card or the output directory that shows a stage what it declares, and raises at the rest."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from inspect import getattr_static
+from pathlib import Path
 from types import FunctionType, MethodType
 from typing import Any
 
@@ -47,6 +48,14 @@ class WorkspaceWindow:
         # Where it travels to, another folder may be the current one.
         resolved = Workspace(self._workspace.directory.resolve())
         return WorkspaceWindow, (resolved, self._names, self._stage)
+
+    def moved(self, change: Callable[[str], str]) -> "WorkspaceWindow":
+        """The window on another directory: where `change` puts what stands here; it is shown every name."""
+        for name in sorted(self._names):
+            change(str(getattr(self._workspace, name).resolve()))
+        here = str(self._workspace.directory.resolve())
+        there = change(here)
+        return self if there == here else WorkspaceWindow(Workspace(Path(there)), self._names, self._stage)
 
     def __getattr__(self, name: str) -> Any:
         value = getattr(self.__dict__["_workspace"], name)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from znought.errors import SiteError
+from znought.facility.storage.objects import check_url
 
 # `znought --help` answers at once: distributed is slow to import.
 if TYPE_CHECKING:
@@ -45,6 +46,8 @@ class SiteOptions:
         adapt: "MIN:MAX" workers, as there is work, in place of a fixed number.
         interface: network interface that scheduler and workers of a batch site listen on.
         shared_directory: where workers of a batch site read their temporary certificates.
+        store: where workers leave files that do not see the output directory: URL, folder or `home`.
+        install: packages that are installed on the workers first.
         wait_min: minutes without any sign of work after which the run ends.
     """
 
@@ -65,6 +68,8 @@ class SiteOptions:
     adapt: str | None = _option("MIN:MAX workers, as there is work.")
     interface: str | None = _option("Network interface of scheduler and workers at a batch site, e.g. ib0.")
     shared_directory: str | None = _option("Directory that batch workers see too, for their certificates.")
+    store: str | None = _option("Files of workers: /a/folder, root://host//folder, s3://bucket or home.")
+    install: tuple[str, ...] = _option("Package to install on the workers first; repeat it.", ())
     wait_min: int = _option("Minutes without any sign of work after which to stop.", DEFAULT_WAIT_MIN)
 
     def __post_init__(self) -> None:
@@ -73,6 +78,8 @@ class SiteOptions:
             if value is not None and value < 1:
                 raise SiteError(f"{name}: expected at least 1, received {value}.")
         _clock(self.walltime)
+        if self.store is not None:
+            check_url(self.store)
         if self.adapt is not None and self.workers is not None:
             raise SiteError("adapt and workers: expected one of them, received both.")
         _ = self.least_and_most
@@ -109,7 +116,7 @@ class SiteOptions:
 
     def refuse_unused(self, site: str, takes: Iterable[str]) -> None:
         """Raises for an option that differs from its default and means nothing at this site."""
-        known = (*takes, "wait_min")
+        known = (*takes, "store", "wait_min")
         for name in self.given:
             if name not in known:
                 raise SiteError(f"Site {site!r} takes no {name}. It takes: {', '.join(known)}.")

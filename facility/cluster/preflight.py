@@ -5,6 +5,7 @@ asking first turns that into one line.
 """
 
 import hashlib
+import importlib
 import os
 import tempfile
 import zipfile
@@ -13,7 +14,7 @@ from pathlib import Path
 from types import FunctionType
 from typing import Any
 
-from distributed import Client, UploadFile
+from distributed import Client, PipInstall, UploadFile
 from distributed.diagnostics.plugin import SchedulerUploadFile
 
 import znought
@@ -24,6 +25,7 @@ __all__ = [
     "WORKER_PACKAGES",
     "check_versions",
     "check_workers",
+    "install_packages",
     "missing_packages",
     "package_archive",
     "report_workers",
@@ -151,6 +153,23 @@ def ship_package(client: Client) -> None:
         client.register_plugin(UploadFile(str(archive)), name=name)
 
 
+def install_packages(client: Client, packages: Sequence[str]) -> None:
+    """Installs packages with pip on scheduler and workers, those still to come too.
+
+    Raises:
+        SiteError: pip could not.
+    """
+    # One name for the same packages: a further run finds them there.
+    plugin = PipInstall(list(packages), pip_options=["--quiet", "--disable-pip-version-check"])
+    plugin.name = f"znought-install-{hashlib.sha256(' '.join(packages).encode()).hexdigest()[:16]}"
+    try:
+        client.register_plugin(plugin, name=plugin.name)
+    except RuntimeError as error:
+        text = " ".join(str(error).split())
+        raise SiteError(f"install: {', '.join(packages)} cannot be installed on the workers: {text}") from error
+    client.run(importlib.invalidate_caches)
+
+
 def _process() -> tuple[str, int]:
     """Which process this is, among all machines."""
     import os
@@ -204,7 +223,8 @@ def check_workers(client: Client, stage: str) -> None:
         affected = sum(bool(missing) for missing in answers.values())
         raise SiteError(
             f"{affected} of {len(answers)} workers lack {', '.join(lacking)}, which {stage!r} needs: "
-            f"choose a worker image that has them."
+            f"choose a worker image that has them, bring them with --install, or run this stage elsewhere "
+            f"(--at {stage}=local)."
         )
 
 

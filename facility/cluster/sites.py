@@ -20,6 +20,7 @@ from znought.errors import SiteError, unknown_name
 from znought.facility.cluster.batch import WORKER_ENVIRONMENT, htcondor, lxplus, scale, slurm
 from znought.facility.cluster.configured import Described, described_sites, resolved
 from znought.facility.cluster.options import SiteOptions, refuse_plain
+from znought.facility.storage.opening import declare_store
 
 EMPTY: Described = MappingProxyType({})
 
@@ -109,7 +110,7 @@ def _gateway(options: SiteOptions) -> Iterator[Client]:
             yield client
 
 
-_JOINED = ("address", "tls_ca", "tls_cert", "tls_key", "insecure")
+_JOINED = ("address", "tls_ca", "tls_cert", "tls_key", "insecure", "install")
 _BATCH = (
     "workers",
     "adapt",
@@ -150,7 +151,7 @@ SITES: Mapping[str, Site] = {
     "gateway": Site(
         "a Dask Gateway (--address of the gateway)",
         _gateway,
-        ("workers", "adapt", "address", "proxy_address", "insecure"),
+        ("workers", "adapt", "address", "proxy_address", "insecure", "install"),
         requires={"dask_gateway": "dask-gateway"},
     ),
     "address": Site(
@@ -171,7 +172,12 @@ def connect(site: str = "local", *, of_card: Described = EMPTY, **options: Any) 
     Raises:
         SiteError: unknown site or option, a missing package, no scheduler, no worker, or workers unlike us.
     """
-    from znought.facility.cluster.preflight import check_versions, ship_package, wait_for_worker
+    from znought.facility.cluster.preflight import (
+        check_versions,
+        install_packages,
+        ship_package,
+        wait_for_worker,
+    )
 
     _refuse_unknown(options)
     base, wanted = resolved(site, options, of_card)
@@ -183,6 +189,9 @@ def connect(site: str = "local", *, of_card: Described = EMPTY, **options: Any) 
         check_versions(client)
         if chosen.ships_code:
             ship_package(client)
+        if wanted.install:
+            install_packages(client, wanted.install)
+        declare_store(client, wanted.store)
         yield client
 
 

@@ -13,6 +13,7 @@ from threadpoolctl import threadpool_limits
 
 from znought.errors import SiteError
 from znought.facility.cluster.options import DEFAULT_WAIT_MIN
+from znought.facility.storage.exchange import carried
 
 __all__ = ["Watch", "arrivals", "obstacle", "spread", "submit"]
 
@@ -25,6 +26,7 @@ SAY_AFTER_S = 30.0
 def submit(client: Client, function: Callable[..., Any], *arguments: Any, retries: int = 0) -> Future[Any]:
     """The future of one call on a worker."""
     key = f"{_name(function)}-{uuid.uuid4()}"
+    function = carried(client, function, *arguments)
     return client.submit(_in_one_thread, function, *arguments, key=key, pure=False, retries=retries)
 
 
@@ -32,7 +34,7 @@ def spread(
     client: Client, function: Callable[..., Any], items: Sequence[Any], *, retries: int = 0
 ) -> list[Future[Any]]:
     """Futures of a call for each item, in their order."""
-    calls = [function] * len(items)
+    calls = [carried(client, function, item) for item in items]
     futures: list[Future[Any]] = client.map(
         _in_one_thread, calls, items, key=_name(function), pure=False, retries=retries
     )

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from znought.errors import DataError
 from znought.facility.cards.standard import StandardCard
-from znought.facility.events.store import EventTable, read_events
+from znought.facility.events.store import EventTable, partition_files, read_events
 from znought.facility.workspace import Workspace, read_json
 from znought.models.folds import PARTS, SEARCHED, UNTRAINED, is_search, is_test, own_folds
 from znought.models.samples import TrainingConfig, TrainingData
@@ -55,6 +55,14 @@ class LearningPlan:
     classes: tuple[str, ...]
     features: tuple[str, ...]
     training: TrainingConfig
+
+    def read_files(self) -> tuple[str, ...]:
+        """The nominal columns: all that is read of them where a task is given this plan."""
+        return tuple(
+            str(file)
+            for dataset in (*self.class_of, *self.others)
+            for file in partition_files(Path(self.columns), dataset)
+        )
 
     def training_data(self) -> tuple[TrainingData, ...]:
         """Events of the trained classes with the folds of each repeat; the arrays are shared.

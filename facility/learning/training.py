@@ -12,6 +12,7 @@ from distributed import Client, Future, get_worker
 
 from znought.facility.cluster.tasks import arrivals, submit
 from znought.facility.progress import Advance
+from znought.facility.storage.mirror import keep, recall
 from znought.models import artefacts
 from znought.models.network import NetworkConfig
 from znought.models.training import OnEpoch, TrainedFold, TrainingConfig, TrainingData, train_fold
@@ -80,6 +81,14 @@ class NetworkTask:
         Raises:
             DataError: see `znought.models.training.train_fold`.
         """
+        file = checkpoint or self.checkpoints / f"{artefacts.network_name(repeat, fold)}.npz"
+        recall(file)
+
+        def kept(fold: int, epoch: int, metrics: Mapping[str, float]) -> None:
+            keep(file)
+            if on_epoch is not None:
+                on_epoch(fold, epoch, metrics)
+
         return train_fold(
             data,
             fold,
@@ -88,8 +97,8 @@ class NetworkTask:
             classes=self.classes,
             feature_names=self.features,
             repeat=repeat,
-            checkpoint=checkpoint or self.checkpoints / f"{artefacts.network_name(repeat, fold)}.npz",
-            on_epoch=on_epoch,
+            checkpoint=file,
+            on_epoch=kept,
         )
 
 

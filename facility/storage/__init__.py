@@ -1,0 +1,1 @@
+"""Where workers leave files and find them: the output directory, another place, or home through Dask."""
