@@ -71,7 +71,9 @@ UnblindTo = Annotated[
 ]
 At = Annotated[
     list[str] | None,
-    typer.Option("--at", metavar="STAGE=SITE", help="Another site for one stage, e.g. train=local; repeat it."),
+    typer.Option(
+        "--at", metavar="STAGE=SITE", help="Another site for one stage, e.g. train=local; repeat it."
+    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON, last.")]
 MaxFiles = Annotated[

@@ -166,7 +166,9 @@ def install_packages(client: Client, packages: Sequence[str]) -> None:
         client.register_plugin(plugin, name=plugin.name)
     except RuntimeError as error:
         text = " ".join(str(error).split())
-        raise SiteError(f"install: {', '.join(packages)} cannot be installed on the workers: {text}") from error
+        raise SiteError(
+            f"install: {', '.join(packages)} cannot be installed on the workers: {text}"
+        ) from error
     client.run(importlib.invalidate_caches)
 
 

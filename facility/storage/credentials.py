@@ -111,7 +111,9 @@ def _check_proxy(path: Path) -> None:
     except ValueError as error:
         raise SiteError(f"{path} holds no certificate: make a proxy with voms-proxy-init.") from error
     if end.timestamp() <= time.time():
-        raise SiteError(f"The proxy {path} expired on {end:%Y-%m-%d %H:%M} UTC: renew it with voms-proxy-init.")
+        raise SiteError(
+            f"The proxy {path} expired on {end:%Y-%m-%d %H:%M} UTC: renew it with voms-proxy-init."
+        )
 
 
 def _check_token(text: str, where: str) -> None:

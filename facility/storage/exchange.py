@@ -193,7 +193,9 @@ class Exchange:
         return path
 
     def _send(self, worker: str, files: Mapping[str, str]) -> None:
-        for segments in _messages([(here, there, Path(here).stat().st_size) for here, there in files.items()]):
+        for segments in _messages(
+            [(here, there, Path(here).stat().st_size) for here, there in files.items()]
+        ):
             pieces = [(there, offset, _part(here, offset, size)) for here, there, offset, size in segments]
             self._on(worker, write_pieces, pieces)
 

@@ -1,4 +1,4 @@
-"""On a worker that does not see the client's disk: the files of a task fetched before it, and sent after it."""
+"""On a worker that does not see the client's disk: files of a task fetched before it, and sent after it."""
 
 import contextlib
 import hashlib
@@ -61,7 +61,7 @@ class Mirror:
         return Path(get_worker().local_directory, self.name, "output").resolve()
 
     def local(self, path: str) -> Path:
-        """On a worker: where a file of the client is kept, one that stands outside its output directory too."""
+        """On a worker: where a file of the client is kept, one from outside its output directory too."""
         if Path(path).is_relative_to(self.root):
             return self.folder / Path(path).relative_to(self.root)
         digest = hashlib.sha256(str(Path(path).parent).encode()).hexdigest()[:12]
@@ -171,7 +171,9 @@ def _give(mirror: Mirror, paths: Sequence[Path]) -> None:
         if mirror.url is not None:
             _with_credentials(mirror)
             Objects(mirror.url).put(path, key)
-        gifts.append({"path": str(name), "local": str(path), "size": len(content), "sha256": digest, "key": key})
+        gifts.append(
+            {"path": str(name), "local": str(path), "size": len(content), "sha256": digest, "key": key}
+        )
     mirror.ask(give=gifts)
 
 

@@ -20,8 +20,8 @@ _REMEDIES = {
     "file": "Give a folder that client and workers see under one name and may write to, or `--store home`.",
     "root": "Give a folder that your proxy (X509_USER_PROXY) or token (BEARER_TOKEN_FILE) may write to, "
     "and renew them where they have expired; or `--store home`.",
-    "s3": "Give a bucket that exists and that your keys (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY; the server "
-    "in AWS_ENDPOINT_URL) may write to; or `--store home`.",
+    "s3": "Give a bucket that exists and that your keys (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY; server in "
+    "AWS_ENDPOINT_URL) may write to; or `--store home`.",
 }
 
 

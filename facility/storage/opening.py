@@ -133,7 +133,9 @@ def _seen(names: list[str], token: str) -> int:
     """How many of the workers' files are here, as they were written."""
     end = time.monotonic() + _LATE_S
     while True:
-        found = sum(Path(name).is_file() and Path(name).read_text(encoding="utf-8") == token for name in names)
+        found = sum(
+            Path(name).is_file() and Path(name).read_text(encoding="utf-8") == token for name in names
+        )
         if found == len(names) or time.monotonic() > end:
             return found
         time.sleep(0.1)
