@@ -240,7 +240,11 @@ def test_missing_packages_are_those_not_found() -> None:
         ("swan", {"address": "dask.example:8786"}, "is another host without encryption"),
         ("address", {"address": "ws://dask.example:8786"}, "is another host without encryption"),
         ("gateway", {"address": "http://gateway.example"}, "is another host without encryption"),
-        ("local", {"queue": "short"}, "Site 'local' takes no queue. It takes: workers, memory, store, wait_min"),
+        (
+            "local",
+            {"queue": "short"},
+            "Site 'local' takes no queue. It takes: workers, memory, store, wait_min",
+        ),
         ("local", {"insecure": True}, "Site 'local' takes no insecure"),
         ("local", {"wait_min": 0}, "wait_min: expected at least 1, received 0"),
         ("slurm", {"walltime": "2h"}, "walltime: expected H:MM:SS, such as 8:00:00. Received: '2h'"),
