@@ -31,4 +31,5 @@ html_static_path = ["static"]
 html_css_files = ["pages.css"]
 html_math_renderer = "mathml"
 html_show_sphinx = False
+html_show_copyright = False
 html_copy_source = False

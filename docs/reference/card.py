@@ -16,7 +16,7 @@ __all__ = ["card", "sections"]
 
 UNITS = {"gev": "GeV", "ifb": "fb⁻¹", "pb": "pb", "min": "min"}
 """Last part of a key → its unit."""
-_HEAD = ("key", "type", "default", "unit", "meaning")
+_HEAD = ("key", "meaning", "type", "default", "unit")
 
 
 def sections() -> dict[str, tuple[type, list[str]]]:
@@ -62,7 +62,7 @@ def card() -> str:
 
 def _section(record: type, places: list[str]) -> str:
     is_card = record is StandardCard
-    title = "The card" if is_card else ", ".join(f"`{place}`" for place in places)
+    title = "Top level" if is_card else ", ".join(f"`{place}`" for place in places)
     anchor = "" if is_card else f"(card-{record.__name__.lower()})=\n"
     return f"{anchor}## {title}\n\n{first_line(record)}\n\n{table(_HEAD, list(_rows(record)))}"
 
@@ -76,7 +76,7 @@ def _rows(record: type) -> Iterator[tuple[str, ...]]:
     for key, entry in schema.get("properties", {}).items():
         text = known.get(aliases.get(key, key)) or _of_section(record, key)
         default = "**required**" if key in schema.get("required", ()) else _default(entry)
-        yield f"`{key}`", _type(entry), default, _unit(key), text
+        yield f"`{key}`", text, _type(entry), default, _unit(key)
 
 
 def _of_section(record: type, key: str) -> str:
@@ -93,7 +93,7 @@ def _default(entry: dict[str, Any]) -> str:
     if value is None or value in ({}, [], ""):
         return "–"
     if isinstance(value, dict) and ("$ref" in entry or "allOf" in entry):
-        return "as there"
+        return "see there"
     return f"`{json.dumps(value, ensure_ascii=False)}`"
 
 

@@ -104,7 +104,7 @@ def test_every_key_of_a_card_is_described(site: dict[Path, _Page]) -> None:
     cells = [re.findall(r"<td[^>]*>(.*?)</td>", row, re.DOTALL) for row in rows]
     keys = [row for row in cells if len(row) == 5]
     assert len(keys) > 200
-    bare = [re.sub("<.*?>", "", row[0]) for row in keys if not re.sub("<.*?>", "", row[4]).strip()]
+    bare = [re.sub("<.*?>", "", row[0]) for row in keys if not re.sub("<.*?>", "", row[1]).strip()]
     assert bare == []
 
 
