@@ -63,6 +63,8 @@ def card() -> str:
 def _section(record: type, places: list[str]) -> str:
     is_card = record is StandardCard
     title = "Top level" if is_card else ", ".join(f"`{place}`" for place in places)
+    kind = TypeAdapter(record).json_schema().get("properties", {}).get("kind", {}).get("const")
+    title += f", kind `{kind}`" if kind else ""
     anchor = "" if is_card else f"(card-{record.__name__.lower()})=\n"
     return f"{anchor}## {title}\n\n{first_line(record)}\n\n{table(_HEAD, list(_rows(record)))}"
 
@@ -75,6 +77,8 @@ def _rows(record: type) -> Iterator[tuple[str, ...]]:
         aliases = {field.alias: name for name, field in record.model_fields.items() if field.alias}
     for key, entry in schema.get("properties", {}).items():
         text = known.get(aliases.get(key, key)) or _of_section(record, key)
+        if "const" in entry:
+            text = text or "which kind this is."
         default = "**required**" if key in schema.get("required", ()) else _default(entry)
         yield f"`{key}`", text, _type(entry), default, _unit(key)
 
@@ -102,8 +106,8 @@ def _type(entry: dict[str, Any]) -> str:
     if "$ref" in entry or "allOf" in entry:
         name = entry.get("$ref", entry.get("allOf", [{}])[0].get("$ref", "")).rsplit("/", 1)[-1]
         return f"[section](#card-{name.lower()})"
-    if "anyOf" in entry:
-        kinds = [_type(one) for one in entry["anyOf"] if one.get("type") != "null"]
+    if choices := entry.get("anyOf", entry.get("oneOf")):
+        kinds = [_type(one) for one in choices if one.get("type") != "null"]
         return " or ".join(dict.fromkeys(kinds))
     if "enum" in entry or "const" in entry:
         return " or ".join(f"`{value}`" for value in entry.get("enum", [entry.get("const")]))
