@@ -73,6 +73,7 @@ class Era(Section):
             name the same parameter have it in common.
         certification: file of certified luminosity blocks, CMS JSON or ATLAS XML.
         runs: first and last run of recorded data that count; all of them unless given.
+        bad_runs: runs of recorded data that do not count, certified or not.
         triggers: primary dataset → trigger paths, with wildcards. An event that several primary datasets have
             recorded counts in the first of them, in this order.
         filters: branches of event filters, of data and simulation.
@@ -90,6 +91,7 @@ class Era(Section):
     lumi_uncertainties: dict[str, Annotated[float, Field(ge=0, lt=1)]] = Field(default_factory=dict)
     certification: str | None = None
     runs: tuple[int, int] | None = None
+    bad_runs: tuple[int, ...] = ()
     triggers: dict[str, Annotated[tuple[str, ...], Field(min_length=1)]] = Field(default_factory=dict)
     filters: tuple[str, ...] = ()
     filters_data: tuple[str, ...] = ()

@@ -173,7 +173,7 @@ def qualities(eras: Mapping[str, Era], datasets: Mapping[str, Dataset], folder: 
     from znought.processors.quality.judged import CERTIFIED, CLEAN, TRIGGERED, Quality
 
     asked = {
-        CERTIFIED: any(era.certification or era.runs for era in eras.values()),
+        CERTIFIED: any(era.certification or era.runs or era.bad_runs for era in eras.values()),
         TRIGGERED: any(era.triggers for era in eras.values()),
         CLEAN: any(era.filters or era.filters_data for era in eras.values()),
     }
@@ -192,6 +192,7 @@ def qualities(eras: Mapping[str, Era], datasets: Mapping[str, Dataset], folder: 
             rows=rows,
             certification=None if file is None else read_certification(correction_file(file, folder)),
             runs=era.runs,
+            bad_runs=era.bad_runs,
             triggers=era.triggers,
             primary_dataset=dataset.primary_dataset,
             filters=era.filters,

@@ -23,6 +23,7 @@ from znought.processors.canonical.identification import (
     is_btagged,
 )
 from znought.processors.canonical.momenta import LEPTON_SUM, jet_sum
+from znought.processors.canonical.physlite_tracks import impact_parameters
 from znought.processors.canonical.source import Catalogue, Source, data
 from znought.processors.reading import Tree
 
@@ -48,6 +49,9 @@ _SCALARS: Mapping[str, str] = {
 }
 _MUON_QUALITY_BITS = 7  # xAOD::Muon::Quality: 0 tight, 1 medium, 2 loose, 3 very loose
 _JVT_BELOW_GEV = 60.0
+_CALORIMETER_CONE = "topoetcone20"
+_FJVT = "DFCommonJets_fJvt"
+_FJVT_LOOSE, _FJVT_ETA, _FJVT_ABOVE_GEV = 0.5, (2.5, 4.5), 20.0
 _PT_MET_JET_MIN_GEV = 20.0
 _MET_NOTE = (
     "negative vector sum of tight leptons above 10 GeV, good jets above 20 GeV and the soft track term: "
@@ -86,6 +90,12 @@ def _collection(name: str, container: str, tree: Tree) -> Fields:
     if name in _CHARGED:
         makers["charge"] = "int32", partial(_rounded, branch=f"{prefix}charge")
     makers |= _IDENTIFICATION.get(name, {})
+    makers |= impact_parameters(name, tree)
+    if name in _MASSES and f"{prefix}{_CALORIMETER_CONE}" in tree.branches:
+        makers["isolation_calo"] = "float64", partial(_calorimeter_isolation, prefix=prefix)
+    if f"{prefix}{_FJVT}" in tree.branches:
+        makers["fjvt"] = scaled(f"{prefix}{_FJVT}")
+        makers["passes_fjvt"] = "bool", _passes_fjvt
     makers |= integers(tree, prefix, makers)
     return Fields(makers, partial(branch_offsets, branch=f"{prefix}pt"))
 
@@ -107,6 +117,27 @@ def _isolation(source: Source, *, flavour: str) -> NDArray[np.float64]:
     view = source.chunk.view
     cone, pt = (view.flat(f"{flavour}_{name}").astype(np.float64) for name in ("ptvarcone", "pt"))
     return np.asarray(np.divide(cone, pt, out=np.full(len(pt), np.inf), where=pt > 0.0))
+
+
+def _calorimeter_isolation(source: Source, *, prefix: str) -> NDArray[np.float64]:
+    """topoetcone20 over pT."""
+    cone, pt = (
+        branch_values(source, branch=f"{prefix}{name}").astype(np.float64)
+        for name in (_CALORIMETER_CONE, "pt")
+    )
+    return np.asarray(np.divide(cone, pt, out=np.full(len(pt), np.inf), where=pt > 0.0))
+
+
+def _passes_fjvt(source: Source) -> NDArray[np.bool_]:
+    """Jets that fJVT does not take for pile-up: below 0.5 (Loose) where it applies.
+
+    References:
+        ATLAS, arXiv:1705.02211; Athena, Reconstruction/Jet/JetJvtEfficiency, FJvtSelectionTool.
+    """
+    pt, eta, fjvt = (source.array(data("Jet", name)) for name in ("pt", "eta", "fjvt"))
+    low, high = _FJVT_ETA
+    applies = (np.abs(eta) > low) & (np.abs(eta) < high) & (pt > _FJVT_ABOVE_GEV) & (pt < _JVT_BELOW_GEV)
+    return np.asarray(~applies | (fjvt <= _FJVT_LOOSE))
 
 
 def _jet_good(source: Source) -> NDArray[np.bool_]:

@@ -16,6 +16,8 @@ from znought.processors.reading import branch_names
 
 __all__ = ["GeneratedSums", "SumRow", "counted_over", "generated_sums", "sum_rows"]
 
+_EXECUTED, _STREAM = "AllExecutedEvents", "StreamAOD"
+"""Name and input stream of the bookkeeper of all events: ATLAS, Event/EventBookkeeperTools of Athena."""
 _JOB = "job"  # what a file of the simulation says of itself
 
 
@@ -194,7 +196,14 @@ def _from_bookkeepers(directory: Any) -> GeneratedSums | None:
 
 
 def _bookkeeper_rows(directory: Any) -> list[SumRow] | None:
-    """Of each entry of the CutBookkeepers, the last cycle's row that accepted all events."""
+    """Of each entry of the CutBookkeepers, the last cycle's row of all executed events.
+
+    It is known by its name, `AllExecutedEvents`, and the stream that it counts, `StreamAOD`, where the file
+    has them; else by having accepted most.
+
+    Raises:
+        DataError: rows have names, and none is this one.
+    """
     if "MetaData" not in directory:
         return None
     metadata = directory["MetaData"]
@@ -203,11 +212,29 @@ def _bookkeeper_rows(directory: Any) -> list[SumRow] | None:
     if any(branch is None for branch in branches.values()):
         return None
     rows = {name: branch.array(library="np") for name, branch in branches.items() if branch is not None}
+    named = _executed(metadata, [len(entry) for entry in rows["cycle"]])
     found = []
-    for accepted, sumw, sumw2, cycle in zip(*(rows[name] for name in wanted), strict=True):
-        last = np.flatnonzero(cycle == np.max(cycle))
+    for (accepted, sumw, sumw2, cycle), mine in zip(
+        zip(*(rows[name] for name in wanted), strict=True), named, strict=True
+    ):
+        last = np.flatnonzero(mine & (cycle == np.max(cycle[mine])))
         everything = last[np.argmax(accepted[last])]
         found.append(SumRow(int(accepted[everything]), float(sumw[everything]), float(sumw2[everything])))
+    return found
+
+
+def _executed(metadata: Any, n_rows: list[int]) -> list[NDArray[np.bool_]]:
+    """Rows of all executed events of each entry, by name and stream; every row where these are not there."""
+    found = [np.ones(n, np.bool_) for n in n_rows]
+    for field, wanted in (("name", _EXECUTED), ("inputStreams", _STREAM), ("inputStream", _STREAM)):
+        branch = _bookkeeper_branch(metadata, field)
+        if branch is None:
+            continue
+        for entry, names in enumerate(branch.array(library="np")):
+            found[entry] &= np.asarray([str(name) == wanted for name in names], np.bool_)
+    for mine in found:
+        if not mine.any():
+            raise DataError(f"no bookkeeper of {_EXECUTED} of {_STREAM}.")
     return found
 
 

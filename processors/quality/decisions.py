@@ -38,6 +38,7 @@ class Quality:
         filters: branches that must be true.
         filters_data: further ones, of recorded data alone.
         jet_vetoes: name → a map of regions in which jets are not to be trusted.
+        bad_runs: runs of recorded data that do not count.
     """
 
     era: str
@@ -49,6 +50,7 @@ class Quality:
     filters: tuple[str, ...] = ()
     filters_data: tuple[str, ...] = ()
     jet_vetoes: Mapping[str, JetVeto] = field(default_factory=dict)
+    bad_runs: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,8 @@ class Decisions:
     def _asked(self) -> bool:
         """Whether events must be certified."""
         quality = self.quality
-        return self.chunk.is_data and (quality.certification is not None or quality.runs is not None)
+        asked = quality.certification is not None or quality.runs is not None or bool(quality.bad_runs)
+        return self.chunk.is_data and asked
 
     @property
     def _all(self) -> Mask:
@@ -88,7 +91,7 @@ class Decisions:
         if self.quality.runs is not None:
             first, last = self.quality.runs
             passed &= (run >= first) & (run <= last)
-        return passed
+        return passed & ~np.isin(run, self.quality.bad_runs)
 
     def _numbers(self) -> tuple[Numbers, Numbers]:
         if self.chunk.by_entry:

@@ -160,6 +160,8 @@ def test_a_recorded_file_of_cms(open_data: Path) -> None:
         fired |= tree[name].array(library="np")
     clean = np.all([tree[name].array(library="np") for name in filters], axis=0)
     assert _counts(found)[1] == (40, 40, int(fired.sum()), int((fired & clean).sum()))
+    bad = Quality("2018", (CERTIFIED,), read_certification(file), bad_runs=(315266, 315267))
+    assert judged(chunk, bad).blocks.certified_events == 0
     other = Quality("2018", (CERTIFIED,), read_certification(file), runs=(316000, 317000))
     assert judged(chunk, other).blocks.certified_events == 0
 

@@ -1,0 +1,132 @@
+"""PHYSLITE of ATLAS: impact parameters, isolation and forward tagger, computed again on the real file."""
+
+from pathlib import Path
+from typing import Any
+
+import awkward as ak
+import numpy as np
+import pytest
+import uproot
+
+from tests.processors.fixtures import events, whole_chunk, write_tree
+from znought.errors import DataError
+from znought.processors.canonical import canonical_events
+from znought.processors.dialects.sums import _bookkeeper_rows
+from znought.processors.quality.judged import CLEAN, TRIGGERED, Quality, judged
+
+
+@pytest.fixture(scope="module")
+def read(open_data: Path) -> tuple[Any, Any]:
+    """Canonical events of the real file, and its tree."""
+    path = str(open_data / "PHYSLITE_example.root")
+    canonical = canonical_events(whole_chunk(path, tree="CollectionTree"))
+    return canonical, uproot.open(path)["CollectionTree"]
+
+
+def _link(tree: Any, flavour: str) -> Any:
+    if flavour == "Electron":
+        return ak.firsts(tree["AnalysisElectronsAuxDyn.trackParticleLinks"].array(), axis=2).m_persIndex
+    name = "AnalysisMuonsAuxDyn.inDetTrackParticleLink"
+    return tree[f"{name}/{name}.m_persIndex"].array()
+
+
+@pytest.mark.parametrize(("flavour", "tracks"), [("Electron", "GSF"), ("Muon", "InDet")])
+def test_impact_parameters_equal_those_of_the_linked_track(read: Any, flavour: str, tracks: str) -> None:
+    canonical, tree = read
+    found = canonical.array[flavour]
+    assert ak.sum(ak.num(found.pt)) >= 5
+    track = {
+        name: tree[f"{tracks}TrackParticlesAuxDyn.{name}"].array()
+        for name in ("d0", "z0", "vz", "theta", "phi", "definingParametersCovMatrixDiag")
+    }
+    beam = [tree[f"EventInfoAuxDyn.beamPosSigma{axis}"].array(library="np") for axis in ("X", "Y", "XY")]
+    kind, z = (tree[f"PrimaryVerticesAuxDyn.{name}"].array() for name in ("vertexType", "z"))
+    for event, links in enumerate(_link(tree, flavour).tolist()):
+        for lepton, link in enumerate(links):
+            one = {name: np.asarray(values[event][link], np.float64) for name, values in track.items()}
+            x, y, xy = (float(values[event]) for values in beam)
+            axis = np.array([np.sin(one["phi"]), -np.cos(one["phi"])])
+            spot = axis @ np.array([[x**2, xy], [xy, y**2]]) @ axis
+            significance = one["d0"] / np.sqrt(one["definingParametersCovMatrixDiag"][0] + spot)
+            assert found.d0_significance[event][lepton] == pytest.approx(float(significance), rel=1e-6)
+            primary = z[event][kind[event] == 1][0]
+            along = (one["z0"] + one["vz"] - primary) * np.sin(one["theta"])
+            assert found.z0_sin_theta[event][lepton] == pytest.approx(float(along), abs=1e-6)
+
+
+def test_isolation_and_forward_tagger_are_those_of_the_file(read: Any) -> None:
+    canonical, tree = read
+    for flavour, prefix in (("Electron", "AnalysisElectrons"), ("Muon", "AnalysisMuons")):
+        cone, pt = (tree[f"{prefix}AuxDyn.{name}"].array() for name in ("topoetcone20", "pt"))
+        np.testing.assert_allclose(
+            ak.flatten(canonical.array[flavour].isolation_calo), ak.flatten(cone / pt), rtol=1e-6
+        )
+    jets = canonical.array.Jet
+    fjvt = ak.flatten(tree["AnalysisJetsAuxDyn.DFCommonJets_fJvt"].array())
+    np.testing.assert_array_equal(ak.flatten(jets.fjvt), fjvt)
+    pt, eta = ak.flatten(jets.pt).to_numpy(), np.abs(ak.flatten(jets.eta).to_numpy())
+    applies = (eta > 2.5) & (eta < 4.5) & (pt > 20.0) & (pt < 60.0)
+    passed = ak.flatten(jets.passes_fjvt).to_numpy()
+    np.testing.assert_array_equal(passed, ~applies | (fjvt.to_numpy() <= 0.5))
+    assert 0 < np.count_nonzero(~passed) < np.count_nonzero(applies)
+
+
+def test_event_cleaning_is_a_branch_of_the_file(open_data: Path) -> None:
+    path, name = str(open_data / "PHYSLITE_example.root"), "EventInfoAuxDyn.DFCommonJets_eventClean_LooseBad"
+    found = judged(whole_chunk(path, tree="CollectionTree"), Quality("2018", (CLEAN,), filters=(name,)))
+    clean = uproot.open(path)["CollectionTree"][name].array(library="np")
+    assert found.kept.tolist() == (clean != 0).tolist()
+
+
+class _Branch:
+    def __init__(self, entries: list[list[Any]]) -> None:
+        self.entries = entries
+
+    def array(self, *, library: str) -> Any:
+        """One array of rows per entry."""
+        found = np.empty(len(self.entries), object)
+        found[:] = [np.asarray(entry) for entry in self.entries]
+        return found
+
+
+ROWS = {
+    "nAcceptedEvents": [[1000, 900, 1000, 50, 5000]],
+    "sumOfEventWeights": [[10.0, 9.0, 20.0, 0.5, 30.0]],
+    "sumOfEventWeightsSquared": [[1.0, 0.9, 4.0, 0.1, 5.0]],
+    "cycle": [[0, 0, 1, 1, 1]],
+}
+NAMES = [
+    ["AllExecutedEvents", "Kernel", "AllExecutedEvents", "Kernel", "AllExecutedEvents_NonNominalMCWeight_7"]
+]
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_sums_are_those_of_the_bookkeeper_by_name(named: bool) -> None:
+    rows: dict[str, Any] = {**ROWS, "name": NAMES} if named else ROWS
+    metadata = {f"CutBookkeepersAuxDyn.{name}": _Branch(entries) for name, entries in rows.items()}
+    found = _bookkeeper_rows({"MetaData": metadata})
+    assert found is not None
+    # Without names the row that accepted most is another weight's.
+    assert [row.sumw for row in found] == [20.0 if named else 30.0]
+    streams = [["StreamAOD", "StreamAOD", "unknownStream", "StreamAOD", "StreamAOD"]]
+    metadata["CutBookkeepersAuxDyn.inputStreams"] = _Branch(streams)
+    expected = 10.0 if named else 30.0
+    assert [row.sumw for row in _bookkeeper_rows({"MetaData": metadata}) or ()] == [expected]
+
+
+def test_a_file_without_the_bookkeeper_is_refused() -> None:
+    rows: dict[str, Any] = {**ROWS, "name": [["Kernel"] * 5]}
+    metadata = {f"CutBookkeepersAuxDyn.{name}": _Branch(entries) for name, entries in rows.items()}
+    with pytest.raises(DataError, match="no bookkeeper of AllExecutedEvents of StreamAOD"):
+        _bookkeeper_rows({"MetaData": metadata})
+
+
+def test_open_data_keep_their_trigger_requirement(tmp_path: Path) -> None:
+    columns = events(60, seed=3)
+    columns |= {"trigE": np.arange(60) % 3 == 0, "trigM": np.arange(60) % 4 == 0}
+    path = tmp_path / "a.root"
+    with uproot.recreate(path) as file:
+        write_tree(file, "Events", columns)
+    quality = Quality("2016", (TRIGGERED,), triggers={"main": ("trigE", "trigM")}, primary_dataset="main")
+    found = judged(whole_chunk(str(path)), quality)
+    assert found.kept.tolist() == (columns["trigE"] | columns["trigM"]).tolist()
