@@ -11,7 +11,7 @@ from znought.analysis import Analysis, Cuts, Variable
 from znought.errors import CardError, SiteError
 from znought.facility.cards.era import Era
 from znought.facility.cards.eras import check_eras, check_sources, era_metadata, jet_calibrations, qualities
-from znought.facility.cards.official import Official, check_named, varied_parts
+from znought.facility.cards.official import check_named, official_of, varied_parts
 from znought.facility.cards.presets import schema_with_preset, with_presets
 from znought.facility.cards.section import Section
 from znought.facility.cards.sections import (
@@ -243,6 +243,11 @@ class Card(BaseCard):
         return True
 
     @property
+    def has_plain_functions(self) -> bool:
+        """Whether the analysis names its objects itself, and makes columns of them by plain functions."""
+        return self._analysis.columns is None
+
+    @property
     def blinded_region(self) -> str | None:
         """The region in which data are not looked at before the end; none here."""
         return None
@@ -270,7 +275,7 @@ class Card(BaseCard):
         """
         jets = jet_calibrations(self.eras, self.datasets, self.of_kind("data"), self._folder)
         check_sources(self.variations.enabled, jets)
-        official = self.official(efficiencies)
+        official = official_of(self, efficiencies)
         return Request(
             self.selection,
             self.variations,
@@ -284,18 +289,6 @@ class Card(BaseCard):
             varied_factors=official.varied,
             btags=official.btags,
         )
-
-    def official(self, efficiencies: Path | None = None) -> Official:
-        """Its official scale factors."""
-        sources = self.sources
-        simulated = {
-            name: str(self.metadata(name)["process"])
-            for name, entry in sources.items()
-            if self.processes[entry.process].kind != "data"
-        }
-        in_plural = self._analysis.columns is None
-        weights = named_weights(self.weights)
-        return Official(weights, self.eras, sources, simulated, self._folder, in_plural, efficiencies)
 
     def _with_weights(self, one: Theory) -> tuple[str, ...]:
         """Datasets whose files have a set of generator weights."""

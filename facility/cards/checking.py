@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from znought.analysis import Analysis
 from znought.errors import CardError, ZnoughtError, unknown_name
 from znought.facility.cards.base import BaseCard, Card
+from znought.facility.cards.corrections import correction_problems
 from znought.facility.cards.existing import ProcessorCard, made_processor
 from znought.facility.cards.finding import Found
 from znought.facility.cards.reading import (
@@ -81,8 +82,9 @@ def check_card(path: Path, *, n_events: int = FEW_EVENTS) -> Report:
     card, texts = _read(content, found.analysis, path)
     if card is None or texts:
         return Report(tuple(_placed(lines, text) for text in texts), card, found)
-    texts, tried = [], {}
-    for name in card.sources:
+    tried: dict[str, str] = {}
+    texts = [*correction_problems(card)] if isinstance(card, Card) else []
+    for name in () if texts else card.sources:
         try:
             tried[name] = (
                 _tried_processor(card, found, name, n_events)

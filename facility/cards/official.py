@@ -4,20 +4,23 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from znought.errors import CardError, unknown_name
 from znought.facility.cards.era import Era
 from znought.facility.cards.eras import correction_file
 from znought.facility.cards.object_weights import BTagShapeWeight, BTagWeight, Place, in_era
 from znought.facility.cards.sections import Dataset, check_known
-from znought.facility.cards.weights import Named
+from znought.facility.cards.weights import Named, named_weights
 from znought.processors.calibration.efficiency import Efficiency
 from znought.processors.calibration.named import TAGGERS, working_points
 from znought.processors.calibration.official import OfficialFactor
 from znought.processors.calibration.weighing import Factor
 
-__all__ = ["Official", "check_named", "efficiency_file", "varied_parts"]
+if TYPE_CHECKING:
+    from znought.facility.cards.base import Card
+
+__all__ = ["Official", "check_named", "efficiency_file", "official_of", "varied_parts"]
 
 T = TypeVar("T")
 
@@ -190,6 +193,23 @@ class Official:
         except CardError as error:
             where = ", ".join(filter(None, (f"era {era!r}" if era else "", file)))
             raise CardError(f"weights.{name}: {where + ': ' if where else ''}{error}") from error
+
+
+def official_of(card: "Card", efficiencies: Path | None = None) -> Official:
+    """The official scale factors of a card.
+
+    Args:
+        card: with its folder and analysis.
+        efficiencies: folder of the measured efficiencies of b-tags.
+    """
+    sources = card.sources
+    simulated = {
+        name: str(card.metadata(name)["process"])
+        for name, entry in sources.items()
+        if card.processes[entry.process].kind != "data"
+    }
+    weights, plain = named_weights(card.weights), card.has_plain_functions
+    return Official(weights, card.eras, sources, simulated, card.folder, plain, efficiencies)
 
 
 def _applies(weight: Named, era: str, process: str) -> bool:

@@ -62,6 +62,18 @@ class JetCalibration:
         """One standard deviation of a source, as a share of the corrected momentum."""
         return self._of(self._source(source), JetPt=pt, JetEta=eta)
 
+    def check(self) -> None:
+        """Refuse names that the file does not have.
+
+        Raises:
+            CardError: names era, correction and file.
+        """
+        names = [f"{self.scale}_L1L2L3Res_{self.algorithm}"]
+        if self.resolution:
+            names += [f"{self.resolution}_{one}_{self.algorithm}" for one in ("PtResolution", "ScaleFactor")]
+        for name in names:
+            self._correction(name)
+
     def has(self, source: str) -> bool:
         """Whether the file knows a source of the energy scale: some are those of one year."""
         try:
@@ -73,12 +85,16 @@ class JetCalibration:
     def _source(self, source: str) -> str:
         return f"{self.scale}_{source}_{self.algorithm}"
 
-    def _of(self, name: str, **inputs: Any) -> Floats:
+    def _correction(self, name: str) -> Any:
         try:
-            wanted = [one.name for one in correction(self.file, name).inputs]
-            arguments = {one: inputs[one] for one in wanted}
+            return correction(self.file, name)
         except CardError as error:
             raise CardError(f"era {self.era!r}: {error}") from error
+
+    def _of(self, name: str, **inputs: Any) -> Floats:
+        wanted = [one.name for one in self._correction(name).inputs]
+        try:
+            arguments = {one: inputs[one] for one in wanted}
         except KeyError as error:
             raise CardError(
                 f"era {self.era!r}: correction {name!r} of {self.file} asks for {error}: jets have none."

@@ -1,6 +1,7 @@
 """Official scale factors of a card, from its eras' files to columns, against correctionlib alone."""
 
 import json
+import re
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from tests.facility.official import ERAS, TAGGERS, WEIGHTS, columns_of, official
 from tests.facility.small import context_of
 from tests.processors.fixtures import write_nanoaod
 from znought.errors import CardError, DataError
+from znought.facility.cards.checking import check_card
+from znought.facility.cards.corrections import correction_problems
 from znought.facility.cards.reading import load_card
 from znought.facility.stages.efficiency import measure
 from znought.facility.stages.process import process
@@ -259,12 +262,28 @@ def test_a_mistake_in_a_weight_is_one_line(tmp_path: Path, weight: dict[str, Any
 def test_a_name_that_no_file_has_is_found_before_any_event(
     corrections: Path, tmp_path: Path, weight: dict[str, Any], message: str
 ) -> None:
-    card = load_card(official_card(tmp_path, {"x": weight}))
-    found = [*card.official().problems()]  # type: ignore[attr-defined]  # of a card with eras
-    assert len(found) >= 1
-    with pytest.raises(CardError, match=message) as caught:
-        raise CardError(found[0])
-    assert "\n" not in str(caught.value)
+    path = official_card(tmp_path, {"x": weight})
+    card = load_card(path)
+    assert [*correction_problems(card)] == [one.text for one in check_card(path).problems]  # type: ignore[arg-type]  # of a card with eras
+    problem = check_card(path).problems[0]
+    assert re.search(message, problem.text)
+    assert "\n" not in problem.text
+    assert problem.line is not None
+
+
+def test_missing_files_and_names_are_all_told_at_once(tmp_path: Path, corrections: Path) -> None:
+    """Every file of every era, and the names of jet energy corrections, in one check."""
+    jets = {"file": "2018_UL/jet_jerc.json.gz", "simulation": "Summer19UL18_V6_MC", "algorithm": "AK4PFchs"}
+    files = {"pileup": "2018_UL/puWeight.json.gz"}
+    eras = {"2018": {"corrections": files, "jets": jets}, "2022": {"certification": "Cert.json"}}
+    found = check_card(official_card(tmp_path, {}, eras=eras)).problems
+    assert [one.text.split(": ")[0] for one in found] == [
+        "eras.2018.corrections.pileup",
+        "eras.2022.certification",
+        "eras.2018.jets.simulation",
+    ]
+    assert "puWeight.json.gz: no such file in " in found[0].text
+    assert "Unknown correction 'Summer19UL18_V6_MC_L1L2L3Res_AK4PFchs', did you mean" in found[2].text
 
 
 def test_objects_where_a_file_has_no_value_are_refused_moved_or_left(
