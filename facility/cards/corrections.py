@@ -56,7 +56,7 @@ def _jets(eras: Mapping[str, Era], folder: Path) -> Iterator[str]:
             resolution = jets.resolution if key == "simulation" else ""
             try:
                 file = str(correction_file(jets.file, folder))
-                JetCalibration(era, file, scale, resolution, jets.algorithm).check()
+                JetCalibration(era, file, scale, resolution, jets.algorithm, jets.raw_met).check()
             except CardError as error:
                 if "no such file" not in str(error):
                     yield f"eras.{era}.jets.{key}: {error}"

@@ -22,6 +22,8 @@ class JetEnergies(Section):
         data: period → name of those of recorded data, such as {A: Summer19UL18_RunA_V5_DATA}.
         resolution: name of the resolution, such as "Summer19UL18_JRV2_MC"; empty smears nothing.
         algorithm: of the jets, such as "AK4PFchs".
+        raw_met: uncorrected missing transverse momentum (`RawMET`, `RawPFMET`, `RawPuppiMET`) from which the
+            corrected one is made anew, of type 1; unless given, that of the file follows the jets.
     """
 
     file: str
@@ -29,6 +31,7 @@ class JetEnergies(Section):
     data: dict[str, str] = Field(default_factory=dict)
     resolution: str = ""
     algorithm: str = "AK4PFchs"
+    raw_met: Literal["", "RawMET", "RawPFMET", "RawPuppiMET"] = ""
 
 
 class JetVetoMap(Section):

@@ -262,6 +262,7 @@ def jet_calibrations(
             scale=jets.data[str(dataset.period)] if is_data else jets.simulation,
             resolution="" if is_data else jets.resolution,
             algorithm=jets.algorithm,
+            raw_met=jets.raw_met,
         )
     return found
 

@@ -25,6 +25,8 @@ class JetCalibration:
         scale: name of the energy corrections, such as "Summer19UL18_V5_MC".
         resolution: name of the resolution, such as "Summer19UL18_JRV2_MC"; empty where nothing is smeared.
         algorithm: of the jets, such as "AK4PFchs".
+        raw_met: uncorrected missing transverse momentum, such as "RawMET", that the corrected one is made
+            from anew; empty where that of the file follows the jets.
 
     References:
         CMS, JINST 12 (2017) P02014, arXiv:1607.03663.
@@ -35,6 +37,7 @@ class JetCalibration:
     scale: str
     resolution: str = ""
     algorithm: str = "AK4PFchs"
+    raw_met: str = ""
 
     def energy_factor(self, *, pt: Floats, eta: Floats, area: Floats, rho: Floats, run: Floats) -> Floats:
         """Corrected over uncorrected momentum: all levels, residuals included.
@@ -48,6 +51,11 @@ class JetCalibration:
         return self._of(
             f"{self.scale}_L1L2L3Res_{self.algorithm}", JetPt=pt, JetEta=eta, JetA=area, Rho=rho, run=run
         )
+
+    def offset_factor(self, *, pt: Floats, eta: Floats, area: Floats, rho: Floats) -> Floats:
+        """Momentum without pile-up over the uncorrected one: the first level alone; as `energy_factor`."""
+        name = f"{self.scale}_L1FastJet_{self.algorithm}"
+        return self._of(name, JetPt=pt, JetEta=eta, JetA=area, Rho=rho)
 
     def relative_resolution(self, *, pt: Floats, eta: Floats, rho: Floats) -> Floats:
         """σ(pT)/pT of simulation."""
@@ -71,6 +79,8 @@ class JetCalibration:
         names = [f"{self.scale}_L1L2L3Res_{self.algorithm}"]
         if self.resolution:
             names += [f"{self.resolution}_{one}_{self.algorithm}" for one in ("PtResolution", "ScaleFactor")]
+        if self.raw_met:
+            names.append(f"{self.scale}_L1FastJet_{self.algorithm}")
         for name in names:
             self._correction(name)
 

@@ -7,12 +7,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from znought.errors import DataError
 from znought.processors.calibration.jets import JetCalibration, Way
 from znought.processors.canonical.events import CanonicalEvents
-from znought.processors.canonical.momenta import JET_NOISE
+from znought.processors.canonical.momenta import JET_NOISE, MET_VECTOR
 from znought.processors.canonical.source import Source, data
-from znought.processors.canonical.varied import Maker, moved_jets
+from znought.processors.canonical.type1 import (
+    TYPE1_LOW,
+    columns_of,
+    low_eta,
+    rho_of,
+    shift,
+    type1_met,
+    unclustered,
+)
+from znought.processors.canonical.varied import Maker, moved_jets, moved_met
 from znought.processors.kinematics import delta_phi
 from znought.processors.objects import event_of
 from znought.processors.resolution import smearing_factors
@@ -27,14 +35,14 @@ UNSMEARED = "helper/jet_unsmeared_pt"
 _SMEARED: Mapping[Way, str] = {way: f"helper/jet_smearing_{way}" for way in ("nom", "up", "down")}
 _DR_MATCH = 0.2  # half of the cone
 _SIGMA_MATCH = 3.0
-_RHO = ("Rho_fixedGridRhoFastjetAll", "fixedGridRhoFastjetAll")
 
 
 def calibrated_events(events: CanonicalEvents, calibration: JetCalibration) -> CanonicalEvents:
     """The events with jets corrected from their uncorrected momenta, and simulated ones smeared.
 
-    The missing transverse momentum follows the jets. Smearing is hybrid: by the difference to the
-    particle-level jet within ΔR < 0.2 and 3 σ, else by a Gaussian number of the jet; see `smearing_factors`.
+    The missing transverse momentum follows the jets, or is made anew: see `type1_met`. Smearing is hybrid:
+    by the difference to the particle-level jet within ΔR < 0.2 and 3 σ, else by a Gaussian number of the
+    jet; see `smearing_factors`.
 
     Args:
         events: as the file has them.
@@ -47,6 +55,9 @@ def calibrated_events(events: CanonicalEvents, calibration: JetCalibration) -> C
     if calibration.resolution:
         makers |= {key: partial(_smearing, calibration=calibration, way=way) for way, key in _SMEARED.items()}
     makers |= moved_jets(partial(_calibration_factor, is_smeared=bool(calibration.resolution)))
+    if calibration.raw_met:
+        anew = type1_met(calibration, UNSMEARED, _SMEARED["nom"] if calibration.resolution else "")
+        makers |= {**anew, MET_VECTOR: anew.pop("vector")}
     known = events.source.catalogue.makers
     kept = {key: maker for key, maker in makers.items() if not key.startswith("data/") or key in known}
     return events.with_moved(("Jet", "MET"), events.source.shifted(kept))
@@ -58,22 +69,37 @@ def measured_makers(variation: Variation, calibration: JetCalibration | None) ->
     Up and down of the resolution use the Gaussian number of the nominal smearing. A source that the file does
     not know, as one of another year, moves nothing. None for what no calibration says.
     """
-    if calibration is None or variation.kind not in (SCALE, "jer"):
+    if calibration is None or variation.kind not in (SCALE, "jer", "met_soft"):
         return None
+    if variation.kind == "met_soft":
+        return moved_met(unclustered(variation, calibration))
     if variation.kind == "jer":
-        return moved_jets(partial(_resmeared, way=variation.direction))
+        return _moved(calibration, partial(_resmeared, way=variation.direction), None)
     source = variation.quantity.partition("_")[2] or "Total"
     if not calibration.has(source):
         return {}
     sign = 1.0 if variation.direction == "up" else -1.0
-    return moved_jets(partial(_shifted, calibration=calibration, source_name=source, sign=sign))
+    given: dict[str, Any] = {"calibration": calibration, "source_name": source, "sign": sign}
+    return _moved(calibration, partial(_shifted, **given), partial(_shifted_low, **given))
 
 
-def _column(source: Source, name: str) -> NDArray[Any]:
-    chunk = source.chunk
-    if name not in chunk.view.entries.tree.branches:
-        raise DataError(f"{chunk.path}: jets are calibrated from branch {name}, which it has not.")
-    return np.asarray(chunk.view.branch(name).content, np.float64)
+def _moved(calibration: JetCalibration, factor: Maker, low_factor: Maker | None) -> dict[str, Maker]:
+    """Jets moved by a factor, and the missing transverse momentum as the calibration makes it."""
+    makers = moved_jets(factor)
+    if not calibration.raw_met:
+        return makers
+
+    def change(source: Source) -> Floats:
+        return shift(source, factor(source), None if low_factor is None else low_factor(source))
+
+    return makers | moved_met(change)
+
+
+def _shifted_low(source: Source, *, calibration: JetCalibration, source_name: str, sign: float) -> Floats:
+    """Factor on the jets that the file holds for the missing transverse momentum alone."""
+    pt = source.array(TYPE1_LOW)
+    size = calibration.uncertainty(source_name, pt=np.where(pt > 0.0, pt, 20.0), eta=low_eta(source))
+    return np.asarray(1.0 + sign * size)
 
 
 def _of_jets(source: Source, values: NDArray[Any]) -> NDArray[Any]:
@@ -81,10 +107,13 @@ def _of_jets(source: Source, values: NDArray[Any]) -> NDArray[Any]:
     return values[event_of(source.counts("Jet"))]
 
 
+def _column(source: Source, name: str) -> Floats:
+    (found,) = columns_of(source, name)
+    return np.asarray(found)
+
+
 def _rho(source: Source) -> Floats:
-    branches = source.chunk.view.entries.tree.branches
-    name = next((one for one in _RHO if one in branches), _RHO[0])
-    return _of_jets(source, _column(source, name))
+    return _of_jets(source, rho_of(source))
 
 
 def _file_pt(source: Source) -> Floats:

@@ -23,7 +23,7 @@ from znought.processors.dialects.nanoaod import SIMULATION
 from znought.processors.resolution import worsened
 from znought.processors.variations import NO_TAG, Variation
 
-__all__ = ["Maker", "moved_jets", "varied_events"]
+__all__ = ["Maker", "moved_jets", "moved_met", "varied_events"]
 
 Floats = NDArray[np.float64]
 Maker = Callable[[Source], NDArray[Any]]
@@ -90,7 +90,7 @@ def moved_jets(factor: Maker) -> dict[str, Maker]:
         _FACTOR: factor,
         data("Jet", "pt"): partial(_smeared, key=data("Jet", "pt")),
         data("Jet", "mass"): partial(_smeared, key=data("Jet", "mass")),
-        **_met(_after_jets),
+        **moved_met(_after_jets),
     }
 
 
@@ -105,7 +105,7 @@ def _lepton_scale(variation: Variation) -> dict[str, Maker]:
         data(name, "pt"): partial(_scaled, key=data(name, "pt"), factor=factor)
         for name in ("Electron", "Muon")
     }
-    makers |= _met(lambda source: -variation.shift * _before(source, LEPTON_SUM))
+    makers |= moved_met(lambda source: -variation.shift * _before(source, LEPTON_SUM))
     for name in _TRACK_MET:
         makers[data(name, "pt")] = partial(_track_met, name=name, shift=variation.shift, place=0)
         makers[data(name, "phi")] = partial(_track_met, name=name, shift=variation.shift, place=1)
@@ -114,7 +114,7 @@ def _lepton_scale(variation: Variation) -> dict[str, Maker]:
 
 def _soft_term(variation: Variation) -> dict[str, Maker]:
     """What is left of the missing transverse momentum without leptons and jets, times a factor."""
-    return _met(lambda source: variation.shift * _soft(source))
+    return moved_met(lambda source: variation.shift * _soft(source))
 
 
 def _soft(source: Source) -> Floats:
@@ -176,7 +176,7 @@ def _after_jets(source: Source) -> Floats:
     return -jet_sum(_nominal(source), source.array(_FACTOR) - 1.0)
 
 
-def _met(shift: Maker) -> dict[str, Maker]:
+def moved_met(shift: Maker) -> dict[str, Maker]:
     """Missing transverse momentum moved by a vector, GeV, shape (2, n_events); its significance follows."""
     return {
         MET_VECTOR: lambda source: _before(source, MET_VECTOR) + shift(source),

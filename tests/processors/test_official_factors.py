@@ -179,7 +179,7 @@ def test_a_tagged_jet_has_its_factor_and_another_what_is_left(open_data: Path, t
     assert _all(factor, given)["light_correlated_up"] == pytest.approx(expected)
     assert 0 < given["is_btagged"].sum() < N
     lost = replace(factor, efficiency=Efficiency(str(tmp_path / "e.json"), "t"))
-    with pytest.raises(DataError, match="correction 'btag_efficiency' of .* has no value"):
+    with pytest.raises(DataError, match=r"correction 'btag_efficiency' of .* has no value"):
         _all(lost, given)
 
 
