@@ -90,7 +90,7 @@ def test_matched_jets_are_those_of_coffea(open_data: Path, tmp_path: Path, era: 
         name = {"jer": "jer", "Total": "jes"}.get(source, f"jes_{source}")
         varied = theirs["JER" if source == "jer" else f"JES_{source}"]
         for way in ("up", "down"):
-            variation = Variation(name, way, 0.02)  # type: ignore[arg-type]  # the name of a direction
+            variation = Variation(name, way, 0.02)
             moved = _flat(
                 varied_events(ours, variation, measured_makers(variation, calibration)).array.Jet.pt
             )

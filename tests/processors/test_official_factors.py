@@ -185,14 +185,12 @@ def test_a_tagged_jet_has_its_factor_and_another_what_is_left(open_data: Path, t
 
 def test_bins_with_few_jets_take_a_wider_efficiency() -> None:
     def counts(n: float, tagged: float) -> Counts:
-        return Counts(*(np.array([[100.0, values]]) for values in (n, n)), np.array([[30.0, tagged]]))
+        every = np.array([[100.0, n]])
+        return Counts(every, every, np.array([[30.0, tagged]]))
 
-    few = Counts(*(np.array([[2.0, 1.0]]) for _ in range(3)))
-    none = Counts(*(np.zeros((1, 2)) for _ in range(3)))
-    samples = {
-        "a": {0: counts(10.0, 9.0), 4: few, 5: none},
-        "b": {0: counts(50.0, 20.0), 4: counts(50.0, 20.0), 5: none},
-    }
+    two, nothing = np.array([[2.0, 1.0]]), np.zeros((1, 2))
+    few, none, many = Counts(two, two, two), Counts(nothing, nothing, nothing), counts(50.0, 20.0)
+    samples = {"a": {0: counts(10.0, 9.0), 4: few, 5: none}, "b": {0: many, 4: many, 5: none}}
     made, remarks = efficiency_corrections(samples, ((0.0, 2.5), (20.0, 50.0, 100.0)))
     found = made.to_evaluator()["btag_efficiency"].evaluate
     assert found("a", 0, 1.0, 70.0) == pytest.approx(39 / 110)  # all bins of the sample's flavour
