@@ -11,6 +11,7 @@ from znought.analysis import Analysis, Cuts, Variable
 from znought.errors import CardError, SiteError
 from znought.facility.cards.era import Era
 from znought.facility.cards.eras import check_eras, check_sources, era_metadata, jet_calibrations, qualities
+from znought.facility.cards.metadata import metadata_of
 from znought.facility.cards.official import check_named, official_of, varied_parts
 from znought.facility.cards.presets import schema_with_preset, with_presets
 from znought.facility.cards.section import Section
@@ -93,6 +94,10 @@ class BaseCard(Section):
 
     def metadata(self, dataset: str) -> dict[str, Any]:
         """What travels with every chunk of a dataset."""
+        return {}
+
+    def era_metadata(self, dataset: str) -> dict[str, Any]:
+        """What the era of a dataset says of how its chunks are read; nothing without one."""
         return {}
 
     def of(self, analysis: Analysis) -> Self:
@@ -324,27 +329,12 @@ class Card(BaseCard):
 
     def metadata(self, dataset: str) -> dict[str, Any]:
         """What travels with every chunk of a dataset."""
-        entry, parts = self.sources[dataset], self.parts(dataset)
-        is_data = self.processes[entry.process].kind == "data"
-        kept: dict[str, Any] = {"process": entry.process, "is_data": is_data}
-        if parts:
-            processes = dict.fromkeys(self.datasets[part].process for part in parts)
-            kept |= {"process": " + ".join(processes), "parts": parts}
-            if (variable := self.stitched.get(entry.sample or entry.process)) is not None:
-                kept["parts_by"] = variable
-        if entry.lumi_ifb is not None:
-            kept["lumi_ifb"] = entry.lumi_ifb
-        if entry.era is not None:
-            kept |= era_metadata(entry.era, self.eras.get(entry.era, Era()), self._folder)
-        if entry.identity == "file":
-            kept["identity"] = "file"
-        if is_data and entry.n_events:
-            kept["n_events"] = entry.n_events
-        if not is_data:
-            kept["normalised"] = True
-        if entry.generated_sumw is not None:
-            kept["generated_sumw"] = entry.generated_sumw
-        return kept
+        return metadata_of(self, dataset)
+
+    def era_metadata(self, dataset: str) -> dict[str, Any]:
+        """What the era of a dataset says of how its chunks are read; nothing without one."""
+        name = self.sources[dataset].era
+        return {} if name is None else era_metadata(name, self.eras.get(name, Era()), self._folder)
 
     @property
     def varied(self) -> tuple[str, ...]:

@@ -111,12 +111,12 @@ def _check_period(where: str, dataset: Dataset, era: Era, *, is_data: bool) -> N
 
 
 def era_metadata(name: str, era: Era, folder: Path) -> dict[str, Any]:
-    """What travels with every chunk of an era's datasets.
+    """How the chunks of an era's datasets are read.
 
     Raises:
         CardError: the file of its b-tags is not there, or knows no such working point.
     """
-    found: dict[str, Any] = {"era": name, **era.jet_identification}
+    found = dict(era.jet_identification)
     if "btag" in era.corrections:
         from znought.processors.dialects.working_points import file_working_points
 

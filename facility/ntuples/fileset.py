@@ -59,7 +59,10 @@ def _entry(card: BaseCard, name: str) -> dict[str, Any]:
     twice = sorted({path for path in paths if paths.count(path) > 1}) if len(set(paths)) < len(paths) else []
     if twice:
         raise CardError(f"datasets.{name}: {twice[0]} is listed twice; its events would count twice.")
-    found = {"files": dict.fromkeys(paths, dataset.tree), "metadata": card.metadata(name)}
+    found = {
+        "files": dict.fromkeys(paths, dataset.tree),
+        "metadata": card.metadata(name) | card.era_metadata(name),
+    }
     return found | {"replicas": replicas} if replicas else found
 
 
@@ -109,7 +112,8 @@ def read_fileset(path: Path, card: BaseCard) -> Fileset:
     for name, entry in fileset.items():
         if name not in card.sources:
             raise CardError(f"{path}: {unknown_name('dataset', name, card.sources)}")
-        entry["metadata"] = _agreeing(path, name, entry["metadata"], card.metadata(name))
+        agreed = _agreeing(path, name, entry["metadata"], card.metadata(name))
+        entry["metadata"] = agreed | card.era_metadata(name)
     lacking = [name for name in card.sources if name not in fileset]
     if lacking:
         raise CardError(f"{path} lacks the datasets {', '.join(lacking)} of the card.")
