@@ -3,7 +3,7 @@
 import pytest
 
 from tests.docs.conftest import Run, run_block
-from tests.pages import DOCS, PAGES, ROOT, blocks_of
+from tests.pages import PAGES, ROOT, blocks_of
 
 # Pages whose code a test of its own runs, with what it says beside it.
 ELSEWHERE = {
@@ -12,18 +12,18 @@ ELSEWHERE = {
     "starting.md": "tests/docs/conftest.py",
 }
 RUN = {
-    page.name
+    page.name: page
     for page in PAGES
-    if page.parent == DOCS and any(block.language in ("console", "python") for block in blocks_of(page))
+    if any(block.language in ("console", "python") for block in blocks_of(page))
 }
 
 pytestmark = pytest.mark.timeout(900)
 
 
-@pytest.mark.parametrize("page", sorted(RUN - set(ELSEWHERE)))
+@pytest.mark.parametrize("page", sorted(set(RUN) - set(ELSEWHERE)))
 def test_the_code_of_a_page_runs(page: str, folder_of: Run) -> None:
     folder = folder_of(page)
-    for block in blocks_of(DOCS / page):
+    for block in blocks_of(RUN[page]):
         run_block(block, folder)
 
 
