@@ -26,7 +26,7 @@ def surroundings() -> dict[str, str]:
 
 def _called(command: Sequence[str], folder: Path) -> None:
     done = subprocess.run(
-        command, cwd=folder, env=surroundings(), capture_output=True, text=True, check=False, timeout=600
+        command, cwd=folder, env=surroundings(), capture_output=True, text=True, check=False, timeout=1500
     )
     assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout}\n{done.stderr}"
 

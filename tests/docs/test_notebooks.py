@@ -16,7 +16,7 @@ from tests.integration.test_flow_vh_bb import _small_card as small_vh_bb
 from tests.pages import ROOT
 
 # The kernel's own event loop; nothing of ours.
-pytestmark = [pytest.mark.filterwarnings("ignore::DeprecationWarning"), pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.filterwarnings("ignore::DeprecationWarning"), pytest.mark.timeout(1800)]
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 SITE = 'SITE = "local"'
@@ -38,7 +38,7 @@ def _executed(
     cells[0].source = cells[0].source.replace(SITE, f'SITE = "{site}"')
     given = {"CARD": card, "OUTPUT": output, "SCALE": scale}
     settings = {f"ZNOUGHT_{key}": str(value) for key, value in given.items() if value}
-    client = NotebookClient(notebook, timeout=600, resources={"metadata": {"path": str(folder)}})
+    client = NotebookClient(notebook, timeout=1500, resources={"metadata": {"path": str(folder)}})
     client.execute(env={**surroundings(), **settings})
     return "".join(str(cell.outputs) for cell in cells)
 

@@ -17,7 +17,7 @@ RUN = {
     if any(block.language in ("console", "python") for block in blocks_of(page))
 }
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = pytest.mark.timeout(1800)
 
 
 @pytest.mark.parametrize("page", sorted(set(RUN) - set(ELSEWHERE)))
