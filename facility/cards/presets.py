@@ -42,7 +42,7 @@ def with_presets(eras: Any) -> Any:
     """The section `eras` with the eras of its presets in the place of their names.
 
     What the card says of an era replaces single keys of the preset, down to the last mapping; lists are
-    replaced as a whole, and an era that the card sets to null is left out.
+    replaced as a whole, and a key or an era that the card sets to null is left out.
 
     Raises:
         ValueError: an unknown preset, or an era that no preset of the card has.
@@ -75,4 +75,5 @@ def schema_with_preset(schema: dict[str, Any]) -> None:
 def _merged(base: Any, own: Any) -> Any:
     if not (isinstance(base, Mapping) and isinstance(own, Mapping)):
         return own
-    return {**base, **{key: _merged(base.get(key), value) for key, value in own.items()}}
+    given = {key: _merged(base.get(key), value) for key, value in own.items() if value is not None}
+    return {**{key: value for key, value in base.items() if key not in own}, **given}

@@ -26,7 +26,7 @@ def unknown_to(analysis: Analysis, card: "Card") -> list[str]:
     for region, cuts in card.regions.items():
         for name in cuts:
             found += _named(f"regions.{region}.{name}", "variable", [name], cut_on)
-    return [*found, *_calibrated(analysis, card), *_sources(analysis, card)]
+    return [*found, *_calibrated(analysis, card), *_luminosities(analysis, card), *_sources(analysis, card)]
 
 
 def _named(place: str, kind: str, names: Iterable[str], known: Iterable[str]) -> Iterator[str]:
@@ -38,6 +38,15 @@ def _calibrated(analysis: Analysis, card: "Card") -> Iterator[str]:
     if analysis.columns is not None:
         reason = f"analysis {analysis.name!r} makes its columns of jets as files have them"
         yield from (f"eras.{name}.jets: {reason}." for name, era in card.eras.items() if era.jets is not None)
+
+
+def _luminosities(analysis: Analysis, card: "Card") -> Iterator[str]:
+    """A flow of the analysis's own would leave them out in silence."""
+    if not hasattr(card, "lumi_shifts"):
+        reason = f"the fit of analysis {analysis.name!r} has no luminosities by era"
+        for name, era in card.eras.items():
+            if era.lumi_uncertainties:
+                yield f"eras.{name}.lumi_uncertainties: {reason}: set them to null."
 
 
 def _sources(analysis: Analysis, card: "Card") -> Iterator[str]:

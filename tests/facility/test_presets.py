@@ -102,7 +102,12 @@ WITHOUT_JETS: dict[str, Any] = {"2017": {"jets": None}, "2018": {"jets": None}}
 def test_a_card_changes_single_keys(tmp_path: Path) -> None:
     menu = {"MuonEG": ["HLT_Mu23_*"]}
     eras: dict[str, Any] = TWO | WITHOUT_JETS
-    eras["2018"] = {"jets": None, "triggers": menu, "jet_vetoes": {"jet_veto": {"drops": "events"}}}
+    eras["2018"] = {
+        "jets": None,
+        "pileup_id": None,
+        "triggers": menu,
+        "jet_vetoes": {"jet_veto": {"drops": "events"}},
+    }
     card = load_card(_card(tmp_path, eras))
     assert isinstance(card, StandardCard)
     assert [*card.eras] == ["2017", "2018"]
@@ -112,6 +117,7 @@ def test_a_card_changes_single_keys(tmp_path: Path) -> None:
     assert own.filters == tuple(shipped["filters"])
     assert own.jet_vetoes["jet_veto"].drops == "events"
     assert own.jet_vetoes["jet_veto"].correction == "Summer19UL18_V1"
+    assert (own.pileup_id, card.eras["2017"].pileup_id) == (None, "loose")
     assert card.lumi_shifts == {
         "lumi_correlated": {"vh": 0.009, "ttbar": 0.02},
         "lumi_2017_2018": {"vh": 0.006, "ttbar": 0.002},
@@ -148,3 +154,13 @@ def test_a_mistake_is_named(tmp_path: Path, eras: Any, changes: dict[str, Any], 
     with pytest.raises(CardError, match=message) as caught:
         load_card(_card(tmp_path, eras, **changes))
     assert "\n" not in str(caught.value)
+
+
+def test_luminosities_of_eras_are_refused_where_no_fit_has_them(tmp_path: Path) -> None:
+    shipped = yaml.safe_load((resources.files("znought.analyses") / "vh_bb_smeft.yaml").read_text())
+    shipped["eras"] = {"2018": {"lumi_uncertainties": {"lumi_2018": 0.015}}}
+    shipped["datasets"] = {name: one | {"era": "2018"} for name, one in shipped["datasets"].items()}
+    path = tmp_path / "card.yaml"
+    path.write_text(yaml.safe_dump(shipped))
+    with pytest.raises(CardError, match=r"eras\.2018\.lumi_uncertainties: the fit of analysis 'vh_bb"):
+        load_card(path)
