@@ -116,7 +116,7 @@ def era_metadata(name: str, era: Era, folder: Path) -> dict[str, Any]:
     Raises:
         CardError: the file of its b-tags is not there, or knows no such working point.
     """
-    found = dict(era.jet_identification)
+    found: dict[str, Any] = dict(era.jet_identification)
     if "btag" in era.corrections:
         from znought.processors.dialects.working_points import file_working_points
 
