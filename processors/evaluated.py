@@ -37,6 +37,7 @@ class Request:
         factors: simulated dataset → official scale factors of its era by name.
         varied_factors: names of the varied weights that they give some dataset, such as `muon_id_stat_up`.
         btags: dataset → branch of the b-tag, and its working point where a scale factor is for one.
+        eras: of the card; a column holds the place of that of each event.
     """
 
     cuts: Cuts
@@ -50,6 +51,7 @@ class Request:
     factors: Mapping[str, Mapping[str, Factor]] = field(default_factory=dict)
     varied_factors: tuple[str, ...] = ()
     btags: Mapping[str, Mapping[str, float | None]] = field(default_factory=dict)
+    eras: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -111,7 +111,11 @@ class Jets:
 
     def scaled(self, factor: NDArray[np.float64] | float) -> "Jets":
         """The jets with momenta and masses times a factor; where they point, they stay."""
-        jets = replace(self, pt=self.pt * factor, mass=self.mass * factor)
+        return self.of_momenta(self.pt * factor, self.mass * factor)
+
+    def of_momenta(self, pt: Floats, mass: Floats) -> "Jets":
+        """The jets with other transverse momenta and masses; where they point, they stay."""
+        jets = replace(self, pt=pt, mass=mass)
         vars(jets).update(event=self.event, direction=self.direction)
         return jets
 
@@ -175,6 +179,15 @@ class Missing:
         """That of the events with these indices."""
         columns = {name: values[events] for name, values in vars(self).items() if np.ndim(values)}
         return replace(self, **columns)
+
+    def shifted(self, dx: NDArray[np.float64], dy: NDArray[np.float64]) -> "Missing":
+        """The calibrated one moved by a vector; its significance grows with it."""
+        px, py = self.px + dx, self.py + dy
+        if self.significance is None:
+            return replace(self, px=px, py=py)
+        before = np.hypot(self.px, self.py)
+        ratio = np.divide(np.hypot(px, py), before, out=np.ones(len(before)), where=before > 0.0)
+        return replace(self, px=px, py=py, significance=self.significance * ratio)
 
 
 def event_of(counts: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -17,7 +17,7 @@ from znought.processors.canonical import (
     calibrated_events,
     canonical_events,
     measured_makers,
-    varied_events,
+    varied_source,
 )
 from znought.processors.canonical.source import NotStackedError, Source
 from znought.processors.canonical.varied import Maker
@@ -180,7 +180,7 @@ class _Moved:
         n_events = len(self.generated)
         for variation in self.request.variations.of_events():
             measured = self._measured(variation)
-            source = varied_events(self.events, variation, measured).source
+            source = varied_source(self.events.source, variation, measured)
             touched = (key for key in source.moved & self.asked if key.startswith("data/"))
             events = source.changed(touched)
             whole = len(events) > _MOST_CHANGED * n_events

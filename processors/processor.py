@@ -5,9 +5,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from coffea.processor import ProcessorABC
 
-from znought.analysis import Analysis
+from znought.analysis import ERA, Analysis
 from znought.processors.chunk import Chunk, open_chunk
 from znought.processors.columns import ColumnFile, write_columns
 from znought.processors.evaluated import NOMINAL, WHOLE, Evaluated, Evaluation, Request, in_one_table
@@ -130,5 +131,8 @@ class AnalysisProcessor(ProcessorABC):  # type: ignore[misc]  # coffea has no ty
             return
         for variation, found in variations.items():
             columns = {**chunk.identity(found.event), **found.weights, **found.columns}
+            if self.request.eras:
+                place = self.request.eras.index(str(chunk.era))
+                columns[ERA] = np.full(len(found.event), place, np.uint8)
             path = Path(self.columns_directory, channel, dataset, variation, f"{chunk.name}.parquet")
             yield write_columns(columns, path, variation=variation)

@@ -7,6 +7,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from znought.processors.measured import Measured
 from znought.processors.objects import Jets, Missing
 from znought.processors.resolution import worsened
 from znought.processors.variations import Variation
@@ -24,11 +25,13 @@ class Recoil:
         leptons: px and py of the selected leptons together in GeV, each of shape (n_events,).
         jets: jets without those at the leptons.
         missing: missing transverse momentum and soft activity.
+        measured: how a calibration moves them; None where nothing is calibrated.
     """
 
     leptons: tuple[Floats, Floats]
     jets: Jets
     missing: Missing
+    measured: Measured | None = None
 
     @cached_property
     def jet_sum(self) -> tuple[Floats, Floats]:
@@ -42,6 +45,9 @@ class Recoil:
             variation: what to shift; for `lepton_scale` the leptons are the shifted ones already.
             noise: gives what `resolution_noise` does, to whom asks for it.
         """
+        moved = None if self.measured is None else self.measured.varied(self.jets, self.missing, variation)
+        if moved is not None:
+            return replace(self, jets=moved[0], missing=moved[1])
         if variation.quantity == "lepton_scale":
             return replace(self, missing=self._after_leptons(variation))
         if variation.quantity == "met_soft":
@@ -57,7 +63,7 @@ class Recoil:
         if self.missing.soft_only:
             return self.missing
         (px, py), (new_px, new_py) = self.jet_sum, _sums(after)
-        return _moved(self.missing, px - new_px, py - new_py)
+        return self.missing.shifted(px - new_px, py - new_py)
 
     def _after_leptons(self, variation: Variation) -> Missing:
         """Missing transverse momenta after the leptons moved; both see them."""
@@ -67,7 +73,7 @@ class Recoil:
         dx, dy = (-share * along for along in self.leptons)
         if missing.track_px is not None and missing.track_py is not None:
             missing = replace(missing, track_px=missing.track_px + dx, track_py=missing.track_py + dy)
-        return missing if missing.soft_only else _moved(missing, dx, dy)
+        return missing if missing.soft_only else missing.shifted(dx, dy)
 
     def _soft(self, variation: Variation) -> Missing:
         """Missing transverse momentum and soft activity with a shifted soft term."""
@@ -80,7 +86,7 @@ class Recoil:
             met + jets + leptons
             for met, jets, leptons in zip((missing.px, missing.py), self.jet_sum, self.leptons, strict=True)
         )
-        return _moved(scaled, variation.shift * soft_x, variation.shift * soft_y)
+        return scaled.shifted(variation.shift * soft_x, variation.shift * soft_y)
 
 
 def _sums(jets: Jets) -> tuple[Floats, Floats]:
@@ -88,13 +94,3 @@ def _sums(jets: Jets) -> tuple[Floats, Floats]:
     pt, n_events = jets.pt.astype(np.float64), len(jets.counts)
     px, py = (np.bincount(jets.event, weights=pt * along, minlength=n_events) for along in jets.direction)
     return px.astype(np.float64), py.astype(np.float64)
-
-
-def _moved(missing: Missing, dx: Floats, dy: Floats) -> Missing:
-    """Missing transverse momentum shifted by a vector; its significance grows with it."""
-    px, py = missing.px + dx, missing.py + dy
-    if missing.significance is None:
-        return replace(missing, px=px, py=py)
-    before = np.hypot(missing.px, missing.py)
-    ratio = np.divide(np.hypot(px, py), before, out=np.ones(len(before)), where=before > 0.0)
-    return replace(missing, px=px, py=py, significance=missing.significance * ratio)

@@ -15,6 +15,7 @@ ANALYSIS = Analysis(
     selection=VHBBSelection,
     channels=dict.fromkeys(CHANNELS),
     columns=columns,
+    calibrates=True,
     variables=VARIABLES,
     recipes=RECIPES,
     processes=STYLES,

@@ -84,7 +84,8 @@ class _Evaluator:
 
     def _objects(self, leptons: LeptonTable) -> Objects:
         """Objects of the events with the channel's leptons."""
-        return objects_of(self.chunk, leptons, _lepton_cuts(leptons, self.channel, self.cuts), self.cuts)
+        found = _lepton_cuts(leptons, self.channel, self.cuts)
+        return objects_of(self.chunk, leptons, found, self.cuts, self.request)
 
     def _selected(self, objects: Objects) -> Kept:
         """The events that pass all cuts, with their weights and columns."""

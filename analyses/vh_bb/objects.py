@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 
 from znought.analyses.vh_bb.selection import LeptonTable, VHBBSelection, clean_jets, lepton_table
 from znought.processors.chunk import Chunk
+from znought.processors.evaluated import Request
+from znought.processors.measured import measured
 from znought.processors.objects import Jets, Missing, check_units
 from znought.processors.recoil import Recoil
 from znought.processors.scale_factors import jet_flavours
@@ -82,12 +84,17 @@ def lepton_tables(
     return lepton_table(electrons, muons, cuts, gap=chunk.dialect.electron_gap), moved
 
 
-def objects_of(chunk: Chunk, leptons: LeptonTable, found: NDArray[np.bool_], cuts: VHBBSelection) -> Objects:
-    """Objects of the events `found`, shape (n_chunk,), with jets in GeV or refused."""
+def objects_of(
+    chunk: Chunk, leptons: LeptonTable, found: NDArray[np.bool_], cuts: VHBBSelection, request: Request
+) -> Objects:
+    """Objects of the events `found`, shape (n_chunk,), with jets in GeV or refused, calibrated as asked."""
     event = np.flatnonzero(found)
     view = chunk.view.only(event)
-    jets = chunk.dialect.jets(view, chunk.dialect.btag(view))
+    jets, missing = chunk.dialect.jets(view, chunk.dialect.btag(view)), chunk.dialect.missing(view)
     check_units(jets.pt, what="jets", dialect=chunk.dialect.name, path=chunk.path)
+    calibration = measured(chunk, event, request)
+    if calibration is not None:
+        jets, missing = calibration.calibrated(jets, missing)
     mine = leptons.of(found)
-    recoil = Recoil(mine.vector_sum, clean_jets(jets, mine, cuts), chunk.dialect.missing(view))
+    recoil = Recoil(mine.vector_sum, clean_jets(jets, mine, cuts), missing, calibration)
     return Objects(event, mine, recoil)

@@ -12,6 +12,7 @@ ANALYSIS = Analysis(
     "vh_ww",
     selection=VHWWSelection,
     columns=columns,
+    calibrates=True,
     variables=VARIABLES,
     recipes=RECIPES,
     processes=STYLES,

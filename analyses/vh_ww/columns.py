@@ -38,7 +38,7 @@ def columns(chunk: Chunk, request: Request) -> Evaluation:
     leptons = read_leptons(chunk, cuts)
     pairs = _pairs(chunk, leptons, request)
     holding = reduce(np.union1d, (found.event for found in pairs.values()))
-    contents = read_contents(chunk, holding, cuts)
+    contents = read_contents(chunk, holding, cuts, request)
     objects = contents.objects(pairs[NOMINAL], cuts)
     selected = reconstruct(chunk, objects, cuts)
     weights = _weights(chunk, objects, selected, gen_weight, request)

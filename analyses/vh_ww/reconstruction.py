@@ -20,6 +20,8 @@ from znought.analyses.vh_ww.variables import columns_of
 from znought.analyses.vh_ww.variations import Objects
 from znought.processors.chunk import Chunk
 from znought.processors.dialects.view import View
+from znought.processors.evaluated import Request
+from znought.processors.measured import Measured, measured
 from znought.processors.objects import Jets, Leptons, Missing, check_units
 
 __all__ = ["Contents", "Selected", "b_veto", "read_contents", "read_leptons", "reconstruct"]
@@ -88,27 +90,38 @@ class Contents:
         event: indices in the chunk, in order, shape (n_events,).
         jets: all of their jets.
         missing: their missing transverse momentum and soft activity.
+        measured: how a calibration moves them; None where nothing is calibrated.
     """
 
     event: NDArray[np.int64]
     jets: Jets
     missing: Missing
+    measured: Measured | None
 
     def objects(self, pairs: Dilepton, selection: VHWWSelection) -> Objects:
         """Objects of the events that hold a pair, without the jets at its leptons."""
-        jets, missing = self.jets, self.missing
+        jets, missing, found = self.jets, self.missing, self.measured
         if len(pairs.event) < len(self.event):
             rows = np.searchsorted(self.event, pairs.event)
             jets, missing = jets.of(rows), missing.of(rows)
-        return Objects(pairs, clean_jets(jets, pairs, dr_min=selection.dr_jet_lepton_min), missing)
+            found = None if found is None else found.of(rows)
+        return Objects(pairs, clean_jets(jets, pairs, dr_min=selection.dr_jet_lepton_min), missing, found)
 
 
-def read_contents(chunk: Chunk, event: NDArray[np.int64], selection: VHWWSelection) -> Contents:
-    """Jets, in GeV or refused, and missing transverse momentum of events by their indices in the chunk."""
+def read_contents(
+    chunk: Chunk, event: NDArray[np.int64], selection: VHWWSelection, request: Request
+) -> Contents:
+    """Jets, in GeV or refused, and missing transverse momentum of events by their indices in the chunk.
+
+    Both are calibrated where the card says how.
+    """
     view = chunk.view.only(event)
-    jets = _read_jets(chunk, view, selection)
+    jets, missing = _read_jets(chunk, view, selection), chunk.dialect.missing(view)
     check_units(jets.pt, what="jets", dialect=chunk.dialect.name, path=chunk.path)
-    return Contents(event, jets, chunk.dialect.missing(view))
+    found = measured(chunk, event, request)
+    if found is not None:
+        jets, missing = found.calibrated(jets, missing)
+    return Contents(event, jets, missing, found)
 
 
 def _read_jets(chunk: Chunk, view: View, selection: VHWWSelection) -> Jets:

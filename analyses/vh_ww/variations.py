@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from znought.analyses.vh_ww.selection import Dilepton
+from znought.processors.measured import Measured
 from znought.processors.objects import Jets, Missing
 from znought.processors.recoil import Recoil
 from znought.processors.variations import Variation, shift_tagging
@@ -25,17 +26,20 @@ class Objects:
         pairs: the pairs, one per event.
         jets: jets without those at the leptons.
         missing: missing transverse momentum and soft activity.
+        measured: how a calibration moves them; None where nothing is calibrated.
     """
 
     pairs: Dilepton
     jets: Jets
     missing: Missing
+    measured: Measured | None = None
 
     @cached_property
     def recoil(self) -> Recoil:
         """Jets and missing transverse momentum, as variations move them."""
         first, second = self.pairs.leading, self.pairs.subleading
-        return Recoil((first.px + second.px, first.py + second.py), self.jets, self.missing)
+        leptons = first.px + second.px, first.py + second.py
+        return Recoil(leptons, self.jets, self.missing, self.measured)
 
 
 def vary(

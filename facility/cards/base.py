@@ -9,8 +9,16 @@ from pydantic import Field, PrivateAttr, SerializeAsAny, field_validator, model_
 
 from znought.analysis import Analysis, Cuts, Variable
 from znought.errors import CardError, SiteError
+from znought.facility.cards.apart import telling
 from znought.facility.cards.era import Era
-from znought.facility.cards.eras import check_eras, check_sources, era_metadata, jet_calibrations, qualities
+from znought.facility.cards.eras import (
+    check_eras,
+    check_sources,
+    era_metadata,
+    jet_calibrations,
+    qualities,
+    scaled_by_era,
+)
 from znought.facility.cards.metadata import metadata_of
 from znought.facility.cards.official import check_named, official_of, varied_parts
 from znought.facility.cards.presets import schema_with_preset, with_presets
@@ -24,13 +32,12 @@ from znought.facility.cards.sections import (
     Reading,
     RegionCuts,
     check_known,
-    refuse_overlaps,
 )
 from znought.facility.cards.theory import Theory
 from znought.facility.cards.unknown import unknown_to
 from znought.facility.cards.weights import Weight, correction_weights, named_weights
 from znought.facility.cluster.configured import check_described
-from znought.facility.ntuples.samples import divided, refuse_doubled_samples, refuse_idle_keys
+from znought.facility.ntuples.samples import check_samples, divided, refuse_idle_keys
 from znought.models.samples import TrainingConfig
 from znought.processors.evaluated import WHOLE, Request
 from znought.processors.regions import regions_from_card
@@ -166,6 +173,7 @@ class Card(BaseCard):
     plotting: Plotting = Plotting()
 
     _analysis: Analysis = PrivateAttr(default_factory=lambda: Analysis("none", columns=len))
+    _telling: tuple[Variable, ...] = PrivateAttr(default=())
 
     @field_validator("channels")
     @classmethod
@@ -199,23 +207,13 @@ class Card(BaseCard):
             if dataset.part_of is not None and is_data:
                 raise ValueError(f"datasets.{dataset.part_of}.split: data have no generator-level content.")
             refuse_idle_keys(name, dataset, is_data=is_data)
-        self._stitching_agrees()
-        refuse_overlaps(self.datasets, self.stitched)
-        refuse_doubled_samples(self.datasets, self.of_kind("simulation"))
+        by_era = scaled_by_era(self.eras)
+        check_samples(self.datasets, self.processes, self.of_kind("simulation"), self.stitched, by_era=by_era)
         check_eras(self.eras, self.datasets, self.of_kind("data"), self.lumi_ifb)
         if self.variations.jets == "measured" and not all(era.jets for era in self.eras.values() or [Era()]):
             raise ValueError("variations.jets: measured needs jets of every era: eras.<era>.jets.")
         regions_from_card(self.regions)
         return self
-
-    def _stitching_agrees(self) -> None:
-        """Stitched samples are there, and none of them is split as well."""
-        for sample, variable in self.stitched.items():
-            names = [n for n, entry in self.datasets.items() if sample in (entry.sample, entry.process)]
-            check_known("stitched", "sample", sample, [sample] if names else self.processes)
-            for name in names:
-                if variable not in self.datasets[name].generator_range:
-                    raise ValueError(f"stitched.{sample}: datasets.{name} cannot be split as well.")
 
     @model_validator(mode="after")
     def _weights_and_validation_agree(self) -> "Card":
@@ -236,11 +234,8 @@ class Card(BaseCard):
 
     @property
     def variables(self) -> dict[str, Variable]:
-        """The analysis's variables by name."""
-        analysis = self._analysis
-        found = {variable.name: variable for variable in analysis.variables}
-        telling = analysis.channel_variable
-        return found if telling is None else found | {telling.name: telling}
+        """The analysis's variables by name, and what tells its channels and the card's eras apart."""
+        return {variable.name: variable for variable in (*self._analysis.variables, *self._telling)}
 
     @property
     def needs_cross_sections(self) -> bool:
@@ -293,6 +288,7 @@ class Card(BaseCard):
             factors=official.factors,
             varied_factors=official.varied,
             btags=official.btags,
+            eras=tuple(self.eras),
         )
 
     def _with_weights(self, one: Theory) -> tuple[str, ...]:
@@ -359,6 +355,7 @@ class Card(BaseCard):
             }
         )
         card._analysis = analysis
+        card._telling = telling(analysis, tuple(card.eras))
         return card
 
     def problems(self, analysis: Analysis) -> list[str]:

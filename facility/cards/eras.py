@@ -25,6 +25,7 @@ __all__ = [
     "lumi_of",
     "lumi_shifts",
     "qualities",
+    "scaled_by_era",
 ]
 
 SEARCHED = "ZNOUGHT_CORRECTIONS"
@@ -156,6 +157,11 @@ def lumi_of(eras: Mapping[str, Era], dataset: Dataset, lumi_ifb: float) -> float
     """Luminosity that a simulated dataset is scaled to: of its era, or the card's."""
     era = eras.get(dataset.era or "")
     return lumi_ifb if era is None or era.lumi_ifb is None else era.lumi_ifb
+
+
+def scaled_by_era(eras: Mapping[str, Era]) -> bool:
+    """Whether simulation is scaled to the luminosity of its era, so that each era has samples of its own."""
+    return any(era.lumi_ifb is not None for era in eras.values())
 
 
 def qualities(eras: Mapping[str, Era], datasets: Mapping[str, Dataset], folder: Path) -> dict[str, "Quality"]:

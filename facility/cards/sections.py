@@ -296,20 +296,24 @@ class CrossFit(Section):
     seed: int = 1
 
 
-def refuse_overlaps(datasets: Mapping[str, Dataset], stitched: Collection[str] = ()) -> None:
+def refuse_overlaps(
+    datasets: Mapping[str, Dataset], stitched: Collection[str] = (), *, by_era: bool = False
+) -> None:
     """Raises if two datasets of one sample were generated in ranges that overlap.
 
     Args:
         datasets: of the card.
         stitched: samples whose datasets may overlap.
+        by_era: simulation is scaled to the luminosity of its era: those of other eras are other samples.
 
     Raises:
         ValueError: with both names; pydantic turns it into a card error.
     """
-    samples: dict[tuple[str, str], list[str]] = {}
+    samples: dict[tuple[str, str, str | None], list[str]] = {}
     for name, dataset in datasets.items():
-        samples.setdefault((dataset.process, dataset.sample or dataset.process), []).append(name)
-    for (_, sample), names in samples.items():
+        key = dataset.process, dataset.sample or dataset.process, dataset.era if by_era else None
+        samples.setdefault(key, []).append(name)
+    for (_, sample, _), names in samples.items():
         if sample not in stitched and any(datasets[name].generator_range for name in names):
             for one, two in combinations(names, 2):
                 ranges = datasets[one].generator_range, datasets[two].generator_range

@@ -8,8 +8,8 @@ from pydantic import Field, model_validator
 
 from znought.analysis import Analysis
 from znought.errors import unknown_name
+from znought.facility.cards.apart import by_channel, by_era, problems_of_channels
 from znought.facility.cards.base import Card
-from znought.facility.cards.by_channel import by_channel, problems_of_channels
 from znought.facility.cards.eras import check_lumi_names, lumi_shifts
 from znought.facility.cards.presets import with_presets
 from znought.facility.cards.sections import (
@@ -45,6 +45,8 @@ class StandardCard(Card):
         cut_based: the competitor without a network.
         discriminants: region → what is binned and fitted there; without it the signal region's output, with
             control regions from the other outputs, or the cut-based region's variable.
+        by_era: each region is one in every era, too: its yields, its figures, and what is fitted there if
+            `discriminants` name it.
         classes: classes of the network, in the order of its outputs.
         network: of the classes; without it nothing is trained.
         model: of the classes, trained elsewhere: instead of a network.
@@ -56,6 +58,7 @@ class StandardCard(Card):
     signal_region: str | None = None
     cut_based: CutBased | None = None
     discriminants: dict[str, Discriminant] = Field(default_factory=dict)
+    by_era: bool = False
     classes: tuple[str, ...] = ()
     network: NetworkConfig | None = None
     model: BroughtModel | None = None
@@ -257,14 +260,15 @@ class StandardCard(Card):
         return "mva_greedy" if self.is_scored else self.binned_selection
 
     def of(self, analysis: Analysis) -> "StandardCard":
-        """This card as a card of an analysis; each region with a discriminant is one of the fit per channel.
+        """This card as a card of an analysis, with what it has in regions by channel, and by era if asked.
 
         Raises:
             CardError: as `Card.of`.
         """
         card = super().of(analysis)
         assert isinstance(card, StandardCard)
-        return card.model_copy(update=by_channel(card, analysis))
+        card = card.model_copy(update=by_channel(card, analysis))
+        return card.model_copy(update=by_era(card))
 
     def problems(self, analysis: Analysis) -> list[str]:
         """Everything in the card that the analysis does not know, one line each."""
@@ -282,6 +286,7 @@ class StandardCard(Card):
                 for name in unknown_bins
             ),
             *problems_of_channels(self, analysis),
+            *(["by_era: the card has no eras."] if self.by_era and not self.eras else []),
             *(f"{place}: {unknown_name('variable', name, names)}" for place, name in unknown.items()),
             *self._unknown_inputs(names),
         ]

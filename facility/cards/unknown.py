@@ -3,8 +3,9 @@
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from znought.analysis import Analysis
+from znought.analysis import ERA, Analysis
 from znought.errors import unknown_name
+from znought.facility.cards.apart import telling
 
 if TYPE_CHECKING:
     from znought.facility.cards.base import Card
@@ -14,9 +15,10 @@ __all__ = ["unknown_to"]
 
 def unknown_to(analysis: Analysis, card: "Card") -> list[str]:
     """Every name of a card that its analysis does not know, one line each."""
-    variables, telling = analysis.variable_names, analysis.channel_variable
-    cut_on = variables if telling is None else (*variables, telling.name)
+    variables = analysis.variable_names
+    cut_on = (*variables, *(one.name for one in telling(analysis, tuple(card.eras))))
     found = [
+        *(f"eras: {ERA} tells them apart, and is a variable's name." for _ in {ERA} & {*variables}),
         *_named("channels", "channel", card.channels, analysis.channels),
         *_named("features", "variable", card.features, variables),
         *_named("plotting.variables", "variable", card.plotting.variables, variables),
@@ -35,7 +37,7 @@ def _named(place: str, kind: str, names: Iterable[str], known: Iterable[str]) ->
 
 
 def _calibrated(analysis: Analysis, card: "Card") -> Iterator[str]:
-    if analysis.columns is not None:
+    if analysis.columns is not None and not analysis.calibrates:
         reason = f"analysis {analysis.name!r} makes its columns of jets as files have them"
         yield from (f"eras.{name}.jets: {reason}." for name, era in card.eras.items() if era.jets is not None)
 

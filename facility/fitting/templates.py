@@ -135,7 +135,12 @@ def systematics_of(card: StandardCard, workspace: Workspace) -> dict[str, System
     found |= {name: one.systematic(name) for name, one in card.theory.items()}
     found |= {name: config for name, config in given.items() if name not in found}
     found |= _of_luminosities(card)
-    return dict(_by_era(card, found))
+    apart = dict[str, SystematicConfig]()
+    for name, config in _by_era(card, found):
+        if name in apart:
+            raise CardError(f"systematics.{name}: two have this name, one of them a part of an era's.")
+        apart[name] = config
+    return apart
 
 
 def _of_luminosities(card: StandardCard) -> dict[str, SystematicConfig]:
@@ -174,7 +179,8 @@ def _eras(card: StandardCard, systematic: str) -> tuple[str, ...]:
 
 def apart_by_era(card: StandardCard) -> tuple[str, ...]:
     """Parts of official scale factors that are others in every era, where the card has several."""
-    found = varied_parts(named_weights(card.weights)) if len(card.eras) > 1 else {}
+    eras = {card.datasets[name].era for name in card.of_kind("simulation")}
+    found = varied_parts(named_weights(card.weights)) if len(eras) > 1 else {}
     return tuple(name for name, is_apart in found.items() if is_apart)
 
 

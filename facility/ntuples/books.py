@@ -9,7 +9,7 @@ from typing import Any
 
 from znought.errors import DataError
 from znought.facility.cards.base import Card
-from znought.facility.cards.eras import lumi_of
+from znought.facility.cards.eras import lumi_of, scaled_by_era
 from znought.facility.ntuples.generated import refuse_partial_total
 from znought.facility.ntuples.runner import RunResult
 from znought.facility.ntuples.samples import extensions, stitched_with
@@ -58,7 +58,8 @@ def _stitched(card: Card, name: str, scales: Scales) -> Normalisation | None:
     variable = card.stitched.get(dataset.sample or dataset.process)
     if scale is None or variable is None:
         return scale
-    covering = [scales[other] for other in stitched_with(card.datasets, name, variable)]
+    others = stitched_with(card.datasets, name, variable, by_era=scaled_by_era(card.eras))
+    covering = [scales[other] for other in others]
     together = sum(1.0 / other.scale for other in covering if other is not None)
     return replace(scale, scale=1.0 / together)
 
@@ -69,7 +70,8 @@ def _scale(card: Card, name: str, found: RunResult) -> Normalisation | None:
         return None
     if dataset.xsec_pb is None:
         raise DataError(f"Dataset {name!r} has no cross section (xsec_pb).")
-    parts = {other: _sums(card, other, found) for other in extensions(card.datasets, name)}
+    one_sample = extensions(card.datasets, name, by_era=scaled_by_era(card.eras))
+    parts = {other: _sums(card, other, found) for other in one_sample}
     known = [sums for sums in parts.values() if sums is not None]
     # Totals of extensions are sums over different events, unlike those that files of one dataset repeat.
     together = reduce(add, (replace(sums, is_total=False) for sums in known), GeneratedSums())

@@ -1,12 +1,12 @@
 """Which datasets of a card are one sample, and which of their keys have an effect."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import combinations, pairwise
 from typing import Any
 
-from znought.facility.cards.sections import Dataset
+from znought.facility.cards.sections import Dataset, check_known, refuse_overlaps
 
-__all__ = ["divided", "extensions", "refuse_doubled_samples", "refuse_idle_keys", "stitched_with"]
+__all__ = ["check_samples", "divided", "extensions", "refuse_idle_keys", "stitched_with"]
 
 _OF_SIMULATION = (
     "xsec_pb",
@@ -129,38 +129,64 @@ def _in_ranges(name: str, entry: Mapping[str, Any], variable: str, ends: list[fl
     return found
 
 
-def stitched_with(datasets: Mapping[str, Dataset], name: str, variable: str) -> tuple[str, ...]:
-    """Parts of datasets of one sample of one range with a given part, itself among them."""
+def stitched_with(
+    datasets: Mapping[str, Dataset], name: str, variable: str, *, by_era: bool
+) -> tuple[str, ...]:
+    """Parts of datasets of one sample of one range with a given part, itself among them.
+
+    Args:
+        datasets: of the card.
+        name: of the given part.
+        variable: by which they are stitched.
+        by_era: simulation is scaled to the luminosity of its era: those of other eras are other samples.
+    """
     mine = datasets[name]
     return tuple(
         other
         for other, dataset in datasets.items()
-        if (dataset.process, dataset.sample) == (mine.process, mine.sample)
+        if _of_one_sample(dataset, mine, by_era=by_era)
         and dataset.generator_range.get(variable) == mine.generator_range.get(variable)
     )
 
 
-def extensions(datasets: Mapping[str, Dataset], name: str) -> tuple[str, ...]:
-    """Datasets that are one sample with a given one, itself among them: their sums of weights are added."""
+def extensions(datasets: Mapping[str, Dataset], name: str, *, by_era: bool) -> tuple[str, ...]:
+    """Datasets that are one sample with a given one, itself among them: their sums of weights are added.
+
+    Args:
+        datasets, name, by_era: as for `stitched_with`.
+    """
     mine = datasets[name]
     if mine.sample is None or mine.generator_range:
         return (name,)
     return tuple(
         other
         for other, dataset in datasets.items()
-        if (dataset.process, dataset.sample) == (mine.process, mine.sample) and not dataset.generator_range
+        if _of_one_sample(dataset, mine, by_era=by_era) and not dataset.generator_range
     )
 
 
-def refuse_doubled_samples(datasets: Mapping[str, Dataset], simulated: Sequence[str]) -> None:
+def _of_one_sample(one: Dataset, two: Dataset, *, by_era: bool) -> bool:
+    same = (one.process, one.sample) == (two.process, two.sample)
+    return same and (not by_era or one.era == two.era)
+
+
+def _refuse_doubled(
+    datasets: Mapping[str, Dataset], simulated: Sequence[str], *, by_era: bool = False
+) -> None:
     """Raises if two datasets look like one sample, or one sample has two normalisations.
+
+    Args:
+        datasets, by_era: as for `stitched_with`.
+        simulated: names of the simulated ones.
 
     Raises:
         ValueError: with both names; pydantic turns it into a card error.
     """
     for one, two in combinations(simulated, 2):
         first, second = datasets[one], datasets[two]
-        if two in extensions(datasets, one):
+        if by_era and first.era != second.era:
+            continue
+        if two in extensions(datasets, one, by_era=by_era):
             for key in _SHARED:
                 if getattr(first, key) != getattr(second, key):
                     raise ValueError(
@@ -181,6 +207,41 @@ def refuse_doubled_samples(datasets: Mapping[str, Dataset], simulated: Sequence[
                 "not, "
                 "give them different ones."
             )
+
+
+def check_samples(
+    datasets: Mapping[str, Dataset],
+    processes: Collection[str],
+    simulated: Sequence[str],
+    stitched: Mapping[str, str],
+    *,
+    by_era: bool,
+) -> None:
+    """Raises unless datasets of one sample fit together, and stitched samples are there.
+
+    Args:
+        datasets, processes: of the card.
+        simulated: names of the simulated datasets.
+        stitched: sample → the variable that it is stitched by.
+        by_era: as for `stitched_with`.
+
+    Raises:
+        ValueError: with the key; pydantic turns it into a card error.
+    """
+    _refuse_stitched_splits(datasets, processes, stitched)
+    refuse_overlaps(datasets, stitched, by_era=by_era)
+    _refuse_doubled(datasets, simulated, by_era=by_era)
+
+
+def _refuse_stitched_splits(
+    datasets: Mapping[str, Dataset], processes: Collection[str], stitched: Mapping[str, str]
+) -> None:
+    for sample, variable in stitched.items():
+        names = [name for name, entry in datasets.items() if sample in (entry.sample, entry.process)]
+        check_known("stitched", "sample", sample, [sample] if names else processes)
+        for name in names:
+            if variable not in datasets[name].generator_range:
+                raise ValueError(f"stitched.{sample}: datasets.{name} cannot be split as well.")
 
 
 def _look_alike(one: Dataset, two: Dataset) -> bool:

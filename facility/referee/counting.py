@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from znought.errors import CardError, DataError
 from znought.facility.cards.base import Card
-from znought.facility.cards.eras import lumi_of
+from znought.facility.cards.eras import lumi_of, scaled_by_era
 from znought.facility.cards.standard import StandardCard
 from znought.facility.context import Context
 from znought.facility.events.sample import ScoredSample, region
@@ -159,11 +159,14 @@ def _scale(card: Card, name: str, stored: Mapping[str, Mapping[str, float]]) -> 
     """L σ k ε / Σw of one dataset; of a part that is stitched together with all that cover its range."""
     dataset = card.datasets[name]
     variable = card.stitched.get(dataset.sample or dataset.process)
-    covering = (name,) if variable is None else stitched_with(card.datasets, name, variable)
+    by_era = scaled_by_era(card.eras)
+    covering: tuple[str, ...] = (name,)
+    if variable is not None:
+        covering = stitched_with(card.datasets, name, variable, by_era=by_era)
     together = 0.0
     for other in covering:
         entry = card.datasets[other]
-        sumw = sum(stored[one]["sumw"] for one in extensions(card.datasets, other))
+        sumw = sum(stored[one]["sumw"] for one in extensions(card.datasets, other, by_era=by_era))
         xsec = float(entry.xsec_pb or 0.0) * entry.branching_ratio * entry.k_factor
         expected = (
             lumi_of(card.eras, entry, card.lumi_ifb) * _FB_PER_PB * xsec * stored[other]["filter_efficiency"]

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from znought.analysis import CHANNEL
+from znought.analysis import CHANNEL, ERA
 from znought.facility.cards.base import Card
 from znought.facility.events.store import EventTable, read_events, stored_columns
 from znought.facility.ntuples.books import FlowEntry, flow_entry
@@ -186,8 +186,9 @@ def _read(card: Card, workspace: Workspace, channel: str, blinded: Region | None
 
 
 def _is_hidden(found: Region, hidden: Region | None) -> bool:
-    """Whether a region is the one whose data are left out, or a channel of it."""
-    return hidden is not None and {cut for cut in found.cuts if cut.variable != CHANNEL} == {*hidden.cuts}
+    """Whether a region is the one whose data are left out, or a channel or an era of it."""
+    kept = {cut for cut in found.cuts if cut.variable not in (CHANNEL, ERA)}
+    return hidden is not None and kept == {*hidden.cuts}
 
 
 def _inside(found: Region, table: EventTable | None) -> EventTable | None:

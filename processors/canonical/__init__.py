@@ -1,15 +1,19 @@
 """Canonical events: the collections and fields of NanoAOD in GeV, whatever the format, read when touched."""
 
-from znought.processors.canonical.calibrated import calibrated_events, measured_makers
-from znought.processors.canonical.events import CanonicalEvents, canonical_events
-from znought.processors.canonical.source import Settings
-from znought.processors.canonical.varied import varied_events
+from znought.processors.canonical.calibrated import calibrated_events, calibrated_source, measured_makers
+from znought.processors.canonical.events import CanonicalEvents, canonical_events, canonical_source
+from znought.processors.canonical.source import Settings, Source
+from znought.processors.canonical.varied import varied_events, varied_source
 
 __all__ = [
     "CanonicalEvents",
     "Settings",
+    "Source",
     "calibrated_events",
+    "calibrated_source",
     "canonical_events",
+    "canonical_source",
     "measured_makers",
     "varied_events",
+    "varied_source",
 ]

@@ -26,7 +26,7 @@ from znought.processors.objects import event_of
 from znought.processors.resolution import smearing_factors
 from znought.processors.variations import SCALE, Variation
 
-__all__ = ["calibrated_events", "measured_makers"]
+__all__ = ["calibrated_events", "calibrated_source", "measured_makers"]
 
 Floats = NDArray[np.float64]
 
@@ -51,6 +51,16 @@ def calibrated_events(events: CanonicalEvents, calibration: JetCalibration) -> C
     Raises:
         DataError: a branch that it needs is missing, or a correction has no value for a jet.
     """
+    return events.with_moved(("Jet", "MET"), calibrated_source(events.source, calibration))
+
+
+def calibrated_source(source: Source, calibration: JetCalibration) -> Source:
+    """What makes the buffers of calibrated events, for who needs plain arrays.
+
+    Args:
+        source: of the events as the file has them.
+        calibration: of their dataset.
+    """
     makers: dict[str, Maker] = {UNSMEARED: partial(_unsmeared, calibration=calibration)}
     if calibration.resolution:
         makers |= {key: partial(_smearing, calibration=calibration, way=way) for way, key in _SMEARED.items()}
@@ -58,9 +68,9 @@ def calibrated_events(events: CanonicalEvents, calibration: JetCalibration) -> C
     if calibration.raw_met:
         anew = type1_met(calibration, UNSMEARED, _SMEARED["nom"] if calibration.resolution else "")
         makers |= {**anew, MET_VECTOR: anew.pop("vector")}
-    known = events.source.catalogue.makers
+    known = source.catalogue.makers
     kept = {key: maker for key, maker in makers.items() if not key.startswith("data/") or key in known}
-    return events.with_moved(("Jet", "MET"), events.source.shifted(kept))
+    return source.shifted(kept)
 
 
 def measured_makers(variation: Variation, calibration: JetCalibration | None) -> dict[str, Maker] | None:

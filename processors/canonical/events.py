@@ -24,7 +24,7 @@ from znought.processors.dialects.physlite import PHYSLITE
 from znought.processors.objects import check_units, event_of
 from znought.processors.reading import Tree
 
-__all__ = ["CanonicalEvents", "canonical_events"]
+__all__ = ["CanonicalEvents", "canonical_events", "canonical_source"]
 
 Maker = Callable[[Source], NDArray[Any]]
 
@@ -84,11 +84,19 @@ def canonical_events(chunk: Chunk, settings: Settings | None = None) -> Canonica
         chunk: the chunk.
         settings: working points, and whether substitutes are welcome.
     """
+    return CanonicalEvents.of(canonical_source(chunk, settings))
+
+
+def canonical_source(chunk: Chunk, settings: Settings | None = None) -> Source:
+    """What makes the buffers of canonical events, for who needs plain arrays.
+
+    Args:
+        chunk, settings: as for `canonical_events`.
+    """
     tree = chunk.view.entries.tree
     if tree not in _CATALOGUES:
         _CATALOGUES[tree] = _catalogue(chunk)
-    source = Source(chunk, _CATALOGUES[tree], settings or Settings())
-    return CanonicalEvents.of(source)
+    return Source(chunk, _CATALOGUES[tree], settings or Settings())
 
 
 def _catalogue(chunk: Chunk) -> Catalogue:

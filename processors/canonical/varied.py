@@ -23,7 +23,7 @@ from znought.processors.dialects.nanoaod import SIMULATION
 from znought.processors.resolution import worsened
 from znought.processors.variations import NO_TAG, Variation
 
-__all__ = ["Maker", "moved_jets", "moved_met", "varied_events"]
+__all__ = ["Maker", "moved_jets", "moved_met", "varied_events", "varied_source"]
 
 Floats = NDArray[np.float64]
 Maker = Callable[[Source], NDArray[Any]]
@@ -54,13 +54,25 @@ def varied_events(
         variation: what to move.
         measured: how a calibration moves it, in place of the card's relative size.
     """
+    return nominal.with_moved(_MOVED[variation.kind], varied_source(nominal.source, variation, measured))
+
+
+def varied_source(
+    nominal: Source, variation: Variation, measured: Mapping[str, Maker] | None = None
+) -> Source:
+    """What makes the buffers of varied events, for who needs plain arrays.
+
+    Args:
+        nominal: of events of a simulated dataset.
+        variation, measured: as for `varied_events`.
+    """
     moving = _MAKERS[variation.kind](variation) if measured is None else measured
     makers = {
         key: maker
         for key, maker in moving.items()
-        if not key.startswith("data/") or key in nominal.source.catalogue.makers
+        if not key.startswith("data/") or key in nominal.catalogue.makers
     }
-    return nominal.with_moved(_MOVED[variation.kind], nominal.source.shifted(makers))
+    return nominal.shifted(makers)
 
 
 def _before(source: Source, key: str) -> NDArray[Any]:

@@ -13,9 +13,10 @@ from pydantic import BaseModel, ConfigDict
 
 from znought.errors import CardError
 
-__all__ = ["CHANNEL", "Analysis", "Cuts", "Histogram", "ProcessStyle", "Variable"]
+__all__ = ["CHANNEL", "ERA", "Analysis", "Cuts", "Histogram", "ProcessStyle", "Variable"]
 
 CHANNEL = "channel"
+ERA = "era"
 """Column of analyses with channels: the place of the event's channel among them, from 0."""
 
 Function = Callable[..., Any]
@@ -189,6 +190,7 @@ class Analysis:
         templates: function({region: templates}) → the same, changed: between templates and fit, such as a
             background that other regions predict. It sees the observed counts of opened data alone.
         columns: function(chunk, request) that replaces `objects`, `select` and the functions of variables.
+        calibrates: `columns` takes jets as `request.jets` says; else a card that calibrates them is refused.
         sections: name → pydantic model, or (model, default), of further sections of the card.
         card: class of the whole card, for sections that depend on one another; then `sections` is not used.
         flow: stages, results and tables of an analysis that does not follow the standard flow.
@@ -211,6 +213,7 @@ class Analysis:
     generator: Mapping[str, Function] = field(default_factory=dict)
     templates: Function | None = None
     columns: Function | None = None
+    calibrates: bool = False
     sections: Mapping[str, Any] = field(default_factory=dict)
     card: Any = None
     flow: Any = None

@@ -7,8 +7,8 @@ import awkward as ak
 import numpy as np
 import yaml
 
+from tests.processors.calibrated import calibrated_columns
 from tests.processors.fixtures import write_nanoaod
-from tests.processors.test_calibration import calibrated_columns
 
 __all__ = ["ANALYSIS", "ERAS", "WEIGHTS", "columns_of", "official_card"]
 

@@ -11,8 +11,8 @@ import yaml
 
 from tests.facility.small import N_EVENTS
 from tests.facility.spoiled import Card, changed_card, cutflow_sums, processed
+from tests.processors.calibrated import calibrated_columns
 from tests.processors.fixtures import events, whole_chunk, write_nanoaod
-from tests.processors.test_calibration import calibrated_columns
 from znought.errors import CardError, DataError
 from znought.facility.cards.reading import load_card
 from znought.facility.events.store import read_events
@@ -267,12 +267,23 @@ def test_mistakes_of_calibrations_are_named(jets_card: Path, monkeypatch: pytest
         processed(edited("title: jets", "title: none"))
 
 
-def test_calibrations_need_plain_functions(folder: Path) -> None:
+UNCALIBRATED = """
+from dataclasses import replace
+from znought.analyses.vh_ww.analysis import ANALYSIS as SHIPPED
+
+ANALYSIS = replace(SHIPPED, name="mine", calibrates=False)
+"""
+
+
+def test_columns_that_calibrate_nothing_refuse_calibrations(folder: Path) -> None:
+    (folder / "mine.py").write_text(UNCALIBRATED)
+
     def change(card: Card) -> None:
         _with_eras(folder)(card)
+        card["analysis"] = "mine.py"
         card["eras"]["early"]["jets"] = {"file": "x.json", "simulation": "S", "data": {"A": "D"}}
         for name in ("MuonEG", "Muon"):
             card["datasets"][name]["period"] = "A"
 
-    with pytest.raises(CardError, match=r"eras\.early\.jets: analysis 'vh_ww' makes its columns of jets as"):
+    with pytest.raises(CardError, match=r"eras\.early\.jets: analysis 'mine' makes its columns of jets as"):
         load_card(changed_card(folder, change))

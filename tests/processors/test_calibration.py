@@ -10,8 +10,8 @@ import correctionlib
 import numpy as np
 import pytest
 
+from tests.processors.calibrated import N_EVENTS, calibrated_columns
 from tests.processors.fixtures import whole_chunk, write_nanoaod
-from tests.processors.test_identification import nanoaod
 from znought.errors import CardError, DataError
 from znought.processors.calibration.jets import JetCalibration
 from znought.processors.canonical import (
@@ -23,8 +23,6 @@ from znought.processors.canonical import (
 )
 from znought.processors.canonical.momenta import JET_NOISE
 from znought.processors.variations import Variation, VariationsConfig
-
-N_EVENTS = 100
 
 
 @dataclass(frozen=True)
@@ -84,33 +82,6 @@ ERAS = {
         12,
     ),
 }
-
-
-def calibrated_columns(version: int) -> dict[str, Any]:
-    """NanoAOD columns with all that a calibration reads; particle-level jets are near, far, or not there."""
-    rng = np.random.default_rng(version)
-    columns = {name: values[:N_EVENTS] for name, values in nanoaod(version).items()}
-    counts = ak.num(columns["Jet_pt"])
-    n_jets = int(ak.sum(counts))
-
-    def jagged(values: Any, kind: type = np.float32) -> ak.Array:
-        return ak.unflatten(np.asarray(values, kind), counts)
-
-    def flat(name: str) -> Any:
-        return ak.to_numpy(ak.flatten(columns[name]))
-
-    place = ak.to_numpy(ak.flatten(ak.local_index(columns["Jet_pt"])))
-    columns["Jet_rawFactor"] = jagged(rng.uniform(-0.1, 0.2, n_jets))
-    columns["Jet_area"] = jagged(rng.uniform(0.4, 0.6, n_jets))
-    # A fifth without a partner, a fifth with one too far in angle, the others near.
-    kind = rng.integers(0, 5, n_jets)
-    columns["Jet_genJetIdx"] = jagged(np.where(kind == 0, -1, place), np.int32)
-    columns["GenJet_pt"] = jagged(flat("Jet_pt") * rng.normal(1.0, 0.12, n_jets))
-    columns["GenJet_eta"] = jagged(flat("Jet_eta") + np.where(kind == 1, 0.3, 0.02))
-    columns["GenJet_phi"] = jagged(flat("Jet_phi"))
-    rho = "Rho_fixedGridRhoFastjetAll" if version >= 10 else "fixedGridRhoFastjetAll"
-    columns[rho] = rng.uniform(5.0, 40.0, N_EVENTS).astype(np.float32)
-    return columns
 
 
 def _calibration(open_data: Path, era: str, *, is_data: bool = False) -> JetCalibration:

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from coffea.jetmet_tools import CorrectedJetsFactory, CorrectionLibJECStack
 
+from tests.processors.calibrated import calibrated_columns
 from tests.processors.fixtures import whole_chunk, write_nanoaod
-from tests.processors.test_calibration import ERAS, calibrated_columns
+from tests.processors.test_calibration import ERAS
 from znought.processors.calibration.jets import JetCalibration
 from znought.processors.canonical import calibrated_events, canonical_events, measured_makers, varied_events
 from znought.processors.variations import Variation

@@ -23,11 +23,18 @@ N_EVENTS = 300
 IDENTIFICATION = ("Electron_cutBased", "Muon_tightId", "Jet_jetId")
 
 
-def nanoaod(version: int, *, btag: str = "", without: tuple[str, ...] = (), seed: int = 7) -> dict[str, Any]:
+def nanoaod(
+    version: int,
+    *,
+    btag: str = "",
+    without: tuple[str, ...] = (),
+    seed: int = 7,
+    n_events: int = N_EVENTS,
+) -> dict[str, Any]:
     """Columns as NanoAOD of a version has them, every object identified by halves."""
     rng = np.random.default_rng(seed)
     columns: dict[str, Any] = {}
-    for name, values in events(N_EVENTS, seed=seed).items():
+    for name, values in events(n_events, seed=seed).items():
         if isinstance(values, ak.Array):
             columns.update({f"{name}_{field}": values[field] for field in values.fields})
         else:

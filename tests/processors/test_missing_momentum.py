@@ -7,8 +7,9 @@ import awkward as ak
 import numpy as np
 import pytest
 
+from tests.processors.calibrated import N_EVENTS, calibrated_columns
 from tests.processors.fixtures import whole_chunk, write_nanoaod
-from tests.processors.test_calibration import ERAS, N_EVENTS, ByHand, _official, calibrated_columns
+from tests.processors.test_calibration import ERAS, ByHand, _official
 from znought.errors import DataError
 from znought.processors.calibration.jets import JetCalibration
 from znought.processors.canonical import calibrated_events, canonical_events, measured_makers, varied_events
