@@ -16,6 +16,7 @@ from znought.facility.cards.eras import correction_file, era_metadata
 from znought.facility.cards.presets import preset, preset_names
 from znought.facility.cards.printed import printed_schema
 from znought.facility.cards.reading import StandardCard, load_card
+from znought.facility.ntuples.fileset import fileset_of_dataset
 from znought.processors.quality.certification import read_certification
 
 CMS = ("cms_run2_ul", "cms_run3_2022")
@@ -164,3 +165,17 @@ def test_luminosities_of_eras_are_refused_where_no_fit_has_them(tmp_path: Path) 
     path.write_text(yaml.safe_dump(shipped))
     with pytest.raises(CardError, match=r"eras\.2018\.lumi_uncertainties: the fit of analysis 'vh_bb"):
         load_card(path)
+
+
+def test_what_an_era_asks_of_jets_travels_with_every_chunk(
+    tmp_path: Path, open_data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ZNOUGHT_CORRECTIONS", str(open_data / "pog"))
+    eras = {**TWO, "2017": {"jets": None, "jet_id": "tight_lepton_veto"}, "2018": WITHOUT_JETS["2018"]}
+    card = load_card(_card(tmp_path, eras))
+    for file in "abc":
+        (tmp_path / f"{file}.root").touch()
+    for name, expected in (("vh", "tight_lepton_veto"), ("ttbar", None)):
+        metadata = fileset_of_dataset(card, name)[name]["metadata"]
+        assert (metadata.get("jet_id"), metadata["pileup_id"]) == (expected, "loose")
+        assert metadata["btag_working_points"]["Jet_btagDeepFlavB"] > 0.0
