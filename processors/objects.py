@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 from znought.errors import DataError
 from znought.processors.kinematics import Momentum
 
-__all__ = ["Floats", "Jets", "Leptons", "Missing", "check_units", "event_of"]
+__all__ = ["Floats", "Jets", "Leptons", "Missing", "check_units", "event_of", "pairs_of_events"]
 
 Floats = NDArray[np.floating]
+Indices = NDArray[np.int64]
 
 # No collider delivers a median beyond these: what lies outside is MeV read as GeV, or the reverse.
 _MEDIAN_PT_GEV = (1.0, 1500.0)
@@ -197,6 +198,21 @@ def event_of(counts: NDArray[np.int64]) -> NDArray[np.int64]:
     [0, 0, 2]
     """
     return np.repeat(np.arange(len(counts)), counts)
+
+
+def pairs_of_events(event: NDArray[np.int64], counts: NDArray[np.int64]) -> tuple[Indices, Indices]:
+    """Every pair of an object and one of another collection in the same event, by their places.
+
+    Args:
+        event: of each object, shape (n,).
+        counts: objects of the other collection per event, shape (n_events,).
+
+    >>> pairs_of_events(np.array([0, 1, 1]), np.array([2, 1]))
+    (array([0, 0, 1, 2]), array([0, 1, 2, 2]))
+    """
+    others, first = counts[event], np.cumsum(counts) - counts
+    one = np.repeat(np.arange(len(event)), others)
+    return one, np.arange(len(one)) - np.repeat(np.cumsum(others) - others - first[event], others)
 
 
 def check_units(pt_gev: Floats, *, what: str, dialect: str, path: str) -> None:

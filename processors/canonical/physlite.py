@@ -23,6 +23,7 @@ from znought.processors.canonical.identification import (
     is_btagged,
 )
 from znought.processors.canonical.momenta import LEPTON_SUM, jet_sum
+from znought.processors.canonical.physlite_overlap import OVERLAP, overlap, passes_overlap
 from znought.processors.canonical.physlite_tracks import impact_parameters
 from znought.processors.canonical.source import Catalogue, Source, data
 from znought.processors.reading import Tree
@@ -70,8 +71,13 @@ def physlite_catalogue(tree: Tree) -> Catalogue:
         collections["MET"] = Fields(
             {"pt": ("float64", partial(_met, place=0)), "phi": ("float64", partial(_met, place=1))}
         )
+    remaining = passes_overlap(tree) if {"Electron", "Muon", "Jet"} <= collections.keys() else {}
+    for name, maker in remaining.items():
+        fields = collections[name]
+        collections[name] = Fields({**fields.makers, "passes_overlap": maker}, fields.offsets)
     scalars = {name: branch for name, branch in _SCALARS.items() if branch in tree.branches}
-    return assembled(collections, scalars, tree)
+    found = assembled(collections, scalars, tree)
+    return Catalogue(found.contents, {**found.makers, OVERLAP: overlap})
 
 
 def _collection(name: str, container: str, tree: Tree) -> Fields:

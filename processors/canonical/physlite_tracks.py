@@ -14,7 +14,7 @@ from znought.processors.canonical.source import Source
 from znought.processors.objects import event_of
 from znought.processors.reading import Tree
 
-__all__ = ["impact_parameters"]
+__all__ = ["electron_track", "impact_parameters", "muon_track", "primary_vertex"]
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
@@ -68,25 +68,26 @@ def _branches(tracks: _Tracks) -> tuple[str, ...]:
     return (*(f"{tracks.container}AuxDyn.{name}" for name in parameters), *beam, *vertices, *tracks.needed)
 
 
-def _muon_links(source: Source) -> Indices:
+def muon_track(source: Source) -> Indices:
+    """Index of each muon's track of the inner detector in its event; −1 without one, shape (n_muons,)."""
     index, key = (
         branch_values(source, branch=f"{_MUON_LINK}/{_MUON_LINK}.m_pers{part}") for part in ("Index", "Key")
     )
     return np.where(key == 0, -1, index.astype(np.int64))
 
 
-def _electron_links(source: Source) -> Indices:
-    """The first of each electron's tracks, which fits its shower best."""
+def electron_track(source: Source) -> Indices:
+    """Index of the first of each electron's refitted tracks, which fits its shower best; −1 without one."""
     first = ak.firsts(source.chunk.view.entries.whole(_ELECTRON_LINKS), axis=2)
     index, key = (ak.to_numpy(ak.flatten(ak.fill_none(first[f"m_pers{x}"], 0))) for x in ("Index", "Key"))
     return np.where(key == 0, -1, index.astype(np.int64))
 
 
 _TRACKS: Mapping[str, _Tracks] = {
-    "Electron": _Tracks("GSFTrackParticles", _electron_links, (_ELECTRON_LINKS,)),
+    "Electron": _Tracks("GSFTrackParticles", electron_track, (_ELECTRON_LINKS,)),
     "Muon": _Tracks(
         "InDetTrackParticles",
-        _muon_links,
+        muon_track,
         tuple(f"{_MUON_LINK}/{_MUON_LINK}.m_pers{part}" for part in ("Index", "Key")),
     ),
 }
@@ -137,13 +138,21 @@ def _z0_sin_theta(source: Source, *, tracks: _Tracks) -> Floats:
 
 def _primary_z(source: Source) -> Floats:
     """z of each event's primary vertex, mm; infinite without one, shape (n_events,)."""
-    kind = branch_values(source, branch="PrimaryVerticesAuxDyn.vertexType")
     z = branch_values(source, branch="PrimaryVerticesAuxDyn.z").astype(np.float64)
-    counts = np.diff(branch_offsets(source, branch="PrimaryVerticesAuxDyn.z"))
+    first, index = branch_offsets(source, branch="PrimaryVerticesAuxDyn.z")[:-1], primary_vertex(source)
+    found = np.full(len(index), np.inf)
+    found[index >= 0] = z[(first + index)[index >= 0]]
+    return found
+
+
+def primary_vertex(source: Source) -> Indices:
+    """Index of each event's primary vertex; −1 without one, shape (n_events,)."""
+    kind = branch_values(source, branch="PrimaryVerticesAuxDyn.vertexType")
+    first = branch_offsets(source, branch="PrimaryVerticesAuxDyn.vertexType")
     primary = np.flatnonzero(kind == _PRIMARY)
-    event, first = np.unique(event_of(counts)[primary], return_index=True)
-    found = np.full(len(counts), np.inf)
-    found[event] = z[primary[first]]
+    event, place = np.unique(event_of(np.diff(first))[primary], return_index=True)
+    found = np.full(len(first) - 1, -1)
+    found[event] = primary[place] - first[event]
     return found
 
 

@@ -16,7 +16,7 @@ from znought.processors.chunk import Chunk
 from znought.processors.corrections import correction, evaluated_correction, variations
 from znought.processors.dialects.view import View
 from znought.processors.kinematics import delta_phi
-from znought.processors.objects import event_of
+from znought.processors.objects import event_of, pairs_of_events
 
 __all__ = ["VETOED", "JetVeto", "check_map", "events_with", "in_region"]
 
@@ -166,11 +166,7 @@ def _at_muon(view: View, event: NDArray[np.int64], eta: Floats, phi: Floats) -> 
     counts = view.counts("muon_eta")
     muon_eta, muon_phi = (view.flat(f"muon_{name}") for name in ("eta", "phi"))
     counts_too = view.flat("muon_is_pf") != 0 if view.has("muon_is_pf") else np.ones(len(muon_eta), np.bool_)
-    first = np.cumsum(counts) - counts
-    jet = np.repeat(np.arange(len(eta)), counts[event])
-    muon = np.arange(len(jet)) - np.repeat(
-        np.cumsum(counts[event]) - counts[event] - first[event], counts[event]
-    )
+    jet, muon = pairs_of_events(event, counts)
     dr2 = (eta[jet] - muon_eta[muon]) ** 2 + delta_phi(phi[jet], muon_phi[muon]) ** 2
     near[jet[(dr2 < _DR_MUON**2) & counts_too[muon]]] = True
     return near

@@ -71,6 +71,44 @@ def test_isolation_and_forward_tagger_are_those_of_the_file(read: Any) -> None:
     assert 0 < np.count_nonzero(~passed) < np.count_nonzero(applies)
 
 
+def _direction(found: Any) -> Any:
+    pt, eta, mass = (ak.to_numpy(found[name]) for name in ("pt", "eta", "mass"))
+    y = np.arcsinh(pt * np.sinh(eta) / np.hypot(pt, mass))
+    return np.stack([y, ak.to_numpy(found.phi)], axis=1)
+
+
+def _close(one: Any, others: list[Any], dr: float) -> bool:
+    turn = [np.mod(one[1] - other[1] + np.pi, 2 * np.pi) - np.pi for other in others]
+    return any(np.hypot(one[0] - other[0], dphi) < dr for other, dphi in zip(others, turn, strict=True))
+
+
+def test_overlaps_are_removed_in_the_prescribed_order(read: Any) -> None:
+    canonical, tree = read
+    original = "GSFTrackParticlesAuxDyn.originalTrackParticle"
+    original = tree[f"{original}/{original}.m_persIndex"].array().tolist()
+    links = {flavour: _link(tree, flavour).tolist() for flavour in ("Electron", "Muon")}
+    tracks = tree["AnalysisJetsAuxDyn.NumTrkPt500"].array().tolist()
+    n_removed = 0
+    for event in range(100):
+        e, mu, jet = (canonical.array[event][name] for name in ("Electron", "Muon", "Jet"))
+        at = {name: _direction(found) for name, found in (("e", e), ("mu", mu), ("jet", jet))}
+        muons = [i for i, tight in enumerate(mu.is_tight.tolist()) if tight]
+        jets = [i for i, good in enumerate(jet.is_good.tolist()) if good]
+        on = {links["Muon"][event][i] for i in muons}
+        tight = [i for i, passed in enumerate(e.is_tight.tolist()) if passed]
+        electrons = [i for i in tight if original[event][links["Electron"][event][i]] not in on]
+        before = len(electrons) + len(muons) + len(jets)
+        jets = [i for i in jets if not _close(at["jet"][i], [at["e"][j] for j in electrons], 0.2)]
+        electrons = [i for i in electrons if not _close(at["e"][i], [at["jet"][j] for j in jets], 0.4)]
+        close = [i for i in jets if _close(at["jet"][i], [at["mu"][j] for j in muons], 0.2)]
+        jets = [i for i in jets if i not in close or tracks[event][i][0] >= 3]
+        muons = [i for i in muons if not _close(at["mu"][i], [at["jet"][j] for j in jets], 0.4)]
+        n_removed += before - len(electrons) - len(muons) - len(jets)
+        for found, remaining in ((e, electrons), (mu, muons), (jet, jets)):
+            assert np.flatnonzero(ak.to_numpy(found.passes_overlap)).tolist() == remaining
+    assert n_removed > 5
+
+
 def test_event_cleaning_is_a_branch_of_the_file(open_data: Path) -> None:
     path, name = str(open_data / "PHYSLITE_example.root"), "EventInfoAuxDyn.DFCommonJets_eventClean_LooseBad"
     found = judged(whole_chunk(path, tree="CollectionTree"), Quality("2018", (CLEAN,), filters=(name,)))
