@@ -6,10 +6,12 @@ asking first turns that into one line.
 
 import hashlib
 import importlib
+import logging
 import os
 import tempfile
 import zipfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import FunctionType
 from typing import Any
@@ -20,6 +22,8 @@ from distributed.diagnostics.plugin import SchedulerUploadFile
 import znought
 from znought.errors import SiteError
 from znought.facility.cluster.tasks import Watch, arrivals
+
+logger = logging.getLogger(__name__)
 
 __all__ = [
     "WORKER_PACKAGES",
@@ -149,8 +153,20 @@ def ship_package(client: Client) -> None:
             client.run_on_scheduler(forget)
             client.run_on_scheduler(_by_value(_remove_plugins), present)
             client.register_plugin(SchedulerUploadFile(str(archive)), name=name)
-        client.run(forget)
-        client.register_plugin(UploadFile(str(archive)), name=name)
+        client.run(forget, on_error="ignore")
+        try:
+            client.register_plugin(UploadFile(str(archive)), name=name)
+        except Exception as error:  # whatever went wrong on some worker: who has it goes on
+            logger.debug("a worker did not take the package: %s", error)
+        lack = _lacking(client, [f"{name}.zip"], _unplaced)
+        _go_on_without(client, lack, "which was sent to them", "look at their logs, is their disk full?")
+
+
+def _unplaced(names: Iterable[str]) -> list[str]:
+    """On a worker: those archives that it does not search for modules."""
+    import sys
+
+    return [name for name in names if not any(entry.endswith(f"/{name}") for entry in sys.path)]
 
 
 def install_packages(client: Client, packages: Sequence[str]) -> None:
@@ -213,21 +229,63 @@ def _by_value(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def check_workers(client: Client, stage: str) -> None:
-    """Raises unless every worker has the packages of a stage.
+    """Makes sure that every worker has the packages of a stage; the few that lack some are sent away.
 
     Raises:
-        SiteError: names the packages and on how many workers they are missing.
+        SiteError: all lack some; names the packages.
     """
-    names = WORKER_PACKAGES[stage]
-    answers = client.run(_by_value(missing_packages), names)
-    lacking = sorted({name for missing in answers.values() for name in missing})
-    if lacking:
-        affected = sum(bool(missing) for missing in answers.values())
-        raise SiteError(
-            f"{affected} of {len(answers)} workers lack {', '.join(lacking)}, which {stage!r} needs: "
-            f"choose a worker image that has them, bring them with --install, or run this stage elsewhere "
-            f"(--at {stage}=local)."
-        )
+    _go_on_without(client, _lacking(client, WORKER_PACKAGES[stage]), f"which {stage!r} needs", _remedy(stage))
+
+
+@dataclass(frozen=True)
+class _Lack:
+    """What some workers lack.
+
+    Attributes:
+        workers: address → names of modules; of one that could not say, its error.
+        n_workers: how many were asked.
+    """
+
+    workers: Mapping[str, Any]
+    n_workers: int
+
+    def line(self, reason: str) -> str:
+        """Who lacks what."""
+        names = sorted({name for answer in self.workers.values() for name in _names(answer)})
+        return f"{len(self.workers)} of {self.n_workers} workers lack {', '.join(names)}, {reason}"
+
+
+def _lacking(
+    client: Client, names: Sequence[str], question: Callable[..., list[str]] = missing_packages
+) -> _Lack:
+    answers: dict[str, Any] = client.run(_by_value(question), names, on_error="return")
+    return _Lack({worker: answer for worker, answer in answers.items() if answer}, len(answers))
+
+
+def _go_on_without(client: Client, lack: _Lack, reason: str, remedy: str) -> None:
+    """Sends workers away that lack something, if others have it.
+
+    Raises:
+        SiteError: no worker has it.
+    """
+    if not lack.workers:
+        return
+    if len(lack.workers) == lack.n_workers:
+        raise SiteError(f"{lack.line(reason)}: {remedy}")
+    logger.warning("%s: the others go on without them.", lack.line(reason))
+    client.retire_workers(list(lack.workers), close_workers=True)
+
+
+def _remedy(stage: str) -> str:
+    return (
+        "choose a worker image that has them, bring them with --install, or run this stage elsewhere "
+        f"(--at {stage}=local)."
+    )
+
+
+def _names(answer: Any) -> Sequence[str]:
+    """What a worker lacks; one that could not say is described by its error."""
+    return [f"an answer ({answer})"] if isinstance(answer, BaseException) else answer
 
 
 def report_workers(client: Client) -> list[str]:
@@ -244,9 +302,7 @@ def report_workers(client: Client) -> list[str]:
         "versions of Python, dask and distributed agree",
     ]
     for stage in WORKER_PACKAGES:
-        try:
-            check_workers(client, stage)
-            lines.append(f"{stage}: every worker has what it needs")
-        except SiteError as error:
-            lines.append(f"{stage}: {error}")
+        lack = _lacking(client, WORKER_PACKAGES[stage])
+        has_all = f"{stage}: every worker has what it needs"
+        lines.append(f"{stage}: {lack.line('which it needs')}" if lack.workers else has_all)
     return lines

@@ -15,6 +15,7 @@ HOME = "home"
 """In place of a URL: files travel through Dask to the client and back."""
 
 KINDS = ("file", "root", "s3")
+SILENCE_S = 60
 _PACKAGES = {"s3": "s3fs", "root": "fsspec-xrootd"}
 _REMEDIES = {
     "file": "Give a folder that client and workers see under one name and may write to, or `--store home`.",
@@ -147,6 +148,7 @@ class Objects:
     def _opened(self) -> tuple[Any, str]:
         from fsspec.core import url_to_fs
 
-        system, root = url_to_fs(self.url)
+        # XRootD waits for a silent server without end unless told otherwise.
+        system, root = url_to_fs(self.url, **({"timeout": SILENCE_S} if self.kind == "root" else {}))
         system.invalidate_cache()
         return system, root.rstrip("/")

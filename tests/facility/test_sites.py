@@ -145,6 +145,21 @@ def test_workers_without_the_package_are_named(facility: Facility) -> None:
             check_workers(client, "process")
 
 
+def test_one_bad_worker_is_sent_away(facility: Facility, caplog: pytest.LogCaptureFixture) -> None:
+    facility.add_worker()
+    with connect("address", address=facility.address) as client:
+        client.wait_for_workers(2, timeout=60)
+        bad, good = client.scheduler_info()["workers"]
+        client.run(lambda: sys.modules.update({"hist": None}), workers=[bad])  # type: ignore[dict-item]
+        check_workers(client, "process")
+        assert "1 of 2 workers lack hist, which 'process' needs: the others go on" in caplog.text
+        assert list(client.scheduler_info()["workers"]) == [good]
+        assert client.submit(eval, "__import__('znought').__version__", pure=False).result(timeout=60)
+        client.run(lambda: sys.modules.update({"hist": None}))  # type: ignore[dict-item]
+        with pytest.raises(SiteError, match="1 of 1 workers lack hist"):
+            check_workers(client, "process")
+
+
 @dataclass(frozen=True)
 class _Versions:
     """A client of workers that run something else."""

@@ -7,19 +7,23 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 from distributed import Client, LocalCluster, get_worker
 
 from znought.errors import DataError, SiteError
 from znought.facility.cluster.options import SiteOptions
 from znought.facility.cluster.tasks import arrivals, spread, submit
 from znought.facility.storage import exchange, mirror, opening
-from znought.facility.storage.credentials import Credentials, credentials_for
+from znought.facility.storage.credentials import Credentials, credentials_for, place_credentials
 from znought.facility.storage.mirror import keep, pieces_of, recall, write_pieces
 from znought.facility.storage.objects import Objects, check_url
 from znought.facility.storage.opening import declare_store, stores
@@ -88,7 +92,7 @@ def test_urls_keep_their_meaning() -> None:
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[LocalCluster]:
     with LocalCluster(
-        n_workers=2, threads_per_worker=1, processes=False, dashboard_address=None, memory_limit=None
+        n_workers=2, threads_per_worker=1, processes=False, dashboard_address="127.0.0.1:0", memory_limit=None
     ) as cluster:
         yield cluster
 
@@ -320,6 +324,40 @@ def test_expired_and_missing_credentials_are_named(tmp_path: Path, monkeypatch: 
     file.unlink()
     with pytest.raises(SiteError, match="BEARER_TOKEN_FILE: there is no file"):
         credentials_for("root")
+
+
+def test_an_expired_proxy_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("BEARER_TOKEN_FILE", "BEARER_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    file = tmp_path / "proxy.pem"
+    monkeypatch.setenv("X509_USER_PROXY", str(file))
+    file.write_bytes(_certificate(timedelta(hours=-1)))
+    with pytest.raises(SiteError, match=f"The proxy {file} expired on .* UTC: renew it with voms-proxy-init"):
+        credentials_for("root")
+    file.write_bytes(_certificate(timedelta(hours=1)))
+    assert credentials_for("root").files == {"X509_USER_PROXY": file.read_bytes()}
+    file.write_text("nothing")
+    with pytest.raises(SiteError, match=f"{file} holds no certificate"):
+        credentials_for("root")
+
+
+def _certificate(life: timedelta) -> bytes:
+    """A certificate that ends so much later than now, as the first part of a proxy file."""
+    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "proxy")])
+    builder = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+    builder = builder.not_valid_before(now - timedelta(days=1)).not_valid_after(now + life)
+    return builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+
+
+def test_credentials_are_given_to_their_user_alone(cluster: LocalCluster, tmp_path: Path) -> None:
+    found = Credentials({}, {"ZNOUGHT_TEST_PROXY": b"secret"})
+    with Client(cluster) as client:
+        worker = next(iter(client.scheduler_info()["workers"]))
+        client.run(place_credentials, "znought-test", found, workers=[worker])
+        file = Path(os.environ.pop("ZNOUGHT_TEST_PROXY"))
+    assert file.read_bytes() == b"secret"
+    assert (file.stat().st_mode & 0o777, file.parent.stat().st_mode & 0o777) == (0o400, 0o700)
 
 
 def test_credentials_are_never_shown() -> None:
