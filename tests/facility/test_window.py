@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 from distributed.protocol.pickle import dumps, loads
+from typer.testing import CliRunner
 
 from tests.facility.small import context_of, small_card
-from znought.errors import StageError
+from znought.errors import CardError, StageError
 from znought.facility.cards.finding import given_analysis
-from znought.facility.context import Context
+from znought.facility.cli import app
+from znought.facility.context import Context, RunOptions
 from znought.facility.flow import Flow, Stage
 from znought.facility.manifest import Manifest
 from znought.facility.pipeline import flow_of, run_stages
@@ -111,10 +113,37 @@ def test_every_stage_of_the_standard_flow_can_be_made_from_what_comes_before(con
     assert flow.before(VALIDATE) == (SIMULATE, PROCESS)
     written: set[str] = set()
     for stage in flow.stages:
-        optional = {"search", "referee"}  # of stages aside, shown where they are there
+        # Of stages aside, or of one that some cards need: read where they are there.
+        optional = {"search", "referee", "efficiencies"}
         assert set(stage.reads) <= written | optional, stage.name
         written |= set(stage.writes)
     for name in {*written, *(n for stage in flow.aside for n in stage.writes)}:
         assert isinstance(getattr(context.workspace, name), Path)
     for stage in (*flow.stages, *flow.aside):
         assert set(stage.sections) <= set(type(context.card).model_fields), stage.name
+
+
+def test_a_stage_runs_where_the_user_says(context: Context[Any]) -> None:
+    def work(seen: Context[Any]) -> list[Path]:
+        with pytest.raises(LookupError, match=where):
+            seen.cluster()
+        write_text(seen.workspace.cutflow, "x")
+        return [seen.workspace.cutflow]
+
+    def absent(name: str) -> Any:
+        raise LookupError(name)
+
+    here = replace(context, cluster=lambda: absent("here"))
+    where = "here"
+    _run(here, work)
+    where = "there"
+    _run(replace(here, elsewhere={"mine": lambda: absent("there")}, options=RunOptions(force=True)), work)
+    with pytest.raises(CardError, match="--at: Unknown stage 'trian', did you mean 'train'"):
+        _run(replace(here, elsewhere={"trian": lambda: absent("there")}), work)
+
+
+@pytest.mark.parametrize("given", ["train", "train=", "=local"])
+def test_a_place_without_stage_or_site_is_wrong_usage(given: str, tmp_path: Path) -> None:
+    done = CliRunner().invoke(app, ["run", str(tmp_path / "card.yaml"), "--at", given])
+    assert done.exit_code == 2
+    assert "STAGE=SITE" in done.output
