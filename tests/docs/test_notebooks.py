@@ -58,7 +58,7 @@ def test_the_notebook_of_vh_ww_runs(finished: Finished, tmp_path: Path) -> None:
 
 
 def test_the_notebook_of_agc_ttbar_runs(tmp_path: Path) -> None:
-    shown = _executed("agc_ttbar", tmp_path, card=ROOT / "analyses" / "agc_ttbar.yaml", scale=0.02)
+    shown = _executed("agc_ttbar", tmp_path, card=ROOT / "analyses" / "agc_ttbar.yaml", scale=0.05)
     assert all(words in shown for words in ("4j2b", "jes_down", "text/html", "image/png"))
 
 
@@ -72,7 +72,8 @@ def test_own_ntuples_run_here_and_on_another_site(tmp_path: Path, monkeypatch: p
     assert all(words in shown for words in ("nanoaod", "text/html", "image/png"))
     sites = tmp_path / "config" / "znought" / "sites.yaml"
     sites.parent.mkdir(parents=True)
-    with LocalCluster(n_workers=1, threads_per_worker=1, host="127.0.0.1", dashboard_address=None) as cluster:
+    loopback = {"host": "127.0.0.1", "dashboard_address": "127.0.0.1:0"}
+    with LocalCluster(n_workers=1, threads_per_worker=1, **loopback) as cluster:
         sites.write_text(yaml.safe_dump({"mine": {"base": "address", "address": cluster.scheduler_address}}))
         monkeypatch.setenv("XDG_CONFIG_HOME", str(sites.parents[1]))
         elsewhere = _executed("own_ntuples", tmp_path, site="mine", output="elsewhere")
