@@ -103,6 +103,7 @@ WITHOUT_JETS: dict[str, Any] = {"2017": {"jets": None}, "2018": {"jets": None}}
 def test_a_card_changes_single_keys(tmp_path: Path) -> None:
     menu = {"MuonEG": ["HLT_Mu23_*"]}
     eras: dict[str, Any] = TWO | WITHOUT_JETS
+    eras["2017"] = {"jets": None, "filters": None}
     eras["2018"] = {
         "jets": None,
         "pileup_id": None,
@@ -116,6 +117,7 @@ def test_a_card_changes_single_keys(tmp_path: Path) -> None:
     assert own.triggers == {"MuonEG": ("HLT_Mu23_*",)}
     assert own.jets is None
     assert own.filters == tuple(shipped["filters"])
+    assert card.eras["2017"].filters == ()
     assert own.jet_vetoes["jet_veto"].drops == "events"
     assert own.jet_vetoes["jet_veto"].correction == "Summer19UL18_V1"
     assert (own.pileup_id, card.eras["2017"].pileup_id) == (None, "loose")

@@ -11,6 +11,7 @@ import uproot
 from tests.processors.fixtures import events, whole_chunk, write_tree
 from znought.errors import DataError
 from znought.processors.canonical import canonical_events
+from znought.processors.canonical.physlite_overlap import overlap
 from znought.processors.dialects.sums import _bookkeeper_rows
 from znought.processors.quality.judged import CLEAN, TRIGGERED, Quality, judged
 
@@ -107,6 +108,37 @@ def test_overlaps_are_removed_in_the_prescribed_order(read: Any) -> None:
         for found, remaining in ((e, electrons), (mu, muons), (jet, jets)):
             assert np.flatnonzero(ak.to_numpy(found.passes_overlap)).tolist() == remaining
     assert n_removed > 5
+
+
+@pytest.mark.parametrize("few", [True, False])
+def test_a_jet_of_few_tracks_is_the_muon_and_another_one_holds_it(read: Any, few: bool) -> None:
+    """Every muon is put onto a jet of its event, of fewer than three tracks or of more."""
+    canonical, tree = read
+    source = canonical.source
+    n_tracks = ak.to_numpy(ak.flatten(tree["AnalysisJetsAuxDyn.NumTrkPt500"].array()[:, :, 0]))
+    n_electrons, n_muons = (int(source.counts(name).sum()) for name in ("Electron", "Muon"))
+    counts = source.counts("Jet")
+    first = np.cumsum(counts) - counts
+    event = np.repeat(np.arange(100), source.counts("Muon"))
+    chosen = [
+        next(i for i in range(first[e], first[e] + counts[e]) if (n_tracks[i] < 3) == few) for e in event
+    ]
+    pt, eta, phi, mass = (source.array(f"data/Jet.{name}") for name in ("pt", "eta", "phi", "mass"))
+    y = np.arcsinh(pt * np.sinh(eta) / np.hypot(pt, mass))
+    alone = np.isin(np.arange(len(n_tracks)), chosen)
+    moved = {
+        "data/Muon.eta": lambda _: y[chosen],
+        "data/Muon.phi": lambda _: phi[chosen],
+        "data/Muon.mass": lambda _: np.zeros(n_muons),
+        "data/Muon.is_tight": lambda _: np.ones(n_muons, np.bool_),
+        "data/Electron.is_tight": lambda _: np.zeros(n_electrons, np.bool_),
+        "data/Jet.is_good": lambda _: alone,
+    }
+    remaining = overlap(source.shifted(moved))
+    muons, jets = remaining[n_electrons : n_electrons + n_muons], remaining[n_electrons + n_muons :]
+    assert n_muons >= 5
+    assert muons.tolist() == [few] * n_muons
+    assert jets[chosen].tolist() == [not few] * n_muons
 
 
 def test_event_cleaning_is_a_branch_of_the_file(open_data: Path) -> None:
