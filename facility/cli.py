@@ -293,11 +293,19 @@ def init(
 
 
 @app.command()
-def inspect(path: Annotated[str, typer.Argument(help="A ROOT or parquet file.")]) -> None:
-    """What a ROOT or parquet file holds, and which adapter reads it."""
-    from znought.facility.ntuples.inspection import describe
+def inspect(
+    path: Annotated[str, typer.Argument(help="A ROOT or parquet file; with --corrections, a card.")],
+    corrections: Annotated[
+        bool, typer.Option("--corrections", help="Values of a card's corrections on a few events.")
+    ] = False,
+) -> None:
+    """What a ROOT or parquet file holds, and which adapter reads it; or what a card's corrections give."""
+    if corrections:
+        from znought.facility.ntuples.printed import printed_corrections as lines
+    else:
+        from znought.facility.ntuples.inspection import describe as lines
 
-    for line in describe(path):
+    for line in lines(path):
         typer.echo(line)
 
 

@@ -77,9 +77,9 @@ class Weighed:
             DataError: as `official_factors`.
         """
         chunk = self.source.chunk
-        return official_factors(chunk, wanted, self.events, self._weighable, nominal_only=nominal_only)
+        return official_factors(chunk, wanted, self.events, self.weighable, nominal_only=nominal_only)
 
-    def _weighable(self, factor: OfficialFactor) -> Weighable:
+    def weighable(self, factor: OfficialFactor) -> Weighable:
         """Objects that an official scale factor is of."""
         flat, event = _flat(self._named(factor.weight, "objects", factor.objects))
         return Weighable(event, self._object_values(factor.weight, flat))

@@ -54,7 +54,7 @@ class Pass:
 
     def kept(self) -> dict[str, Kept]:
         """Channel → what is left."""
-        objects = self._objects()
+        objects = self.objects()
         names, passed = self._selected(objects)
         selected = np.flatnonzero(passed == len(names)).astype(np.int64)
         request = self.request
@@ -84,7 +84,7 @@ class Pass:
         """
         function, wrong = self.analysis.split, self._caller.wrong
         assert function is not None, "checked when the card was read"
-        given = self._caller.call("split", function, self._objects())
+        given = self._caller.call("split", function, self.objects())
         if not isinstance(given, Mapping):
             raise wrong("split", function, f"expected {{process: mask}}, received {type(given).__name__}.")
         if {*given} != {*parts.values()}:
@@ -114,7 +114,7 @@ class Pass:
             DataError: an event lies outside all of them, where the dataset was not generated.
         """
         function, what = self.analysis.generator[variable], f"generator {variable!r}"
-        given = self._caller.call(what, function, self._objects())
+        given = self._caller.call(what, function, self.objects())
         values = self._caller.numbers(what, function, given, self._n_events, undefined=None)
         masks = {
             part: (values >= (-np.inf if low is None else low))
@@ -129,7 +129,7 @@ class Pass:
             raise self._caller.wrong(what, function, f"{message} outside the dataset's generator_range.")
         return masks
 
-    def _objects(self) -> Objects:
+    def objects(self) -> Objects:
         """The namespace `o`."""
         function, chunk = self.analysis.objects, self.events.source.chunk
         assert function is not None, "checked when the analysis was made"

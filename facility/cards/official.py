@@ -108,6 +108,15 @@ class Official:
                 found.setdefault(dataset, {})[name] = self._complete(made[name, era], weight, process)
         return found
 
+    def of_era(self, era: str) -> dict[str, Factor]:
+        """Scale factors of one era by name, without efficiencies.
+
+        Raises:
+            CardError: a file or a name in it does not exist.
+        """
+        wanted = {name: one for name, one in self.weights.items() if not one.eras or era in one.eras}
+        return {name: self._factor(name, one, era) for name, one in wanted.items()}
+
     @property
     def varied(self) -> tuple[str, ...]:
         """Names of all varied weights, such as `muon_id_stat_up`."""

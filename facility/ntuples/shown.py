@@ -1,0 +1,191 @@
+"""The values of a card's corrections on a few events of each era: what went in, nominal, up and down."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import awkward as ak
+import numpy as np
+from numpy.typing import NDArray
+
+from znought.analysis import Analysis
+from znought.errors import CardError, DataError
+from znought.facility.cards.base import Card
+from znought.facility.cards.official import official_of
+from znought.facility.ntuples.fileset import fileset_of_dataset
+from znought.processors.calibration.official import CENTRAL, OfficialFactor, Values
+from znought.processors.calibration.weighing import EVENT, Factor, Weighable, event_values
+from znought.processors.canonical import (
+    CanonicalEvents,
+    Settings,
+    calibrated_events,
+    canonical_events,
+    measured_makers,
+    varied_events,
+)
+from znought.processors.chunk import Chunk, open_chunk
+from znought.processors.dialects.files import inspect_file
+from znought.processors.dialects.view import Entries
+from znought.processors.evaluated import Request
+from znought.processors.factors import Weighed
+from znought.processors.namespace import Objects
+from znought.processors.passes import Pass
+from znought.processors.source import kept_tree
+from znought.processors.variations import VariationsConfig
+
+__all__ = ["Shown", "shown_corrections"]
+
+FEW_EVENTS = 3
+_PLAIN = {"electron": "Electron", "muon": "Muon", "jets": "Jet"}  # objects of analyses that name none
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One correction of one object or event.
+
+    Attributes:
+        era: its era; empty where the card has none.
+        name: of the correction, with the part of its uncertainty.
+        event: place of the event in the file.
+        inputs: what it was evaluated at.
+        values: nominal, up and down; None for a variation that it does not have.
+        note: why it has no value, where it has none.
+    """
+
+    era: str
+    name: str
+    event: int
+    inputs: Mapping[str, float]
+    values: tuple[float | None, float | None, float | None] = (None, None, None)
+    note: str = ""
+
+
+def shown_corrections(card: Card, analysis: Analysis, n_events: int = FEW_EVENTS) -> Iterator[Shown]:
+    """Every correction on the first events of the first simulated dataset of each era.
+
+    Scale factors of b-tags are shown as the file has them, before any efficiency.
+
+    Args:
+        card, analysis: as they were read.
+        n_events: of each era.
+
+    Raises:
+        CardError: a card without corrections, or without files.
+        DataError: a file that cannot be read, or lacks a branch.
+    """
+    eras = dict[str | None, str]()
+    for name, entry in card.sources.items():
+        if card.processes[entry.process].kind != "data" and entry.files:
+            eras.setdefault(entry.era, name)
+    if not eras:
+        raise CardError("datasets: no simulated one with files: corrections are shown on its events.")
+    for era, dataset in eras.items():
+        yield from _of_era(card, analysis, era or "", dataset, n_events)
+
+
+def _of_era(card: Card, analysis: Analysis, era: str, dataset: str, n_events: int) -> Iterator[Shown]:
+    request = card.request
+    chunk = _first_events(card, dataset, n_events)
+    settings = Settings(request.cuts.btag_working_points, request.refuse_substitutes)
+    events = canonical_events(chunk, settings)
+    if dataset in request.jets:
+        before, events = events, calibrated_events(events, request.jets[dataset])
+        yield from _jets(era, request, dataset, before, events)
+    factors = official_of(card).of_era(era)
+    if not factors:
+        return
+    objects = _objects(analysis, request, events, chunk)
+    weighed = Weighed(objects, events.source, np.arange(len(chunk.view)))
+    for name, factor in factors.items():
+        yield from _factor(era, name, factor, chunk, weighed)
+
+
+def _first_events(card: Card, dataset: str, n_events: int) -> Chunk:
+    entry = fileset_of_dataset(card, dataset)[dataset]
+    path, tree = next(iter(entry["files"].items()))
+    summary = inspect_file(path, tree=tree)
+    opened = kept_tree(path, summary.tree)
+    metadata = {"dataset": dataset, "filename": path, "treename": summary.tree, "fileuuid": opened.uuid}
+    stop = min(n_events, opened.n_entries)
+    entries = Entries(opened, 0, stop, {**entry["metadata"], **metadata})
+    return open_chunk(entries, refuse_substitutes=False, complete=False)
+
+
+def _objects(analysis: Analysis, request: Request, events: CanonicalEvents, chunk: Chunk) -> Objects:
+    """Those of the analysis, or the file's electrons, muons and jets."""
+    if analysis.columns is None:
+        return Pass(analysis, request, events, chunk.weight()).objects()
+    known = {name: events.array[collection] for name, collection in _PLAIN.items()}
+    return Objects(known)
+
+
+def _factor(era: str, name: str, factor: Factor, chunk: Chunk, weighed: Weighed) -> Iterator[Shown]:
+    """One scale factor of each of its objects."""
+    if not isinstance(factor, OfficialFactor):
+        found = factor.of_events(chunk, weighed.events, factor.ways)
+        for row, event in enumerate(weighed.events.tolist()):
+            yield from _rows(era, name, event, {}, {way: values[row] for way, values in found.items()})
+        return
+    if factor.objects == EVENT:
+        given = Weighable(weighed.events, event_values(chunk, weighed.events))
+    else:
+        given = weighed.weighable(factor)
+    wanted = dict.fromkeys(one for lookup in factor.lookups for one in lookup.inputs.values())
+    for row, event in enumerate(given.event.tolist()):
+        values = _of_row(given.values, row)
+        inputs = {one: float(values(one)[0]) for one in wanted}
+        try:
+            single = factor.of_objects(values, 1, factor.ways)
+        except DataError as error:
+            yield Shown(era, name, event, inputs, note=str(error))
+            continue
+        yield from _rows(era, name, event, inputs, {way: value[0] for way, value in single.items()})
+
+
+def _of_row(values: Values, row: int) -> Values:
+    def value(variable: str) -> NDArray[Any]:
+        return values(variable)[row : row + 1]
+
+    return value
+
+
+def _rows(
+    era: str, name: str, event: int, inputs: Mapping[str, float], values: Mapping[str, float]
+) -> Iterator[Shown]:
+    """A row for each part of the uncertainty."""
+    parts = dict.fromkeys(way.removesuffix("up").rstrip("_") for way in values if way.endswith("up"))
+    for part in parts or {"": None}:
+        whole = "_".join(filter(None, (name, part)))
+        up, down = (values.get("_".join(filter(None, (part, way)))) for way in ("up", "down"))
+        yield Shown(era, whole, event, inputs, (values[CENTRAL], up, down))
+
+
+def _jets(
+    era: str, request: Request, dataset: str, before: CanonicalEvents, after: CanonicalEvents
+) -> Iterator[Shown]:
+    """Momenta of the jets, and missing transverse momentum, as calibrated, with each uncertainty."""
+    calibration = request.jets[dataset]
+    measured = request.variations.jets == "measured"
+    names = request.variations.enabled if measured else ("jes", "jer")
+    ways = VariationsConfig(tuple(name for name in names if name.startswith("je")), jets="measured").all()
+    moved = {
+        one.name: varied_events(after, one, measured_makers(one, calibration)).array
+        for one in ways
+        if one.kind != "jer" or calibration.resolution
+    }
+    for kind in dict.fromkeys(name.rpartition("_")[0] for name in moved):
+        for what in ("Jet", "MET"):
+            plain, nominal, up, down = (
+                _momenta(events, what)
+                for events in (before.array, after.array, moved[f"{kind}_up"], moved[f"{kind}_down"])
+            )
+            for event, pt, *values in zip(plain[0], plain[1], nominal[1], up[1], down[1], strict=True):
+                yield Shown(era, f"{what}.pt {kind}", event, {"pt_of_file": pt}, tuple(values))  # type: ignore[arg-type]  # three
+
+
+def _momenta(events: ak.Array, what: str) -> tuple[list[int], list[float]]:
+    """Event and momentum of each object."""
+    pt = events[what].pt
+    if pt.ndim == 1:
+        return [*range(len(pt))], pt.to_list()
+    return ak.flatten(ak.broadcast_arrays(np.arange(len(pt)), pt)[0]).to_list(), ak.flatten(pt).to_list()
