@@ -100,10 +100,10 @@ def _without_value(file: str, name: str, arguments: Mapping[str, Any], reason: s
 
 def variations(file: str, name: str, input_name: str) -> frozenset[str | int]:
     """Values that a correction knows for the input that chooses the variation; empty if it takes any."""
-    stacks, contents = _document(file, _state(file))
+    stacks, _ = _document(file, _state(file))
     found: set[str | int] = set()
     for member in stacks.get(name, (name,)):
-        for node in _nodes(contents.get(member), {}):
+        for node in _reached(file, member, {}):
             if node.get("nodetype") == "category" and node.get("input") == input_name:
                 if node.get("default") is not None:
                     return frozenset()
@@ -115,9 +115,8 @@ def keys(
     file: str, name: str, input_name: str, fixed: Mapping[str, str | int | float] | None = None
 ) -> tuple[str | int, ...]:
     """Values that a correction knows for one of its inputs, where others are fixed, in the file's order."""
-    _, contents = _document(file, _state(file))
     found: dict[str | int, None] = {}
-    for node in _nodes(contents.get(name), fixed or {}):
+    for node in _reached(file, name, fixed or {}):
         if node.get("nodetype") == "category" and node.get("input") == input_name:
             found |= dict.fromkeys(item["key"] for item in node["content"])
     return tuple(found)
@@ -130,10 +129,9 @@ def ranges(file: str, name: str, fixed: Mapping[str, str | int | float]) -> dict
         file, name: the correction.
         fixed: input → value that chooses among its branches.
     """
-    _, contents = _document(file, _state(file))
     found: dict[str, Range] = {}
     sized: set[str] = set()
-    for node in _nodes(contents.get(name), fixed):
+    for node in _reached(file, name, fixed):
         if node.get("nodetype") == "transform" and node["rule"].get("expression") in ("abs(x)", "fabs(x)"):
             sized.add(node["input"])
         if node.get("flow") != "error":
@@ -145,6 +143,18 @@ def ranges(file: str, name: str, fixed: Mapping[str, str | int | float]) -> dict
             before = found.get(item, Range(float(low), float(high)))
             found[item] = Range(min(before.low, float(low)), max(before.high, float(high)), item in sized)
     return {item: one for item, one in found.items() if one.low > -np.inf or one.high < np.inf}
+
+
+def _reached(file: str, name: str, fixed: Mapping[str, str | int | float]) -> tuple[dict[str, Any], ...]:
+    """Every node of a correction that fixed values of inputs can lead to, from above."""
+    return _walked(file, _state(file), name, tuple(fixed.items()))
+
+
+@cache  # by the state too: a file that changes is read again
+def _walked(
+    file: str, state: tuple[int, int], name: str, fixed: tuple[tuple[str, str | int | float], ...]
+) -> tuple[dict[str, Any], ...]:
+    return tuple(_nodes(_document(file, state)[1].get(name), dict(fixed)))
 
 
 def _nodes(node: Any, fixed: Mapping[str, str | int | float]) -> Iterator[dict[str, Any]]:
