@@ -13,7 +13,7 @@ from znought.processors.dialects import DIALECTS, Dialect, dialect_of
 from znought.processors.dialects.base import IDENTITY_OF_FILE
 from znought.processors.dialects.layout import Layout
 from znought.processors.dialects.view import Entries, View
-from znought.processors.dialects.working_points import btag_branch, working_point
+from znought.processors.dialects.working_points import btag_branch, tagged_branch, working_point
 from znought.processors.reading import Column, Tree
 
 __all__ = ["Chunk", "check_layout", "check_unchanged", "open_chunk"]
@@ -110,6 +110,13 @@ class Chunk:
         layout = self.view.layout
         of_factors = {branch: value for branch, value in self.btag.items() if value is not None}
         of_era = self.view.entries.metadata.get("btag_working_points", {})
+        for key, cut in given.items():
+            value = of_factors.get(tagged_branch(key), cut)
+            if value != cut:
+                raise DataError(
+                    f"selection.btag_working_points: {key} is cut at {cut:g}, but the scale factors of era "
+                    f"{self.era!r} are for {value:g}: leave it out."
+                )
         given = {**given, **of_factors}
         return working_point(layout, era=self.era, given=given, path=self.path, of_file=of_era)
 

@@ -9,7 +9,7 @@ from znought.facility.cards.section import Section
 
 __all__ = ["CORRECTIONS", "Era", "JetEnergies", "JetVetoMap"]
 
-CORRECTIONS = ("pileup", "btag", "electron", "muon", "electron_scale", "muon_scale")
+CORRECTIONS = ("pileup", "btag", "electron", "muon")
 """What an era may name a file of corrections for."""
 
 
@@ -86,8 +86,8 @@ class Era(Section):
         pileup_id: identification of jets of the collision itself that those below 50 GeV pass, in Run 2.
         jets: their calibration; as the files have them unless given.
         btag_working_point: of the file of `corrections.btag`, which gives its values.
-        corrections: pileup, btag, electron, muon, electron_scale or muon_scale → file of correctionlib,
-            beside the card or in a folder of `ZNOUGHT_CORRECTIONS`.
+        corrections: pileup, btag, electron or muon → file of correctionlib, beside the card or in a folder of
+            `ZNOUGHT_CORRECTIONS`.
     """
 
     lumi_ifb: Annotated[float, Field(gt=0)] | None = None

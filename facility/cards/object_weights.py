@@ -185,7 +185,7 @@ class BTagWeight(OfObjects):
 
     Attributes:
         tagger: as the file calls it, such as "deepJet".
-        working_point: as the file calls it, such as "M".
+        working_point: as the file calls it, such as "M"; that of the era unless given.
         heavy: measurement that b and c jets take.
         uncertainty: "split" has parts that are the same and others in every era; "total" one of each flavour.
         efficiency: file with a correction `btag_efficiency` (sample, flavor, abseta, pt), the sample being
@@ -199,7 +199,7 @@ class BTagWeight(OfObjects):
 
     kind: Literal["btag"] = "btag"
     tagger: ByEra
-    working_point: ByEra
+    working_point: ByEra = ""
     heavy: Literal["comb", "mujets"] = "comb"
     uncertainty: Uncertainty = "split"
     efficiency: str | None = None

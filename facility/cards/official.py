@@ -47,6 +47,10 @@ def check_named(
             for one in weight.by_era:
                 if in_era(one, era) is None:
                     raise ValueError(f"{where}: no name for era {era!r}, only for {', '.join(one)}.")
+            if isinstance(weight, BTagWeight) and "btag_working_point" in eras[era].model_fields_set:
+                given, wanted = eras[era].btag_working_point, in_era(weight.working_point, era)
+                if wanted and wanted != given:
+                    raise ValueError(f"{where}: eras.{era}.btag_working_point is {given}, not {wanted}.")
         for members in weight.groups.values() if isinstance(weight, BTagWeight) else ():
             for process in members:
                 check_known(f"{where}.groups", "process", process, processes)
@@ -180,10 +184,16 @@ class Official:
         if isinstance(weight, BTagShapeWeight):
             return TAGGERS[tagger], None
         points = self._in_file(name, weight, era, lambda file: working_points(file, tagger))
-        return TAGGERS[tagger], points[str(in_era(weight.working_point, era))]
+        point = in_era(weight.working_point, era) or self.eras[era].btag_working_point
+        if point not in points:
+            raise CardError(f"weights.{name}: era {era!r}: {unknown_name('working point', point, points)}")
+        return TAGGERS[tagger], points[point]
 
     def _factor(self, name: str, weight: Named, era: str) -> Factor:
         """One of the weights in one era."""
+
+        if isinstance(weight, BTagWeight) and not in_era(weight.working_point, era):
+            weight = weight.model_copy(update={"working_point": self.eras[era].btag_working_point})
 
         def made(file: str) -> Factor:
             return weight.factor(Place(name, era, self.folder, file, self.in_plural))

@@ -68,7 +68,8 @@ def official_factors(
             else:
                 found[name] = _product(factor, objects(factor), len(events), ways)
         except DataError as error:
-            raise DataError(f"{chunk.path}: {str(error).removeprefix(f'{chunk.path}: ')}") from error
+            where = "" if str(error).startswith(chunk.path) else f"{chunk.path}: "
+            raise DataError(f"{where}{error}") from error
     return found
 
 

@@ -15,6 +15,7 @@ __all__ = [
     "btag_branch",
     "check_working_points",
     "file_working_points",
+    "tagged_branch",
     "working_point",
 ]
 
@@ -84,6 +85,11 @@ def check_working_points(given: Mapping[str, float]) -> None:
             raise CardError(f"selection.btag_working_points: {unknown_name('b-tag', key, expected)}")
         if named.setdefault(branch, key) != key:
             raise CardError(f"selection.btag_working_points: {named[branch]} and {key} are the same b-tag.")
+
+
+def tagged_branch(key: str) -> str:
+    """The branch of a b-tag that a card names by it, or by its dialect."""
+    return _DIALECT_BRANCH.get(key, key)
 
 
 def btag_branch(layout: Layout) -> str | None:

@@ -10,16 +10,20 @@ import correctionlib
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+import yaml
 
 from tests.facility.official import ERAS, TAGGERS, WEIGHTS, columns_of, official_card
 from tests.facility.small import context_of
 from tests.processors.fixtures import write_nanoaod
 from znought.errors import CardError, DataError
+from znought.facility.cards.base import Card
 from znought.facility.cards.checking import check_card
 from znought.facility.cards.corrections import correction_problems
+from znought.facility.cards.official import official_of
 from znought.facility.cards.reading import load_card
 from znought.facility.stages.efficiency import measure
 from znought.facility.stages.process import process
+from znought.processors.calibration.official import OfficialFactor
 
 
 @pytest.fixture
@@ -201,6 +205,34 @@ def test_the_analysis_tags_by_the_working_point_of_the_weights(corrections: Path
     ]
     assert found["n_b"].tolist() == expected
     assert loose > sum(expected) > 0
+
+
+def test_the_working_point_is_that_of_the_era_unless_given(corrections: Path, tmp_path: Path) -> None:
+    without = {key: value for key, value in WEIGHTS["btag"].items() if key != "working_point"}
+    path = official_card(tmp_path, {"btag": without})
+    content = yaml.safe_load(path.read_text())
+    content["eras"]["2018"]["btag_working_point"] = "T"
+    path.write_text(yaml.safe_dump(content))
+    card = load_card(path)
+    assert isinstance(card, Card)
+    assert card.request.btags == {"tt_2018": {"Jet_btagDeepFlavB": 0.71}, "tt_2022": {"Jet_btagPNetB": 0.047}}
+    factor = official_of(card).of_era("2018")["btag"]
+    assert isinstance(factor, OfficialFactor)
+    assert {lookup.fixed["working_point"] for lookup in factor.lookups} == {"T"}
+    content["weights"]["btag"]["working_point"] = "M"
+    path.write_text(yaml.safe_dump(content))
+    with pytest.raises(CardError, match=r"weights\.btag: eras\.2018\.btag_working_point is T, not M"):
+        load_card(path)
+
+
+@pytest.mark.parametrize("key", ["Jet_btagDeepFlavB", "nanoaod_v9"])
+def test_two_cuts_on_one_tag_are_refused(corrections: Path, tmp_path: Path, key: str) -> None:
+    weights = {"btag": WEIGHTS["btag"] | {"efficiency": "none.json"}}
+    (tmp_path / "none.json").write_text("{}")
+    path = official_card(tmp_path, weights, selection={"btag_working_points": {key: 0.3}})
+    message = rf"selection\.btag_working_points: {key} is cut at 0\.3, but the scale factors of era '2018'"
+    with pytest.raises(DataError, match=message):
+        process(context_of(path, tmp_path / "out"))
 
 
 def _without(key: str) -> Any:
