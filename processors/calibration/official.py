@@ -163,7 +163,8 @@ class OfficialFactor:
                     raise DataError(f"era {self.era!r}: weights.{self.weight}: {error}") from error
         if self.efficiency is None:
             return found
-        efficiency, is_tagged = self.efficiency.of_jets(moved, n_objects), given("is_btagged")
+        is_tagged = given("is_btagged")
+        efficiency = self.efficiency.of_jets(moved, n_objects)
         return {way: tag_factors(scale, efficiency, is_tagged) for way, scale in found.items()}
 
     def _is_for(self, lookup: Lookup, given: Values, n_objects: int) -> NDArray[np.bool_]:
