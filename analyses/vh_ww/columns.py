@@ -22,7 +22,7 @@ from znought.processors.cutflow import Cutflow
 from znought.processors.evaluated import NOMINAL, WHOLE, Evaluated, Evaluation, Request
 from znought.processors.objects import Leptons
 from znought.processors.scale_factors import jet_flavours
-from znought.processors.variations import Variation, resolution_noise, shift_tagging
+from znought.processors.variations import Variation, jet_numbers, resolution_noise, shift_tagging
 from znought.processors.weights import Factors
 
 __all__ = ["columns"]
@@ -92,17 +92,24 @@ def _varied(
 ) -> Iterator[tuple[Variation, Selected, Factors]]:
     """Events and scale factors of each variation that moves objects; branches are read once for all."""
     given, cuts = nominal.hadronic.objects, _cuts(request)
+    is_counted = cuts.btag_mode == "regions"
 
     @cache
     def noise() -> NDArray[np.float64]:
         return resolution_noise(given.jets, chunk.identity(given.pairs.event))
 
-    for variation in () if chunk.is_data else request.variations.all():
+    @cache
+    def numbers() -> NDArray[np.float64]:
+        return jet_numbers(given.jets, chunk.identity(given.pairs.event), salt="btag")
+
+    asked = request.variations.of_events() if is_counted else request.variations.all()
+    for variation in () if chunk.is_data else asked:
         objects = given
         if variation.is_tagging and given.jets.btag_is_probability:
             continue  # a weight: see `_weights`
         if variation.name in pairs:
             objects = contents.objects(pairs[variation.name], cuts)
-        objects = vary(objects, variation, noise, partial(jet_flavours, chunk, objects.jets))
+        flavour = partial(jet_flavours, chunk, objects.jets)
+        objects = vary(objects, variation, noise, flavour, numbers if is_counted else None)
         selected = reconstruct(chunk, objects, cuts, nominal=nominal)
         yield variation, selected, scale_factors(chunk, objects, selected, request)

@@ -28,6 +28,8 @@ class Visible:
         leptons: leading and subleading lepton.
         jets: leading and subleading jet.
         n_jets: number of selected jets.
+        n_b: number of b-tagged jets that the preselection leaves.
+        same_sign: whether the leptons' charges are alike.
         ht: scalar sum of lepton and jet pT in GeV.
         jets_sum: px, py of all selected jets together in GeV.
     """
@@ -35,6 +37,8 @@ class Visible:
     leptons: tuple[Momentum, Momentum]
     jets: tuple[Momentum, Momentum]
     n_jets: NDArray[np.int64]
+    n_b: NDArray[np.int64]
+    same_sign: NDArray[np.bool_]
     ht: Floats
     jets_sum: tuple[Floats, Floats]
 

@@ -14,6 +14,7 @@ from znought.analyses.vh_ww.selection import (
     counted,
     cut_weight,
     leading_jets,
+    tagged,
     veto_weight,
 )
 from znought.analyses.vh_ww.variables import columns_of
@@ -24,7 +25,7 @@ from znought.processors.evaluated import Request
 from znought.processors.measured import Measured, measured
 from znought.processors.objects import Jets, Leptons, Missing, check_units
 
-__all__ = ["Contents", "Selected", "b_veto", "read_contents", "read_leptons", "reconstruct"]
+__all__ = ["Contents", "Selected", "b_veto", "left_tagged", "read_contents", "read_leptons", "reconstruct"]
 
 Floats = NDArray[np.float64]
 
@@ -165,19 +166,36 @@ def _hadronic(chunk: Chunk, objects: Objects, selection: VHWWSelection) -> Hadro
     leptons = (pairs.leading.at(rows), pairs.subleading.at(rows))
     n_jets, ht, px, py = _jet_sums(jets, counting)
     all_ht = leptons[0].pt + leptons[1].pt + ht[rows]
-    visible = Visible(leptons, two, n_jets[rows], all_ht, (px[rows], py[rows]))
+    counts = n_jets[rows], _n_tagged(chunk, jets, selection)[rows]
+    visible = Visible(leptons, two, *counts, pairs.same_sign[rows], all_ht, (px[rows], py[rows]))
     return Hadronic(objects, rows, veto, passed, visible)
 
 
 def b_veto(
     chunk: Chunk, jets: Jets, rows: NDArray[np.int64], selection: VHWWSelection
 ) -> tuple[NDArray[np.bool_], Floats]:
-    """Which of the events with index `rows` survive the b-veto, and with which weight."""
+    """Which of the events with index `rows` survive the b-veto, and with which weight; all without one."""
+    if selection.btag_mode == "regions":
+        return np.ones(len(rows), np.bool_), np.ones(len(rows))
     if jets.btag_is_probability:
         return np.ones(len(rows), np.bool_), veto_weight(jets, selection)[rows]
     working_point = chunk.working_point(selection.btag_working_points)
     weight = cut_weight(jets, selection, working_point=working_point)[rows]
     return weight != 0.0, weight
+
+
+def _n_tagged(chunk: Chunk, jets: Jets, selection: VHWWSelection) -> NDArray[np.int64]:
+    """Number of b-tagged jets that the preselection leaves in each event."""
+    if selection.btag_mode != "regions":
+        return np.zeros(len(jets.counts), np.int64)
+    return np.bincount(jets.event[left_tagged(chunk, jets, selection)], minlength=len(jets.counts))
+
+
+def left_tagged(chunk: Chunk, jets: Jets, selection: VHWWSelection) -> NDArray[np.bool_]:
+    """b-tagged jets that the preselection leaves; none where it vetoes them, shape (n_jets,)."""
+    if selection.btag_mode != "regions":
+        return np.zeros(len(jets.pt), np.bool_)
+    return tagged(jets, selection, working_point=chunk.working_point(selection.btag_working_points))
 
 
 def _final_state(objects: Objects, hadronic: Hadronic, selection: VHWWSelection) -> FinalState:

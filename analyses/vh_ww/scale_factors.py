@@ -5,7 +5,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from znought.analyses.vh_ww.reconstruction import Selected
+from znought.analyses.vh_ww.reconstruction import Selected, left_tagged
 from znought.analyses.vh_ww.selection import VHWWSelection, taggable
 from znought.analyses.vh_ww.variations import Objects
 from znought.errors import DataError
@@ -66,12 +66,12 @@ def scale_factors(
 
 
 def _jets(chunk: Chunk, objects: Objects, selected: Selected, selection: VHWWSelection) -> Weighable:
-    """Jets of the b-veto: no selected event has a tagged one, or its weight says so."""
+    """Jets of the b-veto, which leaves no tagged one, or weighs it; or tagged and others without a veto."""
     jets = objects.jets
     use = taggable(jets, selection) & np.isin(jets.event, selected.row)
     row = np.searchsorted(selected.row, jets.event[use])
-    untagged = np.zeros(int(use.sum()), np.bool_)
-    return Weighable(row, official_jet_values(chunk, jets, use, untagged))
+    tags = left_tagged(chunk, jets, selection)[use]
+    return Weighable(row, official_jet_values(chunk, jets, use, tags))
 
 
 def _per_event(
@@ -89,13 +89,16 @@ def _per_event(
 def _per_jet(
     chunk: Chunk, objects: Objects, selected: Selected, factor: ScaleFactor, selection: VHWWSelection
 ) -> dict[Direction, Floats]:
-    """Π (1 − f ε)/(1 − ε) over the jets of each selected event in each direction, shape (n_selected,)."""
+    """Π (1 − f ε)/(1 − ε) over the jets of each selected event in each direction, shape (n_selected,).
+
+    Without a veto of b-jets, tagged ones have f.
+    """
     jets = objects.jets
     use = taggable(jets, selection) & np.isin(event_of(jets.counts), selected.row)
     if factor.flavours:
         use &= np.isin(jet_flavours(chunk, jets), factor.flavours)
     values = jet_values(chunk, jets, use, factor)
-    n_jets = int(use.sum())
+    n_jets, tags = int(use.sum()), left_tagged(chunk, jets, selection)[use]
     if factor.efficiency:
         efficiency = evaluated(factor, factor.efficiency, values, n_jets, "nominal")
     elif chunk.view.has("jet_btag_probability"):
@@ -106,7 +109,7 @@ def _per_jet(
     found: dict[Direction, Floats] = {}
     for way, scale in in_all_directions(factor, values, n_jets).items():
         product = np.ones(len(jets.counts))
-        ratio = tag_factors(scale, efficiency, np.zeros(n_jets, np.bool_))
+        ratio = tag_factors(scale, efficiency, tags)
         np.multiply.at(product, event_of(jets.counts)[use], ratio)
         found[way] = product[selected.row]
     return found

@@ -25,6 +25,7 @@ __all__ = [
     "leading_jets",
     "select_dilepton",
     "taggable",
+    "tagged",
     "veto_weight",
 ]
 
@@ -60,7 +61,9 @@ class VHWWSelection(Cuts):
         abs_eta_jet_max: acceptance of jets.
         dr_jet_lepton_min: jets closer to a selected lepton are dropped.
         btag_mode: "weight" multiplies simulated events by Π (1 − p) where the ntuple has p, the
-            probability of a jet to be b-tagged; "veto" cuts on the working point, as data always do.
+            probability of a jet to be b-tagged; "veto" cuts on the working point, as data always do;
+            "regions" cuts nothing, for regions that cut on `n_b`.
+        charges: "any" keeps pairs of the same sign too, for regions that cut on `same_sign`.
         pt_btag_min_gev: jets that can be b-tagged.
         abs_eta_btag_max: acceptance of b-tagging.
         btag_working_points: branch of the b-tag, or dialect that has only one → smallest discriminant of a
@@ -78,7 +81,8 @@ class VHWWSelection(Cuts):
     pt_jet_min_gev: float = 30.0
     abs_eta_jet_max: float = 4.5
     dr_jet_lepton_min: float = 0.4
-    btag_mode: Literal["weight", "veto"] = "weight"
+    btag_mode: Literal["weight", "veto", "regions"] = "weight"
+    charges: Literal["opposite", "any"] = "opposite"
     pt_btag_min_gev: float = 20.0
     abs_eta_btag_max: float = 2.5
     btag_working_points: dict[str, float] = Field(default_factory=dict)
@@ -113,6 +117,7 @@ class Dilepton:
         subleading: the other one.
         m_ll: mass in GeV.
         passed: consecutive cuts passed, for every event of the chunk, shape (n_events,).
+        same_sign: whether the charges are alike, shape (n_pairs,).
     """
 
     event: NDArray[np.int64]
@@ -120,6 +125,7 @@ class Dilepton:
     subleading: Momentum
     m_ll: NDArray[np.float64]
     passed: NDArray[np.int8]
+    same_sign: NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -188,8 +194,9 @@ def _paired(  # the two flavours come with their indices
 ) -> Dilepton:
     """Pairs that also pass charge, pT and mass; `passed` is filled in place."""
     pt_e, pt_mu = electrons.pt[index_e], muons.pt[index_mu]
+    same_sign = electrons.charge[index_e] * muons.charge[index_mu] > 0
     cuts = (
-        electrons.charge[index_e] * muons.charge[index_mu] < 0,
+        ~same_sign if selection.charges == "opposite" else np.ones(len(event), np.bool_),
         np.maximum(pt_e, pt_mu) > selection.pt_l0_min_gev,
         np.minimum(pt_e, pt_mu) > selection.pt_l1_min_gev,
     )
@@ -205,7 +212,8 @@ def _paired(  # the two flavours come with their indices
     heavy = m_ll > selection.m_ll_min_gev
     event = event[alive][heavy]
     passed[event] += 1
-    return Dilepton(event, leading.at(heavy), subleading.at(heavy), m_ll[heavy], passed)
+    kept = same_sign[alive][heavy]
+    return Dilepton(event, leading.at(heavy), subleading.at(heavy), m_ll[heavy], passed, kept)
 
 
 def _good(leptons: Leptons, selection: VHWWSelection) -> NDArray[np.bool_]:
@@ -295,13 +303,18 @@ def taggable(jets: Jets, selection: VHWWSelection) -> NDArray[np.bool_]:
     return np.asarray((jets.pt > selection.pt_btag_min_gev) & (np.abs(jets.eta) < selection.abs_eta_btag_max))
 
 
+def tagged(jets: Jets, selection: VHWWSelection, *, working_point: float) -> NDArray[np.bool_]:
+    """Jets in the acceptance of b-tagging that have a tag."""
+    return np.asarray(taggable(jets, selection) & (jets.btag > working_point))
+
+
 def cut_weight(jets: Jets, selection: VHWWSelection, *, working_point: float) -> NDArray[np.float64]:
     """Weight of events under a veto of b-tagged jets, shape (n_events,).
 
     1 without a tagged jet, 0 with one; under a variation of the tagging the product of `tag_weight` over
     the tagged ones.
     """
-    btagged = taggable(jets, selection) & (jets.btag > working_point)
+    btagged = tagged(jets, selection, working_point=working_point)
     weight = np.ones(len(jets.counts))
     np.multiply.at(weight, jets.event[btagged], 0.0 if jets.tag_weight is None else jets.tag_weight[btagged])
     return weight

@@ -89,6 +89,8 @@ VARIABLES = (
     ),
     Variable("met", lambda o: np.hypot(*o.missing), label=r"$E_{T}^{\mathrm{miss}}$", unit="GeV"),
     Variable("n_jets", lambda o: o.visible.n_jets.astype(np.uint8), label=r"$N_{\mathrm{jets}}$"),
+    Variable("n_b", lambda o: o.visible.n_b.astype(np.uint8), label=r"$N_{b}$"),
+    Variable("same_sign", lambda o: o.visible.same_sign.astype(np.uint8), label="Same sign"),
 )
 FEATURES = tuple(variable.name for variable in VARIABLES if variable.is_binned)
 """Inputs of the network, in order."""

@@ -11,7 +11,7 @@ from znought.analyses.vh_ww.selection import Dilepton
 from znought.processors.measured import Measured
 from znought.processors.objects import Jets, Missing
 from znought.processors.recoil import Recoil
-from znought.processors.variations import Variation, shift_tagging
+from znought.processors.variations import Variation, shift_tagging, without_tags
 
 __all__ = ["Objects", "vary"]
 
@@ -47,6 +47,7 @@ def vary(
     variation: Variation,
     noise: Callable[[], Floats],
     flavour: Callable[[], NDArray[np.integer]],
+    numbers: Callable[[], Floats] | None,
 ) -> Objects:
     """Shifted objects; the missing transverse momentum follows what it was built from.
 
@@ -55,7 +56,11 @@ def vary(
         variation: what to shift.
         noise: gives what `resolution_noise` does, to whom asks for it.
         flavour: gives the hadron flavour of the jets, to whom asks for it.
+        numbers: gives what `jet_numbers` does, where events are counted by their tags; None where a veto is
+            weighed.
     """
+    if variation.is_tagging and numbers is not None:
+        return replace(objects, jets=without_tags(objects.jets, variation, numbers(), flavour))
     if variation.is_tagging:
         return replace(objects, jets=shift_tagging(objects.jets, variation, flavour))
     moved = objects.recoil.varied(variation, noise)

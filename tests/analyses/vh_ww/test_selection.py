@@ -149,12 +149,14 @@ def test_inputs_agree_with_vector() -> None:
         (m0, m1),
         (j0, j1),
         np.full(50, 2),
+        np.zeros(50, np.int64),
+        np.zeros(50, np.bool_),
         m0.pt + m1.pt + j0.pt + j1.pt,
         (j0.px + j1.px, j0.py + j1.py),
     )
     state = FinalState(seen, (met[0], met[1]), (track[0], track[1]), np.full(50, 60.0), None)
     inputs = columns_of(state)
-    assert tuple(inputs) == (*FEATURES, "met", "n_jets")
+    assert tuple(inputs) == (*FEATURES, "met", "n_jets", "n_b", "same_sign")
     for i in range(50):
         vectors: list[Any] = [
             vector.obj(pt=p[0], eta=p[1], phi=p[2], mass=p[3]) for p in (o[i] for o in objects)
