@@ -21,6 +21,8 @@ from znought.facility.cards.checking import check_card
 from znought.facility.cards.corrections import correction_problems
 from znought.facility.cards.official import official_of
 from znought.facility.cards.reading import load_card
+from znought.facility.fitting.templates import selected_events, systematics_of
+from znought.facility.pipeline import whole
 from znought.facility.stages.efficiency import measure
 from znought.facility.stages.process import process
 from znought.processors.calibration.official import OfficialFactor
@@ -362,3 +364,32 @@ def test_a_substitute_is_said(corrections: Path, tmp_path: Path) -> None:
     said = json.loads((tmp_path / "out/columns/substitutes.json").read_text())
     assert "track" in said["tt_2018"]["Electron.supercluster_eta"]
     assert "Electron.supercluster_eta" not in said.get("tt_2022", {})
+
+
+def test_each_part_is_a_systematic_and_some_are_apart_by_era(corrections: Path, tmp_path: Path) -> None:
+    """In the flow `efficiency` stands before `process`; uncorrelated parts are one parameter for each era."""
+    path = official_card(tmp_path)
+    content = yaml.safe_load(path.read_text())
+    content |= {"signal": "top", "regions": {"SR": {"n_b": [0, None]}}, "signal_region": "SR"}
+    content["discriminants"] = {"SR": {"variable": "n_b", "bins": [2, 0, 6]}}
+    path.write_text(yaml.safe_dump(content))
+    context = context_of(path, tmp_path / "out")
+    names = [stage.name for stage in whole(context)]
+    assert names.index("efficiency") + 1 == names.index("process")
+    assert [one.name for one in whole(context) if "efficiencies" in one.reads] == ["process"]
+    measure(context)
+    process(context)
+    card = context.card
+    found = systematics_of(card, context.workspace)
+    apart = ("muon_id_stat", "btag_heavy_uncorrelated", "btag_light_uncorrelated")
+    common = ("pileup", "electron_reco", "electron_id", "muon_id_syst", "muon_iso", "prefiring", "top_pt")
+    expected = {*common, "btag_heavy_correlated", "btag_light_correlated"}
+    assert found.keys() == expected | {f"{name}_{era}" for name in apart for era in ERAS}
+    bins = {"SR": np.array([0.0, 3.0, 6.0])}
+    read = {
+        name: selected_events(card, context.workspace, bins, name)
+        for name in ("nominal", "muon_id_stat_2018_up", "muon_id_stat_up")
+    }
+    weights = {name: np.sort(one.weights) for name, one in read.items()}
+    moved = {name: int((weights[name] != weights["nominal"]).sum()) for name in weights}
+    assert 0 < moved["muon_id_stat_2018_up"] < moved["muon_id_stat_up"]
