@@ -154,7 +154,7 @@ def test_vh_ww(tmp_path: Path, files: dict[str, str]) -> None:
 def test_vh_bb(tmp_path: Path, files: dict[str, str], channel: str, event: Event) -> None:
     with uproot.open(write(tmp_path / "a.root", [event, event])) as file:
         tree = file["Events"]
-        columns = {name: tree[name].array() for name in tree if not name.startswith("n")}
+        columns = {one.name: one.array() for one in tree.branches if not one.name.startswith("n")}
     place = ak.local_index(columns["Jet_pt"])
     flavour = ak.where(place == 0, 5, ak.where(place == 1, 0, 4))
     columns["Jet_hadronFlavour"] = ak.values_astype(flavour, "int32")
