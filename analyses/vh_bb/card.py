@@ -164,6 +164,26 @@ class VHBBCard(Card):
         objects = (variation.name for variation in self.variations.of_events())
         return (*objects, *(f"{name}_{way}" for name in weights for way in ("up", "down")))
 
+    @property
+    def blinded_region(self) -> str:
+        """The region in which data are not looked at before the end: that of the limits."""
+        return self.training_region
+
+    @property
+    def drawn_signal(self) -> str:
+        """The process that the coefficients change."""
+        return self.morphing.process
+
+    @property
+    def rates(self) -> dict[str, dict[str, float]]:
+        """Relative uncertainties of processes, by dataset."""
+        process_of = {name: self.datasets[name].process for name in self.of_kind("simulation")}
+        return {
+            f"rate_{name}": {dataset: value * (process == name) for dataset, process in process_of.items()}
+            for name, value in self.systematics.relative.items()
+            if value
+        }
+
     @field_validator("morphing", mode="before")
     @classmethod
     def _morphing_of_the_signal(cls, given: Any) -> Any:
@@ -183,8 +203,16 @@ class VHBBCard(Card):
         for name, process in self.processes.items():
             if process.network_class is not None:
                 raise ValueError(f"processes.{name}.class: the networks of this analysis have no classes.")
-        if self.of_kind("data") or (self.simulation is not None and self.simulation.pseudo_data.enabled):
-            raise ValueError("This analysis expects simulation alone: no data, simulation.pseudo_data off.")
+        if self.simulation is not None and self.simulation.pseudo_data.enabled:
+            raise ValueError(
+                "simulation.pseudo_data: this analysis makes none; switch it off, and give recorded data as "
+                "files of a process of kind data."
+            )
+        for name, era in self.eras.items():
+            if era.lumi_uncertainties:
+                raise ValueError(f"eras.{name}.lumi_uncertainties: they enter no limit of this analysis.")
+        if self.of_kind("alternative"):
+            raise ValueError("processes: simulation of kind alternative enters no limit of this analysis.")
         if self.theory:
             raise ValueError("theory: generator weights enter no limit of this analysis; leave them out.")
         for name, factor in correction_weights(self.weights).items():

@@ -9,10 +9,12 @@ from numpy.typing import NDArray
 from znought.analyses.vh_bb.card import VHBBCard
 from znought.analyses.vh_bb.channels import (
     ChannelSample,
+    RecordedSample,
     channel_plan,
     point_of,
     quoted_sample,
     read_channel,
+    read_recorded,
 )
 from znought.analyses.vh_bb.networks import models_of, parametrised_model
 from znought.analyses.vh_bb.observables import OTHER_OBSERVABLES, observable_names
@@ -23,7 +25,7 @@ from znought.models.folds import UNTRAINED
 from znought.models.parametrised import excess_density
 from znought.processors.evaluated import NOMINAL
 from znought.processors.regions import regions_from_card
-from znought.stats.eft.channel import ScoredChannel
+from znought.stats.eft.channel import COUNTING, ScoredChannel
 
 __all__ = [
     "DISCRIMINANTS",
@@ -31,6 +33,7 @@ __all__ = [
     "ChannelScores",
     "read_channel_scores",
     "unfit",
+    "with_data",
     "with_variations",
 ]
 
@@ -83,15 +86,15 @@ class ChannelScores:
         """Which events lie in a region of the card."""
         return regions_from_card(self.card.regions)[region].mask(self.sample.table.columns)
 
-    def _discriminants(self) -> dict[str, Floats]:
+    def discriminants_of(self, table: EventTable, outputs: Mapping[str, Floats]) -> dict[str, Floats]:
         """What limits are set with, beside counting; the parametrised network gives ρ(x|c) − 1."""
-        output = self.outputs[parametrised_model(self.card, self.name).name]
+        network = outputs[parametrised_model(self.card, self.name).name]
         return {
-            "pt_v": self.sample.pt_v,
-            "classifier": self.output("trees", self.card.discriminants.classifier_value),
-            "parametrised_trees": self.outputs["parametrised_trees"],
-            "parametrised_network": excess_density(output, self.outputs["vh_probability"], self.growth),
-            "linear_score": self.outputs["linear_score"],
+            "pt_v": table["pt_v"].astype(np.float64),
+            "classifier": outputs[f"trees_{self.card.discriminants.classifier_value:g}"],
+            "parametrised_trees": outputs["parametrised_trees"],
+            "parametrised_network": excess_density(network, outputs["vh_probability"], self.growth),
+            "linear_score": outputs["linear_score"],
         }
 
     def scored(self, region: str, model: str = "trees") -> ScoredChannel:
@@ -106,8 +109,12 @@ class ChannelScores:
         return ScoredChannel(
             self.sample.events.taken(rows),
             {value: self.output(model, value)[rows] for value in self.card.smeft.values},
-            {name: values[rows] for name, values in self._discriminants().items()},
+            self._discriminants(rows),
         )
+
+    def _discriminants(self, rows: NDArray[np.bool_]) -> dict[str, Floats]:
+        found = self.discriminants_of(self.sample.table, self.outputs)
+        return {name: values[rows] for name, values in found.items()}
 
 
 def unfit(one: ChannelScores, region: str) -> str | None:
@@ -132,16 +139,54 @@ def with_variations(
     )
 
 
+def with_data(
+    channels: Iterable[ChannelScores],
+    scored: Iterable[ScoredChannel],
+    workspace: Workspace,
+    region: str,
+    *,
+    lumi_ifb: float,
+) -> tuple[ScoredChannel, ...]:
+    """The same channels at the luminosity of the data, with the recorded events of the region.
+
+    Only ever for unblinded data.
+
+    Args:
+        channels: what was learned.
+        scored: their simulated events, in the same order.
+        workspace: with columns and scores.
+        region: of the card.
+        lumi_ifb: of the data.
+    """
+    return tuple(
+        replace(two.scaled(lumi_ifb / one.card.lumi_ifb), observed=_recorded(one, workspace, region))
+        for one, two in zip(channels, scored, strict=True)
+    )
+
+
+def _recorded(one: ChannelScores, workspace: Workspace, region: str) -> dict[str, Floats]:
+    """What limits are set with, of the recorded events of a region; `counting` is 0 for all of them."""
+    card = one.card
+    sample = read_recorded(channel_plan(card, workspace, one.name))
+    outputs = _outputs(workspace, sample, _names_of_limits(one))
+    rows = regions_from_card(card.regions)[region].mask(sample.table.columns)
+    found = one.discriminants_of(sample.table, outputs) | {COUNTING: np.zeros(len(sample.table))}
+    return {name: values[rows] for name, values in found.items()}
+
+
+def _names_of_limits(one: ChannelScores) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Outputs of networks and of trees that limits are set with."""
+    trees = (f"trees_{one.card.discriminants.classifier_value:g}", *OTHER_OBSERVABLES)
+    return (parametrised_model(one.card, one.name).name,), trees
+
+
 def _variations(one: ChannelScores, workspace: Workspace, region: str) -> Iterator[tuple[str, ScoredChannel]]:
     """The same events under each variation, with what limits are set with and nothing else."""
-    card, network = one.card, parametrised_model(one.card, one.name).name
-    trees = (f"trees_{card.discriminants.classifier_value:g}", *OTHER_OBSERVABLES)
-    for name in card.variation_names:
-        sample, outputs = _read(card, workspace, one.name, (network,), trees, name)
+    for name in one.card.variation_names:
+        sample, outputs = _read(one.card, workspace, one.name, _names_of_limits(one), name)
         varied = replace(one, sample=sample, outputs=outputs)
         rows = varied.in_region(region)
-        found = {key: values[rows] for key, values in varied._discriminants().items()}
-        yield name, ScoredChannel(sample.events.taken(rows), {}, found)
+        yield name, ScoredChannel(sample.events.taken(rows), {}, varied._discriminants(rows))
 
 
 def read_channel_scores(card: VHBBCard, workspace: Workspace, channel: str) -> ChannelScores:
@@ -151,7 +196,7 @@ def read_channel_scores(card: VHBBCard, workspace: Workspace, channel: str) -> C
         DataError: an empty channel, or scores that are not of the events in the columns.
     """
     networks = tuple(model.name for model in models_of(card, channel))
-    sample, outputs = _read(card, workspace, channel, networks, observable_names(card))
+    sample, outputs = _read(card, workspace, channel, (networks, observable_names(card)))
     events = sample.events
     at = events.weight_at(point_of(events.morphing, card.discriminants.parametrised_at))
     growth = at[events.is_vh].sum() / events.weight[events.is_vh].sum()
@@ -162,28 +207,40 @@ def _read(
     card: VHBBCard,
     workspace: Workspace,
     channel: str,
-    networks: tuple[str, ...],
-    trees: tuple[str, ...],
+    names: tuple[tuple[str, ...], tuple[str, ...]],
     variation: str = NOMINAL,
 ) -> tuple[ChannelSample, dict[str, Floats]]:
-    """The events that numbers are quoted on, and outputs of them."""
-    plan = channel_plan(card, workspace, channel)
-    sample = read_channel(plan, variation)
-    partition = variation if variation in plan.moved else NOMINAL
+    """The events that numbers are quoted on, and outputs of networks and of trees of them."""
+    sample = read_channel(channel_plan(card, workspace, channel), variation)
+    outputs = _outputs(workspace, sample, names, variation)
+    kept = quoted_sample(sample)
+    rows = kept.inside[sample.inside]
+    return kept, {name: values[rows] for name, values in outputs.items()}
+
+
+def _outputs(
+    workspace: Workspace,
+    sample: ChannelSample | RecordedSample,
+    names: tuple[tuple[str, ...], tuple[str, ...]],
+    variation: str = NOMINAL,
+) -> dict[str, Floats]:
+    """Outputs of networks and of trees, each of shape (n_events,).
+
+    Raises:
+        DataError: they are not of these events.
+    """
+    partition = variation if variation in sample.plan.moved else NOMINAL
     outputs: dict[str, Floats] = {}
-    for directory, names in ((workspace.scores, networks), (workspace.boosted, trees)):
-        table = read_events(directory / channel, sample.table.datasets, names, variation=partition)
-        outputs |= {name: table[name].astype(np.float64) for name in names}
-        _check_same_events(sample, table, channel)
-    sample = quoted_sample(sample)
-    return sample, {name: values[sample.inside] for name, values in outputs.items()}
-
-
-def _check_same_events(sample: ChannelSample, table: EventTable, channel: str) -> None:
-    same = len(table) == sample.inside.size and all(
-        np.array_equal(table[name][sample.inside], sample.table[name]) for name in IDENTITY
-    )
-    if not same:
-        raise DataError(
-            f"Channel {channel}: the scores are not of the events in the columns: run `--from train`."
+    for directory, wanted in zip((workspace.scores, workspace.boosted), names, strict=True):
+        folder = directory / sample.plan.channel
+        table = read_events(folder, sample.table.datasets, wanted, variation=partition)
+        same = len(table) == sample.inside.size and all(
+            np.array_equal(table[name][sample.inside], sample.table[name]) for name in IDENTITY
         )
+        if not same:
+            raise DataError(
+                f"Channel {sample.plan.channel}: the scores are not of the events in the columns: run "
+                "`--from train`."
+            )
+        outputs |= {name: table[name][sample.inside].astype(np.float64) for name in wanted}
+    return outputs

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from znought.analyses.vh_bb.card import VHBBCard
+from znought.analyses.vh_bb.card import EVENT_COLUMNS, VHBBCard
 from znought.analyses.vh_bb.columns import smeft_columns
 from znought.analyses.vh_bb.features import FEATURES
 from znought.errors import DataError
@@ -28,10 +28,12 @@ __all__ = [
     "CLASSES",
     "ChannelPlan",
     "ChannelSample",
+    "RecordedSample",
     "channel_plan",
     "point_of",
     "quoted_sample",
     "read_channel",
+    "read_recorded",
     "training_data",
 ]
 
@@ -47,12 +49,13 @@ class ChannelPlan:
     Attributes:
         channel: 0L, 1L or 2L.
         columns: directory of its columns.
-        process_of: dataset → process.
-        scale: dataset → expected events per unit of generator weight.
+        process_of: simulated dataset → its process.
+        scale: dataset → expected events per unit of generator weight; 1 for data.
         region: what the networks learn from; all other regions are taken inside it.
         morphing: how stored weights become yields.
         training: fold rule.
         moved: variations that have columns of their own; any other is a weight beside the nominal columns.
+        recorded: datasets of data.
     """
 
     channel: str
@@ -63,6 +66,7 @@ class ChannelPlan:
     morphing: MorphingConfig
     training: TrainingConfig
     moved: tuple[str, ...] = ()
+    recorded: tuple[str, ...] = ()
 
     @property
     def features(self) -> tuple[str, ...]:
@@ -83,12 +87,13 @@ def channel_plan(card: VHBBCard, workspace: Workspace, channel: str) -> ChannelP
     return ChannelPlan(
         channel=channel,
         columns=str((workspace.columns / channel).resolve()),
-        process_of={name: dataset.process for name, dataset in card.datasets.items()},
+        process_of={name: card.datasets[name].process for name in card.of_kind("simulation")},
         scale={name: entry["scale"] for name, entry in normalisation.items()},
         region=regions_from_card(card.regions)[card.training_region],
         morphing=card.morphing,
         training=card.training,
         moved=tuple(variation.name for variation in card.variations.of_events()),
+        recorded=card.of_kind("data"),
     )
 
 
@@ -135,7 +140,7 @@ def read_channel(plan: ChannelPlan, variation: str = NOMINAL) -> ChannelSample:
     """
     partition = variation if variation in plan.moved else NOMINAL
     weight = "gen_weight" if variation in (NOMINAL, *plan.moved) else f"gen_weight_{variation}"
-    names = [weight, *plan.features, *smeft_columns(), "pt_v", "m_bb", "met", "n_jets"]
+    names = [weight, *plan.features, *smeft_columns(), *EVENT_COLUMNS]
     everything = read_events(Path(plan.columns), tuple(plan.process_of), names, variation=partition)
     inside = plan.region.mask(everything.columns)
     table = everything.select(inside)
@@ -154,6 +159,29 @@ def read_channel(plan: ChannelPlan, variation: str = NOMINAL) -> ChannelSample:
         config=plan.morphing,
     )
     return ChannelSample(plan, table, inside, events, training_folds(plan.training, table))
+
+
+@dataclass(frozen=True)
+class RecordedSample:
+    """The recorded events of one channel inside the training region.
+
+    Attributes:
+        plan: where they come from.
+        table: their columns.
+        inside: which rows of the columns on disk they are, shape (n_rows,).
+    """
+
+    plan: ChannelPlan
+    table: EventTable
+    inside: NDArray[np.bool_]
+
+
+def read_recorded(plan: ChannelPlan) -> RecordedSample:
+    """The recorded events of a plan; none where no data event is selected."""
+    names = [*plan.features, *EVENT_COLUMNS]
+    everything = read_events(Path(plan.columns), plan.recorded, names)
+    inside = plan.region.mask(everything.columns)
+    return RecordedSample(plan, everything.select(inside), inside)
 
 
 def quoted_sample(sample: ChannelSample) -> ChannelSample:

@@ -15,12 +15,13 @@ from znought.analyses.vh_bb.channels import point_of
 from znought.analyses.vh_bb.results import ProjectionResult, SmeftResults
 from znought.analyses.vh_bb.summary import MODEL_TITLES
 from znought.errors import DataError
+from znought.facility.figures.network import sizes
 from znought.facility.figures.picture import Picture
 from znought.facility.figures.writing import CardFigures
 from znought.models.evaluation import roc_curve
 from znought.plots import cutflow, inputs, smeft
 from znought.plots.style import FigureLabel
-from znought.plots.training import Density, search_history
+from znought.plots.training import Density, importance, search_history
 from znought.stats.eft.channel import hypothesis
 from znought.stats.eft.counting import channel_z
 from znought.stats.eft.measurement import significance
@@ -66,6 +67,7 @@ class NetworkAlbum(CardFigures[VHBBCard]):
         for one in self.channels.values():
             yield from self._outputs(one)
             yield from self._rocs(one)
+        yield from self._importance()
         for definition in DEFINITIONS:
             yield from self._cuts(definition)
         yield from self._luminosities()
@@ -102,6 +104,17 @@ class NetworkAlbum(CardFigures[VHBBCard]):
         }
         weights = {name: weight[rows] for name, (rows, weight) in kinds.items()}
         return inputs.input_overview(values, weights, features=features, label=_of(self.shapes, one.name))
+
+    def _importance(self) -> Iterator[Picture]:
+        for one in self.results.importance:
+            figure = importance(
+                sizes(one.inputs), metric="AUC", label=_of(self.shapes, one.channel), title="input shuffled"
+            )
+            title = f"{one.channel}: importance of the inputs, {one.model.replace('_', ' ')}"
+            caption = "Mean and standard deviation of three shuffles, events out of fold, VH alone."
+            if one.model.startswith("parametrised"):
+                caption = "Mean and standard deviation of three shuffles, events out of fold, all values."
+            yield Picture(f"importance_{one.channel}_{one.model}", title, "Networks", figure, caption)
 
     def _outputs(self, one: ChannelScores) -> Iterator[Picture]:
         """The Asimov network as its pretraining leaves it, and as its training does."""

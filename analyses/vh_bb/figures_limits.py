@@ -32,6 +32,7 @@ class LimitAlbum(CardFigures[VHBBCard]):
         """Every figure, in the order of the report."""
         yield from self._by_discriminant()
         yield from self._by_channel()
+        yield from self._observed()
         yield from self._variants()
         yield from self._truncations()
         yield from self._scans()
@@ -79,6 +80,32 @@ class LimitAlbum(CardFigures[VHBBCard]):
         title = f"Expected 95 % intervals by channel at {self.card.lumi_ifb:g} fb⁻¹"
         yield from self._bars(entries, "intervals_channels", title, f"{self.card.lumi_ifb:g} fb$^{{-1}}$")
 
+    def _observed(self) -> Iterator[Picture]:
+        """Data beside the expectation of the same bins, channels combined."""
+        for region in self.card.regions:
+            chosen = [
+                one
+                for one in self.results.observed
+                if (one.region, one.channel, one.order, one.method)
+                == (region, "combined", "quadratic", "delta_2lnl")
+                and one.discriminant != "counting"
+            ]
+            entries = [
+                limits.LimitEntry(
+                    name=DISCRIMINANT_TITLES[one.discriminant],
+                    group=group,
+                    segments95=segments,
+                    at_validity=one.reaches_validity and group == "observed",
+                )
+                for one in chosen
+                for group, segments in (("observed", one.segments), ("expected", one.expected))
+            ]
+            title = f"Observed 95 % intervals by discriminant, channels combined, {region}"
+            note = f"all channels, {region}"
+            if chosen:
+                note += f", {chosen[0].lumi_ifb:.4g} fb$^{{-1}}$"
+            yield from self._bars(entries, f"observed_{region}", title, note)
+
     def _variants(self) -> Iterator[Picture]:
         """What the squared term and the scaling of the systematics change."""
         variants: dict[str, dict[str, str]] = {
@@ -111,16 +138,19 @@ class LimitAlbum(CardFigures[VHBBCard]):
         yield from self._bars(entries, "truncations", title, f"{DISCRIMINANT_TITLES[BEST]}, all channels")
 
     def _scans(self) -> Iterator[Picture]:
-        curves = {
-            DISCRIMINANT_TITLES[one.discriminant]: (np.asarray(one.values), np.asarray(one.delta_2lnl))
-            for one in self.results.scans
-            if one.discriminant != "counting"
-        }
-        if curves:
-            figure = limits.likelihood_scan(curves, label=self.label, note="expected, all channels")
-            title = "Expected likelihood, channels combined"
-            caption = "Counting is so much wider that it is not drawn."
-            yield Picture("likelihood_scan", title, "Limits", figure, caption)
+        scans = {"expected": self.results.scans, "observed": self.results.observed_scans}
+        for kind, found in scans.items():
+            curves = {
+                DISCRIMINANT_TITLES[one.discriminant]: (np.asarray(one.values), np.asarray(one.delta_2lnl))
+                for one in found
+                if one.discriminant != "counting"
+            }
+            if curves:
+                figure = limits.likelihood_scan(curves, label=self.label, note=f"{kind}, all channels")
+                title = f"{kind.capitalize()} likelihood, channels combined"
+                caption = "Counting is so much wider that it is not drawn."
+                name = "likelihood_scan" + ("" if kind == "expected" else f"_{kind}")
+                yield Picture(name, title, "Limits", figure, caption)
 
     def _contour(self) -> Iterator[Picture]:
         found = self.results.contour

@@ -1,5 +1,7 @@
 """The flow of VH(bb) in the SMEFT, from ntuples to limits."""
 
+from dataclasses import replace
+
 from znought.analyses.vh_bb.results import read_smeft_results
 from znought.analyses.vh_bb.stages import export, limits, measure, plot, score, train, tune
 from znought.analyses.vh_bb.summary import smeft_tables
@@ -21,13 +23,15 @@ _EVENTS = (
     "variations",
 )
 _LEARNING = (*_EVENTS, "network", "trees", "discriminants")
+_NAMES = ("label", "title")
 _COLUMNS = ("columns", "normalisation")
+_COMPARED = ("training_region", "systematics", "morphing")
 _SCORES = (*_COLUMNS, "scores", "boosted")
 
 _STAGES = (
     SIMULATE,
     PROCESS,
-    VALIDATE,
+    replace(VALIDATE, sections=(*VALIDATE.sections, *_COMPARED)),
     Stage(
         "train",
         train.train,
@@ -52,15 +56,26 @@ _STAGES = (
     Stage(
         "limits",
         limits.set_limits,
-        ("label", "title", "lumi_ifb", "systematics", "published", "smeft", "weights", *_LEARNING),
-        reads=(*_SCORES, "substitutes", "ledger", "significance"),
-        writes=("results", "fit"),
+        (*_NAMES, "lumi_ifb", "systematics", "published", "smeft", "weights", *_LEARNING),
+        reads=(*_SCORES, "explanation", "substitutes", "ledger", "validation", "significance"),
+        writes=("results", "fit", "unblinding"),
+        inputs=limits.inputs,
     ),
     Stage(
         "plot",
         plot.plot,
-        ("label", "title", "lumi_ifb", "published", "systematics", "search", "smeft", *_LEARNING),
-        reads=(*_SCORES, "cutflow", "models", "search", "results", "regions", "referee"),
+        (*_NAMES, "lumi_ifb", "published", "systematics", "search", "smeft", "simulation", *_LEARNING),
+        reads=(
+            *_SCORES,
+            "cutflow",
+            "ledger",
+            "models",
+            "search",
+            "results",
+            "regions",
+            "validation",
+            "referee",
+        ),
         writes=("figures", "report"),
         inputs=standard_plot.inputs,
         is_of_analysis=True,

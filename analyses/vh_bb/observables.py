@@ -7,7 +7,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from znought.analyses.vh_bb.card import Discriminants, VHBBCard
-from znought.analyses.vh_bb.channels import ChannelPlan, ChannelSample, point_of, read_channel
+from znought.analyses.vh_bb.channels import (
+    ChannelPlan,
+    ChannelSample,
+    point_of,
+    read_channel,
+    read_recorded,
+)
+from znought.facility.events.store import EventTable
 from znought.facility.learning.plan import scoring_folds
 from znought.models.observables import (
     ObservableData,
@@ -22,6 +29,7 @@ from znought.stats.eft.morphing import monomials
 
 __all__ = [
     "OTHER_OBSERVABLES",
+    "RECORDED",
     "ObservableTask",
     "grow",
     "observable_data",
@@ -31,6 +39,10 @@ __all__ = [
 ]
 
 Floats = NDArray[np.float64]
+
+
+RECORDED = "data"
+"""Key of the scores of recorded events among those of the variations."""
 
 
 def observable_names(card: VHBBCard) -> tuple[str, ...]:
@@ -68,21 +80,26 @@ def tasks_of(card: VHBBCard, plan: ChannelPlan) -> tuple[ObservableTask, ...]:
 def grow(task: ObservableTask) -> dict[str, Floats]:
     """On a worker: variation → scores of all events of the channel by the trees of their own fold.
 
-    The trees stay there (scikit-learn could only pickle them): what travels are scores.
+    Recorded events stand beside the variations, as `RECORDED`. The trees stay there (scikit-learn could only
+    pickle them): what travels are scores.
     """
-    sample = read_channel(task.plan)
-    samples = {NOMINAL: sample} | {name: read_channel(task.plan, name) for name in task.plan.moved}
+    sample, plan = read_channel(task.plan), task.plan
+    tables = {NOMINAL: sample.table} | {name: read_channel(plan, name).table for name in plan.moved}
+    folds = [_own_fold(plan, table, task.repeat) for table in tables.values()]
+    if plan.recorded:
+        tables[RECORDED] = read_recorded(plan).table
+        folds.append(_own_fold(plan, tables[RECORDED], task.repeat, is_trained=False))
     data = replace(
         observable_data(sample, task.repeat),
-        own_fold=np.concatenate([_own_fold(one, task.repeat) for one in samples.values()]),
-        scored=np.concatenate([one.features for one in samples.values()]),
+        own_fold=np.concatenate(folds),
+        scored=np.concatenate([table.matrix(plan.features) for table in tables.values()]),
     )
     if task.value is not None:
         scores = classifier_scores(data, ratio_at(sample, task.value), task.trees)
     else:
         scores = _OTHERS[task.name](data, sample, task)
-    ends = np.cumsum([len(one.events) for one in samples.values()])
-    return dict(zip(samples, np.split(scores, ends[:-1]), strict=True))
+    ends = np.cumsum([len(table) for table in tables.values()])
+    return dict(zip(tables, np.split(scores, ends[:-1]), strict=True))
 
 
 def observable_data(sample: ChannelSample, repeat: int = 0) -> ObservableData:
@@ -92,13 +109,15 @@ def observable_data(sample: ChannelSample, repeat: int = 0) -> ObservableData:
         weight=sample.events.weight,
         is_vh=sample.events.is_vh,
         fold=sample.folds[:, repeat],
-        own_fold=_own_fold(sample, repeat),
+        own_fold=_own_fold(sample.plan, sample.table, repeat),
     )
 
 
-def _own_fold(sample: ChannelSample, repeat: int) -> NDArray[np.int8]:
+def _own_fold(
+    plan: ChannelPlan, table: EventTable, repeat: int, *, is_trained: bool = True
+) -> NDArray[np.int8]:
     """Whose trees score each event."""
-    return scoring_folds(sample.plan.training, sample.table)[:, repeat]
+    return scoring_folds(plan.training, table, np.full(len(table), is_trained))[:, repeat]
 
 
 def ratio_at(sample: ChannelSample, value: float) -> Floats:

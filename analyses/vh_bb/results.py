@@ -2,12 +2,13 @@
 
 from pathlib import Path
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
-from znought.errors import DataError
+from znought.facility.results.explained import InputImportance
 from znought.facility.results.fitted import FitSummary
-from znought.facility.results.records import Estimate, OneDiscriminantResult, Record
-from znought.facility.workspace import read_json
+from znought.facility.results.opened import Unblinding
+from znought.facility.results.records import Estimate, OneDiscriminantResult, Record, read_record
+from znought.facility.workspace import write_json
 
 __all__ = [
     "Area",
@@ -15,7 +16,11 @@ __all__ = [
     "CalibrationResult",
     "ContourResult",
     "CoverageResult",
+    "ImportanceResult",
     "IntervalResult",
+    "LimitResults",
+    "MeasuredResults",
+    "ObservedResult",
     "ProjectionResult",
     "PublishedResult",
     "ScanResult",
@@ -23,8 +28,10 @@ __all__ = [
     "SmeftResults",
     "Truncation",
     "YieldEntry",
-    "checked_results",
+    "read_measured",
     "read_smeft_results",
+    "write_measured",
+    "write_smeft_results",
 ]
 
 FEWEST_GENERATED = 10
@@ -149,6 +156,32 @@ class IntervalResult(Record):
         return 0.5 * (self.segments[-1][1] - self.segments[0][0])
 
 
+class ObservedResult(Record):
+    """Observed interval of the first coefficient, the others zero, at the luminosity of the data.
+
+    Attributes:
+        channel: or "combined".
+        order, method: as of `IntervalResult`.
+        lumi_ifb: of the data.
+        best: value that the data prefer within the validity.
+        segments, expected: allowed ranges of the data, and of the standard model's expectation in the same
+            bins.
+        reaches_validity: an end of the observed ranges is that of the morphing's validity.
+    """
+
+    channel: str
+    region: str
+    discriminant: str
+    order: str
+    method: str
+    lumi_ifb: float
+    level: float
+    best: float
+    segments: Segments
+    expected: Segments
+    reaches_validity: bool
+
+
 class Truncation(Record):
     """Expected combined interval with c̄ switched off at and above a pT(V); None trusts all energies."""
 
@@ -232,6 +265,44 @@ class PublishedResult(Record):
     claim: float | None
 
 
+class ImportanceResult(Record):
+    """Loss of area under the ROC curve of a network when one of its inputs is shuffled, by input.
+
+    Attributes:
+        model: the network, `asimov_0.03`.
+        inputs: input → mean and standard deviation over shuffles, events out of fold.
+    """
+
+    channel: str
+    model: str
+    inputs: dict[str, InputImportance]
+
+
+class MeasuredResults(Record):
+    """What `measure` hands on in `significance.json`; fields as of `SmeftResults`."""
+
+    yields: tuple[YieldEntry, ...]
+    one_discriminant: dict[str, OneDiscriminantResult] = Field(default_factory=dict)
+    auc: tuple[Area, ...]
+    significances: tuple[SignificanceEntry, ...]
+    projections: tuple[ProjectionResult, ...]
+    notes: tuple[str, ...] = ()
+
+
+class LimitResults(Record):
+    """What the tasks of the limits have found; fields as of `SmeftResults`."""
+
+    intervals: tuple[IntervalResult, ...]
+    scans: tuple[ScanResult, ...]
+    truncations: tuple[Truncation, ...]
+    calibrations: tuple[CalibrationResult, ...]
+    breakdown: tuple[BreakdownResult, ...]
+    contour: ContourResult | None
+    observed: tuple[ObservedResult, ...]
+    observed_scans: tuple[ScanResult, ...]
+    notes: tuple[str, ...]
+
+
 class SmeftResults(Record):
     """Everything that the closing tables, the figures and a notebook need.
 
@@ -244,6 +315,11 @@ class SmeftResults(Record):
         fit: of the standard model's VH, in the bins of the limits.
         one_discriminant: channel → whether test and out-of-fold events have one discriminant; channels in
             which enough events tell.
+        importance: of the inputs of some networks, by channel.
+        observed: intervals of the data; none as long as these are blinded.
+        observed_scans: −2 Δln L of the data, channels combined.
+        unblinding: what the data showed where they were unblinded.
+        unblinding_log: digest of the last line of `unblinding.jsonl`; None as long as no data were shown.
         notes: what a reader must know beside the numbers.
     """
 
@@ -271,7 +347,31 @@ class SmeftResults(Record):
     breakdown: tuple[BreakdownResult, ...] = ()
     fit: FitSummary | None = None
     substitutes: dict[str, dict[str, str]] = Field(default_factory=dict)
+    importance: tuple[ImportanceResult, ...] = ()
+    observed: tuple[ObservedResult, ...] = ()
+    observed_scans: tuple[ScanResult, ...] = ()
+    unblinding: Unblinding | None = None
+    unblinding_log: str | None = None
     notes: tuple[str, ...] = ()
+
+
+def write_measured(path: Path, found: MeasuredResults) -> None:
+    """Writes `significance.json`."""
+    write_json(path, found.model_dump(mode="json"))
+
+
+def read_measured(path: Path) -> MeasuredResults:
+    """Reads `significance.json`.
+
+    Raises:
+        DataError: it does not exist, or is of another version.
+    """
+    return read_record(path, MeasuredResults)
+
+
+def write_smeft_results(path: Path, results: SmeftResults) -> None:
+    """Writes `results.json`."""
+    write_json(path, results.model_dump(mode="json"))
 
 
 def read_smeft_results(path: Path) -> SmeftResults:
@@ -280,18 +380,4 @@ def read_smeft_results(path: Path) -> SmeftResults:
     Raises:
         DataError: it does not exist, or is of another version.
     """
-    return checked_results(read_json(path), path)
-
-
-def checked_results(content: object, path: Path) -> SmeftResults:
-    """Results whose every field is there and of its kind.
-
-    Raises:
-        DataError: the file that they come from was left by another version.
-    """
-    try:
-        return SmeftResults.model_validate(content)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise DataError(f"{path}: {where}: {first['msg']}; run the stage that writes it again.") from error
+    return read_record(path, SmeftResults)

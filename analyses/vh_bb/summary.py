@@ -37,6 +37,7 @@ def smeft_tables(results: SmeftResults) -> tuple[ReportTable, ...]:
         _reproduction(results),
         _significances(results),
         _intervals(results),
+        *([_observed(results)] if results.observed else []),
         _calibrations(results),
         _yields(results),
     )
@@ -217,6 +218,34 @@ def _around_zero(segments: Segments) -> str:
     low, high = min(segments, key=lambda pair: 0.0 if pair[0] <= 0.0 <= pair[1] else abs(sum(pair)))
     text = f"[{1e3 * low:.3g}, {1e3 * high:.3g}]".replace("-", "−")
     return text + (" ∪" if len(segments) > 1 else "")
+
+
+def _observed(results: SmeftResults) -> ReportTable:
+    """Observed intervals beside the expected ones of the same bins, by discriminant and channel."""
+    chosen = [
+        one
+        for one in results.observed
+        if (one.order, one.method) == ("quadratic", "delta_2lnl")
+        and (one.channel == "combined" or one.discriminant == BEST)
+    ]
+    rows = tuple(
+        (
+            one.region,
+            one.channel,
+            DISCRIMINANT_TITLES[one.discriminant],
+            f"{1e3 * one.best:.3g}".replace("-", "−"),
+            _around_zero(one.segments) + ("†" if one.reaches_validity else ""),
+            _around_zero(one.expected),
+        )
+        for one in chosen
+    )
+    first = results.observed[0]
+    header = ("region", "channel", "discriminant", "best", "observed", "expected")
+    caption = (
+        "In units of 10⁻³, −2 Δln L; expected in the same bins at the luminosity of the data. ∪, † as above."
+    )
+    title = f"{results.label}, 13 TeV, {first.lumi_ifb:.4g} fb⁻¹: observed {first.level:.0%} intervals"
+    return ReportTable(f"{title} of {results.coefficient}", header, rows, caption)
 
 
 def _calibrations(results: SmeftResults) -> ReportTable:

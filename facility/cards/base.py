@@ -46,7 +46,7 @@ from znought.processors.variations import VariationsConfig
 from znought.simulation.config import SimulationConfig
 from znought.stats.validation import ValidationConfig
 
-__all__ = ["BaseCard", "Card"]
+__all__ = ["BaseCard", "Card", "Kind"]
 
 Kind = Literal["simulation", "data", "alternative"]
 
@@ -251,6 +251,22 @@ class Card(BaseCard):
     def blinded_region(self) -> str | None:
         """The region in which data are not looked at before the end; none here."""
         return None
+
+    @property
+    def rates(self) -> dict[str, dict[str, float]]:
+        """Uncertainty of a rate → simulated dataset → relative change by one standard deviation; none here."""
+        return {}
+
+    @property
+    def drawn_signal(self) -> str | None:
+        """The process that figures of data and simulation draw as a line, too; none here."""
+        return None
+
+    @property
+    def data_name(self) -> str:
+        """What figures call the data."""
+        made = self.simulation is not None and self.simulation.pseudo_data.enabled
+        return "Pseudo-data" if made else "Data"
 
     @property
     def binned(self) -> dict[str, Variable]:

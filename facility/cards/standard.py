@@ -199,6 +199,25 @@ class StandardCard(Card):
         return self.signal_region
 
     @property
+    def drawn_signal(self) -> str | None:
+        """The process that figures of data and simulation draw as a line, too."""
+        return self.signal
+
+    @property
+    def rates(self) -> dict[str, dict[str, float]]:
+        """Normalisations of the fit and the luminosity → dataset → relative change."""
+        settings = self.likelihood.workspace
+        process_of = {name: self.datasets[name].process for name in self.of_kind("simulation")}
+        found = {
+            name: {
+                dataset: norm.relative if process in norm.processes else 0.0
+                for dataset, process in process_of.items()
+            }
+            for name, norm in settings.norms.items()
+        }
+        return found | (self.lumi_shifts or {"luminosity": dict.fromkeys(process_of, settings.luminosity_rel)})
+
+    @property
     def template_change(self) -> Callable[..., Any] | None:
         """The analysis's function between templates and fit; None where they stay as they are."""
         return self._analysis.templates

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -145,10 +146,15 @@ def _there(table: EventTable | None, model: str) -> EventTable:
     return table
 
 
-def directions(workspace: Workspace, systematic: str) -> tuple[Side, ...]:
-    """Directions in which a systematic is varied: one alone where its mirror image is the other."""
+def directions(columns: Path, systematic: str) -> tuple[Side, ...]:
+    """Directions in which a systematic is varied: one alone where its mirror image is the other.
+
+    Args:
+        columns: folder of the columns, of a channel where each has its own.
+        systematic: name.
+    """
     sides: tuple[Side, ...] = ("up", "down")
-    found = tuple(side for side in sides if any(workspace.columns.glob(f"*/{systematic}_{side}/*.parquet")))
+    found = tuple(side for side in sides if any(columns.glob(f"*/{systematic}_{side}/*.parquet")))
     # Without columns of their own they are weights beside the nominal ones.
     return found or sides
 

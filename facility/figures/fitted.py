@@ -11,7 +11,7 @@ from znought.facility.results.opened import Prediction
 from znought.plots import data_mc, fit, postfit
 from znought.plots.style import FigureLabel
 
-__all__ = ["fit_pictures", "prediction_picture"]
+__all__ = ["fit_pictures", "prediction_picture", "region_summaries"]
 
 SECTION = "Fit"
 
@@ -25,7 +25,7 @@ def fit_pictures(found: FitSummary, *, label: FigureLabel, signal: str | None) -
         signal: process on top of the stacks.
     """
     label = replace(label, lumi_ifb=found.lumi_ifb or label.lumi_ifb)
-    yield from _regions(found, label, signal)
+    yield from region_summaries(found, label=label, signal=signal)
     yield from _distributions(found, label, signal)
     if found.impacts:
         figure = fit.ranking(_ranked(found), label=label)
@@ -72,9 +72,17 @@ def prediction_picture(found: Prediction, *, label: FigureLabel, signal: str | N
     return Picture("regions_predicted", "Prediction of the control regions", SECTION, figure, caption)
 
 
-def _regions(found: FitSummary, label: FigureLabel, signal: str | None) -> Iterator[Picture]:
+def region_summaries(found: FitSummary, *, label: FigureLabel, signal: str | None) -> Iterator[Picture]:
+    """All bins of all regions before and after the fit.
+
+    Args:
+        found: the record.
+        label: what stands above the frames; its luminosity is that of the record.
+        signal: process on top of the stacks.
+    """
     if not found.regions:
         return
+    label = replace(label, lumi_ifb=found.lumi_ifb or label.lumi_ifb)
     blinded = (
         f" Without data, because their bins are blinded: {', '.join(found.asimov)}." if found.asimov else ""
     )

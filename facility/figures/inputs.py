@@ -8,7 +8,6 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from znought.facility.cards.base import Card
-from znought.facility.cards.standard import StandardCard
 from znought.facility.figures.picture import Picture
 from znought.facility.regions.axes import n_undefined_bins
 from znought.facility.regions.books import RegionBook
@@ -16,6 +15,7 @@ from znought.facility.regions.validation import InputComparison, Validation
 from znought.plots.data_mc import data_mc, n_minus_one
 from znought.plots.inputs import correlation_matrix
 from znought.plots.style import FigureLabel
+from znought.processors.evaluated import WHOLE
 
 __all__ = ["distribution_pictures", "region_pictures", "validation_pictures"]
 
@@ -23,24 +23,37 @@ SECTION = "Data and simulation"
 
 
 def validation_pictures(
-    card: StandardCard, found: Validation, *, only: Collection[str] | None = None
+    card: Card,
+    found: Validation,
+    *,
+    channel: str = WHOLE,
+    only: Collection[str] | None = None,
 ) -> Iterator[Picture]:
     """Data over simulation of every input, and the correlations of both and their difference.
 
     Args:
         card: for labels and names.
         found: the comparison.
+        channel: whose events were compared.
         only: inputs to draw, without correlations; None draws everything.
     """
+    where, ending = _place(channel)
     if only is None:
-        yield from _correlations(card, found)
+        yield from _correlations(card, found, channel)
     for name, comparison in found.inputs.items():
         if only is None or name in only:
             figure = _data_mc(card, found, name, comparison)
-            yield Picture(f"data_mc_{name}", name, SECTION, figure, _caption(card, found, name))
+            caption = _caption(card, found, name)
+            yield Picture(f"data_mc_{name}{ending}", f"{where}{name}", SECTION, figure, caption)
 
 
-def _correlations(card: StandardCard, found: Validation) -> Iterator[Picture]:
+def _place(channel: str) -> tuple[str, str]:
+    """What titles begin and names of files end with."""
+    return (f"{channel}, ", f"_{channel}") if channel else ("", "")
+
+
+def _correlations(card: Card, found: Validation, channel: str) -> Iterator[Picture]:
+    where, ending = _place(channel)
     label = FigureLabel(label=card.label)
     simulation, data = (np.array(m) for m in (found.correlations.simulation, found.correlations.data))
     kinds: tuple[tuple[Literal["MC", "data", "difference"], str, NDArray[np.float64]], ...] = (
@@ -57,10 +70,10 @@ def _correlations(card: StandardCard, found: Validation) -> Iterator[Picture]:
             label=label,
             error=found.correlations.error if kind == "difference" else None,
         )
-        yield Picture(name, f"Correlations, {kind}", SECTION, figure, caption)
+        yield Picture(f"{name}{ending}", f"{where}Correlations, {kind}", SECTION, figure, caption)
 
 
-def _data_mc(card: StandardCard, found: Validation, name: str, comparison: InputComparison) -> Figure:
+def _data_mc(card: Card, found: Validation, name: str, comparison: InputComparison) -> Figure:
     drawn = _drawn(card, name, comparison.edges)
     shape = "shape " if found.comparison == "shape" else ""
     ratio, error = found.ratio
@@ -76,13 +89,13 @@ def _data_mc(card: StandardCard, found: Validation, name: str, comparison: Input
         variable=name,
         label=FigureLabel(label=card.label, lumi_ifb=found.lumi_ifb),
         systematic=comparison.systematic[drawn],
-        signal=card.signal,
-        data_name="Pseudo-data" if card.simulation is not None else "Data",
+        signal=card.drawn_signal,
+        data_name=card.data_name,
         note=note,
     )
 
 
-def _caption(card: StandardCard, found: Validation, name: str) -> str:
+def _caption(card: Card, found: Validation, name: str) -> str:
     caption = (
         f"Events {found.where}. The band holds {', '.join(found.systematics)}; the χ² knows how they and "
         "repeated detector responses correlate the bins, and counts what lies beyond the frame as one more."
@@ -98,7 +111,12 @@ def _drawn(card: Card, name: str, edges: tuple[float, ...]) -> slice:
 
 
 def distribution_pictures(
-    card: Card, books: Mapping[str, RegionBook], *, signal: str | None, lumi_ifb: float | None
+    card: Card,
+    books: Mapping[str, RegionBook],
+    *,
+    signal: str | None,
+    lumi_ifb: float | None,
+    channel: str = WHOLE,
 ) -> Iterator[Picture]:
     """Each variable in each region, with data where there are some that may be looked at.
 
@@ -107,7 +125,9 @@ def distribution_pictures(
         books: of the regions.
         signal: process that is drawn as a line too.
         lumi_ifb: of the data that were read; expected events are scaled to it where data are drawn.
+        channel: whose events.
     """
+    where, ending = _place(channel)
     for region, book in books.items():
         for variable, found in book.distributions.items():
             drawn = _drawn(card, variable, found.edges)
@@ -124,19 +144,19 @@ def distribution_pictures(
                 variable=variable,
                 label=FigureLabel(label=card.label, lumi_ifb=lumi),
                 signal=signal,
-                data_name="Pseudo-data" if card.simulation is not None else "Data",
-                note=f"Region {region}",
+                data_name=card.data_name,
+                note=f"{where}Region {region}",
             )
             caption = "After all cuts of the region. What lies beyond the frame is not drawn."
-            title = f"{region}: {variable}"
-            yield Picture(f"region_{region}_{variable}", title, "Regions", figure, caption)
+            title = f"{where}{region}: {variable}"
+            yield Picture(f"region_{region}_{variable}{ending}", title, "Regions", figure, caption)
 
 
 def region_pictures(
-    card: Card, books: Mapping[str, RegionBook], *, signal: str | None = None, channel: str = ""
+    card: Card, books: Mapping[str, RegionBook], *, signal: str | None = None, channel: str = WHOLE
 ) -> Iterator[Picture]:
     """Each variable that a region cuts on, after all its other cuts."""
-    where, ending = (f"{channel}, ", f"_{channel}") if channel else ("", "")
+    where, ending = _place(channel)
     label = FigureLabel(label=card.label, lumi_ifb=card.lumi_ifb)
     for region, book in books.items():
         for variable, found in book.n_minus_one.items():

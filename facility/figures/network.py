@@ -1,6 +1,6 @@
 """What the networks have learned, as figures: calibration, importance of inputs, predicted classes."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,8 @@ from znought.facility.figures.picture import Picture
 from znought.facility.figures.writing import CardFigures
 from znought.facility.learning.searching import trial_values
 from znought.facility.regions.axes import limits
-from znought.facility.workspace import Workspace, read_json
+from znought.facility.results.explained import InputImportance, Tail, read_explanation
+from znought.facility.workspace import Workspace
 from znought.models import explain
 from znought.models.evaluation import roc_curve
 from znought.plots.attribution import attribution
@@ -24,7 +25,7 @@ from znought.plots.network_tails import network_tails
 from znought.plots.smeft import predicted_class_inputs
 from znought.plots.training import importance, roc_curves, search_history
 
-__all__ = ["Explained", "read_explained"]
+__all__ = ["Explained", "read_explained", "sizes"]
 
 SECTION = "Network"
 BALANCED = "classes of equal weight"
@@ -130,20 +131,23 @@ class Explained(CardFigures[StandardCard]):
 
 def read_explained(card: StandardCard, workspace: Workspace, simulation: ScoredSample) -> Explained:
     """From the files of `score` and, where there was a search, of `tune`."""
-    found = read_json(workspace.explanation)
-    importance = {name: (entry["mean"], entry["stdev"]) for name, entry in found["importance"].items()}
-    tails = _own_tails(found["tails"], card.classes)
-    return Explained(card, simulation, importance, found["attribution"], trial_values(workspace), tails)
+    found = read_explanation(workspace.explanation)
+    tails = _own_tails(found.tails, card.classes)
+    values = sizes(found.importance)
+    return Explained(card, simulation, values, found.attribution, trial_values(workspace), tails)
 
 
-def _own_tails(
-    entries: Iterable[dict[str, Any]], classes: tuple[str, ...]
-) -> dict[str, dict[str, tuple[float, ...]]]:
+def sizes(found: Mapping[str, InputImportance]) -> dict[str, tuple[float, float]]:
+    """Input → loss of macro AUC when it is shuffled, and its spread, as the figure takes them."""
+    return {name: (one.mean, one.stdev) for name, one in found.items()}
+
+
+def _own_tails(entries: Iterable[Tail], classes: tuple[str, ...]) -> dict[str, dict[str, tuple[float, ...]]]:
     """Class → cut → share above it in the class's own output, network by network."""
     found: dict[str, dict[str, tuple[float, ...]]] = {}
     for entry in entries:
-        if entry["output"] == entry["class"]:
-            by_cut = found.setdefault(entry["class"], {})
-            for cut, share in entry["above"].items():
+        if entry.output == entry.class_name:
+            by_cut = found.setdefault(entry.class_name, {})
+            for cut, share in entry.above.items():
                 by_cut[cut] = (*by_cut.get(cut, ()), share)
     return {name: found[name] for name in classes if name in found}

@@ -130,7 +130,7 @@ def systematics_of(card: StandardCard, workspace: Workspace) -> dict[str, System
     found = {}
     for name in card.varied:
         by_default = SystematicConfig(decorrelate=("era",) if name in apart_by_era(card) else ())
-        ways, config = directions(workspace, name), given.get(name, by_default)
+        ways, config = directions(workspace.columns, name), given.get(name, by_default)
         found[name] = config if len(ways) > 1 else replace(config, kind="one_sided", side=ways[0])
     found |= {name: one.systematic(name) for name, one in card.theory.items()}
     found |= {name: config for name, config in given.items() if name not in found}

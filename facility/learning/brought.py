@@ -3,7 +3,7 @@
 import hashlib
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +17,9 @@ from znought.facility.cluster.preflight import check_workers
 from znought.facility.cluster.tasks import arrivals, spread, submit
 from znought.facility.context import Context
 from znought.facility.events.store import IDENTITY, read_events, write_parquet
-from znought.facility.learning.explanation import EVENTS
+from znought.facility.learning.explanation import EVENTS, importances
 from znought.facility.learning.plan import TRAINING_PART, UNTRAINED_PART, LearningPlan, learning_plan
+from znought.facility.results.explained import Explanation, InputImportance, write_explanation
 from znought.facility.workspace import Workspace, write_json
 from znought.models.brought import BroughtClassifier
 from znought.models.explain import permutation_importance
@@ -115,7 +116,7 @@ def score_brought(context: Context[StandardCard]) -> Iterable[Path]:
     for stale in set(workspace.scores.glob("*/*/*.parquet")) - set(written):
         stale.unlink()
     importance = next(arrivals(client, [explained])).result()
-    write_json(workspace.explanation, {"importance": importance, "attribution": {}, "tails": []})
+    write_explanation(workspace.explanation, Explanation(importance=importance, attribution={}, tails=()))
     return [*written, workspace.explanation]
 
 
@@ -200,7 +201,7 @@ def _scored(
     return scorer.score(features, found), found
 
 
-def _importance(plan: LearningPlan, task: _Task) -> dict[str, object]:
+def _importance(plan: LearningPlan, task: _Task) -> dict[str, InputImportance]:
     """On a worker: loss of macro AUC when each input is shuffled."""
     scorer = _load(task.model, [Path(name) for name in task.networks], task.classes)
     rule, folder, datasets = task.model.folds, Path(plan.columns), tuple(plan.class_of)
@@ -219,7 +220,7 @@ def _importance(plan: LearningPlan, task: _Task) -> dict[str, object]:
 
     features = table.matrix(scorer.inputs)[rows]
     found = permutation_importance(score, features, index, weights, feature_names=scorer.inputs)
-    return {name: asdict(one) for name, one in found.items()}
+    return importances(found)
 
 
 def _fold_column(

@@ -14,6 +14,7 @@ from znought.facility.cluster.tasks import arrivals, spread
 from znought.facility.events.store import IDENTITY, EventTable, write_parquet
 from znought.facility.learning.plan import TRAINING_PART, parts_of, quoted_share, scoring_folds
 from znought.facility.progress import Advance
+from znought.facility.results.explained import Tail
 from znought.models.samples import TrainingConfig
 from znought.models.scoring import Scorer
 
@@ -96,7 +97,7 @@ def score_files(
     return written, tails
 
 
-def tails_of(tails: Mapping[str, Tails], datasets: Mapping[str, str], n_folds: int) -> list[dict[str, Any]]:
+def tails_of(tails: Mapping[str, Tails], datasets: Mapping[str, str], n_folds: int) -> tuple[Tail, ...]:
     """Share of each class's training events above each cut, network by network, each on its own fold.
 
     Args:
@@ -109,18 +110,18 @@ def tails_of(tails: Mapping[str, Tails], datasets: Mapping[str, str], n_folds: i
         for (model, network, output), values in tails.get(dataset, {}).items():
             key = (model, network, output, name)
             sums[key] = sums.get(key, 0.0) + values
-    return [
-        {
-            "model": model,
-            "repeat": network // n_folds,
-            "fold": network % n_folds,
-            "output": output,
-            "class": name,
-            "above": dict(zip(map(str, TAIL_CUTS), (values[1:] / values[0]).tolist(), strict=True)),
-        }
+    return tuple(
+        Tail(
+            model=model,
+            repeat=network // n_folds,
+            fold=network % n_folds,
+            output=output,
+            class_name=name,
+            above=dict(zip(map(str, TAIL_CUTS), (values[1:] / values[0]).tolist(), strict=True)),
+        )
         for (model, network, output, name), values in sorted(sums.items())
         if values[0] > 0
-    ]
+    )
 
 
 def _score_task(task: ScoreTask) -> _Scored:

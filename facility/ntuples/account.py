@@ -11,7 +11,7 @@ from znought.facility.ntuples.partial import partial_entry, partial_remarks
 from znought.facility.ntuples.runner import RunResult
 from znought.facility.workspace import Workspace, read_json
 
-__all__ = ["account", "data_lumi_ifb", "remarks", "stand_ins"]
+__all__ = ["account", "data_lumi_ifb", "lumi_of_data", "remarks", "stand_ins"]
 
 
 def account(card: Card, fileset: Fileset, found: RunResult) -> dict[str, Any]:
@@ -37,6 +37,11 @@ def data_lumi_ifb(workspace: Workspace) -> float | None:
     """Luminosity of the data that were really read; None for an analysis without data."""
     lumi = read_json(workspace.ledger)["data_lumi_ifb"]
     return None if lumi is None else float(lumi)
+
+
+def lumi_of_data(card: Card, workspace: Workspace) -> float:
+    """Luminosity that data are compared at: theirs, or the card's where they have none of their own."""
+    return data_lumi_ifb(workspace) or card.lumi_ifb
 
 
 def remarks(ledger: Mapping[str, Any]) -> list[str]:

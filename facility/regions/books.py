@@ -186,9 +186,17 @@ def _read(card: Card, workspace: Workspace, channel: str, blinded: Region | None
 
 
 def _is_hidden(found: Region, hidden: Region | None) -> bool:
-    """Whether a region is the one whose data are left out, or a channel or an era of it."""
-    kept = {cut for cut in found.cuts if cut.variable not in (CHANNEL, ERA)}
-    return hidden is not None and kept == {*hidden.cuts}
+    """Whether a region is the one whose data are left out, or a part of it, such as one channel or era."""
+    if hidden is None:
+        return False
+    own = {cut.variable: cut for cut in found.cuts}
+    return all(cut.variable in own and _is_within(own[cut.variable], cut) for cut in hidden.cuts)
+
+
+def _is_within(one: Cut, other: Cut) -> bool:
+    """Whether all that one cut lets pass, another of the same variable does, too."""
+    above = other.lower is None or (one.lower is not None and one.lower >= other.lower)
+    return above and (other.upper is None or (one.upper is not None and one.upper <= other.upper))
 
 
 def _inside(found: Region, table: EventTable | None) -> EventTable | None:

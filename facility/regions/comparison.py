@@ -1,20 +1,23 @@
 """Variables in data and simulation, where there is little signal, before anything is trained."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from znought.analysis import Variable
-from znought.facility.cards.standard import StandardCard
+from znought.facility.cards.base import Card, Kind
 from znought.facility.events.sample import directions, region
-from znought.facility.events.store import EventTable, read_events
-from znought.facility.ntuples.account import data_lumi_ifb
+from znought.facility.events.store import EventTable, read_events, stored_columns
+from znought.facility.ntuples.account import lumi_of_data
 from znought.facility.regions.axes import comparison_edges, limits
 from znought.facility.regions.validation import Correlated, InputComparison, Validation
 from znought.facility.workspace import Workspace, read_json
+from znought.processors.evaluated import NOMINAL, WHOLE
 from znought.stats.agreement import (
     Chi2,
     Correlations,
@@ -49,53 +52,143 @@ class _Side:
     units: NDArray[np.int64]
 
 
-def validated(card: StandardCard, workspace: Workspace, *, unblind: bool) -> Validation | None:
-    """The comparison of all inputs; None if no data event is selected, or no variable has bins.
+@dataclass(frozen=True)
+class _Compared:
+    """Which events of an output directory are compared.
+
+    Attributes:
+        card: with region, limits and systematics.
+        workspace: with columns.
+        channel: whose events.
+        unblind: whether the blinded region is among them.
+    """
+
+    card: Card
+    workspace: Workspace
+    channel: str
+    unblind: bool
+
+    @property
+    def columns(self) -> Path:
+        """Folder of the columns."""
+        return self.workspace.columns / self.channel
+
+    @cached_property
+    def binned(self) -> dict[str, Variable]:
+        """The variables that have bins, and events of this channel."""
+        held = stored_columns(self.columns, self.card.of_kind("data"))
+        return {name: variable for name, variable in self.card.binned.items() if name in held}
+
+    @property
+    def hidden(self) -> str | None:
+        """The region whose events are left out."""
+        return None if self.unblind else self.card.blinded_region
+
+    @property
+    def where(self) -> str:
+        """The events, in words."""
+        region_of = self.card.validation.region
+        parts = [self.channel, "after the preselection" if region_of is None else f"in {region_of}"]
+        if self.hidden is not None:
+            parts.append("outside the signal region")
+        return ", ".join(filter(None, parts))
+
+    @property
+    def weight_only(self) -> list[str]:
+        """Variations that stand as weights beside the nominal columns."""
+        return [
+            f"{name}_{direction}"
+            for name in self.card.varied
+            for direction in directions(self.columns, name)
+            if not any(self.columns.glob(f"*/{name}_{direction}/*.parquet"))
+        ]
+
+    def table(self, kind: Kind, variation: str, weights: Sequence[str]) -> EventTable:
+        """Events of one kind with their variables."""
+        regions = [name for name in (self.card.validation.region, self.hidden) if name is not None]
+        cuts = [cut.variable for name in regions for cut in region(self.card, name).cuts]
+        names = [*weights, *self.binned, *cuts]
+        table = read_events(self.columns, self.card.of_kind(kind), names, variation=variation)
+        kept = np.ones(len(table), np.bool_)
+        if len(table) and self.card.validation.region is not None:
+            kept &= region(self.card, self.card.validation.region).mask(table.columns)
+        if len(table) and self.hidden is not None:
+            kept &= ~region(self.card, self.hidden).mask(table.columns)
+        return table.select(kept)
+
+    def scales(self, table: EventTable) -> NDArray[Any]:
+        """Expected events per unit of generator weight, for every row."""
+        entries = read_json(self.workspace.normalisation)
+        return table.per_dataset({name: entries[name]["scale"] for name in table.datasets})
+
+    def side(self, kind: Kind, *, scale: float) -> _Side:
+        """Nominal events of one kind, with every weight that simulation carries beside the nominal one."""
+        weights = ["gen_weight"]
+        if kind == "simulation":
+            weights += [f"gen_weight_{name}" for name in self.weight_only]
+        table = self.table(kind, NOMINAL, weights)
+        units = np.unique(table.identity, return_inverse=True)[1].astype(np.int64)
+        process = table.per_dataset({name: self.card.datasets[name].process for name in table.datasets})
+        weight = table["gen_weight"] * self.scales(table) * scale
+        return _Side(table, np.asarray(weight, np.float64), process, units)
+
+    def sums(self, table: EventTable, weight: Floats) -> dict[str, Floats]:
+        """Σw of every variable in its bins."""
+        return {
+            name: spectrum(table[name], weight, comparison_edges(variable)).sumw
+            for name, variable in self.binned.items()
+        }
+
+
+def validated(card: Card, workspace: Workspace, *, unblind: bool, channel: str = WHOLE) -> Validation | None:
+    """The comparison of all variables; None if no data event is selected, or no variable has bins.
 
     Args:
         card: with region, limits and systematics.
         workspace: with columns.
-        unblind: compare in the signal region too, which is left out otherwise.
+        unblind: compare in the blinded region too, which is left out otherwise.
+        channel: whose events.
     """
-    data = _side(card, workspace, "data", scale=1.0, unblind=unblind)
-    if len(data.columns) == 0 or not card.binned:
+    events = _Compared(card, workspace, channel, unblind)
+    binned = events.binned
+    if not binned or len((data := events.side("data", scale=1.0)).columns) == 0:
         return None
-    lumi = data_lumi_ifb(workspace) or card.lumi_ifb
+    lumi = lumi_of_data(card, workspace)
     scale = lumi / card.lumi_ifb
-    simulation = _side(card, workspace, "simulation", scale=scale, unblind=unblind)
-    shifts = _shifts(card, workspace, simulation, scale=scale, unblind=unblind)
-    compared = {name: _compared(card, name, data, simulation, shifts[name]) for name in card.binned}
+    simulation = events.side("simulation", scale=scale)
+    shifts = _shifts(events, simulation, scale=scale)
+    compared = {name: _compared(card, name, data, simulation, shifts[name]) for name in binned}
     inputs = {name: found for name, (found, _) in compared.items()}
     ratio = _ratio(len(data.columns), *_total(next(iter(compared.values()))[1]))
     correlated = (
-        input_correlations(simulation.columns, simulation.weight, card.binned),
-        input_correlations(data.columns, data.weight, card.binned),
+        input_correlations(simulation.columns, simulation.weight, binned),
+        input_correlations(data.columns, data.weight, binned),
     )
     findings = _findings(card, inputs, ratio, correlated)
     return Validation(
-        where=_where(card, unblind=unblind),
+        where=events.where,
         comparison=card.validation.comparison,
         lumi_ifb=lumi,
         events=(len(data.columns), float(simulation.weight.sum())),
         ratio=ratio,
-        systematics=(*card.varied, *card.likelihood.workspace.norms, "luminosity"),
+        systematics=(*card.varied, *card.rates),
         inputs=inputs,
-        correlations=_both(*correlated, tuple(card.binned)),
+        correlations=_both(*correlated, tuple(binned)),
         findings=tuple(finding.text for finding in findings),
         suspects=tuple(dict.fromkeys(name for finding in findings for name in finding.variables)),
     )
 
 
 def _findings(
-    card: StandardCard,
+    card: Card,
     inputs: Mapping[str, InputComparison],
     ratio: tuple[float, float],
     correlated: tuple[Correlations, Correlations],
 ) -> tuple[Finding, ...]:
     """Limits that are broken, by inputs that the card trains on."""
-    names = tuple(name for name in card.binned if name in card.features)
+    names = tuple(name for name in inputs if name in card.features)
     chosen = {name: inputs[name] for name in names}
-    difference, error = _difference(*correlated, tuple(card.binned), names)
+    difference, error = _difference(*correlated, tuple(inputs), names)
     return judged(
         card.validation,
         inputs={name: Chi2(one.chi2, one.n_dof, one.p_value, 1.0) for name, one in chosen.items()},
@@ -118,111 +211,33 @@ def _both(simulation: Correlations, data: Correlations, names: tuple[str, ...]) 
     )
 
 
-def _where(card: StandardCard, *, unblind: bool) -> str:
-    """The events compared, in words."""
-    place = "after the preselection" if card.validation.region is None else f"in {card.validation.region}"
-    return place if unblind or card.signal_region is None else f"{place}, outside the signal region"
-
-
-def _kept(card: StandardCard, columns: EventTable, *, unblind: bool) -> NDArray[np.bool_]:
-    """Events that are compared: those of the card's region, the signal region left out."""
-    kept = np.ones(len(columns), np.bool_)
-    if card.validation.region is not None:
-        kept &= region(card, card.validation.region).mask(columns.columns)
-    if unblind or card.signal_region is None:
-        return kept
-    return kept & ~region(card, card.signal_region).mask(columns.columns)
-
-
-def _cut_variables(card: StandardCard) -> list[str]:
-    names = [name for name in (card.signal_region, card.validation.region) if name is not None]
-    return [cut.variable for name in names for cut in region(card, name).cuts]
-
-
-def _side(card: StandardCard, workspace: Workspace, kind: Any, *, scale: float, unblind: bool) -> _Side:
-    """Nominal events of one kind, with every weight that simulation carries beside the nominal one."""
-    weights = ["gen_weight"]
-    if kind == "simulation":
-        weights += [f"gen_weight_{name}" for name in _weight_only(card, workspace)]
-    columns = _table(card, workspace, kind, "nominal", weights, unblind=unblind)
-    units = np.unique(columns.identity, return_inverse=True)[1].astype(np.int64)
-    process = columns.per_dataset({name: card.datasets[name].process for name in columns.datasets})
-    weight = columns["gen_weight"] * _scales(workspace, columns) * scale
-    return _Side(columns, np.asarray(weight, np.float64), process, units)
-
-
-def _table(
-    card: StandardCard, workspace: Workspace, kind: Any, variation: str, weights: list[str], *, unblind: bool
-) -> EventTable:
-    names = [*weights, *card.binned, *_cut_variables(card)]
-    columns = read_events(workspace.columns, card.of_kind(kind), names, variation=variation)
-    return columns.select(_kept(card, columns, unblind=unblind)) if len(columns) else columns
-
-
-def _scales(workspace: Workspace, columns: EventTable) -> NDArray[Any]:
-    """Expected events per unit of generator weight, for every row."""
-    entries = read_json(workspace.normalisation)
-    return columns.per_dataset({name: entries[name]["scale"] for name in columns.datasets})
-
-
-def _weight_only(card: StandardCard, workspace: Workspace) -> list[str]:
-    """Variations that stand as weights beside the nominal columns."""
-    return [
-        f"{name}_{direction}"
-        for name in card.varied
-        for direction in directions(workspace, name)
-        if not any(workspace.columns.glob(f"*/{name}_{direction}/*.parquet"))
-    ]
-
-
-def _shifts(
-    card: StandardCard, workspace: Workspace, nominal: _Side, *, scale: float, unblind: bool
-) -> dict[str, list[Floats]]:
-    """Input → shift of the expectation per bin by one standard deviation of each systematic."""
-    shifts: dict[str, list[Floats]] = {name: [] for name in card.binned}
-    in_nominal = set(_weight_only(card, workspace))
-    central = _sums(card, nominal.columns, nominal.weight)
-    for systematic in card.varied:
+def _shifts(events: _Compared, nominal: _Side, *, scale: float) -> dict[str, list[Floats]]:
+    """Variable → shift of the expectation per bin by one standard deviation of each systematic."""
+    shifts: dict[str, list[Floats]] = {name: [] for name in events.binned}
+    in_nominal = set(events.weight_only)
+    central = events.sums(nominal.columns, nominal.weight)
+    for systematic in events.card.varied:
         sums = []
-        ways = directions(workspace, systematic)
+        ways = directions(events.columns, systematic)
         for name in (f"{systematic}_{way}" for way in ways):
             if name in in_nominal:
-                weight = nominal.columns[f"gen_weight_{name}"]
-                columns = nominal.columns
+                table, weight = nominal.columns, nominal.columns[f"gen_weight_{name}"]
             else:
-                columns = _table(card, workspace, "simulation", name, ["gen_weight"], unblind=unblind)
-                weight = columns["gen_weight"]
-            sums.append(_sums(card, columns, weight * _scales(workspace, columns) * scale))
-        for name in card.binned:
+                table = events.table("simulation", name, ["gen_weight"])
+                weight = table["gen_weight"]
+            sums.append(events.sums(table, weight * events.scales(table) * scale))
+        for name in events.binned:
             other = sums[1][name] if len(ways) > 1 else 2.0 * central[name] - sums[0][name]
             shifts[name].append(0.5 * (sums[0][name] - other))
-    for relative, weight in _norms(card, nominal):
-        for name, total in _sums(card, nominal.columns, weight).items():
-            shifts[name].append(relative * total)
+    for rate in events.card.rates.values():
+        moved = nominal.weight * nominal.columns.per_dataset(rate)
+        for name, total in events.sums(nominal.columns, moved).items():
+            shifts[name].append(total)
     return shifts
 
 
-def _norms(card: StandardCard, nominal: _Side) -> Iterator[tuple[float, Floats]]:
-    """Relative uncertainty of each normalisation, and the weights of the events that it moves."""
-    settings = card.likelihood.workspace
-    for shifts in card.lumi_shifts.values():
-        yield 1.0, nominal.weight * nominal.columns.per_dataset(shifts)
-    if not card.lumi_shifts:
-        yield settings.luminosity_rel, nominal.weight
-    for norm in settings.norms.values():
-        yield norm.relative, np.where(np.isin(nominal.process, norm.processes), nominal.weight, 0.0)
-
-
-def _sums(card: StandardCard, columns: EventTable, weight: Floats) -> dict[str, Floats]:
-    """Σw of every input in its bins."""
-    return {
-        name: spectrum(columns[name], weight, comparison_edges(variable)).sumw
-        for name, variable in card.binned.items()
-    }
-
-
 def _compared(
-    card: StandardCard, name: str, data: _Side, simulation: _Side, shifts: list[Floats]
+    card: Card, name: str, data: _Side, simulation: _Side, shifts: list[Floats]
 ) -> tuple[InputComparison, Spectrum]:
     """One input, and its expectation with the covariance of everything."""
     edges = comparison_edges(card.variables[name])

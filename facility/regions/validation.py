@@ -1,19 +1,25 @@
 """Data against simulation of every binned variable, as `validation.json` holds it."""
 
-from pydantic import BaseModel, ConfigDict
+from pathlib import Path
 
-from znought.facility.workspace import Workspace, read_json
+from znought.facility.results.records import Record
+from znought.facility.workspace import Workspace, read_json, write_json
+from znought.processors.evaluated import WHOLE
 
-__all__ = ["Correlated", "InputComparison", "Validation", "read_validation", "summarised"]
+__all__ = [
+    "Correlated",
+    "InputComparison",
+    "Validation",
+    "read_validation",
+    "summarised",
+    "validation_file",
+    "write_validation",
+]
 
 Vector = tuple[float, ...]
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class InputComparison(_Record):
+class InputComparison(Record):
     """One input in data and simulation; the last bin holds everything beyond its lower edge.
 
     Attributes:
@@ -37,7 +43,7 @@ class InputComparison(_Record):
     ks_p_value: float
 
 
-class Correlated(_Record):
+class Correlated(Record):
     """Linear correlations of the inputs in simulation and data.
 
     Attributes:
@@ -54,7 +60,7 @@ class Correlated(_Record):
     largest: tuple[str, str, float, float]
 
 
-class Validation(_Record):
+class Validation(Record):
     """Data against simulation, as `validation.json` holds it.
 
     Attributes:
@@ -80,11 +86,20 @@ class Validation(_Record):
     suspects: tuple[str, ...]
 
 
-def read_validation(workspace: Workspace) -> Validation | None:
+def validation_file(workspace: Workspace, channel: str = WHOLE) -> Path:
+    """Where the comparison of a channel stands."""
+    return workspace.validation.with_stem(f"validation_{channel}") if channel else workspace.validation
+
+
+def write_validation(path: Path, found: Validation) -> None:
+    """Writes a comparison."""
+    write_json(path, found.model_dump(mode="json"))
+
+
+def read_validation(workspace: Workspace, channel: str = WHOLE) -> Validation | None:
     """The comparison of an earlier stage; None if there was nothing to compare."""
-    if not workspace.validation.exists():
-        return None
-    return Validation.model_validate(read_json(workspace.validation))
+    path = validation_file(workspace, channel)
+    return Validation.model_validate(read_json(path)) if path.exists() else None
 
 
 def summarised(found: Validation) -> str:

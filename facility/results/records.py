@@ -1,12 +1,20 @@
 """What the records of both analyses' results are made of."""
 
-from pydantic import BaseModel, ConfigDict
+from pathlib import Path
+from typing import TypeVar
 
-__all__ = ["DiscriminantTest", "Estimate", "OneDiscriminantResult", "Record"]
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from znought.errors import DataError
+from znought.facility.workspace import read_json
+
+__all__ = ["DiscriminantTest", "Estimate", "OneDiscriminantResult", "Record", "read_record"]
+
+RecordT = TypeVar("RecordT", bound=BaseModel)
 
 
 class Record(BaseModel):
-    """A part of `results.json`: no key that nobody knows, no change once it is made."""
+    """What a file of a stage holds, or a part of it: no key that nobody knows, no change once it is made."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -46,3 +54,17 @@ class OneDiscriminantResult(Record):
     fisher: float
     p_value: float
     tests: tuple[DiscriminantTest, ...]
+
+
+def read_record(path: Path, kind: type[RecordT]) -> RecordT:
+    """What a stage has written, every field there and of its kind.
+
+    Raises:
+        DataError: the file does not exist, or was left by another version.
+    """
+    try:
+        return kind.model_validate(read_json(path))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise DataError(f"{path}: {where}: {first['msg']}; run the stage that writes it again.") from error

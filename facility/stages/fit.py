@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from znought.errors import CardError, DataError
+from znought.errors import DataError
 from znought.facility.cards.standard import StandardCard
 from znought.facility.context import Context
 from znought.facility.fitting.distributions import distributions
@@ -13,7 +13,7 @@ from znought.facility.fitting.exchanged import exchanged_fit
 from znought.facility.fitting.opening import fitted_regions, kept_bins, without_masked
 from znought.facility.fitting.placement import Bins, likelihood_bins
 from znought.facility.fitting.required import missing
-from znought.facility.fitting.stepwise import Stepped, data_in_steps, known_line
+from znought.facility.fitting.stepwise import Stepped, data_in_steps, known_line, refuse_without_data
 from znought.facility.fitting.templates import fit_settings, templates
 from znought.facility.fitting.written import write_likelihood, write_templates
 from znought.facility.ntuples.account import data_lumi_ifb
@@ -53,8 +53,7 @@ def fit(context: Context[StandardCard]) -> Iterable[Path]:
         CardError: data are to be shown, and the card has none.
     """
     card, workspace = context.card, context.workspace
-    if context.options.opened and not card.of_kind("data"):
-        raise CardError("--unblind: the card has no dataset of kind data to show.")
+    refuse_without_data(card, context.options.opened)
     found = read_json(workspace.binning)
     likelihood = _likelihood(context, likelihood_bins(card, found), found)
     lacking = missing(card, fit_settings(card, workspace))

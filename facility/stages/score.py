@@ -9,7 +9,9 @@ from znought.facility.context import Context
 from znought.facility.learning.explanation import explain
 from znought.facility.learning.plan import LearningPlan, learning_plan
 from znought.facility.learning.scoring import ScoreTask, ScoringModel, score_files, tails_of
-from znought.facility.workspace import Workspace, write_json
+from znought.facility.results.explained import Explanation, write_explanation
+from znought.facility.stages.train import network_task
+from znought.facility.workspace import Workspace
 
 __all__ = ["score", "score_tasks"]
 
@@ -23,19 +25,22 @@ def score(context: Context[StandardCard]) -> Iterable[Path]:
     Writes `scores/` and, of what the networks have learned, `explanation.json`.
     """
     workspace = context.workspace
-    plan = learning_plan(context.card, workspace)
+    plan, task = learning_plan(context.card, workspace), network_task(context.card, workspace)
     client = context.cluster()
-    explained = submit(client, explain, plan, str(workspace.models.resolve()), retries=2)
+    explained = submit(client, explain, task, retries=2)
     with context.reporter.bar("scoring") as advance:
         files, tails = score_files(client, list(score_tasks(plan, workspace)), advance)
     written = [workspace.scores.joinpath(*path.parts[-3:]) for path in files]
     for stale in set(workspace.scores.glob("*/*/*.parquet")) - set(written):
         stale.unlink()
     classes = {dataset: plan.classes[index] for dataset, index in plan.class_of.items()}
-    found = next(arrivals(client, [explained])).result() | {
-        "tails": tails_of(tails, classes, plan.training.n_folds)
-    }
-    write_json(workspace.explanation, found)
+    learned = next(arrivals(client, [explained])).result()
+    found = Explanation(
+        importance=learned.importance,
+        attribution=learned.attribution,
+        tails=tails_of(tails, classes, plan.training.n_folds),
+    )
+    write_explanation(workspace.explanation, found)
     return [*written, workspace.explanation]
 
 

@@ -163,6 +163,8 @@ class ScoredChannel:
     """What limits are set with, by name: `classifier`, `pt_v`, `linear_score` …"""
     variations: Mapping[str, "ScoredChannel"] = field(default_factory=dict)
     """The same channel under variations of objects and weights, by name: `jes_up` …"""
+    observed: Mapping[str, Floats] | None = None
+    """Discriminant → its values of the recorded events; None while blinded."""
 
     def __post_init__(self) -> None:
         arrays: list[tuple[object, Floats]] = [*self.scores.items(), *self.discriminants.items()]
@@ -175,6 +177,20 @@ class ScoredChannel:
     def values(self, discriminant: str) -> Floats:
         """One discriminant; `counting` is the same for all events."""
         return np.zeros(len(self.events)) if discriminant == COUNTING else self.discriminants[discriminant]
+
+    def scaled(self, factor: float) -> "ScoredChannel":
+        """The same events at a luminosity `factor` times as large; recorded ones stay as they are."""
+        events = replace(self.events, weight=factor * self.events.weight)
+        varied = {name: one.scaled(factor) for name, one in self.variations.items()}
+        return replace(self, events=events, variations=varied)
+
+    def counts(self, discriminant: str, edges: ArrayLike) -> Floats | None:
+        """Recorded events per bin, those beyond the outer edges in the outer bins; None while blinded."""
+        if self.observed is None:
+            return None
+        cuts = np.asarray(edges, np.float64)
+        bins = np.searchsorted(cuts[1:-1], self.observed[discriminant], side="right")
+        return np.bincount(bins, minlength=len(cuts) - 1).astype(np.float64)
 
 
 @dataclass(frozen=True)

@@ -13,12 +13,11 @@ from znought.errors import CardError, DataError, unknown_name
 from znought.stats.eft.likelihood import LikelihoodModel, Observation
 
 __all__ = [
-    "Contour",
     "Coverage",
     "Interval",
     "Thresholds",
+    "best_value",
     "cls_interval",
-    "contour",
     "coverage",
     "delta_2lnl",
     "interval",
@@ -64,6 +63,18 @@ def delta_2lnl(model: LikelihoodModel, data: Observation, values: ArrayLike, *, 
     scanned = model.profile(data, _embed(model, axis, np.atleast_1d(np.asarray(values, dtype=np.float64))))
     floor = _minima(model, data, axis).floor
     return np.asarray(np.maximum(scanned - floor[:, None], 0.0))
+
+
+def best_value(model: LikelihoodModel, data: Observation, *, coefficient: str) -> float:
+    """ĉ, where −2 ln L of one observation is least within the validity, the other coefficients zero.
+
+    Raises:
+        CardError: an unknown coefficient.
+        DataError: more than one observation.
+    """
+    if len(data.counts) != 1:
+        raise DataError(f"Expected one observation. Received: {len(data.counts)}.")
+    return float(_minima(model, data, _axis(model, coefficient)).best[0])
 
 
 @dataclass(frozen=True)
@@ -195,49 +206,6 @@ def cls_interval(
         return np.asarray(np.minimum(cls, 1.0) - (1.0 - level))
 
     return _allowed(model, axis, margin, level, np.append(minima.wells[0], minima_a.wells[0]))
-
-
-@dataclass(frozen=True)
-class Contour:
-    """−2 Δln L over a grid of two coefficients, all nuisance parameters profiled."""
-
-    names: tuple[str, str]
-    x: Floats
-    """Values of the first coefficient, shape (n_x,)."""
-    y: Floats
-    t: Floats
-    """−2 Δln L, shape (n_x, n_y)."""
-    thresholds: dict[float, float]
-    """Confidence level → χ²₂ quantile, where to draw the line."""
-
-    def area(self, level: float) -> float:
-        """Area within a contour: grid cells whose centre lies inside."""
-        cell = (self.x[1] - self.x[0]) * (self.y[1] - self.y[0])
-        return float(cell * (self.t <= self.thresholds[level]).sum())
-
-
-def contour(
-    model: LikelihoodModel,
-    data: Observation | None = None,
-    *,
-    x: ArrayLike,
-    y: ArrayLike,
-    levels: tuple[float, ...] = (0.68, 0.95),
-) -> Contour:
-    """Scan of the first two coefficients on a regular grid.
-
-    Raises:
-        DataError: a model of one coefficient, more than one observation, points outside the validity.
-    """
-    if len(model.names) != 2:
-        raise DataError(f"Expected a model of two coefficients. Received: {', '.join(model.names)}.")
-    observed = _single(model, data, levels[0])
-    first, second = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
-    grid = np.stack(np.meshgrid(first, second, indexing="ij"), axis=-1)
-    t = model.profile(observed, grid.reshape(-1, 2))[0].reshape(grid.shape[:2])
-    thresholds = {level: float(chi2.ppf(level, 2)) for level in levels}
-    names = (model.names[0], model.names[1])
-    return Contour(names, first, second, t - t.min(), thresholds)
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from znought.stats.eft.channel import (
     doubling_edges,
     likelihood_channel,
 )
+from znought.stats.eft.contours import Contour, contour
 from znought.stats.eft.counting import (
     CutScan,
     SignalDefinition,
@@ -24,12 +25,10 @@ from znought.stats.eft.counting import (
     smeft_z,
 )
 from znought.stats.eft.intervals import (
-    Contour,
     Coverage,
     Interval,
     Thresholds,
     cls_interval,
-    contour,
     coverage,
     interval,
 )
@@ -234,7 +233,7 @@ def projections(
 
 @dataclass(frozen=True)
 class Limit:
-    """Expected interval on c̄_HW of one channel or all combined."""
+    """Interval on c̄_HW of one channel or all combined."""
 
     channel: str
     discriminant: str

@@ -66,7 +66,12 @@ def standard_model(
         _treated(channel, discriminant, edges, processes=_processes(channels.values()), systematics=varied)
         for channel, edges in channels.values()
     ]
-    regions = tuple(filled_up(region)[0] for part in parts for region in part.regions)
+    counts = {name: channel.counts(discriminant, edges) for name, (channel, edges) in channels.items()}
+    regions = tuple(
+        replace(filled_up(region)[0], observed=counts[region.name])
+        for part in parts
+        for region in part.regions
+    )
     templates = TreatedTemplates(regions, tuple(record for part in parts for record in part.records))
     signal = next(iter(channels.values()))[0].events.morphing.process
     settings = WorkspaceConfig(

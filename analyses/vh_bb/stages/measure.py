@@ -12,12 +12,18 @@ from znought.analyses.vh_bb.card import VHBBCard
 from znought.analyses.vh_bb.channel_scores import MODELS, ChannelScores, read_channel_scores
 from znought.analyses.vh_bb.channels import CLASSES, point_of
 from znought.analyses.vh_bb.networks import parametrised_model
-from znought.analyses.vh_bb.results import Area, ProjectionResult, SignificanceEntry, YieldEntry
+from znought.analyses.vh_bb.results import (
+    Area,
+    MeasuredResults,
+    ProjectionResult,
+    SignificanceEntry,
+    YieldEntry,
+    write_measured,
+)
 from znought.errors import DataError
 from znought.facility.context import Context
 from znought.facility.learning.one_discriminant import tested
 from znought.facility.results.records import Estimate, OneDiscriminantResult
-from znought.facility.workspace import write_json
 from znought.models.evaluation import AucReplicas, auc_replicas, effective_size
 from znought.stats.eft.channel import ScoredChannel, hypothesis
 from znought.stats.eft.counting import SignalDefinition
@@ -58,19 +64,17 @@ def measure(context: Context[VHBBCard]) -> Iterable[Path]:
             if region == card.training_region:
                 areas += [_area(one, region, model, value) for model, value in _classifiers(card)]
         advance(len(steps), len(steps), "")
-    content = {
-        "yields": [entry.model_dump(mode="json") for entry in yields],
-        "one_discriminant": {
-            one.name: result.model_dump(mode="json")
-            for one in scores
-            if (result := _one_discriminant(one)) is not None
+    measured = MeasuredResults(
+        yields=tuple(yields),
+        one_discriminant={
+            one.name: result for one in scores if (result := _one_discriminant(one)) is not None
         },
-        "auc": [entry.model_dump(mode="json") for entry in areas],
-        "significances": [_entry(one).model_dump(mode="json") for one in found],
-        "projections": [entry.model_dump(mode="json") for entry in _projections(card, found)],
-        "notes": notes,
-    }
-    write_json(workspace.significance, content)
+        auc=tuple(areas),
+        significances=tuple(_entry(one) for one in found),
+        projections=tuple(_projections(card, found)),
+        notes=tuple(notes),
+    )
+    write_measured(workspace.significance, measured)
     return [workspace.significance]
 
 

@@ -10,19 +10,22 @@ from znought.analyses.vh_bb.figures_limits import LimitAlbum
 from znought.analyses.vh_bb.results import SmeftResults, read_smeft_results
 from znought.analyses.vh_bb.summary import smeft_tables
 from znought.facility.context import Context
-from znought.facility.figures.inputs import region_pictures
+from znought.facility.figures.fitted import region_summaries
+from znought.facility.figures.inputs import distribution_pictures, region_pictures, validation_pictures
 from znought.facility.figures.picture import Picture
 from znought.facility.figures.writing import write_album
 from znought.facility.learning.searching import trial_values
+from znought.facility.ntuples.account import data_lumi_ifb
 from znought.facility.referee.verdicts import standing_verdicts, verdict_line, verdict_table
 from znought.facility.regions.books import read_region_books, regions_file
+from znought.facility.regions.validation import read_validation
 from znought.facility.workspace import read_json
 
 __all__ = ["plot"]
 
 # For the length of the bar; the exact number of figures is known at the end.
 ABOUT = 45
-SECTIONS = ("Limits", "Significance", "Networks", "Selection")
+SECTIONS = ("Limits", "Significance", "Fit", "Networks", "Data and simulation", "Regions", "Selection")
 
 
 def plot(context: Context[VHBBCard]) -> Iterable[Path]:
@@ -59,6 +62,15 @@ def _networks(context: Context[VHBBCard], results: SmeftResults) -> NetworkAlbum
 def _pictures(context: Context[VHBBCard], album: NetworkAlbum) -> Iterator[Picture]:
     yield from LimitAlbum(album.card, album.results).pictures()
     yield from album.pictures()
-    for channel in context.card.channels:
-        books = read_region_books(regions_file(context.workspace, channel))
-        yield from region_pictures(context.card, books, channel=channel)
+    card, workspace, fitted = context.card, context.workspace, album.results.fit
+    if fitted is not None and fitted.data == "observed":
+        yield from region_summaries(fitted, label=album.label, signal=card.drawn_signal)
+    for channel in card.channels:
+        if (compared := read_validation(workspace, channel)) is not None:
+            yield from validation_pictures(card, compared, channel=channel)
+        books = read_region_books(regions_file(workspace, channel))
+        yield from region_pictures(card, books, channel=channel)
+        lumi = data_lumi_ifb(workspace)
+        yield from distribution_pictures(
+            card, books, signal=card.drawn_signal, lumi_ifb=lumi, channel=channel
+        )

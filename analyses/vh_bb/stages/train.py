@@ -8,9 +8,9 @@ from distributed import Client
 from numpy.typing import NDArray
 
 from znought.analyses.vh_bb.card import VHBBCard
-from znought.analyses.vh_bb.channels import ChannelPlan, channel_plan, read_channel
+from znought.analyses.vh_bb.channels import ChannelPlan, channel_plan, read_channel, read_recorded
 from znought.analyses.vh_bb.networks import models_of, network_task
-from znought.analyses.vh_bb.observables import ObservableTask, grow, tasks_of
+from znought.analyses.vh_bb.observables import RECORDED, ObservableTask, grow, tasks_of
 from znought.facility.cluster.preflight import check_workers
 from znought.facility.cluster.tasks import arrivals, spread
 from znought.facility.context import Context
@@ -18,6 +18,7 @@ from znought.facility.events.store import IDENTITY, read_events, write_parquet
 from znought.facility.learning.training import NetworkTask, save_networks, train_networks
 from znought.facility.progress import Advance
 from znought.facility.workspace import Workspace
+from znought.processors.evaluated import NOMINAL
 
 __all__ = ["train", "train_trees"]
 
@@ -95,15 +96,18 @@ def _write_trees(
     workspace: Workspace, plan: ChannelPlan, variation: str, outputs: Mapping[str, Floats]
 ) -> list[Path]:
     """The trees' scores of one channel by dataset, NaN outside the region that they learn from."""
-    sample = read_channel(plan, variation)
-    everything = read_events(Path(plan.columns), tuple(plan.process_of), [], variation=variation)
+    is_data = variation == RECORDED
+    datasets = plan.recorded if is_data else tuple(plan.process_of)
+    partition = NOMINAL if is_data else variation
+    inside = read_recorded(plan).inside if is_data else read_channel(plan, variation).inside
+    everything = read_events(Path(plan.columns), datasets, [], variation=partition)
     columns = {name: np.full(len(everything), np.nan) for name in outputs}
     for name, values in outputs.items():
-        columns[name][sample.inside] = values
+        columns[name][inside] = values
     written = []
     for code, dataset in enumerate(everything.datasets):
         rows = everything.dataset == code
-        path = workspace.boosted / plan.channel / dataset / variation / "scores.parquet"
+        path = workspace.boosted / plan.channel / dataset / partition / "scores.parquet"
         identity = {name: everything[name][rows] for name in IDENTITY}
         write_parquet(path, identity | {name: values[rows] for name, values in columns.items()})
         written.append(path)

@@ -95,7 +95,7 @@ def test_the_shipped_card_is_the_talks() -> None:
         (lambda c: c["processes"].update(vh={"kind": "data"}), r"\.xsec_pb: has no effect on data"),
         (
             lambda c: c["simulation"].update(pseudo_data={"enabled": True}),
-            "expects simulation alone: no data, simulation.pseudo_data off",
+            "simulation.pseudo_data: this analysis makes none; switch it off, and give recorded data",
         ),
     ],
 )

@@ -10,10 +10,10 @@ from scipy.optimize import minimize
 from scipy.stats import chi2
 
 from znought.errors import CardError, DataError
+from znought.stats.eft.contours import contour
 from znought.stats.eft.intervals import (
     Thresholds,
     cls_interval,
-    contour,
     coverage,
     delta_2lnl,
     interval,
