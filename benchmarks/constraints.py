@@ -16,7 +16,8 @@ from rich.table import Table
 from znought.facility.cards.reading import StandardCard, load_card
 from znought.facility.fitting.placement import likelihood_bins
 from znought.facility.fitting.templates import fit_settings, selected_events, systematics_of
-from znought.facility.workspace import Workspace, read_json
+from znought.facility.results.binned import read_binning
+from znought.facility.workspace import Workspace
 from znought.stats.replicas import constraint_verdicts, constraints, replica_constraints
 from znought.stats.systematics import Smoothing
 from znought.stats.templates import filled_up
@@ -28,7 +29,7 @@ def add_rows(
     table: Table, card: StandardCard, workspace: Workspace, smoothing: Smoothing, replicas: int
 ) -> None:
     """One row for each systematic, with all templates treated in one way."""
-    bins = likelihood_bins(card, read_json(workspace.binning))
+    bins = likelihood_bins(card, read_binning(workspace.binning))
     systematics = {
         name: replace(config, smoothing=smoothing)
         for name, config in systematics_of(card, workspace).items()

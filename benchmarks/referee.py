@@ -33,6 +33,7 @@ from znought.facility.referee.likelihood import likelihood_checks
 from znought.facility.referee.scores import NetworkScores, score_checks
 from znought.facility.referee.significance import significance_checks
 from znought.facility.referee.tilted import TiltedEvents, control_counts
+from znought.facility.results.binned import read_binning
 from znought.facility.results.standard import read_results
 from znought.facility.workspace import Workspace, read_json
 from znought.stats.referee.memory import ScoredClass, remembered
@@ -125,7 +126,7 @@ def _slope_alarms(
 ) -> Iterator[tuple[str, int, int, int]]:
     """Slopes that pseudo-data without one seem to have, simulation and data of their own fluctuations."""
     card, workspace = context.card, context.workspace
-    bins = likelihood_bins(card, read_json(workspace.binning))
+    bins = likelihood_bins(card, read_binning(workspace.binning))
     events = TiltedEvents.of(card, workspace, bins)
     spec = read_json(workspace.fit / "workspace.json")
     counts = control_counts(card, workspace, bins)

@@ -19,6 +19,7 @@ from znought.facility.fitting.placement import likelihood_bins
 from znought.facility.fitting.templates import fit_settings, templates
 from znought.facility.learning.scoring import scored_files
 from znought.facility.referee.scores import NetworkScores
+from znought.facility.results.binned import read_binning
 from znought.facility.stages.score import score_tasks
 from znought.facility.workspace import read_json, write_json
 from znought.models.scaling import RobustScaler
@@ -164,7 +165,7 @@ def secretly_unsmoothed(run: Run) -> Changes:
 
 
 def _export(run: Run, card: StandardCard) -> None:
-    bins = likelihood_bins(card, read_json(run.workspace.binning))
+    bins = likelihood_bins(card, read_binning(run.workspace.binning))
     found = templates(card, run.workspace, bins, with_data=False)
     spec = build_workspace(found.regions, fit_settings(card, run.workspace))
     write_json(run.workspace.fit / "workspace.json", spec)
@@ -181,7 +182,7 @@ def doubled(run: Run) -> Changes:
 def two_regions(run: Run) -> Check:
     """A control region that does not leave out the signal bins."""
     sample = read_sample(run.card, run.workspace, kind="simulation")
-    edges = read_json(run.workspace.binning)[run.card.discriminant]["edges"]
+    edges = read_binning(run.workspace.binning)[run.card.discriminant].edges
     signal = sample.in_region(run.card.signal_region) & (sample.signal_score() >= edges[0])
     top = np.argmax(sample.outputs()[:, 1:], axis=1) == run.card.classes.index("top") - 1
     return in_one_region({"SR": signal, "CR_top": top})
@@ -265,7 +266,7 @@ def sloped_data(slope: float, lumi_ifb: float) -> Callable[[Run], Changes]:
 
 def chi_square(run: Run) -> Check:
     """What a χ² of the fit says of the sloped data at full luminosity, signal bins included."""
-    bins = likelihood_bins(run.card, read_json(run.workspace.binning))
+    bins = likelihood_bins(run.card, read_binning(run.workspace.binning))
     found = templates(run.card, run.workspace, bins, with_data=True)
     one = goodness_of_fit(build_workspace(found.regions, fit_settings(run.card, run.workspace)))
     text = f"χ² = {one.value:.1f} for {one.n_dof} degrees of freedom, p = {one.p_value:.2g}"

@@ -18,7 +18,8 @@ from znought.analyses.vh_bb.features import FEATURES
 from znought.errors import DataError
 from znought.facility.events.store import EventTable, read_events
 from znought.facility.learning.plan import SEARCH_PART, parts_of, quoted_share, training_folds
-from znought.facility.workspace import Workspace, read_json
+from znought.facility.ntuples.scales import scale_of
+from znought.facility.workspace import Workspace
 from znought.models.samples import TrainingConfig, TrainingData
 from znought.processors.evaluated import NOMINAL
 from znought.processors.regions import Region, regions_from_card
@@ -80,15 +81,15 @@ def channel_plan(card: VHBBCard, workspace: Workspace, channel: str) -> ChannelP
     Raises:
         DataError: the columns lack a dataset of the card.
     """
-    normalisation = read_json(workspace.normalisation)
-    missing = [name for name in card.datasets if name not in normalisation]
+    scale = scale_of(workspace)
+    missing = [name for name in card.datasets if name not in scale]
     if missing:
         raise DataError(f"The columns lack {', '.join(missing)}, which the card has: run `--from process`.")
     return ChannelPlan(
         channel=channel,
         columns=str((workspace.columns / channel).resolve()),
         process_of={name: card.datasets[name].process for name in card.of_kind("simulation")},
-        scale={name: entry["scale"] for name, entry in normalisation.items()},
+        scale=scale,
         region=regions_from_card(card.regions)[card.training_region],
         morphing=card.morphing,
         training=card.training,

@@ -18,6 +18,7 @@ from znought.errors import DataError
 from znought.facility.figures.network import sizes
 from znought.facility.figures.picture import Picture
 from znought.facility.figures.writing import CardFigures
+from znought.facility.ntuples.flows import FlowTable
 from znought.models.evaluation import roc_curve
 from znought.plots import cutflow, inputs, smeft
 from znought.plots.style import FigureLabel
@@ -42,13 +43,13 @@ class NetworkAlbum(CardFigures[VHBBCard]):
 
     Attributes:
         channels: scored events, by channel.
-        cutflows: channel → cut names, and process → weighted events after each.
+        cutflows: channel → expected events after each cut.
         trials: what each network of a search was worth; none where there was no search.
     """
 
     results: SmeftResults
     channels: Mapping[str, ChannelScores]
-    cutflows: Mapping[str, tuple[tuple[str, ...], Mapping[str, tuple[float, ...]]]]
+    cutflows: Mapping[str, FlowTable]
     trials: tuple[float, ...] = ()
 
     @property
@@ -83,9 +84,9 @@ class NetworkAlbum(CardFigures[VHBBCard]):
             yield Picture("search", title, "Networks", figure)
 
     def _selection(self) -> Iterator[Picture]:
-        for channel, (names, yields) in self.cutflows.items():
-            titles, label = [CUT_TITLES.get(name, name) for name in names], _of(self.label, channel)
-            figure = cutflow.cutflow(titles, yields, label=label)
+        for channel, flow in self.cutflows.items():
+            titles, label = [CUT_TITLES.get(name, name) for name in flow.cuts], _of(self.label, channel)
+            figure = cutflow.cutflow(titles, flow.expected, label=label)
             yield Picture(f"cutflow_{channel}", f"{channel}: cutflow", "Selection", figure)
         for channel, one in self.channels.items():
             title = f"{channel}: inputs, unit area"

@@ -13,7 +13,8 @@ from znought.facility.cards.base import Card
 from znought.facility.cards.standard import StandardCard
 from znought.facility.events.store import IDENTITY, EventTable, read_events
 from znought.facility.learning.plan import SEARCH_PART, TEST_PART, TRAINING_PART
-from znought.facility.workspace import Workspace, read_json
+from znought.facility.ntuples.scales import scale_of
+from znought.facility.workspace import Workspace
 from znought.processors.regions import Region, regions_from_card
 from znought.stats.systematics import Side
 
@@ -178,10 +179,7 @@ def read_sample(
     extra += [entry.variable for entry in card.discriminants.values() if entry.variable is not None]
     columns = read_events(workspace.columns, datasets, ["gen_weight", *card.binned, *cuts, *extra])
     if not card.is_scored:
-        scale = read_json(workspace.normalisation)
-        weight = columns["gen_weight"] * columns.per_dataset(
-            {name: scale[name]["scale"] for name in datasets}
-        )
+        weight = columns["gen_weight"] * columns.per_dataset(scale_of(workspace))
         return ScoredSample(card, columns, np.asarray(weight, np.float64))
     outputs = [f"score_{name}" for name in card.classes]
     scores = read_events(workspace.scores, datasets, ["event_weight", "fold", "part", *outputs])

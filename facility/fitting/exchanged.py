@@ -1,14 +1,13 @@
 """The fit with edges exchanged: each part of the simulation in bins that the others have chosen."""
 
-from collections.abc import Mapping
-from typing import Any
-
 import numpy as np
+from numpy.typing import NDArray
 
 from znought.facility.cards.standard import SIGNAL_REGION, StandardCard
 from znought.facility.fitting.opening import fitted_regions
 from znought.facility.fitting.placement import Bins
 from znought.facility.fitting.templates import Part, fit_settings, templates
+from znought.facility.results.binned import BinnedSelection, Binning
 from znought.facility.workspace import Workspace
 from znought.stats.crossfit_likelihood import CrossFittedFit, cross_fitted_fit
 from znought.stats.spec import Spec
@@ -18,7 +17,7 @@ __all__ = ["exchanged_fit"]
 
 
 def exchanged_fit(
-    card: StandardCard, workspace: Workspace, binning: Mapping[str, Any], bins: Bins, frozen: Spec
+    card: StandardCard, workspace: Workspace, binning: Binning, bins: Bins, frozen: Spec
 ) -> CrossFittedFit | None:
     """The expected fit of each part with edges from the others; None where no edges were chosen.
 
@@ -54,6 +53,6 @@ def exchanged_fit(
     return cross_fitted_fit(exchanged, frozen, tuned=own)
 
 
-def _edges(found: Mapping[str, Any], key: str, index: int) -> np.ndarray[Any, np.dtype[np.float64]]:
-    entry = found[key][index]
-    return np.asarray(entry["edges"] if key == "parts" else entry, np.float64)
+def _edges(found: BinnedSelection, key: str, index: int) -> NDArray[np.float64]:
+    """Edges that a part is quoted with, or has chosen."""
+    return np.asarray(found.parts[index].edges if key == "parts" else found.tuned_edges[index], np.float64)

@@ -11,7 +11,9 @@ from znought.errors import DataError
 from znought.facility.cards.standard import SIGNAL_REGION, StandardCard
 from znought.facility.events.sample import quoted, region
 from znought.facility.events.store import EventTable, read_events
-from znought.facility.workspace import Workspace, read_json
+from znought.facility.ntuples.scales import read_scales
+from znought.facility.results.binned import Binning
+from znought.facility.workspace import Workspace
 from znought.stats.templates import orthogonal_regions
 
 __all__ = ["Bins", "Placed", "likelihood_bins", "placed"]
@@ -37,20 +39,20 @@ class Placed:
     discriminant: NDArray[Any]
 
 
-def likelihood_bins(card: StandardCard, binning: Mapping[str, Any]) -> dict[str, NDArray[np.float64]]:
+def likelihood_bins(card: StandardCard, binning: Binning) -> dict[str, NDArray[np.float64]]:
     """The regions of a card's likelihood with their bin edges.
 
     Args:
         card: with discriminants; or with a network, whose outputs define control and validation regions; or
             with a cut-based region.
-        binning: name of a selection → what was found for it, with `edges`.
+        binning: what was found for each selection.
     """
     if card.discriminants:
         return {
-            name: np.asarray(entry.given_edges or binning[name]["edges"], np.float64)
+            name: np.asarray(entry.given_edges or binning[name].edges, np.float64)
             for name, entry in card.discriminants.items()
         }
-    edges = np.asarray(binning[card.discriminant]["edges"], np.float64)
+    edges = np.asarray(binning[card.discriminant].edges, np.float64)
     others = [name for name in card.roles if name != SIGNAL_REGION]
     given = card.likelihood.region_edges
     found = {name: given.get(_class_of(name), _ONE_BIN) for name in others}
@@ -105,11 +107,11 @@ def _events(
     stored = weight.replace("event_", "gen_")
     wanted = dict.fromkeys([stored, *_variables(card), *further])
     columns = read_events(workspace.columns, datasets, list(wanted), variation=variation)
-    scale = read_json(workspace.normalisation)
-    scales = columns.per_dataset({name: scale[name]["scale"] for name in datasets})
+    scale = read_scales(workspace)
+    scales = columns.per_dataset({name: scale[name].scale for name in datasets})
     # A member of a set of generator weights is normalised by its own sum.
     member = weight.removeprefix("event_weight_")
-    own = {name: scale[name].get("theory", {}).get(member, 1.0) for name in datasets}
+    own = {name: scale[name].theory.get(member, 1.0) for name in datasets}
     values = np.asarray(columns[stored] * scales * columns.per_dataset(own), np.float64)
     if card.is_scored:
         names = [weight, "part", *(f"score_{name}" for name in card.classes)]

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from znought.errors import DataError
 from znought.facility.cards.standard import StandardCard
 from znought.facility.events.store import EventTable, partition_files, read_events
-from znought.facility.workspace import Workspace, read_json
+from znought.facility.ntuples.scales import scale_of
+from znought.facility.workspace import Workspace
 from znought.models.folds import PARTS, SEARCHED, UNTRAINED, is_search, is_test, own_folds
 from znought.models.samples import TrainingConfig, TrainingData
 
@@ -97,12 +98,11 @@ def learning_plan(card: StandardCard, workspace: Workspace) -> LearningPlan:
             others.append(name)
         else:
             class_of[name] = card.classes.index(network_class)
-    normalisation = read_json(workspace.normalisation)
     return LearningPlan(
         columns=str(workspace.columns.resolve()),
         class_of=class_of,
         others=tuple(others),
-        scale={name: entry["scale"] for name, entry in normalisation.items()},
+        scale=scale_of(workspace),
         classes=card.classes,
         features=card.features,
         training=card.training,

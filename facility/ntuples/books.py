@@ -5,14 +5,15 @@ from dataclasses import asdict, replace
 from functools import reduce
 from operator import add
 from pathlib import Path
-from typing import Any
 
 from znought.errors import DataError
 from znought.facility.cards.base import Card
 from znought.facility.cards.eras import lumi_of, scaled_by_era
+from znought.facility.ntuples.flows import FlowEntry, FlowTable, flow_entry
 from znought.facility.ntuples.generated import refuse_partial_total
 from znought.facility.ntuples.runner import RunResult
 from znought.facility.ntuples.samples import extensions, stitched_with
+from znought.facility.ntuples.scales import DatasetScale
 from znought.facility.workspace import write_text
 from znought.processors.cutflow import Cutflow, table_csv, table_latex
 from znought.processors.dialects.sums import GeneratedSums
@@ -20,12 +21,10 @@ from znought.processors.exact import ExactSum
 from znought.processors.normalisation import Normalisation, normalise
 
 __all__ = [
-    "FlowEntry",
     "Scales",
     "column_files",
     "cutflow_by_process",
     "cutflow_tables",
-    "flow_entry",
     "scale_entry",
     "scales_of",
     "substitutes_of",
@@ -34,8 +33,6 @@ __all__ = [
 NOMINAL = "nominal"
 Scales = Mapping[str, Normalisation | None]
 """Dataset → its scale; None for data, which count as they are."""
-FlowEntry = dict[str, list[float]]
-"""Quantity of a cutflow → its value after each cut."""
 
 
 def scales_of(card: Card, found: RunResult) -> dict[str, Normalisation | None]:
@@ -111,9 +108,15 @@ def _sums(card: Card, name: str, found: RunResult) -> GeneratedSums | None:
     return GeneratedSums(sumw=ExactSum.of(given), n_attempted=None).times(found.shares.get(name, 1.0))
 
 
-def scale_entry(scale: Normalisation | None) -> dict[str, float]:
-    """What `normalisation.json` holds of a dataset."""
-    return {"scale": 1.0} if scale is None else asdict(scale)
+def scale_entry(scale: Normalisation | None, theory: Mapping[str, float] | None = None) -> DatasetScale:
+    """What events of a dataset count, as `normalisation.json` holds it.
+
+    Args:
+        scale: None for data, which count as they are.
+        theory: factors of generator weights, where there are some.
+    """
+    known = {"scale": 1.0} if scale is None else asdict(scale)
+    return DatasetScale.model_validate(known if theory is None else known | {"theory": theory})
 
 
 def substitutes_of(found: RunResult) -> dict[str, dict[str, str]]:
@@ -131,33 +134,17 @@ def column_files(directory: Path, found: RunResult) -> list[Path]:
     return [directory / path.relative_to(root) for path in sorted(kept)]
 
 
-def cutflow_by_process(card: Card, found: RunResult, scales: Scales, channel: str) -> dict[str, Any]:
-    """Raw and expected events after each cut with efficiencies, per process, as `cutflow.json` holds them."""
-    flows = _by_process(card, found, scales, channel)
-    cuts = _cuts(found, channel)
-    processes: dict[str, dict[str, Any]] = {}
-    for process, flow in flows.items():
+def cutflow_by_process(card: Card, found: RunResult, scales: Scales, channel: str) -> FlowTable:
+    """Raw and expected events after each cut with efficiencies, per process."""
+    processes: dict[str, FlowEntry] = {}
+    for process, flow in _by_process(card, found, scales, channel).items():
         datasets = [name for name in found.results if card.datasets[name].process == process]
-        processes[process] = {
-            **flow_entry(flow),
-            "before_acceptance": sum(
-                _before_acceptance(scales[name]) * _share_of_source(card, found, name, channel)
-                for name in datasets
-            ),
-            "datasets": datasets,
-        }
-    return {"cuts": list(cuts), "processes": processes}
-
-
-def flow_entry(flow: Cutflow) -> FlowEntry:
-    """A cutflow as JSON files hold it: one list per quantity, one entry per cut."""
-    rows = flow.rows()
-    quantities = ("sumw", "sumw2", "efficiency", "relative_efficiency")
-    return {
-        "raw": [*flow.counts],
-        "mc_stat_error": [float(row["error"]) for row in rows],
-        **{name: [float(row[name]) for row in rows] for name in quantities},
-    }
+        before = sum(
+            _before_acceptance(scales[name]) * _share_of_source(card, found, name, channel)
+            for name in datasets
+        )
+        processes[process] = flow_entry(flow, datasets=datasets, before_acceptance=before)
+    return FlowTable(cuts=_cuts(found, channel), processes=processes)
 
 
 def cutflow_tables(card: Card, path: Path, found: RunResult, scales: Scales, channel: str) -> list[Path]:
@@ -192,7 +179,7 @@ def _flow(found: RunResult, dataset: str, scales: Scales, channel: str) -> Cutfl
     """Cutflow of one dataset in expected events; zeros where its trees are empty."""
     empty = Cutflow.empty(_cuts(found, channel))
     flow = found.results[dataset].of(channel).cutflows.get(NOMINAL, empty)
-    return flow.scaled(scale_entry(scales[dataset])["scale"])
+    return flow.scaled(scale_entry(scales[dataset]).scale)
 
 
 def _by_process(card: Card, found: RunResult, scales: Scales, channel: str) -> dict[str, Cutflow]:

@@ -17,8 +17,8 @@ _SKIMMED = 1e-3
 
 def theory_scales(
     branches: Mapping[str, WeightBranch], found: RunResult, scales: Scales
-) -> dict[str, dict[str, dict[str, float]]]:
-    """Dataset → `theory` → member → Σw / Σw_member, by which a member changes no rate.
+) -> dict[str, dict[str, float]]:
+    """Dataset → member → Σw / Σw_member, by which a member changes no rate.
 
     Args:
         branches: sets of weights whose rate is not kept.
@@ -28,7 +28,7 @@ def theory_scales(
     Raises:
         DataError: files without all of their generated events, or a sum that is not positive.
     """
-    result: dict[str, dict[str, dict[str, float]]] = {}
+    result: dict[str, dict[str, float]] = {}
     for dataset, entry in found.results.items():
         mine = {title: one for title, one in branches.items() if dataset in one.datasets}
         scale, sums = scales[dataset], {name: float(total) for name, total in entry.theory.items()}
@@ -45,5 +45,5 @@ def theory_scales(
         for name in names:
             if not sums[name] > 0:
                 raise DataError(f"datasets.{dataset}: theory weight {name} has a sum of {sums[name]:g}.")
-        result[dataset] = {"theory": {name: own / sums[name] for name in names}}
+        result[dataset] = {name: own / sums[name] for name in names}
     return result

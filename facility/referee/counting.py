@@ -18,14 +18,16 @@ from znought.facility.events.sample import ScoredSample, region
 from znought.facility.events.store import EventTable, read_events, stored_columns
 from znought.facility.ntuples.fileset import Fileset, read_fileset
 from znought.facility.ntuples.samples import extensions, stitched_with
+from znought.facility.ntuples.scales import read_scales, scale_of
 from znought.facility.regions.validation import read_validation
 from znought.facility.results.standard import Results
 from znought.facility.stages.optimise import candidates
-from znought.facility.workspace import Workspace, read_json
+from znought.facility.workspace import Workspace
 from znought.identity import event_identity
 from znought.processors.dialects.files import inspect_file
 from znought.processors.dialects.sums import GeneratedSums
 from znought.processors.evaluated import WHOLE
+from znought.processors.normalisation import Normalisation
 from znought.stats.referee.identities import counted_once, in_one_region
 from znought.stats.referee.normalisation import scales_again, sums_again, yield_of_data
 from znought.stats.referee.record import Check, not_applicable
@@ -133,8 +135,7 @@ def _errors_of_regions(card: StandardCard, workspace: Workspace) -> dict[str, Fl
     datasets, found = card.of_kind("simulation"), {}
     cuts = [cut.variable for name in card.regions for cut in region(card, name).cuts]
     table = read_events(workspace.columns, datasets, ["gen_weight", *cuts])
-    entries = read_json(workspace.normalisation)
-    weight = table["gen_weight"] * table.per_dataset({name: entries[name]["scale"] for name in datasets})
+    weight = table["gen_weight"] * table.per_dataset(scale_of(workspace))
     owner = table.per_dataset({name: card.datasets[name].process for name in datasets})
     for name in card.regions:
         inside = region(card, name).mask(table.columns)
@@ -147,15 +148,16 @@ def _errors_of_regions(card: StandardCard, workspace: Workspace) -> dict[str, Fl
 
 
 def _scales(card: Card, workspace: Workspace) -> Check:
-    stored: Mapping[str, Mapping[str, float]] = read_json(workspace.normalisation)
-    if not all("sumw" in stored[name] for name in card.of_kind("simulation")):
+    entries = {name: entry.generated for name, entry in read_scales(workspace).items()}
+    stored = {name: entry for name, entry in entries.items() if entry is not None}
+    if not all(name in stored for name in card.of_kind("simulation")):
         reason = "the events came with their weights"
         return not_applicable("normalisation", "L σ k ε / Σw of every dataset", reason)
     again = {name: _scale(card, name, stored) for name in card.of_kind("simulation")}
-    return scales_again({name: stored[name]["scale"] for name in again}, again)
+    return scales_again({name: stored[name].scale for name in again}, again)
 
 
-def _scale(card: Card, name: str, stored: Mapping[str, Mapping[str, float]]) -> float:
+def _scale(card: Card, name: str, stored: Mapping[str, Normalisation]) -> float:
     """L σ k ε / Σw of one dataset; of a part that is stitched together with all that cover its range."""
     dataset = card.datasets[name]
     variable = card.stitched.get(dataset.sample or dataset.process)
@@ -166,10 +168,10 @@ def _scale(card: Card, name: str, stored: Mapping[str, Mapping[str, float]]) -> 
     together = 0.0
     for other in covering:
         entry = card.datasets[other]
-        sumw = sum(stored[one]["sumw"] for one in extensions(card.datasets, other, by_era=by_era))
+        sumw = sum(stored[one].sumw for one in extensions(card.datasets, other, by_era=by_era))
         xsec = float(entry.xsec_pb or 0.0) * entry.branching_ratio * entry.k_factor
         expected = (
-            lumi_of(card.eras, entry, card.lumi_ifb) * _FB_PER_PB * xsec * stored[other]["filter_efficiency"]
+            lumi_of(card.eras, entry, card.lumi_ifb) * _FB_PER_PB * xsec * stored[other].filter_efficiency
         )
         together += sumw / expected
     return 1.0 / together
@@ -177,10 +179,9 @@ def _scale(card: Card, name: str, stored: Mapping[str, Mapping[str, float]]) -> 
 
 def _sums(context: Context[Any]) -> Check:
     card = context.card
-    entries = read_json(context.workspace.normalisation)
-    stored = {
-        name: float(entries[name]["sumw"]) for name in card.of_kind("simulation") if "sumw" in entries[name]
-    }
+    entries = read_scales(context.workspace)
+    sums = {name: entries[name].sumw for name in card.of_kind("simulation")}
+    stored = {name: total for name, total in sums.items() if total is not None}
     files, reason = _fileset(context)
     found: dict[str, float | None] = {}
     for name in stored:

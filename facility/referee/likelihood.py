@@ -14,6 +14,7 @@ from znought.facility.fitting.placement import Bins, likelihood_bins
 from znought.facility.fitting.templates import fit_settings, selected_events, systematics_of, templates
 from znought.facility.ntuples.account import data_lumi_ifb
 from znought.facility.referee.tilted import TiltedEvents, control_counts
+from znought.facility.results.binned import read_binning
 from znought.facility.results.standard import Results
 from znought.facility.workspace import Workspace, read_json
 from znought.stats.paired import PairedDifference
@@ -132,7 +133,7 @@ def likelihood_checks(
         for name in _NAMES:
             yield not_applicable(name, "exported likelihood", reason)
         return
-    bins = likelihood_bins(card, read_json(workspace.binning))
+    bins = likelihood_bins(card, read_binning(workspace.binning))
     found = Likelihood(card, workspace, results, read_json(path), bins)
     yield templates_again(found.spec, found.again)
     yield _required(found)

@@ -6,14 +6,15 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
-from znought.analysis import CHANNEL, ERA
 from znought.facility.cards.base import Card
 from znought.facility.events.store import EventTable, read_events, stored_columns
-from znought.facility.ntuples.books import FlowEntry, flow_entry
+from znought.facility.ntuples.flows import FlowEntry, flow_entry
+from znought.facility.ntuples.scales import scale_of
 from znought.facility.regions.axes import comparison_edges
-from znought.facility.results.records import Record
-from znought.facility.workspace import Workspace, read_json, write_json, write_text
+from znought.facility.results.records import Record, read_entries
+from znought.facility.workspace import Workspace, write_json, write_text
 from znought.processors.cutflow import Cutflow, table_csv, table_latex
 from znought.processors.evaluated import WHOLE
 from znought.processors.regions import Cut, Region, regions_from_card
@@ -77,7 +78,7 @@ class RegionBook(Record):
     processes: dict[str, FlowEntry]
     n_minus_one: dict[str, NMinusOne]
     data: float | None = None
-    distributions: dict[str, Distribution] = {}  # noqa: RUF012  # pydantic copies it
+    distributions: dict[str, Distribution] = Field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -138,7 +139,9 @@ def region_books(
 
 def write_region_books(path: Path, books: Mapping[str, RegionBook], tables: Mapping[str, str]) -> list[Path]:
     """Writes the books as JSON, and the tables beside them."""
-    write_json(path, {name: book.model_dump(mode="json") for name, book in books.items()})
+    of_selections = {"processes": {"__all__": {"before_acceptance", "datasets"}}}
+    content = {name: book.model_dump(mode="json", exclude=of_selections) for name, book in books.items()}
+    write_json(path, content)
     for ending, text in tables.items():
         write_text(path.with_suffix(ending), text)
     return [path, *(path.with_suffix(ending) for ending in tables)]
@@ -151,7 +154,7 @@ def regions_file(workspace: Workspace, channel: str = WHOLE) -> Path:
 
 def read_region_books(path: Path) -> dict[str, RegionBook]:
     """The books of an earlier stage."""
-    return {name: RegionBook.model_validate(book) for name, book in read_json(path).items()}
+    return read_entries(path, RegionBook)
 
 
 def _drawn(card: Card) -> tuple[str, ...]:
@@ -168,8 +171,7 @@ def _read(card: Card, workspace: Workspace, channel: str, blinded: Region | None
     wanted |= set(_drawn(card))
     wanted &= set(stored_columns(columns, datasets))
     table = read_events(columns, datasets, ["gen_weight", *sorted(wanted)])
-    entries = read_json(workspace.normalisation)
-    scale = table.per_dataset({name: entries[name]["scale"] for name in table.datasets})
+    scale = table.per_dataset(scale_of(workspace))
     process = table.per_dataset({name: card.datasets[name].process for name in table.datasets})
     simulated = [name for name, entry in card.processes.items() if entry.kind == "simulation"]
     data = None

@@ -14,9 +14,10 @@ from znought.facility.cards.base import Card, Kind
 from znought.facility.events.sample import directions, region
 from znought.facility.events.store import EventTable, read_events, stored_columns
 from znought.facility.ntuples.account import lumi_of_data
+from znought.facility.ntuples.scales import scale_of
 from znought.facility.regions.axes import comparison_edges, limits
 from znought.facility.regions.validation import Correlated, InputComparison, Validation
-from znought.facility.workspace import Workspace, read_json
+from znought.facility.workspace import Workspace
 from znought.processors.evaluated import NOMINAL, WHOLE
 from znought.stats.agreement import (
     Chi2,
@@ -118,8 +119,7 @@ class _Compared:
 
     def scales(self, table: EventTable) -> NDArray[Any]:
         """Expected events per unit of generator weight, for every row."""
-        entries = read_json(self.workspace.normalisation)
-        return table.per_dataset({name: entries[name]["scale"] for name in table.datasets})
+        return table.per_dataset(scale_of(self.workspace))
 
     def side(self, kind: Kind, *, scale: float) -> _Side:
         """Nominal events of one kind, with every weight that simulation carries beside the nominal one."""

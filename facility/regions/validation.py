@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from znought.facility.results.records import Record
-from znought.facility.workspace import Workspace, read_json, write_json
+from znought.facility.results.records import Record, read_record
+from znought.facility.workspace import Workspace, write_json
 from znought.processors.evaluated import WHOLE
 
 __all__ = [
@@ -99,7 +99,7 @@ def write_validation(path: Path, found: Validation) -> None:
 def read_validation(workspace: Workspace, channel: str = WHOLE) -> Validation | None:
     """The comparison of an earlier stage; None if there was nothing to compare."""
     path = validation_file(workspace, channel)
-    return Validation.model_validate(read_json(path)) if path.exists() else None
+    return read_record(path, Validation) if path.exists() else None
 
 
 def summarised(found: Validation) -> str:

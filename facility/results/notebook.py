@@ -8,6 +8,7 @@ from typing import Any
 from znought.errors import DataError, unknown_name
 from znought.facility.cards.finding import find_analysis, shipped
 from znought.facility.events.store import EventTable, read_events, stored_columns
+from znought.facility.ntuples.scales import read_scales
 from znought.facility.results.standard import Results
 from znought.facility.results.summary import report_tables
 from znought.facility.workspace import Workspace, read_json
@@ -31,7 +32,7 @@ class Finished:
     @property
     def datasets(self) -> tuple[str, ...]:
         """Names of the datasets, of which `events` gives the columns."""
-        return tuple(read_json(self.workspace.normalisation))
+        return tuple(read_scales(self.workspace))
 
     def events(
         self,

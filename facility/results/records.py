@@ -8,7 +8,16 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from znought.errors import DataError
 from znought.facility.workspace import read_json
 
-__all__ = ["DiscriminantTest", "Estimate", "OneDiscriminantResult", "Record", "read_record"]
+__all__ = [
+    "ClassEvents",
+    "DiscriminantTest",
+    "Estimate",
+    "OneDiscriminantResult",
+    "Record",
+    "SizedSignificance",
+    "read_entries",
+    "read_record",
+]
 
 RecordT = TypeVar("RecordT", bound=BaseModel)
 
@@ -56,15 +65,70 @@ class OneDiscriminantResult(Record):
     tests: tuple[DiscriminantTest, ...]
 
 
+class SizedSignificance(Record):
+    """Held-out Z₀ on a part of the generated events, weights scaled up to all of them.
+
+    Attributes:
+        share: of the generated events.
+        generated: how many these are.
+        z0: by method, as far as there are events enough.
+    """
+
+    share: float
+    generated: int
+    z0: dict[str, Estimate]
+
+
+class ClassEvents(Record):
+    """How much simulation stands behind one class, after preselection.
+
+    Attributes:
+        raw: rows, detector responses counted each.
+        generated: distinct generated events among them.
+        effective: (Σw)²/Σw² with the responses of one event as one.
+        weighted: expected events at the card's luminosity.
+        negative_fraction: rows with a negative weight.
+    """
+
+    raw: int
+    generated: int
+    effective: float
+    weighted: float
+    negative_fraction: float
+
+
 def read_record(path: Path, kind: type[RecordT]) -> RecordT:
     """What a stage has written, every field there and of its kind.
 
     Raises:
         DataError: the file does not exist, or was left by another version.
     """
+    return _checked(path, kind, read_json(path))
+
+
+def read_entries(path: Path, kind: type[RecordT], *keys: str) -> dict[str, RecordT]:
+    """Records by name, as `read_record`.
+
+    Args:
+        path: of the file.
+        kind: of each record.
+        keys: below which they stand; none where they are all of the file.
+
+    Raises:
+        DataError: the file does not exist, or was left by another version.
+    """
+    content = read_json(path)
+    for key in keys:
+        content = content[key]
+    if not isinstance(content, dict):
+        raise DataError(f"{path}: expected records by name; run the stage that writes it again.")
+    return {name: _checked(path, kind, one, name) for name, one in content.items()}
+
+
+def _checked(path: Path, kind: type[RecordT], content: object, *place: str) -> RecordT:
     try:
-        return kind.model_validate(read_json(path))
+        return kind.model_validate(content)
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
+        where = ".".join(str(part) for part in (*place, *first["loc"]))
         raise DataError(f"{path}: {where}: {first['msg']}; run the stage that writes it again.") from error

@@ -6,8 +6,15 @@ from pydantic import Field
 
 from znought.facility.results.fitted import FitSummary
 from znought.facility.results.opened import Prediction, Unblinding
-from znought.facility.results.records import Estimate, OneDiscriminantResult, Record
-from znought.facility.workspace import read_json, write_json
+from znought.facility.results.records import (
+    ClassEvents,
+    Estimate,
+    OneDiscriminantResult,
+    Record,
+    SizedSignificance,
+    read_record,
+)
+from znought.facility.workspace import write_json
 
 __all__ = [
     "ClassEvents",
@@ -48,43 +55,11 @@ class SignificanceResult(Record):
     min_background_events: float
 
 
-class SizedSignificance(Record):
-    """Held-out Z₀ on a part of the generated events, weights scaled up to all of them.
-
-    Attributes:
-        share: of the generated events.
-        generated: how many these are.
-        z0: by method, as far as there are events enough.
-    """
-
-    share: float
-    generated: int
-    z0: dict[str, Estimate]
-
-
 class Yield(Record):
     """Events per bin of one process, with the error from finite simulated samples."""
 
     events: tuple[float, ...]
     mc_stat_error: tuple[float, ...]
-
-
-class ClassEvents(Record):
-    """How much simulation stands behind one class, after preselection.
-
-    Attributes:
-        raw: rows, detector responses counted each.
-        generated: distinct generated events among them.
-        effective: (Σw)²/Σw² with the responses of one event as one.
-        weighted: expected events at the card's luminosity.
-        negative_fraction: rows with a negative weight.
-    """
-
-    raw: int
-    generated: int
-    effective: float
-    weighted: float
-    negative_fraction: float
 
 
 class Results(Record):
@@ -164,4 +139,4 @@ def read_results(path: Path) -> Results:
     Raises:
         DataError: it does not exist or is damaged.
     """
-    return Results.model_validate(read_json(path))
+    return read_record(path, Results)

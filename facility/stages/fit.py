@@ -1,9 +1,8 @@
 """Stage `fit`: bins and areas → `results.json`, with what a reader must know beside the numbers."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from znought.errors import DataError
 from znought.facility.cards.standard import StandardCard
@@ -17,12 +16,20 @@ from znought.facility.fitting.stepwise import Stepped, data_in_steps, known_line
 from znought.facility.fitting.templates import fit_settings, templates
 from znought.facility.fitting.written import write_likelihood, write_templates
 from znought.facility.ntuples.account import data_lumi_ifb
+from znought.facility.results.binned import (
+    BinnedSelection,
+    Binning,
+    Companion,
+    read_binning,
+    read_evaluation,
+)
 from znought.facility.results.fitted import CrossFit, FitSummary, fit_summary
 from znought.facility.results.opened import Prediction, Unblinding
-from znought.facility.results.standard import Results, write_results
+from znought.facility.results.records import Estimate
+from znought.facility.results.standard import SignificanceResult, Yield, write_results
 from znought.facility.results.unblinding_log import read_log
 from znought.facility.stages.summarise import common_results, input_remarks
-from znought.facility.workspace import read_json, write_json
+from znought.facility.workspace import write_json
 from znought.stats.exchange import write_workspace
 from znought.stats.fit_report import full_fit
 from znought.stats.inference import DataKind
@@ -54,26 +61,25 @@ def fit(context: Context[StandardCard]) -> Iterable[Path]:
     """
     card, workspace = context.card, context.workspace
     refuse_without_data(card, context.options.opened)
-    found = read_json(workspace.binning)
+    found, evaluation = read_binning(workspace.binning), read_evaluation(workspace.evaluation)
     likelihood = _likelihood(context, likelihood_bins(card, found), found)
     lacking = missing(card, fit_settings(card, workspace))
     log = read_log(workspace.unblinding, known=known_line(workspace.results))
-    results = Results.model_validate(
-        common_results(context)
-        | read_json(workspace.evaluation)
-        | {
+    results = common_results(context, evaluation.events).model_copy(
+        update={
+            **dict(evaluation),
             "z0": {name: _significance(entry) for name, entry in found.items()},
             "published_z0": card.published_z0,
-            "z_profile": {name: entry["z_profile"] for name, entry in found.items()},
+            "z_profile": {name: entry.z_profile for name, entry in found.items()},
             "fit": likelihood.summary,
             "prediction": likelihood.prediction,
             "unblinding": likelihood.unblinding,
             "unblinding_log": log[-1].sha256 if log else None,
             "yields": {name: _yields(entry) for name, entry in found.items()},
-            "edges": {name: entry["edges"] for name, entry in found.items()},
+            "edges": {name: entry.edges for name, entry in found.items()},
             "selections": card.selections,
             "missing_uncertainties": lacking,
-            "notes": [*_notes(card, found), *input_remarks(context), *likelihood.notes, *lacking],
+            "notes": (*_notes(card, found), *input_remarks(context), *likelihood.notes, *lacking),
         }
     )
     write_results(workspace.results, results)
@@ -92,9 +98,7 @@ class _Likelihood:
     unblinding: Unblinding | None = None
 
 
-def _likelihood(
-    context: Context[StandardCard], bins: Bins, binning: Mapping[str, Any] | None = None
-) -> _Likelihood:
+def _likelihood(context: Context[StandardCard], bins: Bins, binning: Binning | None = None) -> _Likelihood:
     """The fit of signal bins and control regions with its remarks, and files for other programs.
 
     Where the templates make no likelihood, the remark says why, and the tables of yields stand alone.
@@ -145,7 +149,7 @@ def _fitted(context: Context[StandardCard], regions: tuple[RegionTemplates, ...]
 
 
 def _cross_fitted(
-    context: Context[StandardCard], bins: Bins, binning: Mapping[str, Any], spec: Spec, found: _Likelihood
+    context: Context[StandardCard], bins: Bins, binning: Binning, spec: Spec, found: _Likelihood
 ) -> _Likelihood:
     """The same with the expected fit of exchanged edges beside it."""
     if found.summary is None or found.summary.data != "expected":
@@ -217,28 +221,29 @@ def _tuned_edges(card: StandardCard) -> str:
     return " Its edges are tuned on the events that it is quoted on." if found else ""
 
 
-def _significance(entry: Mapping[str, Any]) -> dict[str, object]:
+def _significance(entry: BinnedSelection) -> SignificanceResult:
+    return SignificanceResult(
+        tuned=entry.tuned,
+        held_out=entry.held_out,
+        interval=entry.interval,
+        mc_stat=_companion(entry.mc_stat),
+        correlated=_companion(entry.correlated),
+        auxiliary=entry.auxiliary,
+        z_per_bin=entry.whole.z_per_bin,
+        quadrature=entry.whole.z_total,
+        statistics_limited=not entry.trustworthy,
+        min_background_events=entry.min_background_events,
+    )
+
+
+def _companion(entry: Companion) -> Estimate:
+    return Estimate(value=entry.held_out, interval=entry.interval)
+
+
+def _yields(entry: BinnedSelection) -> dict[str, Yield]:
     return {
-        "tuned": entry["tuned"],
-        "held_out": entry["held_out"],
-        "interval": entry["interval"],
-        **{name: _companion(entry[name]) for name in ("mc_stat", "correlated")},
-        "auxiliary": entry["auxiliary"],
-        "z_per_bin": entry["whole"]["z_per_bin"],
-        "quadrature": entry["whole"]["z_total"],
-        "statistics_limited": not entry["trustworthy"],
-        "min_background_events": entry["min_background_events"],
-    }
-
-
-def _companion(entry: Mapping[str, Any]) -> dict[str, object]:
-    return {"value": entry["held_out"], "interval": entry["interval"]}
-
-
-def _yields(entry: Mapping[str, Any]) -> dict[str, object]:
-    return {
-        process: {"events": values["yields"], "mc_stat_error": values["mc_errors"]}
-        for process, values in entry["yields"]["processes"].items()
+        process: Yield(events=values.yields, mc_stat_error=values.mc_errors)
+        for process, values in entry.yields.processes.items()
     }
 
 
@@ -251,7 +256,7 @@ def _discriminant(card: StandardCard) -> str:
     return f"Output of class {card.class_of_signal}"
 
 
-def _notes(card: StandardCard, found: Mapping[str, Any]) -> list[str]:
+def _notes(card: StandardCard, found: Binning) -> list[str]:
     if not found:
         return []
     constraints = card.binning.constraints
@@ -260,12 +265,12 @@ def _notes(card: StandardCard, found: Mapping[str, Any]) -> list[str]:
         "the simulated sample, not the method, limits how fine the bins may be."
     ]
     if card.discriminant in found:
-        greedy = found[card.discriminant]["unbounded"]
+        greedy = found[card.discriminant].unbounded
         notes.append(
-            f"Without that bound, tuned and quoted on the same events: {greedy['z_total']:.2f}, "
-            f"with down to {greedy['min_background_events']} generated background events in a bin."
+            f"Without that bound, tuned and quoted on the same events: {greedy.z_total:.2f}, "
+            f"with down to {greedy.min_background_events} generated background events in a bin."
         )
-    limited = [name for name, entry in found.items() if not entry["trustworthy"]]
+    limited = [name for name, entry in found.items() if not entry.trustworthy]
     if limited:
         notes.append(f"* limited by the simulated sample: {', '.join(limited)}.")
     return notes

@@ -14,11 +14,22 @@ from znought.facility.cards.standard import StandardCard
 from znought.facility.context import Context
 from znought.facility.events.sample import ScoredSample, read_sample
 from znought.facility.learning.one_discriminant import tested
-from znought.facility.workspace import write_json
+from znought.facility.results.binned import (
+    BinnedSelection,
+    Evaluation,
+    write_binning,
+    write_evaluation,
+)
+from znought.facility.results.records import (
+    ClassEvents,
+    Estimate,
+    OneDiscriminantResult,
+    SizedSignificance,
+)
 from znought.identity import uniform
 from znought.models.evaluation import AucReplicas, auc_replicas, effective_size
 from znought.stats.binning import PLAIN, BinningConfig, Method, tune
-from znought.stats.crossfit import SignificanceEstimate, cross_fitted, held_out_difference
+from znought.stats.crossfit import Interval, SignificanceEstimate, cross_fitted, held_out_difference
 from znought.stats.yields import count_yields
 
 __all__ = ["AREA_EVENTS", "Candidate", "candidates", "optimise"]
@@ -92,16 +103,16 @@ def optimise(context: Context[StandardCard]) -> Iterable[Path]:
             advance(done, len(compared) + 2, candidate.name)
             estimates[candidate.name] = _estimate(card, sample, candidate)
             found[candidate.name] = _significance(sample, candidate, estimates[candidate.name])
-        evaluation = {
+        evaluation = Evaluation(
             **_areas(card, sample),
-            "one_discriminant": _one_discriminant(card, sample),
-            "z0_differences": _differences(card, estimates),
-            "z0_by_size": _by_size(card, sample, estimates),
-            "events": events_of(card, sample),
-        }
+            one_discriminant=_one_discriminant(card, sample),
+            z0_differences=_differences(card, estimates),
+            z0_by_size=tuple(_by_size(card, sample, estimates)),
+            events=events_of(card, sample),
+        )
         advance(len(compared) + 2, len(compared) + 2, "")
-    write_json(workspace.binning, found)
-    write_json(workspace.evaluation, evaluation)
+    write_binning(workspace.binning, found)
+    write_evaluation(workspace.evaluation, evaluation)
     return [workspace.binning, workspace.evaluation]
 
 
@@ -123,7 +134,7 @@ def _estimate(card: StandardCard, sample: ScoredSample, candidate: Candidate) ->
 
 def _significance(
     sample: ScoredSample, candidate: Candidate, estimate: SignificanceEstimate
-) -> dict[str, object]:
+) -> BinnedSelection:
     """Cross-fitted and in-sample significances of one candidate, with its yields."""
     rows = candidate.mask
     events = (candidate.values[rows], sample.weight[rows], sample.is_signal[rows])
@@ -133,21 +144,24 @@ def _significance(
     )
     plain = replace(candidate.config, constraints=PLAIN)
     unbounded = tune(*events, method=candidate.method, config=plain, identity=identity)
-    return estimate.to_dict() | {
-        "yields": yields.to_dict(),
-        "z_profile": estimate.correlated.held_out,
-        "min_background_events": float(estimate.whole.effective_background.min()),
-        "unbounded": {
-            "z_total": unbounded.z_total,
-            "edges": unbounded.edges.tolist(),
-            "min_background_events": int(unbounded.events_background.min()),
-        },
-    }
+    return BinnedSelection.model_validate(
+        estimate.to_dict()
+        | {
+            "yields": yields.to_dict(),
+            "z_profile": estimate.correlated.held_out,
+            "min_background_events": float(estimate.whole.effective_background.min()),
+            "unbounded": {
+                "z_total": unbounded.z_total,
+                "edges": unbounded.edges.tolist(),
+                "min_background_events": int(unbounded.events_background.min()),
+            },
+        }
+    )
 
 
 def _by_size(
     card: StandardCard, sample: ScoredSample, whole: Mapping[str, SignificanceEstimate]
-) -> list[dict[str, object]]:
+) -> list[SizedSignificance]:
     """Held-out Z0 of every candidate on parts of the generated events, and on all of them last.
 
     Networks stay what they are; a part that leaves a candidate too few events leaves it out.
@@ -166,27 +180,25 @@ def _by_size(
 
 def _sized(
     share: float, part: ScoredSample, estimates: Mapping[str, SignificanceEstimate]
-) -> dict[str, object]:
-    z0 = {
-        name: {"value": one.held_out, "interval": [one.interval.low, one.interval.high]}
-        for name, one in estimates.items()
-    }
-    return {"share": share, "generated": int(np.unique(part.columns.identity).size), "z0": z0}
+) -> SizedSignificance:
+    z0 = {name: _estimated(one.held_out, one.interval) for name, one in estimates.items()}
+    return SizedSignificance(share=share, generated=int(np.unique(part.columns.identity).size), z0=z0)
 
 
-def _differences(
-    card: StandardCard, estimates: Mapping[str, SignificanceEstimate]
-) -> dict[str, dict[str, object]]:
+def _estimated(value: float, interval: Interval) -> Estimate:
+    return Estimate(value=value, interval=(interval.low, interval.high))
+
+
+def _differences(card: StandardCard, estimates: Mapping[str, SignificanceEstimate]) -> dict[str, Estimate]:
     """Held-out Z0 of the card's discriminant less that of each other selection, paired by generated event."""
     mine, found = estimates.get(card.discriminant), {}
     for name, other in estimates.items():
         if mine is not None and name != card.discriminant:
-            value, interval = held_out_difference(mine, other)
-            found[name] = {"value": value, "interval": [interval.low, interval.high]}
+            found[name] = _estimated(*held_out_difference(mine, other))
     return found
 
 
-def _areas(card: StandardCard, sample: ScoredSample) -> dict[str, object]:
+def _areas(card: StandardCard, sample: ScoredSample) -> dict[str, Any]:
     """Areas of networks and trees, every class carrying the same weight as in training, and differences.
 
     All are of one estimator: training and test events alike have the mean of the models of their own folds.
@@ -211,13 +223,13 @@ def _areas(card: StandardCard, sample: ScoredSample) -> dict[str, object]:
     }
 
 
-def _one_discriminant(card: StandardCard, sample: ScoredSample) -> dict[str, object]:
+def _one_discriminant(card: StandardCard, sample: ScoredSample) -> dict[str, OneDiscriminantResult]:
     """Whether test and out-of-fold events have one discriminant; nothing where too few events tell."""
     if not card.is_scored:
         return {}
     trained = sample.class_index >= 0
     classes = np.asarray(card.classes)[sample.class_index[trained]]
-    found: dict[str, object] = {}
+    found: dict[str, OneDiscriminantResult] = {}
     for model in sample.models:
         outputs = sample.outputs(model)[trained]
         result = tested(
@@ -228,29 +240,29 @@ def _one_discriminant(card: StandardCard, sample: ScoredSample) -> dict[str, obj
             sample.columns.identity[trained],
         )
         if result is not None:
-            found[model] = result.model_dump(mode="json")
+            found[model] = result
     return found
 
 
-def _intervals(areas: AucReplicas) -> dict[str, object]:
+def _intervals(areas: AucReplicas) -> dict[str, Estimate]:
     return {
-        name: {"value": area.value, "interval": [area.lower, area.upper]}
+        name: Estimate(value=area.value, interval=(area.lower, area.upper))
         for name, area in areas.estimates().items()
     }
 
 
-def events_of(card: StandardCard, sample: ScoredSample) -> dict[str, dict[str, float]]:
+def events_of(card: StandardCard, sample: ScoredSample) -> dict[str, ClassEvents]:
     """Raw, generated, effective and expected events of every process after preselection."""
     rows = {}
     names = [name for name, process in card.processes.items() if process.kind == "simulation"]
     for name in names:
         mask = sample.process == name
         weight, identity = sample.weight[mask], sample.columns.identity[mask]
-        rows[name] = {
-            "raw": int(mask.sum()),
-            "generated": int(np.unique(identity).size),
-            "effective": effective_size(weight, identity),
-            "weighted": float(weight.sum()),
-            "negative_fraction": float(np.mean(weight < 0)) if mask.any() else 0.0,
-        }
+        rows[name] = ClassEvents(
+            raw=int(mask.sum()),
+            generated=int(np.unique(identity).size),
+            effective=effective_size(weight, identity),
+            weighted=float(weight.sum()),
+            negative_fraction=float(np.mean(weight < 0)) if mask.any() else 0.0,
+        )
     return rows

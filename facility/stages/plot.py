@@ -12,6 +12,7 @@ from znought.facility.figures.network import read_explained
 from znought.facility.figures.own import own_pictures
 from znought.facility.figures.writing import write_album
 from znought.facility.ntuples.account import data_lumi_ifb
+from znought.facility.ntuples.flows import read_cutflows
 from znought.facility.referee.verdicts import (
     Verdicts,
     marked,
@@ -24,7 +25,7 @@ from znought.facility.regions.validation import read_validation
 from znought.facility.results.notebook import Finished
 from znought.facility.results.standard import Results, read_results
 from znought.facility.results.summary import report_tables
-from znought.facility.workspace import Workspace, read_json
+from znought.facility.workspace import Workspace
 from znought.models import artefacts
 
 __all__ = ["inputs", "plot"]
@@ -74,15 +75,14 @@ def _album(context: Context[StandardCard], verdicts: Verdicts | None) -> Album:
 
 def _cutflow(workspace: Workspace) -> tuple[tuple[str, ...], dict[str, tuple[float, ...]]]:
     """Rows of the cutflow, and process → events after each; at the end what comes into each channel."""
-    found = read_json(workspace.cutflow)
-    flows = found.get("channels", {"": found})
+    flows = read_cutflows(workspace.cutflow)
     first = next(iter(flows.values()))
-    n_rows = len(first["cuts"]) if len(flows) == 1 else _n_common([flow["cuts"] for flow in flows.values()])
-    names = tuple(first["cuts"][:n_rows])
-    yields = {name: tuple(values["sumw"][:n_rows]) for name, values in first["processes"].items()}
+    n_rows = len(first.cuts) if len(flows) == 1 else _n_common([flow.cuts for flow in flows.values()])
+    names = first.cuts[:n_rows]
+    yields = {name: values[:n_rows] for name, values in first.expected.items()}
     if len(flows) == 1:
         return names, yields
-    ends = {name: tuple(flow["processes"][name]["sumw"][-1] for flow in flows.values()) for name in yields}
+    ends = {name: tuple(flow.expected[name][-1] for flow in flows.values()) for name in yields}
     return (*names, *flows), {name: (*values, *ends[name]) for name, values in yields.items()}
 
 

@@ -27,9 +27,11 @@ from znought.facility.ntuples.books import (
 )
 from znought.facility.ntuples.certified import refuse_uncertified
 from znought.facility.ntuples.fileset import Fileset, file_states, read_fileset
+from znought.facility.ntuples.flows import write_cutflows
 from znought.facility.ntuples.partial import first_files
 from znought.facility.ntuples.repeats import refuse_repeats
 from znought.facility.ntuples.runner import RunResult, process_fileset
+from znought.facility.ntuples.scales import write_scales
 from znought.facility.ntuples.theory import theory_scales
 from znought.facility.workspace import Workspace, atomic_path, write_json
 from znought.processors.cutflow import Cutflow
@@ -107,8 +109,8 @@ def process(context: Context[Card]) -> Iterable[Path]:
             refuse_repeats(workspace.columns / partition, mine, names, is_data=kind == "data")
     own_rate = {name: one for name, one in request.theory.items() if not card.theory[name].keep_rate}
     theory = theory_scales(own_rate, found, scales)
-    entries = {name: {**scale_entry(scale), **theory.get(name, {})} for name, scale in scales.items()}
-    write_json(workspace.normalisation, entries)
+    entries = {name: scale_entry(scale, theory.get(name)) for name, scale in scales.items()}
+    write_scales(workspace.normalisation, entries)
     write_json(workspace.substitutes, substitutes_of(found))
     written = [workspace.ledger, workspace.normalisation, workspace.substitutes]
     return [
@@ -144,14 +146,11 @@ def _nothing_left(found: RunResult, channel: str) -> str:
 def _cutflows(context: Context[Card], found: RunResult, scales: Scales) -> list[Path]:
     """The cutflow by process as JSON, and by process and dataset as tables, of each channel."""
     card, path = context.card, context.workspace.cutflow
-    if not card.channels:
-        write_json(path, cutflow_by_process(card, found, scales, WHOLE))
-        return [path, *cutflow_tables(card, path, found, scales, WHOLE)]
-    flows = {channel: cutflow_by_process(card, found, scales, channel) for channel in card.channels}
-    write_json(path, {"channels": flows})
-    written = [path]
-    for channel in card.channels:
-        written += cutflow_tables(card, path.with_stem(f"{path.stem}_{channel}"), found, scales, channel)
+    channels, written = card.channels or (WHOLE,), [path]
+    write_cutflows(path, {channel: cutflow_by_process(card, found, scales, channel) for channel in channels})
+    for channel in channels:
+        place = path.with_stem(f"{path.stem}_{channel}") if channel else path
+        written += cutflow_tables(card, place, found, scales, channel)
     return written
 
 
@@ -190,7 +189,7 @@ def _histograms(card: Card, workspace: Workspace, found: RunResult, scales: Scal
     """Variables after the selection as `[<channel>/]<process>/<variable>`, in expected events."""
     summed: dict[str, Any] = {}
     for name, result in found.results.items():
-        scale = scale_entry(scales[name])["scale"]
+        scale = scale_entry(scales[name]).scale
         for channel, held in result.channels.items():
             for variable, histogram in held.hists.items():
                 key = "/".join(filter(None, (channel, card.datasets[name].process, variable)))

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 from znought.facility.cards.standard import StandardCard
 from znought.facility.context import Context
@@ -10,7 +9,8 @@ from znought.facility.events.sample import read_sample
 from znought.facility.ntuples.account import remarks
 from znought.facility.regions.books import read_region_books
 from znought.facility.regions.validation import read_validation, summarised
-from znought.facility.results.standard import Results, write_results
+from znought.facility.results.records import ClassEvents
+from znought.facility.results.standard import Results, Yield, write_results
 from znought.facility.stages.optimise import events_of
 from znought.facility.workspace import read_json
 
@@ -20,33 +20,37 @@ __all__ = ["common_results", "input_remarks", "summarise"]
 def summarise(context: Context[StandardCard]) -> Iterable[Path]:
     """Writes `results.json` with what every region holds."""
     sample = read_sample(context.card, context.workspace, kind="simulation")
-    found = common_results(context) | {
-        "events": events_of(context.card, sample),
-        "notes": input_remarks(context),
-    }
-    write_results(context.workspace.results, Results.model_validate(found))
+    common = common_results(context, events_of(context.card, sample))
+    results = common.model_copy(update={"notes": tuple(input_remarks(context))})
+    write_results(context.workspace.results, results)
     return [context.workspace.results]
 
 
-def common_results(context: Context[StandardCard]) -> dict[str, Any]:
-    """What the results of every card hold."""
+def common_results(context: Context[StandardCard], events: dict[str, ClassEvents]) -> Results:
+    """What the results of every card hold.
+
+    Args:
+        context: with the card.
+        events: by process.
+    """
     card, workspace = context.card, context.workspace
-    return {
-        "analysis": context.analysis.name,
-        "title": card.title,
-        "label": card.label,
-        "lumi_ifb": card.lumi_ifb,
-        "signal": card.signal,
-        "sigma_background": card.binning.sigma_rel,
-        "regions": {
+    return Results(
+        analysis=context.analysis.name,
+        title=card.title,
+        label=card.label,
+        lumi_ifb=card.lumi_ifb,
+        signal=card.signal,
+        sigma_background=card.binning.sigma_rel,
+        regions={
             name: {
-                process: {"events": entry["sumw"][-1:], "mc_stat_error": entry["mc_stat_error"][-1:]}
+                process: Yield(events=entry.sumw[-1:], mc_stat_error=entry.mc_stat_error[-1:])
                 for process, entry in book.processes.items()
             }
             for name, book in read_region_books(workspace.regions).items()
         },
-        "substitutes": read_json(workspace.substitutes),
-    }
+        events=events,
+        substitutes=read_json(workspace.substitutes),
+    )
 
 
 def input_remarks(context: Context[StandardCard]) -> list[str]:

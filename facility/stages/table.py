@@ -15,9 +15,11 @@ from znought.errors import CardError, DataError, unknown_name
 from znought.facility.cards.table import TableCard
 from znought.facility.context import Context
 from znought.facility.events.store import IDENTITY, write_parquet
-from znought.facility.ntuples.books import FlowEntry, flow_entry
+from znought.facility.ntuples.flows import FlowEntry, FlowTable, flow_entry, write_cutflows
+from znought.facility.ntuples.scales import DatasetScale, write_scales
 from znought.facility.workspace import write_json
 from znought.processors.cutflow import Cutflow
+from znought.processors.evaluated import WHOLE
 
 __all__ = ["inputs", "take_table"]
 
@@ -55,13 +57,13 @@ def take_table(context: Context[TableCard]) -> Iterable[Path]:
         write_parquet(path, columns)
         written.append(path)
         weight = columns["gen_weight"]
-        flows[name] = flow_entry(Cutflow.filled((ROWS,), np.ones(len(weight), np.int64), weight))
+        flow = Cutflow.filled((ROWS,), np.ones(len(weight), np.int64), weight)
+        flows[name] = flow_entry(flow, datasets=[name])
     for stale in set(workspace.columns.rglob("*.parquet")) - set(written):
         stale.unlink()
-    books = {name: {**flow, "datasets": [name]} for name, flow in flows.items()}
-    write_json(workspace.cutflow, {"cuts": [ROWS], "processes": books})
+    write_cutflows(workspace.cutflow, {WHOLE: FlowTable(cuts=(ROWS,), processes=flows)})
     write_json(workspace.ledger, _ledger(card, flows))
-    write_json(workspace.normalisation, {name: {"scale": 1.0} for name in card.processes})
+    write_scales(workspace.normalisation, {name: DatasetScale(scale=1.0) for name in card.processes})
     write_json(workspace.substitutes, {})
     return [*written, workspace.cutflow, workspace.ledger, workspace.normalisation, workspace.substitutes]
 
@@ -168,7 +170,7 @@ def _ledger(card: TableCard, flows: dict[str, FlowEntry]) -> dict[str, Any]:
         name: {
             "is_data": is_data[name],
             "files": max(len(card.table.files), 1),
-            "events": int(flow["raw"][0]),
+            "events": flow.raw[0],
             "files_lost": [],
             "substitutes": {},
             "replicas": {},

@@ -17,6 +17,7 @@ from znought.facility.fitting import opening
 from znought.facility.fitting.placement import likelihood_bins
 from znought.facility.fitting.stepwise import Stepped, data_in_steps
 from znought.facility.fitting.templates import Part, fit_settings, templates
+from znought.facility.results.binned import BinnedSelection, Quoted
 from znought.facility.stages import fit as stage
 from znought.facility.stages.process import process
 from znought.stats.fit_report import full_fit
@@ -24,7 +25,7 @@ from znought.stats.inference import fit_workspace
 from znought.stats.workspace import build_workspace
 
 EDGES = [0.2, 0.4, 0.6, 1.0]
-BINNING = {"mva_greedy": {"edges": EDGES}}
+BINNING = {"mva_greedy": BinnedSelection.model_construct(edges=EDGES)}
 LIKELIHOOD: dict[str, Any] = {
     "control_regions": ["top"],
     "region_edges": {"top": [0.5, 0.8, 0.9, 1.0]},
@@ -203,7 +204,9 @@ def test_the_command_line_names_a_step() -> None:
 def test_the_fit_is_cross_fitted_where_edges_were_chosen(scored: Context[Any]) -> None:
     parts = [{"edges": [0.2, 0.5, 1.0]}, {"edges": [0.2, 0.7, 1.0]}]
     tuned = [[0.2, 0.5, 1.0], [0.2, 0.7, 1.0]]
-    binning = {"mva_greedy": {"edges": EDGES, "parts": parts, "tuned_edges": tuned}}
+    quoted = [Quoted.model_construct(**part) for part in parts]
+    selection = BinnedSelection.model_construct(edges=EDGES, parts=quoted, tuned_edges=tuned)
+    binning = {"mva_greedy": selection}
     context = _with(scored, None, region_edges={})
     bins = likelihood_bins(context.card, binning)
     fitted: Any = stage._likelihood(context, bins, binning)

@@ -16,10 +16,10 @@ from znought.facility.figures.picture import Picture
 from znought.facility.figures.writing import write_album
 from znought.facility.learning.searching import trial_values
 from znought.facility.ntuples.account import data_lumi_ifb
+from znought.facility.ntuples.flows import read_cutflows
 from znought.facility.referee.verdicts import standing_verdicts, verdict_line, verdict_table
 from znought.facility.regions.books import read_region_books, regions_file
 from znought.facility.regions.validation import read_validation
-from znought.facility.workspace import read_json
 
 __all__ = ["plot"]
 
@@ -43,18 +43,11 @@ def plot(context: Context[VHBBCard]) -> Iterable[Path]:
 
 def _networks(context: Context[VHBBCard], results: SmeftResults) -> NetworkAlbum:
     card, workspace = context.card, context.workspace
-    flows = read_json(workspace.cutflow)["channels"]
     return NetworkAlbum(
         card=card,
         results=results,
         channels={channel: read_channel_scores(card, workspace, channel) for channel in card.channels},
-        cutflows={
-            channel: (
-                tuple(flow["cuts"]),
-                {name: tuple(values["sumw"]) for name, values in flow["processes"].items()},
-            )
-            for channel, flow in flows.items()
-        },
+        cutflows=read_cutflows(workspace.cutflow),
         trials=trial_values(workspace),
     )
 
