@@ -7,6 +7,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from znought.errors import CardError
 from znought.processors.measured import Measured
 from znought.processors.objects import Jets, Missing
 from znought.processors.resolution import worsened
@@ -44,6 +45,9 @@ class Recoil:
         Args:
             variation: what to shift; for `lepton_scale` the leptons are the shifted ones already.
             noise: gives what `resolution_noise` does, to whom asks for it.
+
+        Raises:
+            CardError: a quantity that is neither of jets nor of the missing transverse momentum.
         """
         moved = None if self.measured is None else self.measured.varied(self.jets, self.missing, variation)
         if moved is not None:
@@ -52,6 +56,11 @@ class Recoil:
             return replace(self, missing=self._after_leptons(variation))
         if variation.quantity == "met_soft":
             return replace(self, missing=self._soft(variation))
+        if variation.kind not in ("jes", "jer"):
+            raise CardError(
+                f"variations.enabled: {variation.quantity} moves what this analysis does not tell apart; "
+                "vary lepton_scale instead."
+            )
         factor: Floats = np.full(len(self.jets.pt), 1.0 + variation.shift)
         if variation.quantity == "jer":
             factor = worsened(noise(), variation.relative)

@@ -24,7 +24,17 @@ __all__ = [
     "without_tags",
 ]
 
-Name = Literal["jes", "jer", "lepton_scale", "met_soft", "btag", "btag_heavy", "btag_light"]
+Name = Literal[
+    "jes",
+    "jer",
+    "lepton_scale",
+    "electron_scale",
+    "muon_scale",
+    "met_soft",
+    "btag",
+    "btag_heavy",
+    "btag_light",
+]
 SCALE = "jes"
 Direction = Literal["up", "down"]
 Floats = NDArray[np.float64]
@@ -33,6 +43,11 @@ NO_TAG = -1.0
 """Discriminant below every working point."""
 _TAGGING: Mapping[str, tuple[int, ...]] = {"btag": (), "btag_heavy": (4, 5), "btag_light": (0,)}
 """Hadron flavours of the jets whose tagging is varied; none are named where all are."""
+_PARTS: Mapping[str, tuple[str, ...]] = {
+    "btag": ("btag_heavy", "btag_light"),
+    "lepton_scale": ("electron_scale", "muon_scale"),
+}
+"""What moves the same as several others together."""
 
 
 @dataclass(frozen=True)
@@ -40,14 +55,16 @@ class VariationsConfig:
     """Which quantities are shifted, and by how much (card section `variations`).
 
     Attributes:
-        enabled: names out of jes, jer, lepton_scale, met_soft, and btag or btag_heavy, btag_light; where jets
-            are measured also `jes_<source>`, by the name of the source in the calibration.
+        enabled: names out of jes, jer, met_soft, lepton_scale or electron_scale, muon_scale, and btag or
+            btag_heavy, btag_light; where jets are measured also `jes_<source>`, by the name of the source in
+            the calibration.
         jets: "relative" moves jets by the sizes below; "measured" by the uncertainties of the era's
             calibration, `jes` being the total.
         jes_relative: jet energy scale, share of pT and mass.
         jer_relative: additional jet energy resolution, share of pT. Of simulation that was never smeared it
             can only become worse: there is no `jer_down`, and the fit mirrors `jer_up`.
-        lepton_scale_relative: lepton momentum scale, share of pT.
+        lepton_scale_relative, electron_scale_relative, muon_scale_relative: momentum scale of all leptons, of
+            electrons, of muons, share of pT.
         met_soft_relative: soft term of the missing transverse momentum and of the soft activity.
         btag_relative, btag_heavy_relative, btag_light_relative: probability of jets to be b-tagged, of all,
             of those with b and c hadrons, of the others; with a cut on the working point as well.
@@ -58,6 +75,8 @@ class VariationsConfig:
     jes_relative: float = 0.02
     jer_relative: float = 0.05
     lepton_scale_relative: float = 0.002
+    electron_scale_relative: float = 0.002
+    muon_scale_relative: float = 0.002
     met_soft_relative: float = 0.10
     btag_relative: float = 0.05
     btag_heavy_relative: float = 0.05
@@ -72,8 +91,9 @@ class VariationsConfig:
         if len(set(self.enabled)) != len(self.enabled):
             message = f"variations.enabled names a variation twice: {', '.join(self.enabled)}."
             raise CardError(message)
-        if "btag" in self.enabled and {"btag_heavy", "btag_light"} & set(self.enabled):
-            raise CardError("variations.enabled: btag holds btag_heavy and btag_light; name it or them.")
+        for whole, parts in _PARTS.items():
+            if whole in self.enabled and set(parts) & set(self.enabled):
+                raise CardError(f"variations.enabled: {whole} holds {' and '.join(parts)}; name it or them.")
         for name in get_args(Name):
             size = getattr(self, f"{name}_relative")
             if not 0.0 < size < 1.0:

@@ -215,7 +215,9 @@ class StandardCard(Card):
             }
             for name, norm in settings.norms.items()
         }
-        return found | (self.lumi_shifts or {"luminosity": dict.fromkeys(process_of, settings.luminosity_rel)})
+        return found | (
+            self.lumi_shifts or {"luminosity": dict.fromkeys(process_of, settings.luminosity_rel)}
+        )
 
     @property
     def template_change(self) -> Callable[..., Any] | None:

@@ -1,6 +1,7 @@
 """Transverse momenta of canonical objects summed event by event, for what follows from them."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ __all__ = [
     "JET_NOISE",
     "JET_NUMBER",
     "LEPTON_SUM",
+    "LEPTON_SUMS",
     "MET_VECTOR",
     "direction",
     "jet_sum",
@@ -36,6 +38,8 @@ JET_NUMBER = "helper/jet_number"
 """A uniform number for every jet, shape (n_jets,)."""
 LEPTON_SUM = "helper/lepton_sum"
 """Vector sum of the tight leptons, GeV, shape (2, n_events)."""
+LEPTON_SUMS = {name: f"{LEPTON_SUM}/{name}" for name in ("Electron", "Muon")}
+"""The same of the leptons of one flavour."""
 MET_VECTOR = "helper/met_vector"
 """px and py of the missing transverse momentum, GeV, shape (2, n_events)."""
 
@@ -73,19 +77,25 @@ def _tight(source: Source, collection: str) -> NDArray[np.bool_]:
 
 
 def _flavours(source: Source) -> list[str]:
-    return [name for name in ("Electron", "Muon") if source.has(name, "pt")]
+    return [name for name in LEPTON_SUMS if source.has(name, "pt")]
 
 
 def _lepton_sum(source: Source) -> Floats:
-    n_events = len(source.chunk.view)
-    total = np.zeros((2, n_events))
-    for name in _flavours(source):
-        tight = _tight(source, name)
-        event = event_of(source.counts(name))[tight]
-        pt = source.array(data(name, "pt"))[tight]
-        along = direction(source.array(data(name, "phi"))[tight])
-        total += [np.bincount(event, pt * part, minlength=n_events) for part in along]
+    total = np.zeros((2, len(source.chunk.view)))
+    for key in LEPTON_SUMS.values():
+        total += source.array(key)
     return total
+
+
+def _sum_of_flavour(source: Source, *, name: str) -> Floats:
+    n_events = len(source.chunk.view)
+    if not source.has(name, "pt"):
+        return np.zeros((2, n_events))
+    tight = _tight(source, name)
+    event = event_of(source.counts(name))[tight]
+    pt = source.array(data(name, "pt"))[tight]
+    along = direction(source.array(data(name, "phi"))[tight])
+    return np.stack([np.bincount(event, pt * part, minlength=n_events) for part in along]).astype(np.float64)
 
 
 def _clean_jet(source: Source) -> NDArray[np.bool_]:
@@ -132,6 +142,7 @@ HELPERS: Mapping[str, Maker] = {
     JET_NOISE: _jet_noise,
     JET_NUMBER: _jet_number,
     LEPTON_SUM: _lepton_sum,
+    **{key: partial(_sum_of_flavour, name=name) for name, key in LEPTON_SUMS.items()},
     MET_VECTOR: _met_vector,
 }
 """Buffers that no user sees."""

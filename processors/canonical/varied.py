@@ -1,6 +1,7 @@
 """Canonical events with one quantity moved: lazily, sharing with the nominal ones all that stays."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -14,6 +15,7 @@ from znought.processors.canonical.momenta import (
     JET_NOISE,
     JET_NUMBER,
     LEPTON_SUM,
+    LEPTON_SUMS,
     MET_VECTOR,
     direction,
     jet_sum,
@@ -30,15 +32,6 @@ Maker = Callable[[Source], NDArray[Any]]
 
 _FACTOR = "helper/jet_factor"
 _TRACK_MET = ("TkMET", "TrkMET")
-_MOVED: Mapping[str, tuple[str, ...]] = {
-    "jes": ("Jet", "MET"),
-    "jer": ("Jet", "MET"),
-    "lepton_scale": ("Electron", "Muon", "MET", *_TRACK_MET),
-    "met_soft": ("MET",),
-    "btag": ("Jet",),
-    "btag_heavy": ("Jet",),
-    "btag_light": ("Jet",),
-}
 
 
 def varied_events(
@@ -54,7 +47,8 @@ def varied_events(
         variation: what to move.
         measured: how a calibration moves it, in place of the card's relative size.
     """
-    return nominal.with_moved(_MOVED[variation.kind], varied_source(nominal.source, variation, measured))
+    collections = _KINDS[variation.kind].collections
+    return nominal.with_moved(collections, varied_source(nominal.source, variation, measured))
 
 
 def varied_source(
@@ -66,7 +60,7 @@ def varied_source(
         nominal: of events of a simulated dataset.
         variation, measured: as for `varied_events`.
     """
-    moving = _MAKERS[variation.kind](variation) if measured is None else measured
+    moving = _KINDS[variation.kind].makers(variation) if measured is None else measured
     makers = {
         key: maker
         for key, maker in moving.items()
@@ -110,17 +104,21 @@ def _smeared(source: Source, *, key: str) -> Floats:
     return np.asarray(_before(source, key) * source.array(_FACTOR))
 
 
-def _lepton_scale(variation: Variation) -> dict[str, Maker]:
-    """Momenta of electrons and muons times a factor; both missing transverse momenta see tight ones."""
+def _lepton_scale(variation: Variation, names: tuple[str, ...]) -> dict[str, Maker]:
+    """Momenta of leptons times a factor; both missing transverse momenta see tight ones."""
     factor = 1.0 + variation.shift
     makers: dict[str, Maker] = {
-        data(name, "pt"): partial(_scaled, key=data(name, "pt"), factor=factor)
-        for name in ("Electron", "Muon")
+        data(name, "pt"): partial(_scaled, key=data(name, "pt"), factor=factor) for name in names
     }
-    makers |= moved_met(lambda source: -variation.shift * _before(source, LEPTON_SUM))
+
+    def moved(source: Source) -> Floats:
+        """What tight leptons gain, GeV, shape (2, n_events)."""
+        return variation.shift * sum((_before(source, LEPTON_SUMS[name]) for name in names), np.zeros(1))
+
+    makers |= moved_met(lambda source: -moved(source))
     for name in _TRACK_MET:
-        makers[data(name, "pt")] = partial(_track_met, name=name, shift=variation.shift, place=0)
-        makers[data(name, "phi")] = partial(_track_met, name=name, shift=variation.shift, place=1)
+        makers[data(name, "pt")] = partial(_track_met, name=name, moved=moved, place=0)
+        makers[data(name, "phi")] = partial(_track_met, name=name, moved=moved, place=1)
     return makers
 
 
@@ -167,17 +165,6 @@ def _lost(source: Source, variation: Variation) -> NDArray[np.bool_]:
     return lost & np.isin(chunk.view.flat("jet_flavour"), variation.flavours)
 
 
-_MAKERS: Mapping[str, Callable[[Variation], dict[str, Maker]]] = {
-    "jes": _jet_scale,
-    "jer": _jet_resolution,
-    "lepton_scale": _lepton_scale,
-    "met_soft": _soft_term,
-    "btag": _tagging,
-    "btag_heavy": _tagging,
-    "btag_light": _tagging,
-}
-
-
 def _nominal(source: Source) -> Source:
     assert source.nominal is not None, "only shifted sources are asked"
     return source.nominal
@@ -206,7 +193,38 @@ def _significance(source: Source) -> Floats:
     return np.asarray(_before(source, data("MET", "significance")) * ratio**power)
 
 
-def _track_met(source: Source, *, name: str, shift: float, place: int) -> Floats:
+def _track_met(source: Source, *, name: str, moved: Callable[[Source], Floats], place: int) -> Floats:
     pt, phi = (_before(source, data(name, field)) for field in ("pt", "phi"))
-    px, py = pt * direction(phi) - shift * _before(source, LEPTON_SUM)
+    px, py = pt * direction(phi) - moved(source)
     return np.asarray(np.hypot(px, py) if place == 0 else np.arctan2(py, px))
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """One kind of object variation.
+
+    Attributes:
+        collections: that it moves.
+        makers: of their buffers.
+    """
+
+    collections: tuple[str, ...]
+    makers: Callable[[Variation], dict[str, Maker]]
+
+
+def _of_leptons(*names: str) -> _Kind:
+    """The momentum scale of some leptons."""
+    return _Kind((*names, "MET", *_TRACK_MET), partial(_lepton_scale, names=names))
+
+
+_KINDS: Mapping[str, _Kind] = {
+    "jes": _Kind(("Jet", "MET"), _jet_scale),
+    "jer": _Kind(("Jet", "MET"), _jet_resolution),
+    "lepton_scale": _of_leptons("Electron", "Muon"),
+    "electron_scale": _of_leptons("Electron"),
+    "muon_scale": _of_leptons("Muon"),
+    "met_soft": _Kind(("MET",), _soft_term),
+    "btag": _Kind(("Jet",), _tagging),
+    "btag_heavy": _Kind(("Jet",), _tagging),
+    "btag_light": _Kind(("Jet",), _tagging),
+}

@@ -193,6 +193,27 @@ def _same(first: Any, second: Any, collection: str, field: str) -> bool:
     return np.allclose(_values(first[collection][field]), _values(second[collection][field]), rtol=1e-9)
 
 
+def _met(events: Any) -> Any:
+    return np.stack([_values(events.MET.pt) * along(_values(events.MET.phi)) for along in (np.cos, np.sin)])
+
+
+def test_scales_of_one_flavour_move_its_leptons_and_the_missing_momentum(open_data: Path) -> None:
+    nominal = canonical_events(whole_chunk(str(open_data / "nano_dy.root")))
+    both, electrons, muons = (
+        varied_events(nominal, Variation(name, "up", 0.1)).array
+        for name in ("lepton_scale", "electron_scale", "muon_scale")
+    )
+    before = nominal.array
+    np.testing.assert_allclose(_values(muons.Muon.pt), 1.1 * _values(before.Muon.pt))
+    assert ak.all(muons.Electron.pt == before.Electron.pt)
+    assert ak.all(electrons.Muon.pt == before.Muon.pt)
+    hard = before.Muon[(before.Muon.pt > 10.0) & before.Muon.is_tight]
+    by_hand = -0.1 * np.stack([ak.sum(hard.pt * along(hard.phi), axis=1) for along in (np.cos, np.sin)])
+    np.testing.assert_allclose(_met(muons) - _met(before), by_hand, atol=1e-9)
+    together = _met(electrons) + _met(muons) - 2.0 * _met(before)
+    np.testing.assert_allclose(together, _met(both) - _met(before), atol=1e-9)
+
+
 @pytest.mark.parametrize("variation", _FIVE, ids=lambda variation: variation.name)
 @pytest.mark.parametrize("name", _FILES)
 def test_variations_move_what_they_should(open_data: Path, name: str, variation: Variation) -> None:
