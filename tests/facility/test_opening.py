@@ -204,7 +204,7 @@ def test_the_command_line_names_a_step() -> None:
 def test_the_fit_is_cross_fitted_where_edges_were_chosen(scored: Context[Any]) -> None:
     parts = [{"edges": [0.2, 0.5, 1.0]}, {"edges": [0.2, 0.7, 1.0]}]
     tuned = [[0.2, 0.5, 1.0], [0.2, 0.7, 1.0]]
-    quoted = [Quoted.model_construct(**part) for part in parts]
+    quoted = [Quoted.model_construct(edges=part["edges"]) for part in parts]
     selection = BinnedSelection.model_construct(edges=EDGES, parts=quoted, tuned_edges=tuned)
     binning = {"mva_greedy": selection}
     context = _with(scored, None, region_edges={})

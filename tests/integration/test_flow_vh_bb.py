@@ -206,7 +206,7 @@ def _write_data(output: Path, target: Path) -> None:
 
 def _card_of_files(output: Path, directory: Path, **data: Any) -> Path:
     """The same events as files of the user's, with recorded ones beside them."""
-    path = _small_card(directory, training={"n_folds": 2, "max_epochs": 2, "batch_size": 256})
+    path = _small_card(directory, training={"n_folds": 2, "n_repeats": 1, "max_epochs": 2})
     card = yaml.safe_load(path.read_text())
     del card["simulation"]
     for name, entry in card["datasets"].items():
