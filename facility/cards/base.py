@@ -254,7 +254,7 @@ class Card(BaseCard):
 
     @property
     def rates(self) -> dict[str, dict[str, float]]:
-        """Uncertainty of a rate → simulated dataset → relative change by one standard deviation; none here."""
+        """Uncertainty of a rate → simulated dataset → relative change by one σ; none here."""
         return {}
 
     @property

@@ -2,15 +2,12 @@
 
 import json
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import awkward as ak
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-import uproot
 import yaml
 
 from tests.golden.frozen import GOLDEN, differences, frozen
@@ -18,7 +15,6 @@ from tests.integration.conftest import ROOT, znought
 from znought.analyses.vh_bb.features import FEATURES
 from znought.analyses.vh_bb.results import read_smeft_results
 from znought.analyses.vh_bb.summary import smeft_tables
-from znought.facility.events.store import IDENTITY
 from znought.facility.results.notebook import load_results
 
 pytestmark = pytest.mark.timeout(600)
@@ -169,155 +165,6 @@ def test_a_stage_of_the_other_analysis_is_named(output: Path) -> None:
     (line,) = [line for line in done.stderr.splitlines() if line.startswith("error:")]
     assert "vh_bb_smeft: Unknown stage 'optimise'" in line
     assert "simulate, process, validate, train, score, measure, limits, plot, tune, export" in line
-
-
-DATA_LUMI_IFB = 40.0
-OF_GENERATORS = ("response", "genWeight", "SMEFTWeight", "Jet_hadronFlavour")
-
-
-def _keys(table: Any) -> list[tuple[int, ...]]:
-    """What tells the rows of a file or of columns apart."""
-    return list(zip(*(np.asarray(table[name]).tolist() for name in IDENTITY[1:]), strict=True))
-
-
-def _write_data(output: Path, target: Path) -> None:
-    """Pseudo-data at their luminosity: selected simulated events, each as often as Poisson deals it out."""
-    random, chosen = np.random.default_rng(12), []
-    scales = _json(output / "columns" / "normalisation.json")
-    for name in N_EVENTS:
-        with uproot.open(output / "ntuples" / name / f"{name}_0000.root") as file:
-            tree = file["Events"]
-            rows = tree.arrays([branch for branch in set(tree.keys()) if not branch.startswith("n")])
-        place = {key: i for i, key in enumerate(_keys(rows))}
-        for path in sorted((output / "columns").glob(f"*/{name}/nominal/*.parquet")):
-            table = pq.read_table(path)
-            expected = table["gen_weight"].to_numpy() * scales[name]["scale"] * DATA_LUMI_IFB / 80.0
-            copies = np.repeat([place[key] for key in _keys(table)], random.poisson(expected))
-            chosen.append(rows[copies.astype(np.int64)])
-    events = ak.concatenate(chosen)
-    kept = {key: events[key] for key in ak.fields(events) if not key.startswith(OF_GENERATORS)}
-    kept |= {"run": np.full(len(events), 1, np.uint32), "event": np.arange(len(events), dtype=np.uint64)}
-    for name in ("Electron", "Muon", "Jet"):
-        mine = [key for key in kept if key.startswith(f"{name}_")]
-        kept[name] = ak.zip({key.partition("_")[2]: kept.pop(key) for key in mine})
-    with uproot.recreate(target) as file:
-        file["Events"] = kept
-
-
-def _card_of_files(output: Path, directory: Path, **data: Any) -> Path:
-    """The same events as files of the user's, with recorded ones beside them."""
-    path = _small_card(directory, training={"n_folds": 2, "n_repeats": 1, "max_epochs": 2})
-    card = yaml.safe_load(path.read_text())
-    del card["simulation"]
-    for name, entry in card["datasets"].items():
-        given = ("process", "xsec_pb", "branching_ratio", "filter_efficiency")
-        kept = {key: entry[key] for key in given if key in entry}
-        card["datasets"][name] = kept | {"files": [str(output / "ntuples" / name / "*.root")]}
-    card["processes"]["data"] = {"kind": "data"}
-    card["datasets"]["recorded"] = {"process": "data", "lumi_ifb": DATA_LUMI_IFB, **data}
-    path.write_text(yaml.safe_dump(card))
-    return path
-
-
-@dataclass(frozen=True)
-class Recorded:
-    """Two runs on pseudo-data: blinded, then not."""
-
-    card: Path
-    output: Path
-    blinded: dict[str, Any]
-    printed: str
-
-
-@pytest.fixture(scope="module")
-def recorded(output: Path, tmp_path_factory: pytest.TempPathFactory) -> Recorded:
-    """The whole flow with recorded data, first blinded."""
-    directory = tmp_path_factory.mktemp("recorded")
-    _write_data(output, directory / "data.root")
-    card = _card_of_files(output, directory, files=[str(directory / "data.root")])
-    target = directory / "output"
-    znought("run", card, "--output", target, "--workers", 2)
-    blinded = {path.name: _json(path) for path in target.glob("*.json")}
-    done = znought("run", card, "--output", target, "--workers", 2, "--unblind")
-    return Recorded(card, target, blinded, done.stderr)
-
-
-def _in_region(recorded: Recorded, channel: str, low: float = 90.0, high: float = 150.0) -> int:
-    """Selected recorded events of a channel between two masses, counted by hand."""
-    files = (recorded.output / "columns" / channel / "recorded" / "nominal").glob("*.parquet")
-    m_bb = np.concatenate([pq.read_table(file)["m_bb"].to_numpy() for file in files])
-    return int(((m_bb >= low) & (m_bb < high)).sum())
-
-
-def test_blinded_data_are_compared_outside_the_signal_region_alone(recorded: Recorded) -> None:
-    for channel in CHANNELS:
-        books = recorded.blinded[f"regions_{channel}.json"]
-        assert {name: book["data"] for name, book in books.items()} == {"inclusive": None, "boosted": None}
-        found = recorded.blinded[f"validation_{channel}.json"]
-        assert found["where"] == f"{channel}, after the preselection, outside the signal region"
-        outside = _in_region(recorded, channel, 0.0, 1e6) - _in_region(recorded, channel)
-        assert found["events"][0] == outside
-        assert found["lumi_ifb"] == DATA_LUMI_IFB
-        assert "rate_v_heavy_flavour" in found["systematics"]
-        assert set(FEATURES[channel]) <= set(found["inputs"])
-    results = recorded.blinded["results.json"]
-    assert results["observed"] == []
-    assert results["unblinding_log"] is None
-    assert results["fit"]["data"] == "expected"
-
-
-def test_unblinding_repeats_what_looks_at_data_and_is_logged(recorded: Recorded) -> None:
-    redone = {stage for stage in STAGES if f"{stage}: done in" in recorded.printed}
-    assert redone == {"validate", "limits", "plot"}
-    (line,) = (recorded.output / "unblinding.jsonl").read_text().splitlines()
-    logged = json.loads(line)
-    results = _json(recorded.output / "results.json")
-    assert results["unblinding_log"] == results["unblinding"]["sha256"] == logged["sha256"]
-    assert logged["opened"] == "signal"
-    assert set(logged["bins"]["signal"]) == set(CHANNELS)
-    for channel in CHANNELS:
-        books = _json(recorded.output / f"regions_{channel}.json")
-        assert books["inclusive"]["data"] == _in_region(recorded, channel)
-
-
-def test_observed_intervals_are_of_the_data(recorded: Recorded) -> None:
-    results = read_smeft_results(recorded.output / "results.json")
-    found = {
-        (one.channel, one.region, one.discriminant, one.order, one.method): one for one in results.observed
-    }
-    assert {key[2] for key in found} == {one.discriminant for one in results.intervals}
-    assert {key[0] for key in found} == {*CHANNELS, "combined"}
-    for one in found.values():
-        assert one.lumi_ifb == DATA_LUMI_IFB
-        assert any(low <= one.best <= high for low, high in one.segments)
-        assert any(low <= 0.0 <= high for low, high in one.expected)
-    # The data were thrown in the standard model.
-    (counted,) = [found["combined", "inclusive", "counting", "quadratic", "delta_2lnl"]]
-    assert any(low <= 0.0 <= high for low, high in counted.segments)
-    assert results.fit is not None
-    assert results.fit.lumi_ifb == DATA_LUMI_IFB
-    for channel in CHANNELS:
-        observed = results.fit.regions[channel].observed
-        assert observed is not None
-        assert sum(observed) == _in_region(recorded, channel)
-    drawn = {path.stem for path in (recorded.output / "figures").glob("*.png")}
-    assert {"observed_inclusive", "likelihood_scan_observed", "regions_postfit", "data_mc_m_bb_2L"} <= drawn
-    (table,) = [table for table in smeft_tables(results) if "observed" in table.title]
-    assert len(table.rows) > len(CHANNELS)
-
-
-def test_recorded_events_that_stand_twice_are_refused(recorded: Recorded, tmp_path: Path) -> None:
-    for name in ("one.root", "two.root"):
-        shutil.copy(recorded.card.parent / "data.root", tmp_path / name)
-    card = yaml.safe_load(recorded.card.read_text())
-    card["datasets"]["recorded"]["files"] = [str(tmp_path / "*.root")]
-    path = tmp_path / "card.yaml"
-    path.write_text(yaml.safe_dump(card))
-    done = znought("process", path, "--output", tmp_path / "output", check=False)
-    assert done.returncode == 1
-    (line,) = [line for line in done.stderr.splitlines() if line.startswith("error:")]
-    assert "datasets.recorded holds" in line
-    assert "would count twice" in line
 
 
 def test_importance_of_the_inputs_is_told_for_every_channel(output: Path) -> None:

@@ -18,6 +18,7 @@ from znought.analyses.vh_bb.analysis import ANALYSIS
 from znought.analyses.vh_bb.card import VHBBCard
 from znought.analyses.vh_bb.channels import CLASSES
 from znought.analyses.vh_bb.columns import CUTS
+from znought.analyses.vh_bb.explained import ChannelExplanation
 from znought.analyses.vh_bb.results import read_smeft_results
 from znought.analyses.vh_bb.selection import VHBBSelection
 from znought.analyses.vh_bb.stages.limits import set_limits
@@ -29,6 +30,7 @@ from znought.facility.context import Context, RunOptions
 from znought.facility.learning.scoring import scored_files
 from znought.facility.ntuples.runner import process_fileset
 from znought.facility.progress import Silent
+from znought.facility.results.explained import write_explanation
 from znought.facility.stages.process import process
 from znought.facility.workspace import Workspace
 from znought.processors.evaluated import Request
@@ -198,28 +200,35 @@ class Outputs:
         return np.column_stack([1.0 - output, output]).astype(np.float32)
 
 
+def measured(folder: Path, content: dict[str, Any], client: Client) -> Context[VHBBCard]:
+    """From ntuples to what limits are set with, without networks."""
+    datasets = dict(content.get("datasets", {}))
+    for i, (name, xsec) in enumerate({"vh": 2e-3, "ttbar": 4e-3}.items()):
+        path = write(folder / f"{name}.root", some_events(500, seed=i), weights=name == "vh")
+        datasets[f"{name}_sample"] = {"process": name, "xsec_pb": xsec, "files": [path]}
+    written = folder / "card.yaml"
+    written.write_text(yaml.safe_dump(content | {"datasets": datasets}))
+    card, found = load_with_analysis(written)
+    assert isinstance(card, VHBBCard)
+    context = Context(card, Workspace(folder / "out"), RunOptions(), Silent(), lambda: client, found)
+    process(replace(context, cluster=lambda: None))  # type: ignore[arg-type, return-value]  # no cluster
+    train_trees(context)
+    for task in score_tasks(context, "0L"):
+        scored_files(task, {model.name: Outputs() for model in task.models})  # type: ignore[misc]  # stand-ins
+    write_explanation(context.workspace.explanation, ChannelExplanation(tails={}, networks={}))
+    measure(context)
+    return context
+
+
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Context[VHBBCard]:
     """From ntuples to limits with variations of jets, tags and a weight, without networks."""
     folder = tmp_path_factory.mktemp("variations")
-    datasets = {}
-    for i, (name, xsec) in enumerate({"vh": 2e-3, "ttbar": 4e-3}.items()):
-        path = write(folder / f"{name}.root", some_events(500, seed=i), weights=name == "vh")
-        datasets[f"{name}_sample"] = {"process": name, "xsec_pb": xsec, "files": [path]}
     btag_sf = asdict(factor(folder, applies_to="jets", efficiency="efficiency"))
-    written = folder / "card.yaml"
-    written.write_text(yaml.safe_dump(CARD | {"datasets": datasets, "weights": {"btag_sf": btag_sf}}))
-    card, found = load_with_analysis(written)
-    assert isinstance(card, VHBBCard)
     with Client(
         processes=False, n_workers=1, threads_per_worker=1, dashboard_address="127.0.0.1:0"
     ) as client:
-        context = Context(card, Workspace(folder / "out"), RunOptions(), Silent(), lambda: client, found)
-        process(replace(context, cluster=lambda: None))  # type: ignore[arg-type, return-value]  # no cluster
-        train_trees(context)
-        for task in score_tasks(context, "0L"):
-            scored_files(task, {model.name: Outputs() for model in task.models})  # type: ignore[misc]  # stand-ins
-        measure(context)
+        context = measured(folder, CARD | {"weights": {"btag_sf": btag_sf}}, client)
         set_limits(context)
     return context
 
