@@ -179,8 +179,9 @@ def limit_bars(
     coefficient: str = CHW,
     claim: float | None = None,
     note: str = "",
+    kind: str = "Expected interval",
 ) -> Figure:
-    """Expected intervals of one coefficient in units of 10⁻³, a row each, grouped; 95 % ranges written out.
+    """Intervals of one coefficient in units of 10⁻³, a row each, grouped; 95 % ranges written out.
 
     Ranges that belong to one row are joined by a thin line; levels differ in darkness where both are given.
 
@@ -190,6 +191,7 @@ def limit_bars(
         coefficient: its symbol.
         claim: reach that others claim, drawn as ± lines and called theirs.
         note: a line in the frame.
+        kind: what the axis calls them.
     """
     if not entries:
         raise DataError("A comparison of limits needs at least one entry.")
@@ -225,7 +227,7 @@ def limit_bars(
         axes.tick_params(axis="y", which="both", length=0)
         axes.set_ylim(-0.6, len(entries) - 0.4)
         axes.set_xlim(-1.05 * reach, 1.05 * reach)
-        axes.set_xlabel(rf"Expected interval of {coefficient} $\times\ 10^{{3}}$")
+        axes.set_xlabel(rf"{kind} of {coefficient} $\times\ 10^{{3}}$")
         handles = [Line2D([], [], color=shade, linewidth=9, label=group) for group, shade in shades.items()]
         if claim is not None:
             text = f"published reach, ±{claim:g}"

@@ -1,7 +1,7 @@
 """From the limits of VH(bb) to the arguments of their figures."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from znought.analyses.vh_bb.summary import BEST, DISCRIMINANT_TITLES
 from znought.facility.figures.picture import Picture
 from znought.facility.figures.writing import CardFigures
 from znought.plots import limits
+from znought.plots.style import FigureLabel
 
 __all__ = ["LimitAlbum"]
 
@@ -23,6 +24,11 @@ class LimitAlbum(CardFigures[VHBBCard]):
     """Figures of intervals, likelihood scans and the contour."""
 
     results: SmeftResults
+
+    @property
+    def _of_data(self) -> FigureLabel:
+        """Of figures at the luminosity of the data."""
+        return replace(self.label, lumi_ifb=self.results.observed[0].lumi_ifb)
 
     @property
     def _claim(self) -> float | None:
@@ -46,9 +52,16 @@ class LimitAlbum(CardFigures[VHBBCard]):
             if all(getattr(one, name) == value for name, value in settings.items())
         ]
 
-    def _bars(self, entries: list[limits.LimitEntry], name: str, title: str, note: str) -> Iterator[Picture]:
+    def _bars(
+        self,
+        entries: list[limits.LimitEntry],
+        name: str,
+        title: str,
+        note: str,
+        kind: str = "Expected interval",
+    ) -> Iterator[Picture]:
         if entries:
-            figure = limits.limit_bars(entries, label=self.shapes, claim=self._claim, note=note)
+            figure = limits.limit_bars(entries, label=self.shapes, claim=self._claim, note=note, kind=kind)
             yield Picture(name, title, "Limits", figure)
 
     def _by_discriminant(self) -> Iterator[Picture]:
@@ -104,7 +117,7 @@ class LimitAlbum(CardFigures[VHBBCard]):
             note = f"all channels, {region}"
             if chosen:
                 note += f", {chosen[0].lumi_ifb:.4g} fb$^{{-1}}$"
-            yield from self._bars(entries, f"observed_{region}", title, note)
+            yield from self._bars(entries, f"observed_{region}", title, note, kind="Interval")
 
     def _variants(self) -> Iterator[Picture]:
         """What the squared term and the scaling of the systematics change."""
@@ -146,7 +159,8 @@ class LimitAlbum(CardFigures[VHBBCard]):
                 if one.discriminant != "counting"
             }
             if curves:
-                figure = limits.likelihood_scan(curves, label=self.label, note=f"{kind}, all channels")
+                label = self.label if kind == "expected" else self._of_data
+                figure = limits.likelihood_scan(curves, label=label, note=f"{kind}, all channels")
                 title = f"{kind.capitalize()} likelihood, channels combined"
                 caption = "Counting is so much wider that it is not drawn."
                 name = "likelihood_scan" + ("" if kind == "expected" else f"_{kind}")

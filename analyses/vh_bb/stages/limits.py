@@ -98,8 +98,9 @@ def inputs(context: Context[VHBBCard]) -> object:
 
 
 def _check_unblinding(context: Context[VHBBCard]) -> None:
-    """Raises unless the options show either all data of the limits or none."""
-    opened = context.options.opened
+    """Raises unless the options show either all data of the limits or none, and the log is as it was."""
+    opened, workspace = context.options.opened, context.workspace
+    read_log(workspace.unblinding, known=known_line(workspace.results))
     refuse_without_data(context.card, opened)
     if opened and not context.options.unblind:
         raise CardError(
