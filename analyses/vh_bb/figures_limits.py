@@ -28,7 +28,8 @@ class LimitAlbum(CardFigures[VHBBCard]):
     @property
     def _of_data(self) -> FigureLabel:
         """Of figures at the luminosity of the data."""
-        return replace(self.label, lumi_ifb=self.results.observed[0].lumi_ifb)
+        lumi_ifb = next((one.lumi_ifb for one in self.results.observed), self.card.lumi_ifb)
+        return replace(self.label, lumi_ifb=lumi_ifb)
 
     @property
     def _claim(self) -> float | None:
