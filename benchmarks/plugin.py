@@ -3,7 +3,7 @@
     python -m benchmarks.plugin --events 400000
 
 CPU time of the process, files in the page cache, the contestants in turns. The file is synthetic and
-NanoAOD-like; `agc` is the example of the manual, `vh_ww` the shipped analysis, `port` its selection and 17
+NanoAOD-like; `agc` is the shipped `agc_ttbar`, `vh_ww` the shipped analysis, `port` its selection and 17
 inputs as plain functions with the helpers of `processors.leading`.
 """
 
@@ -28,7 +28,9 @@ from rich.table import Table
 
 from benchmarks.plugin_port import PORT
 from tests.processors.fixtures import events, vh_ww_processor, write_tree
-from znought.analysis import Analysis, Cuts, Variable
+from znought.analyses.agc_ttbar.analysis import ANALYSIS as AGC
+from znought.analyses.agc_ttbar.analysis import Selection, objects, select
+from znought.analysis import Cuts
 from znought.facility.ntuples.runner import process_fileset
 from znought.processors.columns import write_columns
 from znought.processors.evaluated import Request
@@ -38,54 +40,6 @@ from znought.processors.variations import VariationsConfig
 
 BATCH = 100_000
 FIVE = VariationsConfig(enabled=("jes", "jer", "lepton_scale", "met_soft", "btag"))
-
-
-class Selection(Cuts):
-    """Numbers of the example's selection."""
-
-    pt_lepton_min_gev: float = 30.0
-    pt_jet_min_gev: float = 30.0
-    n_jets_min: int = 4
-
-
-def objects(events: Any, cuts: Selection) -> dict[str, Any]:
-    """Leptons and jets of the example."""
-    electrons, muons = (
-        leptons[leptons.is_tight & (leptons.pt > cuts.pt_lepton_min_gev) & (abs(leptons.eta) < 2.1)]
-        for leptons in (events.Electron, events.Muon)
-    )
-    jets = events.Jet
-    jets = jets[jets.is_good & (jets.pt > cuts.pt_jet_min_gev) & (abs(jets.eta) < 2.4)]
-    return {"electrons": electrons, "muons": muons, "jets": jets, "b_jets": jets[jets.is_btagged]}
-
-
-def select(o: Any, cuts: Selection) -> dict[str, Any]:
-    """Rows of the example's cutflow."""
-    return {
-        "one_lepton": ak.num(o.electrons) + ak.num(o.muons) == 1,
-        "jets": ak.num(o.jets) >= cuts.n_jets_min,
-        "b_jet": ak.num(o.b_jets) >= 1,
-    }
-
-
-def m_bjj(o: Any) -> Any:
-    """Mass of the three jets, one of them b-tagged, of largest combined pT, GeV, shape (n_events,)."""
-    a, b, c = ak.unzip(ak.combinations(o.jets, 3))
-    triple = (a + b + c)[a.is_btagged | b.is_btagged | c.is_btagged]
-    return ak.firsts(triple[ak.argmax(triple.pt, axis=1, keepdims=True)]).mass
-
-
-AGC = Analysis(
-    "agc",
-    selection=Selection,
-    objects=objects,
-    select=select,
-    variables=(
-        Variable(m_bjj, bins=(25, 50, 550), undefined=-1.0),
-        Variable("ht", lambda o: ak.sum(o.jets.pt, axis=1), bins=(25, 50, 550)),
-        Variable("n_b", lambda o: ak.num(o.b_jets), bins="integer"),
-    ),
-)
 
 
 def generate(path: Path, n_events: int) -> None:
@@ -139,6 +93,7 @@ def plainly(path: Path, columns: Path) -> float:
 def _process(given: Any, path: Path, histograms: dict[str, Any]) -> None:
     """One chunk as a plain processor does it."""
     for name in ("Electron", "Muon"):
+        given[name, "isolation"] = given[name].pfRelIso03_all
         given[name, "is_tight"] = ak.ones_like(given[name].charge) > 0
     given["Jet", "is_good"] = ak.ones_like(given.Jet.btagDiscriminant) > 0
     given["Jet", "is_btagged"] = given.Jet.btagDiscriminant > 0.15

@@ -7,9 +7,10 @@ from typing import Any
 from znought.errors import DataError
 from znought.facility.cards.existing import ProcessorCard, made_processor
 from znought.facility.context import Context
-from znought.facility.ntuples.fileset import Fileset, file_states, read_fileset
-from znought.facility.ntuples.partial import first_files, partial_entry
-from znought.facility.ntuples.runner import RunResult, process_fileset
+from znought.facility.ntuples.chunks import processed, wanted_files
+from znought.facility.ntuples.fileset import Fileset, file_states
+from znought.facility.ntuples.partial import partial_entry
+from znought.facility.ntuples.runner import RunResult
 from znought.facility.results.output import write_output
 from znought.facility.workspace import write_json
 from znought.processors.existing import ExistingProcessor
@@ -20,7 +21,7 @@ __all__ = ["inputs", "process"]
 
 def inputs(context: Context[ProcessorCard]) -> object:
     """Beyond the card: the fileset, and size and time of its files."""
-    fileset = _fileset(context)
+    fileset = wanted_files(context)
     files = {name: dict(entry["files"]) for name, entry in fileset.items()}
     return {"files": files, "states": file_states(fileset), "max_chunks": context.options.max_chunks}
 
@@ -33,19 +34,9 @@ def process(context: Context[ProcessorCard]) -> Iterable[Path]:
             holds an event.
     """
     card, workspace = context.card, context.workspace
-    fileset = _fileset(context)
+    fileset = wanted_files(context)
     processor = made_processor(context.found, card.arguments)
-    with context.reporter.bar("processing chunks") as advance:
-        found = process_fileset(
-            context.cluster(),
-            fileset,
-            processor,
-            chunk_size=card.processing.chunk_size,
-            max_rounds=card.processing.max_rounds,
-            allow_skip=card.processing.allow_skip,
-            max_chunks=context.options.max_chunks,
-            progress=lambda done, total: advance(done, total, ""),
-        )
+    found = processed(context, fileset, processor)
     # What the events weigh is the processor's business: no luminosity, no sums of weights.
     datasets = {name: _entry(fileset, found, name) for name in fileset}
     ledger = {"rounds": found.n_rounds, "datasets": datasets}
@@ -64,10 +55,6 @@ def _together(processor: ExistingProcessor, found: RunResult) -> Output:
     if total is None:
         raise DataError(f"No dataset holds an event: every tree of {', '.join(found.results)} is empty.")
     return processor.postprocessed(total)
-
-
-def _fileset(context: Context[ProcessorCard]) -> Fileset:
-    return first_files(read_fileset(context.fileset_path, context.card), context.options.max_files)
 
 
 def _entry(fileset: Fileset, found: RunResult, name: str) -> dict[str, Any]:

@@ -26,11 +26,11 @@ from znought.facility.ntuples.books import (
     substitutes_of,
 )
 from znought.facility.ntuples.certified import refuse_uncertified
-from znought.facility.ntuples.fileset import Fileset, file_states, read_fileset
+from znought.facility.ntuples.chunks import processed, wanted_files
+from znought.facility.ntuples.fileset import file_states
 from znought.facility.ntuples.flows import write_cutflows
-from znought.facility.ntuples.partial import first_files
 from znought.facility.ntuples.repeats import refuse_repeats
-from znought.facility.ntuples.runner import RunResult, process_fileset
+from znought.facility.ntuples.runner import RunResult
 from znought.facility.ntuples.scales import write_scales
 from znought.facility.ntuples.theory import theory_scales
 from znought.facility.workspace import Workspace, atomic_path, write_json
@@ -53,7 +53,7 @@ def inputs(context: Context[Card]) -> object:
     Raises:
         CardError: a file of scale factors does not exist.
     """
-    fileset, root = _fileset(context), context.workspace.directory.resolve()
+    fileset, root = wanted_files(context), context.workspace.directory.resolve()
     files = {
         name: {_below(root, path): tree for path, tree in entry["files"].items()}
         for name, entry in fileset.items()
@@ -73,21 +73,11 @@ def process(context: Context[Card]) -> Iterable[Path]:
     """
     card, workspace = context.card, context.workspace
     check_scale_factors(correction_weights(card.weights), any_object=context.analysis.columns is None)
-    fileset = _fileset(context)
+    fileset = wanted_files(context)
     _refuse_unmeasured(card, workspace)
     request = card.request_with(workspace.efficiencies.resolve())
     processor = AnalysisProcessor(context.analysis.for_workers, request, str(workspace.columns.resolve()))
-    with context.reporter.bar("processing chunks") as advance:
-        found = process_fileset(
-            context.cluster(),
-            fileset,
-            processor,
-            chunk_size=card.processing.chunk_size,
-            max_rounds=card.processing.max_rounds,
-            allow_skip=card.processing.allow_skip,
-            max_chunks=context.options.max_chunks,
-            progress=lambda done, total: advance(done, total, ""),
-        )
+    found = processed(context, fileset, processor)
     for name, result in found.results.items():
         refuse_uncertified(name, result.blocks, request.quality.get(name))
     ledger = account(card, fileset, found)
@@ -157,10 +147,6 @@ def _cutflows(context: Context[Card], found: RunResult, scales: Scales) -> list[
 def _below(root: Path, path: str) -> str:
     """A path inside the output directory as it is called there; any other as it is."""
     return str(Path(path).relative_to(root)) if Path(path).is_relative_to(root) else path
-
-
-def _fileset(context: Context[Card]) -> Fileset:
-    return first_files(read_fileset(context.fileset_path, context.card), context.options.max_files)
 
 
 def _digests(card: Card) -> dict[str, str]:
