@@ -127,13 +127,13 @@ def test_yields_by_era_equal_an_independent_calculation(finished: Context[Standa
             scale = period.lumi_ifb * 1e3 * float(dataset.xsec_pb or 0) * share
             scale /= generated["genEventSumw"].sum()
             yields = float(expected.weight.sum()) * scale
-            assert books[era].processes[process_name]["sumw"][-1] == pytest.approx(yields, rel=1e-6)
+            assert books[era].processes[process_name].sumw[-1] == pytest.approx(yields, rel=1e-6)
             signal = float(expected.weight[~inside].sum()) * scale
-            found = books[f"signal_{era}"].processes[process_name]["sumw"][-1]
+            found = books[f"signal_{era}"].processes[process_name].sumw[-1]
             assert found == pytest.approx(signal, rel=1e-6)
             total[process_name] += signal
     for process_name in ("VH", "top"):
-        found = books["signal"].processes[process_name]["sumw"][-1]
+        found = books["signal"].processes[process_name].sumw[-1]
         assert found == pytest.approx(total[process_name], rel=1e-6)
     assert books["signal"].data is books["signal_2018"].data is None
 
