@@ -62,7 +62,7 @@ def _by_hand(
     momenta: tuple[list[float], list[float]],
     sign: float,
 ) -> np.ndarray:
-    """px and py of each event, jet by jet, with the total energy scale moved; of smeared and plain momenta."""
+    """px and py of each event, jet by jet, the total energy scale moved; of smeared and plain ones."""
     names, corrections = ERAS[era], _official(calibration.file)
     scale = corrections.compound[f"{names.scale}_L1L2L3Res_{names.algorithm}"]
     first = corrections[f"{names.scale}_L1FastJet_{names.algorithm}"]
