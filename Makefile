@@ -61,7 +61,7 @@ docs: setup
 
 # The documentation built with warnings as errors, its links followed, the code of its pages and notebooks run.
 test-docs: setup
-	$(BIN)/pytest -q tests/docs
+	$(BIN)/pytest -q -n 2 --dist loadfile --no-loadscope-reorder tests/docs
 
 clean:
 	rm -rf $(DEMO) $(DEMO_SMEFT) $(DEMO_AGC) build dist docs/_build *.egg-info

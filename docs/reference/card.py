@@ -5,12 +5,17 @@ import json
 import re
 import typing
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, TypeAdapter
 
 from reference.documented import first_line, meanings, table
+from znought.facility.cards.base import BaseCard
+from znought.facility.cards.existing import ProcessorCard
+from znought.facility.cards.finding import find_analysis, shipped
 from znought.facility.cards.standard import StandardCard
+from znought.facility.cards.table import TableCard
 
 __all__ = ["card", "sections"]
 
@@ -19,11 +24,26 @@ UNITS = {"gev": "GeV", "ifb": "fb⁻¹", "pb": "pb", "min": "min"}
 _HEAD = ("key", "meaning", "type", "default", "unit")
 
 
+def _cards() -> dict[str, type]:
+    """What a card is of → its class, the standard one first."""
+    found = {"standard": StandardCard, "table": TableCard, "coffea processor": ProcessorCard}
+    special = {name: find_analysis(name, Path()).analysis.card for name in shipped()}
+    return found | {name: one for name, one in special.items() if one not in (None, StandardCard)}
+
+
 def sections() -> dict[str, tuple[type, list[str]]]:
     """Name of a class → the class, and the keys under which cards have it."""
     found: dict[str, tuple[type, list[str]]] = {}
-    for where, record in _walked("", StandardCard):
-        found.setdefault(record.__name__, (record, []))[1].append(where)
+    for name, one in _cards().items():
+        fresh: dict[str, tuple[type, list[str]]] = {}
+        for where, record in _walked("", one):
+            if record.__name__ not in found:
+                known = fresh.setdefault(record.__name__, (record, []))[1]
+                known.append(where if one is StandardCard else f"{where}` in `{name}" if where else name)
+        found |= fresh
+    for name in shipped():
+        cuts = find_analysis(name, Path()).analysis.selection
+        found.setdefault(cuts.__name__, (cuts, [f"selection` in `{name}"]))
     return found
 
 
@@ -62,7 +82,8 @@ def card() -> str:
 
 def _section(record: type, places: list[str]) -> str:
     is_card = record is StandardCard
-    title = "Top level" if is_card else ", ".join(f"`{place}`" for place in places)
+    title = "Top level" if is_card else ", ".join(f"`{place}`" for place in dict.fromkeys(places))
+    title = f"The card of {title}" if issubclass(record, BaseCard) and not is_card else title
     kind = TypeAdapter(record).json_schema().get("properties", {}).get("kind", {}).get("const")
     title += f", kind `{kind}`" if kind else ""
     anchor = "" if is_card else f"(card-{record.__name__.lower()})=\n"
@@ -75,7 +96,12 @@ def _rows(record: type) -> Iterator[tuple[str, ...]]:
     aliases = {}
     if issubclass(record, BaseModel):
         aliases = {field.alias: name for name, field in record.model_fields.items() if field.alias}
+    inherited = (
+        StandardCard.model_fields if issubclass(record, BaseCard) and record is not StandardCard else ()
+    )
     for key, entry in schema.get("properties", {}).items():
+        if key in inherited and key not in record.__annotations__:
+            continue
         text = known.get(aliases.get(key, key)) or _of_section(record, key)
         if "const" in entry:
             text = text or "which kind this is."
