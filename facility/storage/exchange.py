@@ -12,7 +12,7 @@ from weakref import WeakKeyDictionary
 
 from distributed import Client
 
-from znought.errors import SiteError, ZnoughtError
+from znought.errors import SiteError
 from znought.facility.storage.credentials import Credentials, place_credentials
 from znought.facility.storage.mirror import (
     Mirror,
@@ -120,11 +120,11 @@ class Exchange:
         worker = request["worker"]
         try:
             answer = self._done(worker, request)
-        except (ZnoughtError, OSError, ValueError, KeyError, RuntimeError) as error:
-            answer = {"error": " ".join(str(error).split())}
+        except Exception as error:  # its worker waits for an answer, whatever it is
+            answer = {"error": " ".join(str(error).split()) or type(error).__name__}
         try:
             self._on(worker, answered, request["number"], answer)
-        except (OSError, ValueError, KeyError, RuntimeError) as error:
+        except Exception as error:  # as above; its task runs again elsewhere
             logger.debug("%s left before its answer: %s", worker, error)
 
     def _done(self, worker: str, request: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from cryptography import x509
@@ -23,7 +23,12 @@ from znought.errors import DataError, SiteError
 from znought.facility.cluster.options import SiteOptions
 from znought.facility.cluster.tasks import arrivals, spread, submit
 from znought.facility.storage import exchange, mirror, opening
-from znought.facility.storage.credentials import Credentials, credentials_for, place_credentials
+from znought.facility.storage.credentials import (
+    Credentials,
+    credentials_for,
+    may_travel,
+    place_credentials,
+)
 from znought.facility.storage.mirror import keep, pieces_of, recall, write_pieces
 from znought.facility.storage.objects import Objects, check_url
 from znought.facility.storage.opening import declare_store, stores
@@ -267,6 +272,37 @@ def test_fetched_files_do_not_fill_the_disk(
     assert len(list((root / "scores").iterdir())) == 6
 
 
+def test_a_store_may_stumble(cluster: LocalCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mirror, "PAUSES_S", (0.0, 0.0, 0.0))
+    root, store = tmp_path / "output", tmp_path / "store"
+    files = _inputs(root, 10)
+    store.mkdir()
+    with _served(cluster, root, str(store), "scores") as client:
+        for failures, ends in ((3, True), (4, False)):
+            left = [None] * failures
+            monkeypatch.setattr(Objects, "_put", _stumbling(Objects._put, left))
+            future = submit(client, _doubled, Job(files, root / "scores"))
+            if ends:
+                assert future.result(timeout=30)[0] == [str(root / "scores" / "0.bin")]
+            else:
+                with pytest.raises(SiteError, match="cannot be written to: gone"):
+                    future.result(timeout=30)
+            assert not left
+            monkeypatch.undo()
+            monkeypatch.setattr(mirror, "PAUSES_S", (0.0, 0.0, 0.0))
+
+
+def _stumbling(put: Callable[..., None], left: list[None]) -> Callable[..., None]:
+    def stumbling(self: Objects, source: Path, key: str) -> None:
+        # The client's own file goes first: only what a worker writes is in question.
+        if left and "scores" in key:
+            left.pop()
+            raise OSError("gone")
+        put(self, source, key)
+
+    return stumbling
+
+
 # --- before any work ----------------------------------------------------------------------------------
 
 
@@ -358,6 +394,33 @@ def test_credentials_are_given_to_their_user_alone(cluster: LocalCluster, tmp_pa
         file = Path(os.environ.pop("ZNOUGHT_TEST_PROXY"))
     assert file.read_bytes() == b"secret"
     assert (file.stat().st_mode & 0o777, file.parent.stat().st_mode & 0o777) == (0o400, 0o700)
+
+
+@pytest.mark.parametrize(
+    ("address", "travels"),
+    [
+        ("tls://dask.example:8786", True),
+        ("wss://dask.example", True),
+        ("tcp://127.0.0.1:8786", True),
+        ("inproc://192.0.2.1/1/1", True),
+        ("tcp://192.0.2.1:8786", False),
+        ("ws://dask.example", False),
+    ],
+)
+def test_credentials_travel_encrypted_alone(address: str, travels: bool) -> None:
+    assert may_travel(cast(Client, _Scheduler(address))) is travels
+
+
+@dataclass(frozen=True)
+class _Scheduler:
+    """A client that says where its scheduler is."""
+
+    address: str
+
+    def scheduler_info(self, n_workers: int) -> dict[str, Any]:
+        """As distributed answers."""
+        assert n_workers == 0
+        return {"address": self.address}
 
 
 def test_credentials_are_never_shown() -> None:

@@ -66,7 +66,9 @@ def blind_facility(
         log = stack.enter_context((folder / "log").open("w"))
 
         def start(*command: str) -> None:
-            environment = {**os.environ, "PYTHONPATH": str(folder), "OMP_NUM_THREADS": "1"}
+            # Workers have no keys but those that they are sent.
+            kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+            environment = {**kept, "PYTHONPATH": str(folder), "OMP_NUM_THREADS": "1"}
             process = subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log)
             stack.enter_context(process)
             stack.callback(process.terminate)
