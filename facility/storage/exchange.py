@@ -6,6 +6,7 @@ import logging
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -131,8 +132,7 @@ class Exchange:
         if "want" in request:
             return self._given(worker, request["want"])
         if "give" in request:
-            for gift in request["give"]:
-                self._taken(worker, gift)
+            self._taken(worker, request["give"])
             return {}
         if "recall" in request:
             path = self._inside(request["recall"])
@@ -141,7 +141,7 @@ class Exchange:
             return {"found": path.is_file()}
         if "keep" in request:
             with atomic_path(self._inside(request["keep"])) as temporary:
-                self._receive(worker, request["local"], temporary, request["size"])
+                self._receive(worker, {temporary: (request["local"], request["size"])})
             return {}
         self._on(worker, place_credentials, self.mirror.name, self._credentials)
         return {}
@@ -169,17 +169,21 @@ class Exchange:
             self._keys[stamp] = key
         return self._keys[stamp]
 
-    def _taken(self, worker: str, gift: Mapping[str, Any]) -> None:
-        """One file that a worker has made, whole and as it was there."""
-        path = self._inside(gift["path"])
-        with atomic_path(path) as temporary:
+    def _taken(self, worker: str, gifts: Sequence[Mapping[str, Any]]) -> None:
+        """Files that a worker has made, all of them whole and as they were there, or none."""
+        paths = [self._inside(gift["path"]) for gift in gifts]
+        with ExitStack() as stack:
+            temporaries = [stack.enter_context(atomic_path(path)) for path in paths]
             if self.mirror.url is None:
-                self._receive(worker, gift["local"], temporary, gift["size"])
+                sources = [(gift["local"], gift["size"]) for gift in gifts]
+                self._receive(worker, dict(zip(temporaries, sources, strict=True)))
             else:
-                Objects(self.mirror.url).get(gift["key"], temporary)
-            if _sha256(temporary) != gift["sha256"]:
-                raise SiteError(f"{path.name} did not come as its worker wrote it.")
-        self._keys[_stamp(path)] = gift["key"]
+                for gift, temporary in zip(gifts, temporaries, strict=True):
+                    Objects(self.mirror.url).get(gift["key"], temporary)
+            for gift, temporary in zip(gifts, temporaries, strict=True):
+                if _sha256(temporary) != gift["sha256"]:
+                    raise SiteError(f"{gift['path']} did not come as its worker wrote it.")
+        self._keys |= {_stamp(path): gift["key"] for path, gift in zip(paths, gifts, strict=True)}
 
     def _inside(self, name: str) -> Path:
         """A path below what the stage at work writes.
@@ -199,11 +203,12 @@ class Exchange:
             pieces = [(there, offset, _part(here, offset, size)) for here, there, offset, size in segments]
             self._on(worker, write_pieces, pieces)
 
-    def _receive(self, worker: str, there: str, here: Path, n_bytes: int) -> None:
-        with here.open("wb") as file:
-            for segments in _messages([("", there, n_bytes)]):
-                wanted = [(path, offset, size) for _, path, offset, size in segments]
-                for content in self._on(worker, pieces_of, wanted):
+    def _receive(self, worker: str, files: Mapping[Path, tuple[str, int]]) -> None:
+        """Files of a worker, into empty ones here."""
+        for segments in _messages([(str(here), there, size) for here, (there, size) in files.items()]):
+            wanted = [(there, offset, size) for _, there, offset, size in segments]
+            for (here, *_), content in zip(segments, self._on(worker, pieces_of, wanted), strict=True):
+                with Path(here).open("ab") as file:
                     file.write(content)
 
     def _on(self, worker: str, function: Callable[..., Any], *arguments: Any) -> Any:

@@ -168,15 +168,15 @@ def _give(mirror: Mirror, paths: Sequence[Path]) -> None:
         return
     gifts = []
     for path in paths:
-        content = path.read_bytes()
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
         name = path.relative_to(mirror.folder)
-        digest = hashlib.sha256(content).hexdigest()
         key = key_of(str(name), digest)
         if mirror.url is not None:
             _with_credentials(mirror)
             _patiently(Objects(mirror.url).put, path, key)
         gifts.append(
-            {"path": str(name), "local": str(path), "size": len(content), "sha256": digest, "key": key}
+            {"path": str(name), "local": str(path), "size": path.stat().st_size, "sha256": digest, "key": key}
         )
     mirror.ask(give=gifts)
 
