@@ -41,6 +41,7 @@ __all__ = [
 WORKER_PACKAGES = {
     "simulate": ("znought", "pythia8mc", "fastjet", "awkward", "uproot"),
     "process": ("znought", "coffea", "awkward", "uproot", "hist", "pyarrow", "vector", "threadpoolctl"),
+    "score": ("znought", "tensorflow", "keras", "onnxruntime"),
     "train": ("znought", "tensorflow", "keras", "tf2onnx", "onnxruntime", "sklearn"),
 }
 

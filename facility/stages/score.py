@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from znought.facility.cards.standard import StandardCard
+from znought.facility.cluster.preflight import check_workers
 from znought.facility.cluster.tasks import arrivals, submit
 from znought.facility.context import Context
 from znought.facility.learning.explanation import explain
@@ -27,6 +28,7 @@ def score(context: Context[StandardCard]) -> Iterable[Path]:
     workspace = context.workspace
     plan, task = learning_plan(context.card, workspace), network_task(context.card, workspace)
     client = context.cluster()
+    check_workers(client, "score")
     explained = submit(client, explain, task, retries=2)
     with context.reporter.bar("scoring") as advance:
         files, tails = score_files(client, list(score_tasks(plan, workspace)), advance)
