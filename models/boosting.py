@@ -177,15 +177,26 @@ def combine(folds: Sequence[BoostedFold], training: TrainingConfig, n_events: in
     """Mean scores of the trees of each event's own folds, shape (n_events, n_classes).
 
     Raises:
+        DataError: as `scores_by_repeat`.
+    """
+    return scores_by_repeat(folds, training, n_events).mean(axis=0).astype(np.float32)
+
+
+def scores_by_repeat(
+    folds: Sequence[BoostedFold], training: TrainingConfig, n_events: int
+) -> NDArray[np.float64]:
+    """Scores of the trees of each event's own fold in each repeat, shape (n_repeats, n_events, n_classes).
+
+    Raises:
         DataError: a fold without its trees, or an event that not every repeat has scored.
     """
     expected = [(repeat, fold) for repeat in range(training.n_repeats) for fold in range(training.n_folds)]
     ordered = sorted(folds, key=lambda boosted: (boosted.repeat, boosted.fold))
-    found = [(boosted.repeat, boosted.fold) for boosted in ordered]
-    if found != expected:
-        raise DataError(f"folds: expected trees for (repeat, fold) {expected}. Received: {found}.")
+    given = [(boosted.repeat, boosted.fold) for boosted in ordered]
+    if given != expected:
+        raise DataError(f"folds: expected trees for (repeat, fold) {expected}. Received: {given}.")
     target = common_quantiles(np.stack([boosted.quantiles for boosted in ordered]))
-    total = np.zeros((n_events, ordered[0].scores.shape[1]), np.float64)
+    found = np.zeros((training.n_repeats, n_events, ordered[0].scores.shape[1]))
     times = np.zeros((training.n_repeats, n_events), np.int64)
     for boosted in ordered:
         times[boosted.repeat][boosted.rows] += 1
@@ -193,5 +204,6 @@ def combine(folds: Sequence[BoostedFold], training: TrainingConfig, n_events: in
         raise DataError("folds: there are events that the trees of a repeat have not scored.")
     for boosted in ordered:
         scores = aligned(boosted.scores, boosted.quantiles, target) if training.align else boosted.scores
-        total[boosted.rows] += scores / times[boosted.repeat][boosted.rows][:, None]
-    return (total / training.n_repeats).astype(np.float32)
+        share = times[boosted.repeat][boosted.rows][:, None]
+        found[boosted.repeat, boosted.rows] += scores / share
+    return found

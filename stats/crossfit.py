@@ -27,7 +27,6 @@ __all__ = [
     "SignificanceEstimate",
     "cross_fitted",
     "event_parts",
-    "held_out_difference",
 ]
 
 Floats = NDArray[np.float64]
@@ -78,7 +77,8 @@ class SignificanceEstimate:
     high loses, also on events that the edges never saw.
     """
     interval: Interval
-    """Bootstrap interval of ``held_out`` over generated events, at the given edges."""
+    """Bootstrap interval of ``held_out`` over generated events, at the given edges, and over trainings where
+    ``left_out`` is known."""
     replicates: Floats
     """Z0 of every bootstrap replicate, shape (n_bootstrap,); replicate k draws the same events for every
     discriminant under one seed."""
@@ -97,6 +97,10 @@ class SignificanceEstimate:
     """With the background's error of finite MC statistics in every bin, beside the systematic one."""
     correlated: Companion
     """Profile likelihood with the systematic uncertainty common to all bins."""
+    left_out: tuple[float, ...] = ()
+    """``quoted`` of the discriminant without each repeat of the folds in turn; empty where unknown."""
+    training_error: float = 0.0
+    """Standard error of ``held_out`` from training, which the intervals then hold."""
 
     @property
     def optimism(self) -> float:
@@ -137,6 +141,7 @@ class SignificanceEstimate:
             "interval": [self.interval.low, self.interval.high],
             "interval_level": self.interval.level,
             "optimism": self.optimism,
+            "training_error": self.training_error,
             "auxiliary": self.auxiliary,
             "trustworthy": self.trustworthy,
             "headline": self.headline,
@@ -282,22 +287,6 @@ def _shifts(
                 z2[:, j, i, k] = [treatment(merged, rules) for treatment in _TREATMENTS]
     replicate, sample = np.sqrt(z2).mean(axis=2).swapaxes(0, 1)
     return np.asarray(replicate - sample, dtype=np.float64)
-
-
-def held_out_difference(first: SignificanceEstimate, second: SignificanceEstimate) -> tuple[float, Interval]:
-    """Held-out Z0 of one discriminant less that of another, with its paired bootstrap interval.
-
-    Both were cross-fitted with equal seeds, so that replicate k draws the same generated events.
-
-    Raises:
-        CardError: different numbers of replicates or levels.
-    """
-    if first.replicates.shape != second.replicates.shape or first.level != second.level:
-        raise CardError("A paired difference needs equal numbers of replicates and levels of confidence.")
-    plain, replicates = first.quoted - second.quoted, first.replicates - second.replicates
-    low, high = np.quantile(replicates, [(1 - first.level) / 2, (1 + first.level) / 2])
-    interval = Interval(2 * plain - float(high), 2 * plain - float(low), first.level)
-    return first.held_out - second.held_out, interval
 
 
 def _merged(drawn: Floats, rules: BinningConfig) -> NDArray[np.int64]:

@@ -127,6 +127,15 @@ class ScoredSample:
         """The network's score of one class."""
         return _there(self.scores, "network")[f"score_{output}"]
 
+    def signal_by_repeat(self, model: Model = "network") -> NDArray[np.float64]:
+        """The discriminant in each repeat of the folds, shape (n_repeats, n_events); (0, …) for one.
+
+        Under the published way, events of the test part have the mean of all networks of a repeat.
+        """
+        table, names = self._table(model), _repeats(self.card)
+        found = [np.asarray(table[name], np.float64) for name in names]
+        return np.reshape(found, (len(names), len(self)))
+
     def signal_score(self, model: Model = "network") -> NDArray[Any]:
         """The discriminant: the score of the signal class."""
         return self._table(model)[f"score_{self.card.class_of_signal}"]
@@ -139,6 +148,13 @@ def quoted(scores: EventTable, *others: EventTable) -> tuple[EventTable, ...]:
     """The same rows of some tables without those that a search was judged on, which count nowhere."""
     kept = scores["part"] != SEARCH_PART
     return tuple(table if kept.all() else table.select(kept) for table in (scores, *others))
+
+
+def _repeats(card: StandardCard) -> list[str]:
+    """Columns of the discriminant in each repeat of the folds."""
+    if card.network is None or card.training.n_repeats == 1:
+        return []
+    return [f"score_{card.class_of_signal}_repeat{repeat}" for repeat in range(card.training.n_repeats)]
 
 
 def _there(table: EventTable | None, model: str) -> EventTable:
@@ -181,7 +197,7 @@ def read_sample(
     if not card.is_scored:
         weight = columns["gen_weight"] * columns.per_dataset(scale_of(workspace))
         return ScoredSample(card, columns, np.asarray(weight, np.float64))
-    outputs = [f"score_{name}" for name in card.classes]
+    outputs = [*(f"score_{name}" for name in card.classes), *_repeats(card)]
     scores = read_events(workspace.scores, datasets, ["event_weight", "fold", "part", *outputs])
     trees = [] if card.network is None else [read_events(workspace.boosted, datasets, outputs)]
     if any(len(columns) != len(table) for table in (scores, *trees)):

@@ -15,10 +15,19 @@ from znought.facility.events.store import IDENTITY, EventTable, write_parquet
 from znought.facility.learning.plan import TRAINING_PART, parts_of, quoted_share, scoring_folds
 from znought.facility.progress import Advance
 from znought.facility.results.explained import Tail
+from znought.models.folds import UNTRAINED
 from znought.models.samples import TrainingConfig
 from znought.models.scoring import Scorer
 
-__all__ = ["TAIL_CUTS", "ScoreTask", "ScoringModel", "score_files", "scored_files", "tails_of"]
+__all__ = [
+    "TAIL_CUTS",
+    "ScoreTask",
+    "ScoringModel",
+    "repeat_columns",
+    "score_files",
+    "scored_files",
+    "tails_of",
+]
 
 TAIL_CUTS = (0.9, 0.95, 0.98)
 """Outputs above which the share of each network's events is kept: templates are steepest there."""
@@ -162,8 +171,7 @@ def _score_file(
     is_nominal = source.parts[-2] == "nominal"
     outputs: dict[str, NDArray[Any]] = {}
     for model in task.models:
-        found = _outputs(model, scorers[model.name], columns, folds, size, tails if is_nominal else None)
-        outputs |= found
+        outputs |= _outputs(model, scorers[model.name], columns, folds, size, tails if is_nominal else None)
     factor = task.scale * (quoted_share(task.training, part) if task.is_trained else 1.0)
     scaled = {name.replace("gen_", "event_"): columns[name] * factor for name in weights}
     kept = {name: columns[name] for name in IDENTITY} | scaled
@@ -178,13 +186,19 @@ def _outputs(
     size: NDArray[np.float64],
     tails: Tails | None,
 ) -> dict[str, NDArray[np.float32]]:
-    """Scores of one model by column; the tails of each of its networks are added up on the way."""
+    """Scores of one model by column; the tails of each of its networks are added up on the way.
+
+    Where tails are wanted, the nominal events have the score of each repeat of the folds, too.
+    """
     constants = {name: np.full(len(folds), value) for name, value in model.constants.items()}
-    classes = scorer.manifest.classes
+    classes, n_folds = scorer.manifest.classes, scorer.manifest.n_folds
+    by_repeat = np.zeros((scorer.manifest.n_repeats, len(folds), len(classes)), np.float32)
 
     def add(network: int, rows: NDArray[np.intp], scores: NDArray[np.float32]) -> None:
         if tails is None:
             return
+        share = np.where(folds[rows, network // n_folds] == UNTRAINED, n_folds, 1)
+        by_repeat[network // n_folds, rows] += scores / share[:, None]
         for name in model.columns:
             values = scores[:, classes.index(name)]
             sums = np.array([np.sum(size[rows] * (values > cut)) for cut in (-1.0, *TAIL_CUTS)])
@@ -192,4 +206,23 @@ def _outputs(
             tails[key] = tails.get(key, 0.0) + sums
 
     scores = scorer.score(scorer.features({**columns, **constants}), folds, on_network=add)
-    return {column: scores[:, classes.index(name)] for name, column in model.columns.items()}
+    found = {column: scores[:, classes.index(name)] for name, column in model.columns.items()}
+    if tails is not None:
+        for name, column in model.columns.items():
+            found |= repeat_columns(column, by_repeat[:, :, classes.index(name)])
+    return found
+
+
+def repeat_columns(column: str, scores: NDArray[np.floating]) -> dict[str, NDArray[np.float32]]:
+    """Scores in each repeat of the folds by column, none of a single repeat.
+
+    Args:
+        column: of the mean over repeats.
+        scores: shape (n_repeats, n_events).
+
+    >>> sorted(repeat_columns("score_VH", np.zeros((2, 5))))
+    ['score_VH_repeat0', 'score_VH_repeat1']
+    """
+    if len(scores) == 1:
+        return {}
+    return {f"{column}_repeat{repeat}": values.astype(np.float32) for repeat, values in enumerate(scores)}

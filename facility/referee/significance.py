@@ -4,16 +4,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from znought.facility.cards.standard import StandardCard
 from znought.facility.events.sample import ScoredSample
-from znought.facility.events.store import read_events
-from znought.facility.learning.plan import SEARCH_PART, parts_of
-from znought.facility.referee.scores import NetworkScores
 from znought.facility.results.standard import Results
 from znought.facility.stages.optimise import Candidate, candidates
-from znought.facility.workspace import Workspace
 from znought.stats.crossfit import SignificanceEstimate, cross_fitted
 from znought.stats.referee.bins import events_behind_bins
 from znought.stats.referee.likelihood import stability
@@ -29,9 +24,7 @@ _BOOTSTRAP = 40
 """Replicates of what is only compared: they correct a bias, and no interval is quoted."""
 
 
-def significance_checks(
-    card: StandardCard, workspace: Workspace, sample: ScoredSample, results: Results
-) -> Iterator[Check]:
+def significance_checks(card: StandardCard, sample: ScoredSample, results: Results) -> Iterator[Check]:
     """Checks of the selections that have a significance; not applicable without one."""
     compared = {one.name: one for one in candidates(card, sample)} if card.signal is not None else {}
     compared = {name: one for name, one in compared.items() if name in results.z0}
@@ -59,7 +52,7 @@ def significance_checks(
     yield stability(
         results.z0[main].held_out,
         _error(estimates[main]),
-        dict(_others(card, workspace, sample, one)),
+        dict(_others(card, sample, one)),
     )
 
 
@@ -90,9 +83,7 @@ def _error(estimate: SignificanceEstimate) -> float:
     return max(0.5 * (estimate.interval.high - estimate.interval.low), 1e-9)
 
 
-def _others(
-    card: StandardCard, workspace: Workspace, sample: ScoredSample, one: Candidate
-) -> Iterator[tuple[str, float]]:
+def _others(card: StandardCard, sample: ScoredSample, one: Candidate) -> Iterator[tuple[str, float]]:
     """Held-out Z₀ under other seeds of the parts, and of each repeat of the folds alone."""
     for seed in _SEEDS:
         yield f"seed {seed}", _estimate(card, sample, one, seed=seed, n_bootstrap=_BOOTSTRAP).held_out
@@ -101,17 +92,7 @@ def _others(
         return
     if training.n_repeats < 2 or training.scoring != "own_fold":
         return
-    for repeat, values in enumerate(_by_repeat(card, workspace)):
+    for repeat, values in enumerate(sample.signal_by_repeat()):
         alone = replace(one, values=values)
         found = _estimate(card, sample, alone, n_bootstrap=_BOOTSTRAP)
         yield f"repeat {repeat} alone", found.held_out
-
-
-def _by_repeat(card: StandardCard, workspace: Workspace) -> NDArray[np.float32]:
-    """Discriminant of every quoted event with one repeat alone, shape (n_repeats, n_events)."""
-    networks = NetworkScores.of(card, workspace)
-    columns = read_events(workspace.columns, networks.datasets, networks.plan.features)
-    searched = parts_of(networks.plan.training, columns, networks.trained(columns)) == SEARCH_PART
-    columns = columns.select(~searched)
-    output = card.classes.index(str(card.class_of_signal))
-    return networks.unseen_by_repeat(networks.single(columns), networks.own(columns))[:, :, output]

@@ -29,7 +29,8 @@ from znought.facility.results.records import (
 from znought.identity import uniform
 from znought.models.evaluation import AucReplicas, auc_replicas, effective_size
 from znought.stats.binning import PLAIN, BinningConfig, Method, tune
-from znought.stats.crossfit import Interval, SignificanceEstimate, cross_fitted, held_out_difference
+from znought.stats.crossfit import Interval, SignificanceEstimate, cross_fitted
+from znought.stats.repeats import held_out_difference, with_training
 from znought.stats.yields import count_yields
 
 __all__ = ["AREA_EVENTS", "Candidate", "candidates", "optimise"]
@@ -55,6 +56,7 @@ class Candidate:
         values: what is binned, shape (n_events,).
         method: how edges are found.
         config: range and rules.
+        left_out: what is binned without each repeat of the folds in turn, each of shape (n_events,).
     """
 
     name: str
@@ -62,6 +64,7 @@ class Candidate:
     values: NDArray[Any]
     method: Method
     config: BinningConfig
+    left_out: tuple[NDArray[Any], ...] = ()
 
 
 def candidates(card: StandardCard, sample: ScoredSample) -> tuple[Candidate, ...]:
@@ -77,12 +80,12 @@ def candidates(card: StandardCard, sample: ScoredSample) -> tuple[Candidate, ...
         found.append(Candidate(card.binned_selection, selected, variable, "greedy", binned))
     if card.is_scored:
         signal_region = sample.in_region(card.signal_region)
-        network = sample.signal_score()
-        found.append(Candidate("mva_greedy", signal_region, network, "greedy", rules))
-        found.append(Candidate("mva_optimal", signal_region, network, "optimal", rules))
+        network, others = sample.signal_score(), _left_out(sample.signal_by_repeat())
+        found.append(Candidate("mva_greedy", signal_region, network, "greedy", rules, others))
+        found.append(Candidate("mva_optimal", signal_region, network, "optimal", rules, others))
         if card.network is not None:
-            trees = sample.signal_score("boosting")
-            found.append(Candidate("boosting_greedy", signal_region, trees, "greedy", rules))
+            trees, others = sample.signal_score("boosting"), _left_out(sample.signal_by_repeat("boosting"))
+            found.append(Candidate("boosting_greedy", signal_region, trees, "greedy", rules, others))
     for name, entry in card.tuned.items():
         name_of, output = entry.variable, str(entry.output)
         values = sample.score(output) if name_of is None else sample.columns[name_of]
@@ -90,6 +93,11 @@ def candidates(card: StandardCard, sample: ScoredSample) -> tuple[Candidate, ...
         config = replace(rules, lower=lower, upper=upper)
         found.append(Candidate(name, sample.in_region(name), values, entry.method or "greedy", config))
     return tuple(found)
+
+
+def _left_out(by_repeat: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:
+    """Mean over all repeats but one, for each, of values of shape (n_repeats, n_events)."""
+    return tuple(np.delete(by_repeat, repeat, axis=0).mean(axis=0) for repeat in range(len(by_repeat)))
 
 
 def optimise(context: Context[StandardCard]) -> Iterable[Path]:
@@ -116,20 +124,26 @@ def optimise(context: Context[StandardCard]) -> Iterable[Path]:
     return [workspace.binning, workspace.evaluation]
 
 
-def _estimate(card: StandardCard, sample: ScoredSample, candidate: Candidate) -> SignificanceEstimate:
-    """Cross-fitted significance of one candidate."""
+def _estimate(
+    card: StandardCard, sample: ScoredSample, candidate: Candidate, *, trained: bool = True
+) -> SignificanceEstimate:
+    """Cross-fitted significance of one candidate, with the chance of its training where that is wanted."""
     rows = candidate.mask
-    return cross_fitted(
-        candidate.values[rows],
-        sample.weight[rows],
-        sample.is_signal[rows],
-        sample.columns.identity[rows],
-        method=candidate.method,
-        config=candidate.config,
-        n_parts=card.crossfit.n_parts,
-        n_bootstrap=card.crossfit.n_bootstrap,
-        seed=card.crossfit.seed,
-    )
+    found = []
+    for values in (candidate.values, *(candidate.left_out if trained else ())):
+        estimate = cross_fitted(
+            values[rows],
+            sample.weight[rows],
+            sample.is_signal[rows],
+            sample.columns.identity[rows],
+            method=candidate.method,
+            config=candidate.config,
+            n_parts=card.crossfit.n_parts,
+            n_bootstrap=2 if found else card.crossfit.n_bootstrap,
+            seed=card.crossfit.seed,
+        )
+        found.append(estimate)
+    return with_training(found[0], found[1:])
 
 
 def _significance(
@@ -173,7 +187,7 @@ def _by_size(
         estimates = {}
         for candidate in candidates(card, part):
             with suppress(DataError):
-                estimates[candidate.name] = _estimate(card, part, candidate)
+                estimates[candidate.name] = _estimate(card, part, candidate, trained=False)
         found.append(_sized(share, part, estimates))
     return [*found, _sized(1.0, sample, whole)]
 

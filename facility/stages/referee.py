@@ -60,7 +60,7 @@ def checks_of(context: Context[StandardCard]) -> Iterator[Check]:
         return
     yield from _attempted("counting", lambda: counting_checks(context, sample, results))
     yield from _attempted("scores", lambda: score_checks(card, workspace))
-    yield from _attempted("significance", lambda: significance_checks(card, workspace, sample, results))
+    yield from _attempted("significance", lambda: significance_checks(card, sample, results))
     thorough = context.options.thorough
     yield from _attempted(
         "likelihood", lambda: likelihood_checks(card, workspace, results, thorough=thorough)

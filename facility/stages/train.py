@@ -13,6 +13,7 @@ from znought.facility.cluster.tasks import arrivals, submit
 from znought.facility.context import Context
 from znought.facility.events.store import IDENTITY, EventTable, write_parquet
 from znought.facility.learning.plan import LearningPlan, all_events, learning_plan, scoring_folds
+from znought.facility.learning.scoring import repeat_columns
 from znought.facility.learning.training import (
     NetworkTask,
     held_data,
@@ -22,7 +23,7 @@ from znought.facility.learning.training import (
 )
 from znought.facility.progress import Advance
 from znought.facility.workspace import Workspace
-from znought.models.boosting import BoostedFold, BoostingConfig, ScoredEvents, boost_fold, combine
+from znought.models.boosting import BoostedFold, BoostingConfig, ScoredEvents, boost_fold, scores_by_repeat
 from znought.models.network import NetworkConfig
 
 __all__ = ["boost_trees", "network_task", "train"]
@@ -97,12 +98,15 @@ def _folds(plan: LearningPlan, table: EventTable, repeat: int) -> NDArray[np.int
 def _write_boosted(workspace: Workspace, plan: LearningPlan, boosted: list[BoostedFold]) -> list[Path]:
     """The trees' scores by dataset, in the layout of the network's."""
     table = all_events(plan)
-    scores = combine(boosted, plan.training, len(table))
+    by_repeat = scores_by_repeat(boosted, plan.training, len(table))
+    scores = by_repeat.mean(axis=0).astype(np.float32)
     written = []
     for code, dataset in enumerate(table.datasets):
         rows = table.dataset == code
         path = workspace.boosted / dataset / "nominal" / "scores.parquet"
         names = {f"score_{name}": scores[rows, i] for i, name in enumerate(plan.classes)}
+        for i, name in enumerate(plan.classes):
+            names |= repeat_columns(f"score_{name}", by_repeat[:, rows, i])
         write_parquet(path, {name: table[name][rows] for name in IDENTITY} | names)
         written.append(path)
     return written

@@ -12,8 +12,9 @@ from tests.stats.toys import BACKGROUND_YIELD, SIGNAL_YIELD, Toy, toy, true_z
 from znought.errors import CardError
 from znought.stats.binning import PLAIN, BinningConfig
 from znought.stats.correlated import correlated_z0
-from znought.stats.crossfit import FEW_EVENTS, SignificanceEstimate, cross_fitted, held_out_difference
+from znought.stats.crossfit import FEW_EVENTS, SignificanceEstimate, cross_fitted
 from znought.stats.fit import z_profile
+from znought.stats.repeats import held_out_difference, with_training
 from znought.stats.significance import asimov_z0
 from znought.stats.yields import Yields
 
@@ -150,6 +151,39 @@ def test_differences_of_discriminants_are_paired() -> None:
     assert interval.high - interval.low < 0.8 * alone
     with pytest.raises(CardError, match="equal numbers of replicates"):
         held_out_difference(one, replace(two, replicates=two.replicates[:10]))
+
+
+def test_intervals_hold_the_chance_of_training() -> None:
+    """Three repeats with noise of their own: the error of their mean is the jackknife's, by hand."""
+    random = np.random.default_rng(8)
+    n = 3000
+    signal = np.arange(n) < n // 3
+    good = 0.3 * random.normal(size=n) + signal
+    by_repeat = [1 / (1 + np.exp(-good - 0.5 * random.normal(size=n))) for _ in range(3)]
+    weights, identity = np.where(signal, 0.02, 1.0), np.arange(n)
+    rules = BinningConfig(lower=0.0, upper=1.0)
+
+    def quoted(scores: Floats) -> SignificanceEstimate:
+        return cross_fitted(scores, weights, signal, identity, config=rules, n_bootstrap=40)
+
+    one, *others = (
+        quoted(np.mean(chosen, axis=0))
+        for chosen in (by_repeat, by_repeat[1:], by_repeat[::2], by_repeat[:2])
+    )
+    whole = with_training(one, others)
+    z = [other.quoted for other in others]
+    error = np.sqrt(2 / 3 * sum((value - np.mean(z)) ** 2 for value in z))
+    assert whole.training_error == pytest.approx(error)
+    assert error > 0.01
+    assert whole.held_out == one.held_out
+    low = one.held_out - np.hypot(one.held_out - one.interval.low, error)
+    assert whole.interval.low == pytest.approx(low)
+    assert whole.mc_stat.interval.high > one.mc_stat.interval.high
+    assert with_training(one, []) == one
+    # Less itself a discriminant is nothing, whatever its training; less one without training it is uncertain.
+    assert held_out_difference(whole, whole)[1].high == 0.0
+    sure = held_out_difference(whole, one)[1]
+    assert sure.high == pytest.approx(error)
 
 
 def test_companions_are_of_the_same_bins_and_corrected_alike() -> None:
