@@ -107,6 +107,7 @@ class BinnedSelection(Record):
     interval: tuple[float, float]
     interval_level: float
     optimism: float
+    training_error: float = 0.0
     auxiliary: str
     trustworthy: bool
     headline: float | None

@@ -33,7 +33,8 @@ class SignificanceResult(Record):
     Attributes:
         tuned: Z₀ on the very events that the edges were chosen on.
         held_out: Z₀ on events that had no say in the edges (cross-fitted), less its bias by the bootstrap.
-        interval: 68 % bootstrap interval of `held_out`, over generated events.
+        interval: 68 % interval of `held_out`: bootstrap over generated events, and over trainings.
+        training_error: the part of training in it, in quadrature; 0 where nothing is trained, or once.
         mc_stat: held-out Z₀ with the error of finite simulated samples in every bin.
         correlated: held-out Z₀ with the background uncertainty common to all bins.
         auxiliary: model of the background uncertainty, "gaussian" or "poisson".
@@ -46,6 +47,7 @@ class SignificanceResult(Record):
     tuned: float
     held_out: float
     interval: tuple[float, float]
+    training_error: float = 0.0
     mc_stat: Estimate | None = None
     correlated: Estimate | None = None
     auxiliary: str

@@ -45,12 +45,13 @@ def _significances(results: Results) -> ReportTable:
     caption = (
         f"Asimov, μ = 1, {sigma} background uncertainty in each bin. Held-out: edges chosen on other events "
         "than those quoted, less the bias of finite simulation by bootstrap; interval: bootstrap over "
-        "generated events; with MC stat.: the same with the error of the events quoted in every bin; tuned: "
+        "generated events, and the spread over repeated trainings in quadrature; with MC stat.: the same "
+        "with the error of the events quoted in every bin; tuned: "
         "quoted on the events that chose the edges; quadrature: all events tuned and quoted, bins "
         f"uncorrelated, as is often published; correlated: held-out, corrected alike, with the {sigma} "
         "common to all bins, which bins of little signal then measure; published: others' own number, on "
         "another sample; difference: held-out Z₀ of the selection of the fit less that of this one, "
-        "bootstrap over the same generated events. " + " ".join(results.notes)
+        "over the same generated events. " + " ".join(results.notes)
     )
     title = f"{results.label}, 13 TeV, {results.lumi_ifb:g} fb⁻¹: expected Z₀ of {results.title}"
     header = (

@@ -226,6 +226,7 @@ def _significance(entry: BinnedSelection) -> SignificanceResult:
         tuned=entry.tuned,
         held_out=entry.held_out,
         interval=entry.interval,
+        training_error=entry.training_error,
         mc_stat=_companion(entry.mc_stat),
         correlated=_companion(entry.correlated),
         auxiliary=entry.auxiliary,
