@@ -24,6 +24,9 @@ __all__ = ["Official", "check_named", "efficiency_file", "official_of", "varied_
 
 T = TypeVar("T")
 
+SPLIT = " + "
+"""Between the processes of a dataset that is split by content."""
+
 
 def check_named(
     weights: Mapping[str, Named], eras: Mapping[str, Era], processes: Mapping[str, object]
@@ -105,7 +108,7 @@ class Official:
         for dataset, process in self.simulated.items():
             era = str(self.datasets[dataset].era or "")
             for name, weight in self.weights.items():
-                if not _applies(weight, era, process) or self._is_left_out(weight):
+                if not _applies(name, weight, era, process) or self._is_left_out(weight):
                     continue
                 if (name, era) not in made:
                     made[name, era] = self._factor(name, weight, era)
@@ -231,5 +234,19 @@ def official_of(card: "Card", efficiencies: Path | None = None) -> Official:
     return Official(weights, card.eras, sources, simulated, card.folder, plain, efficiencies)
 
 
-def _applies(weight: Named, era: str, process: str) -> bool:
-    return (not weight.eras or era in weight.eras) and (not weight.processes or process in weight.processes)
+def _applies(name: str, weight: Named, era: str, process: str) -> bool:
+    """Whether a weight is for events of an era and a process, or of the processes that they are split among.
+
+    Raises:
+        CardError: for some of these alone.
+    """
+    if weight.eras and era not in weight.eras:
+        return False
+    parts = process.split(SPLIT)
+    mine = [part for part in parts if not weight.processes or part in weight.processes]
+    if 0 < len(mine) < len(parts):
+        raise CardError(
+            f"weights.{name}.processes: events that are split among {', '.join(parts)} have it all or not at "
+            f"all; received {', '.join(weight.processes)}."
+        )
+    return bool(mine)

@@ -19,8 +19,10 @@ from znought.errors import CardError, DataError
 from znought.facility.cards.base import Card
 from znought.facility.cards.checking import check_card
 from znought.facility.cards.corrections import correction_problems
-from znought.facility.cards.official import official_of
+from znought.facility.cards.event_weights import ParticleWeight
+from znought.facility.cards.official import Official, official_of
 from znought.facility.cards.reading import load_card
+from znought.facility.cards.sections import Dataset
 from znought.facility.fitting.templates import selected_events, systematics_of
 from znought.facility.pipeline import whole
 from znought.facility.stages.efficiency import measure
@@ -346,6 +348,19 @@ def test_objects_where_a_file_has_no_value_are_refused_moved_or_left(
         assert values["one"]["gen_weight"][row] == pytest.approx(np.prod(inside))
         assert values["clamp"]["gen_weight"][row] == pytest.approx(np.prod([*inside, *beyond]))
     assert not np.array_equal(values["one"]["gen_weight"], values["clamp"]["gen_weight"])
+
+
+def test_a_split_dataset_has_a_weight_as_a_whole(tmp_path: Path) -> None:
+    def factors(*processes: str) -> dict[str, Any]:
+        weight = ParticleWeight(particle=6, formula="1+0*x", processes=processes)
+        return Official({"x": weight}, {}, {"d": Dataset()}, {"d": "a + b"}, tmp_path, True).factors
+
+    assert factors().keys() == factors("a", "b").keys() == {"d"}
+    assert factors("c") == {}
+    with pytest.raises(
+        CardError, match=r"weights\.x\.processes: events that are split among a, b have it all"
+    ):
+        factors("a")
 
 
 def test_jets_of_another_tagger_are_refused(corrections: Path, tmp_path: Path) -> None:
