@@ -132,8 +132,8 @@ def distribution_pictures(
         for variable, found in book.distributions.items():
             drawn = _drawn(card, variable, found.edges)
             data = None if found.data is None or lumi_ifb is None else found.data[drawn]
-            lumi = card.lumi_ifb if data is None or lumi_ifb is None else lumi_ifb
-            scale = lumi / card.lumi_ifb
+            scale = 1.0 if data is None or lumi_ifb is None else lumi_ifb / card.lumi_ifb
+            lumi = (book.lumi_ifb or card.lumi_ifb) * scale
             figure = data_mc(
                 data,
                 {

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from znought.analysis import ERA
 from znought.facility.cards.base import Card
 from znought.facility.events.store import EventTable, read_events, stored_columns
 from znought.facility.ntuples.flows import FlowEntry, flow_entry
@@ -72,6 +73,7 @@ class RegionBook(Record):
         n_minus_one: by variable.
         data: events of data that are left; None without data, or where they are blinded.
         distributions: by variable.
+        lumi_ifb: that simulation stands at, where the region is of one era; None where it is the card's.
     """
 
     cuts: tuple[str, ...]
@@ -79,6 +81,7 @@ class RegionBook(Record):
     n_minus_one: dict[str, NMinusOne]
     data: float | None = None
     distributions: dict[str, Distribution] = Field(default_factory=dict)
+    lumi_ifb: float | None = None
 
 
 @dataclass(frozen=True)
@@ -126,13 +129,18 @@ def region_books(
         books[name] = RegionBook(
             cuts=next(iter(flows[name].values())).names,
             processes={process: flow_entry(flow) for process, flow in flows[name].items()},
-            n_minus_one={cut.variable: _n_minus_one(card, found, cut, sample) for cut in found.cuts},
+            n_minus_one={
+                cut.variable: _n_minus_one(card, found, cut, sample)
+                for cut in found.cuts
+                if cut.variable != ERA
+            },
             data=None if data is None else float(len(data)),
             distributions={
                 variable: _distribution(card, found, variable, sample, data)
                 for variable in _drawn(card)
                 if variable in sample.table.columns
             },
+            lumi_ifb=_lumi(card, found),
         )
     return books, {".csv": _csv(flows), ".tex": _latex(flows)}
 
@@ -185,6 +193,16 @@ def _read(card: Card, workspace: Workspace, channel: str, blinded: Region | None
         np.unique(table.identity, return_inverse=True)[1].astype(np.int64),
         data,
     )
+
+
+def _lumi(card: Card, found: Region) -> float | None:
+    """Luminosity of the one era that a region is of; None where it is of several."""
+    lumis = [era.lumi_ifb for era in card.eras.values()]
+    places = {ERA: np.arange(len(lumis))}
+    for cut in found.cuts:
+        if cut.variable == ERA and cut.mask(places).sum() == 1:
+            return lumis[int(np.argmax(cut.mask(places)))]
+    return None
 
 
 def _is_hidden(found: Region, hidden: Region | None) -> bool:

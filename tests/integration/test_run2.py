@@ -128,6 +128,7 @@ def test_yields_by_era_equal_an_independent_calculation(finished: Context[Standa
             scale /= generated["genEventSumw"].sum()
             yields = float(expected.weight.sum()) * scale
             assert books[era].processes[process_name].sumw[-1] == pytest.approx(yields, rel=1e-6)
+            assert books[era].lumi_ifb == books[f"signal_{era}"].lumi_ifb == period.lumi_ifb
             signal = float(expected.weight[~inside].sum()) * scale
             found = books[f"signal_{era}"].processes[process_name].sumw[-1]
             assert found == pytest.approx(signal, rel=1e-6)
@@ -135,6 +136,8 @@ def test_yields_by_era_equal_an_independent_calculation(finished: Context[Standa
     for process_name in ("VH", "top"):
         found = books["signal"].processes[process_name].sumw[-1]
         assert found == pytest.approx(total[process_name], rel=1e-6)
+    assert books["signal"].lumi_ifb is None
+    assert "era" not in books["signal_2018"].n_minus_one
     assert books["signal"].data is books["signal_2018"].data is None
 
 
