@@ -179,7 +179,7 @@ def combine(folds: Sequence[BoostedFold], training: TrainingConfig, n_events: in
     Raises:
         DataError: as `scores_by_repeat`.
     """
-    return scores_by_repeat(folds, training, n_events).mean(axis=0).astype(np.float32)
+    return np.asarray(scores_by_repeat(folds, training, n_events).mean(axis=0), np.float32)
 
 
 def scores_by_repeat(

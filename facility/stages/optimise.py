@@ -129,7 +129,7 @@ def _estimate(
 ) -> SignificanceEstimate:
     """Cross-fitted significance of one candidate, with the chance of its training where that is wanted."""
     rows = candidate.mask
-    found = []
+    found: list[SignificanceEstimate] = []
     for values in (candidate.values, *(candidate.left_out if trained else ())):
         estimate = cross_fitted(
             values[rows],
