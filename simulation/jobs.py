@@ -278,7 +278,9 @@ class _Production:
             attempt = batch.attempt
             if self.job.n_attempts is not None:
                 attempt = attempt[attempt <= self.job.n_attempts]
-            if len(attempt):
+            is_complete = self._is_complete()
+            # Data of so few attempts that none passes the filter make a file without rows.
+            if len(attempt) or (is_complete and not self.parts):
                 self._add(batch, len(attempt))
             if self._is_complete():
                 return

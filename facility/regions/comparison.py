@@ -141,7 +141,7 @@ class _Compared:
 
 
 def validated(card: Card, workspace: Workspace, *, unblind: bool, channel: str = WHOLE) -> Validation | None:
-    """The comparison of all variables; None if no data event is selected, or no variable has bins.
+    """The comparison of all variables; None without events of data or of simulation, or variables with bins.
 
     Args:
         card: with region, limits and systematics.
@@ -156,6 +156,8 @@ def validated(card: Card, workspace: Workspace, *, unblind: bool, channel: str =
     lumi = lumi_of_data(card, workspace)
     scale = lumi / card.lumi_ifb
     simulation = events.side("simulation", scale=scale)
+    if len(simulation.columns) == 0:
+        return None
     shifts = _shifts(events, simulation, scale=scale)
     compared = {name: _compared(card, name, data, simulation, shifts[name]) for name in binned}
     inputs = {name: found for name, (found, _) in compared.items()}

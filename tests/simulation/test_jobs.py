@@ -156,6 +156,15 @@ def _attempts(scale: Mapping[str, float]) -> dict[str, int]:
     }
 
 
+def test_data_of_which_nothing_passes_make_a_file_without_rows(tmp_path: Path) -> None:
+    job = SimulationJob("data", RECIPES["ztautau"], 0, 0, 1, seed=2, detector=DetectorConfig(), n_attempts=1)
+    summary = run_job(job, str(tmp_path))
+    assert (summary.n_attempted, summary.n_events, summary.n_rows) == (1, 0, 0)
+    with uproot.open(summary.path) as file:
+        assert file["Events"].num_entries == 0
+        assert {"event", "Electron_pt", "Jet_pt"} <= set(file["Events"].keys())
+
+
 def test_plan_covers_every_event_once_and_data_follow_the_cross_sections() -> None:
     jobs = plan(REQUESTS, SimulationConfig(), events_scale=0.5)
     assert sum(job.n_events for job in jobs if job.dataset == "ttbar") == 12_500
