@@ -41,6 +41,19 @@ _SIGNAL = (
 )
 _NAMES = ("label", "title")
 _COMPARED = (*_EVENTS, *_NAMES, "lumi_ifb", "features", "variations", "weights", "signal", "signal_region")
+_READ = (
+    "lumi_ifb",
+    "eras",
+    "processes",
+    "datasets",
+    "stitched",
+    "channels",
+    "selection",
+    "variations",
+    "weights",
+    "theory",
+    "processing",
+)
 
 SIMULATE = Stage(
     "simulate",
@@ -53,19 +66,7 @@ SIMULATE = Stage(
 EFFICIENCY = Stage(
     "efficiency",
     efficiency.measure,
-    (
-        "lumi_ifb",
-        "eras",
-        "processes",
-        "datasets",
-        "stitched",
-        "channels",
-        "selection",
-        "variations",
-        "weights",
-        "theory",
-        "processing",
-    ),
+    _READ,
     reads=("ntuples", "fileset"),
     writes=("efficiencies",),
     inputs=process.inputs,
@@ -74,19 +75,7 @@ EFFICIENCY = Stage(
 PROCESS = Stage(
     "process",
     process.process,
-    (
-        "lumi_ifb",
-        "eras",
-        "processes",
-        "datasets",
-        "stitched",
-        "channels",
-        "selection",
-        "variations",
-        "weights",
-        "theory",
-        "processing",
-    ),
+    _READ,
     reads=("ntuples", "fileset", "efficiencies"),
     writes=(*_COLUMNS, "substitutes", "cutflow", "ledger", "hists"),
     inputs=process.inputs,
