@@ -3,29 +3,30 @@
 from typing import TYPE_CHECKING
 
 from znought.errors import DataError
+from znought.facility.results.ledger import CertifiedEvents
 from znought.processors.quality.blocks import Blocks
 
 if TYPE_CHECKING:
     from znought.processors.quality.judged import Quality
 
-__all__ = ["certified_entry", "refuse_uncertified"]
+__all__ = ["certified_events", "refuse_uncertified"]
 
 _BLOCK_BITS = 32
 
 
-def certified_entry(blocks: Blocks) -> dict[str, float | int]:
-    """What `ledger.json` holds of the certification of a dataset.
+def certified_events(blocks: Blocks) -> CertifiedEvents:
+    """How much of a dataset is certified.
 
     The luminosity of the certified blocks is for the experiment to say, and stands in the card; without its
     tables the share of blocks is no share of luminosity.
     """
-    return {
-        "blocks": len(blocks.read),
-        "certified_blocks": len(blocks.certified),
-        "events": blocks.events,
-        "certified_events": blocks.certified_events,
-        "certified_fraction": blocks.certified_events / blocks.events if blocks.events else 0.0,
-    }
+    return CertifiedEvents(
+        blocks=len(blocks.read),
+        certified_blocks=len(blocks.certified),
+        events=blocks.events,
+        certified_events=blocks.certified_events,
+        certified_fraction=blocks.certified_events / blocks.events if blocks.events else 0.0,
+    )
 
 
 def refuse_uncertified(name: str, blocks: Blocks, quality: "Quality | None") -> None:

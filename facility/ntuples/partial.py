@@ -8,9 +8,9 @@ from typing import Any, TypeVar
 from znought.facility.cards.base import BaseCard
 from znought.facility.ntuples.fileset import Fileset
 from znought.facility.ntuples.ledger import PlannedFile
-from znought.facility.workspace import read_json
+from znought.facility.results.ledger import DatasetAccount, Ledger, PartOfInput, read_ledger
 
-__all__ = ["first_chunks", "first_files", "marked", "partial_entry", "partial_remarks", "shares_of"]
+__all__ = ["first_chunks", "first_files", "marked", "part_of_input", "partial_remarks", "shares_of"]
 
 CardT = TypeVar("CardT", bound=BaseCard)
 MARK = "partial input"
@@ -88,32 +88,31 @@ def shares_of(
     return found
 
 
-def partial_entry(fileset: Fileset, name: str, share: float) -> dict[str, Any]:
-    """What `ledger.json` says of a dataset of which a part was read."""
+def part_of_input(fileset: Fileset, name: str, share: float) -> PartOfInput:
+    """What the books say of a dataset of which a part was read."""
     entry = fileset[name]
-    return {"share": share, "files_listed": entry["metadata"].get("n_files", len(entry["files"]))}
+    return PartOfInput(share=share, files_listed=entry["metadata"].get("n_files", len(entry["files"])))
 
 
-def partial_remarks(ledger: Mapping[str, Any]) -> Iterator[str]:
+def partial_remarks(ledger: Ledger) -> Iterator[str]:
     """One sentence for every dataset of which a part was read."""
-    for name, entry in ledger["datasets"].items():
-        if "partial" in entry:
-            share = entry["partial"]["share"]
+    for name, entry in ledger.datasets.items():
+        if entry.partial is not None:
             yield (
-                f"{name}: {MARK}, {entry['events']:,} events, {share:.3%} of the dataset "
-                f"({entry['partial']['files_listed']} files listed), by --max-files or --max-chunks; "
+                f"{name}: {MARK}, {entry.events:,} events, {entry.partial.share:.3%} of the dataset "
+                f"({entry.partial.files_listed} files listed), by --max-files or --max-chunks; "
                 f"{_consequence(entry)}."
             )
 
 
-def _consequence(entry: Mapping[str, Any]) -> str:
-    if "is_data" not in entry:
+def _consequence(entry: DatasetAccount) -> str:
+    if entry.is_data is None:
         return "what its events weigh is for the processor to say"
-    return f"its {'luminosity shrinks' if entry['is_data'] else 'yields are scaled up'} by that share"
+    return f"its {'luminosity shrinks' if entry.is_data else 'yields are scaled up'} by that share"
 
 
 def marked(card: CardT, ledger: Path) -> CardT:
     """The card with the mark behind its label, where a part of the input was processed."""
-    if not ledger.exists() or not list(partial_remarks(read_json(ledger))):
+    if not ledger.exists() or not list(partial_remarks(read_ledger(ledger))):
         return card
     return card.model_copy(update={"label": f"{card.label}, {MARK}"})

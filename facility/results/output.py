@@ -16,6 +16,7 @@ from hist import Hist
 
 from znought.errors import DataError
 from znought.facility.ntuples.account import remarks
+from znought.facility.results.ledger import Ledger
 from znought.facility.results.records import Record
 from znought.facility.workspace import Workspace, atomic_path, read_json, write_json, write_text
 from znought.plots.report import ReportTable
@@ -49,7 +50,7 @@ class OutputResults(Record):
 
 
 def write_output(
-    output: Output, workspace: Workspace, *, origin: Mapping[str, str], title: str, ledger: Mapping[str, Any]
+    output: Output, workspace: Workspace, *, origin: Mapping[str, str], title: str, ledger: Ledger
 ) -> tuple[list[Path], list[str]]:
     """Files of everything that a processor returned, and what a reader must know of them.
 
@@ -64,7 +65,7 @@ def write_output(
     results = OutputResults(
         origin=dict(origin),
         title=title,
-        events={name: entry["events"] for name, entry in ledger["datasets"].items()},
+        events={name: entry.events for name, entry in ledger.datasets.items()},
         numbers=numbers,
         hists={name: float(np.sum(found.values())) for name, found in hists.items()},
         columns={name: table.num_rows for name, table in tables.items()},

@@ -2,17 +2,17 @@
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 from znought.errors import DataError
 from znought.facility.cards.existing import ProcessorCard, made_processor
 from znought.facility.context import Context
+from znought.facility.ntuples.account import lost_files
 from znought.facility.ntuples.chunks import processed, wanted_files
 from znought.facility.ntuples.fileset import Fileset, file_states
-from znought.facility.ntuples.partial import partial_entry
+from znought.facility.ntuples.partial import part_of_input
 from znought.facility.ntuples.runner import RunResult
+from znought.facility.results.ledger import DatasetAccount, Ledger, write_ledger
 from znought.facility.results.output import write_output
-from znought.facility.workspace import write_json
 from znought.processors.existing import ExistingProcessor
 from znought.processors.output import Output
 
@@ -39,8 +39,8 @@ def process(context: Context[ProcessorCard]) -> Iterable[Path]:
     found = processed(context, fileset, processor)
     # What the events weigh is the processor's business: no luminosity, no sums of weights.
     datasets = {name: _entry(fileset, found, name) for name in fileset}
-    ledger = {"rounds": found.n_rounds, "datasets": datasets}
-    write_json(workspace.ledger, ledger)
+    ledger = Ledger(rounds=found.n_rounds, datasets=datasets)
+    write_ledger(workspace.ledger, ledger)
     output = _together(processor, found)
     written, notes = write_output(output, workspace, origin=card.origin, title=card.title, ledger=ledger)
     for line in notes:
@@ -57,15 +57,14 @@ def _together(processor: ExistingProcessor, found: RunResult) -> Output:
     return processor.postprocessed(total)
 
 
-def _entry(fileset: Fileset, found: RunResult, name: str) -> dict[str, Any]:
+def _entry(fileset: Fileset, found: RunResult, name: str) -> DatasetAccount:
     """The account of one dataset."""
-    skipped = [skip for skip in found.skipped if skip.dataset == name]
-    lost = [{"path": skip.path, "events": skip.n_events, "reason": skip.reason} for skip in skipped]
-    entry = {
-        "files": len(fileset[name]["files"]),
-        "events": found.n_events(name),
-        "files_lost": lost,
-        "lost_fraction": found.lost_fraction(name),
-    }
-    shares = found.shares
-    return entry | ({"partial": partial_entry(fileset, name, shares[name])} if name in shares else {})
+    entry = DatasetAccount(
+        files=len(fileset[name]["files"]),
+        events=found.n_events(name),
+        files_lost=lost_files(found, name),
+        lost_fraction=found.lost_fraction(name),
+    )
+    if name not in found.shares:
+        return entry
+    return entry.model_copy(update={"partial": part_of_input(fileset, name, found.shares[name])})

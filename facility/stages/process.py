@@ -33,6 +33,7 @@ from znought.facility.ntuples.repeats import refuse_repeats
 from znought.facility.ntuples.runner import RunResult
 from znought.facility.ntuples.scales import write_scales
 from znought.facility.ntuples.theory import theory_scales
+from znought.facility.results.ledger import write_ledger
 from znought.facility.workspace import Workspace, atomic_path, write_json
 from znought.processors.cutflow import Cutflow
 from znought.processors.evaluated import NOMINAL, WHOLE
@@ -81,7 +82,7 @@ def process(context: Context[Card]) -> Iterable[Path]:
     for name, result in found.results.items():
         refuse_uncertified(name, result.blocks, request.quality.get(name))
     ledger = account(card, fileset, found)
-    write_json(workspace.ledger, ledger)
+    write_ledger(workspace.ledger, ledger)
     for line in (*remarks(ledger), *stand_ins(ledger)):
         context.reporter.remark(line)
     scales = scales_of(card, found)

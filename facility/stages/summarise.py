@@ -9,6 +9,7 @@ from znought.facility.events.sample import read_sample
 from znought.facility.ntuples.account import remarks
 from znought.facility.regions.books import read_region_books
 from znought.facility.regions.validation import read_validation, summarised
+from znought.facility.results.ledger import read_ledger
 from znought.facility.results.records import ClassEvents
 from znought.facility.results.standard import Results, Yield, write_results
 from znought.facility.stages.optimise import events_of
@@ -57,4 +58,4 @@ def input_remarks(context: Context[StandardCard]) -> list[str]:
     """What was left out of the input, and how well the simulation describes the data."""
     compared = read_validation(context.workspace)
     validation = [] if compared is None else [summarised(compared)]
-    return [*remarks(read_json(context.workspace.ledger)), *validation]
+    return [*remarks(read_ledger(context.workspace.ledger)), *validation]

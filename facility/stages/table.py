@@ -17,6 +17,7 @@ from znought.facility.context import Context
 from znought.facility.events.store import IDENTITY, write_parquet
 from znought.facility.ntuples.flows import FlowEntry, FlowTable, flow_entry, write_cutflows
 from znought.facility.ntuples.scales import DatasetScale, write_scales
+from znought.facility.results.ledger import DatasetAccount, Ledger, write_ledger
 from znought.facility.workspace import write_json
 from znought.processors.cutflow import Cutflow
 from znought.processors.evaluated import WHOLE
@@ -62,7 +63,7 @@ def take_table(context: Context[TableCard]) -> Iterable[Path]:
     for stale in set(workspace.columns.rglob("*.parquet")) - set(written):
         stale.unlink()
     write_cutflows(workspace.cutflow, {WHOLE: FlowTable(cuts=(ROWS,), processes=flows)})
-    write_json(workspace.ledger, _ledger(card, flows))
+    write_ledger(workspace.ledger, _ledger(card, flows))
     write_scales(workspace.normalisation, {name: DatasetScale(scale=1.0) for name in card.processes})
     write_json(workspace.substitutes, {})
     return [*written, workspace.cutflow, workspace.ledger, workspace.normalisation, workspace.substitutes]
@@ -163,19 +164,12 @@ def _identity(card: TableCard, table: Columns, name: str, rows: NDArray[np.int64
     return dict.fromkeys(IDENTITY, zeros) | columns
 
 
-def _ledger(card: TableCard, flows: dict[str, FlowEntry]) -> dict[str, Any]:
+def _ledger(card: TableCard, flows: dict[str, FlowEntry]) -> Ledger:
     """The books as later stages read them: every row was read."""
     is_data = {name: process.kind == "data" for name, process in card.processes.items()}
     datasets = {
-        name: {
-            "is_data": is_data[name],
-            "files": max(len(card.table.files), 1),
-            "events": flow.raw[0],
-            "files_lost": [],
-            "substitutes": {},
-            "replicas": {},
-        }
+        name: DatasetAccount(is_data=is_data[name], files=max(len(card.table.files), 1), events=flow.raw[0])
         for name, flow in flows.items()
     }
     lumi = card.lumi_ifb if any(is_data.values()) else None
-    return {"rounds": 1, "data_lumi_ifb": lumi, "datasets": datasets}
+    return Ledger(rounds=1, data_lumi_ifb=lumi, datasets=datasets)

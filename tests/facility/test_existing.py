@@ -31,6 +31,7 @@ from znought.facility.context import Context, RunOptions
 from znought.facility.ntuples.runner import process_fileset
 from znought.facility.pipeline import run_stages, standing, whole
 from znought.facility.progress import Silent
+from znought.facility.results.ledger import DatasetAccount, Ledger
 from znought.facility.results.output import output_tables, read_output, write_output
 from znought.facility.workspace import Workspace
 from znought.processors.existing import ExistingProcessor
@@ -333,7 +334,7 @@ def test_a_damaged_basket_is_a_file_that_may_be_left_out(folder: Path, tmp_path:
 def test_what_is_not_finite_is_null_and_said(tmp_path: Path) -> None:
     value = {"a": np.array([1.0, np.nan]), "b": float("inf"), "h": hist.Hist.new.Int(0, 2).Int(0, 2).Int64()}
     value["h4"] = hist.Hist(*(hist.axis.Integer(0, 2, name=name) for name in "wxyz"))
-    ledger = {"datasets": {"x": {"events": 1, "files_lost": []}}}
+    ledger = Ledger(rounds=1, datasets={"x": DatasetAccount(files=1, events=1)})
     workspace = Workspace(tmp_path)
     _, notes = write_output(Output.of(value), workspace, origin={"processor": "p"}, title="", ledger=ledger)
     results = read_output(workspace.results)

@@ -31,7 +31,7 @@ BINS = {"SR": EDGES, "CR_top": np.array([0.0, 1.0])}
 class _Scores:
     """Stands in for the networks: the score of the signal grows with the dilepton mass."""
 
-    manifest = SimpleNamespace(feature_names=FEATURES, classes=("VH", "top"))
+    manifest = SimpleNamespace(feature_names=FEATURES, classes=("VH", "top"), n_folds=5, n_repeats=1)
 
     def features(self, columns: dict[str, Any]) -> Any:
         return columns["m_ll"]

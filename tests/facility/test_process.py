@@ -15,6 +15,7 @@ from tests.facility.small import N_EVENTS, context_of, small_card, write_ntuples
 from tests.processors.fixtures import events, write_nanoaod
 from znought.errors import CardError, DataError
 from znought.facility.ntuples.account import remarks
+from znought.facility.results.ledger import read_ledger
 from znought.facility.stages.process import inputs, process
 
 
@@ -53,7 +54,7 @@ def test_a_truncated_data_file_shrinks_the_luminosity(ntuples: Path, tmp_path: P
     entry = ledger["datasets"]["data"]
     assert (entry["events"], entry["events_lost"], entry["lost_fraction"]) == (N_EVENTS, N_EVENTS, 0.5)
     assert entry["files_lost"][0]["path"].endswith("e.root")
-    assert "its luminosity is 1 of 2 fb⁻¹" in " ".join(remarks(ledger))
+    assert "its luminosity is 1 of 2 fb⁻¹" in " ".join(remarks(read_ledger(tmp_path / "out/ledger.json")))
     # What is read of it is the whole other file, nothing of this one.
     flow = _json(tmp_path / "out/cutflow.json")["processes"]
     assert flow["data"]["raw"][0] == N_EVENTS

@@ -23,6 +23,7 @@ from znought.facility.context import Context
 from znought.facility.fitting.stepwise import known_line, refuse_without_data, shown_before
 from znought.facility.ntuples.account import remarks
 from znought.facility.regions.validation import read_validation, summarised
+from znought.facility.results.ledger import read_ledger
 from znought.facility.results.unblinding_log import read_log
 from znought.facility.workspace import Workspace, read_json
 from znought.stats.eft.counting import smeft_z
@@ -65,7 +66,7 @@ def set_limits(context: Context[VHBBCard]) -> Iterable[Path]:
         unblinding_log=log[-1].sha256 if log else None,
         substitutes=read_json(workspace.substitutes),
         notes=(
-            *remarks(read_json(workspace.ledger)),
+            *remarks(read_ledger(workspace.ledger)),
             *_validations(context),
             *_notes(card, measured.yields),
             *dict.fromkeys(notes),

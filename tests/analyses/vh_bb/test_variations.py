@@ -190,7 +190,7 @@ def some_events(n: int, seed: int) -> list[Event]:
 class Outputs:
     """Stands in for the networks: their output grows with the missing transverse momentum."""
 
-    manifest = SimpleNamespace(feature_names=("misset",), classes=CLASSES)
+    manifest = SimpleNamespace(feature_names=("misset",), classes=CLASSES, n_folds=5, n_repeats=1)
 
     def features(self, columns: dict[str, Any]) -> Any:
         return columns["misset"]
