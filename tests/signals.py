@@ -2,9 +2,13 @@
 
 import signal
 
-__all__ = ["hear_ctrl_c"]
+__all__ = ["hear_signals"]
 
 
-def hear_ctrl_c() -> None:
-    """Takes Ctrl-C as it comes: a shell starts with it ignored what it puts into the background."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+def hear_signals() -> None:
+    """Takes Ctrl-C and a closed terminal as they come.
+
+    A shell starts with the first ignored what it puts into the background, nohup with the second.
+    """
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)

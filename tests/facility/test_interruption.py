@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.signals import hear_ctrl_c
+from tests.signals import hear_signals
 from znought.facility.cluster.interruption import ENDING, Interrupted, interruptible
 
 
@@ -64,7 +64,7 @@ def test_jobs_are_cancelled(
         stderr=subprocess.PIPE,
         text=True,
         cwd=queue,
-        preexec_fn=hear_ctrl_c,
+        preexec_fn=hear_signals,
     ) as process:
         wait_for_file(queue / "job")
         process.send_signal(number)

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from tests.integration.conftest import Finished
-from tests.signals import hear_ctrl_c
+from tests.signals import hear_signals
 
 STAGES = ("simulate", "process", "validate", "train", "score", "optimise", "fit", "plot")
 
@@ -22,7 +22,7 @@ def _interrupted(finished: Finished, output: Path, stage: str) -> str:
         stdout=subprocess.DEVNULL,
         text=True,
         start_new_session=True,
-        preexec_fn=hear_ctrl_c,
+        preexec_fn=hear_signals,
     ) as process:
         assert process.stderr is not None
         for line in process.stderr:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.conftest import small_card, znought
-from tests.signals import hear_ctrl_c
+from tests.signals import hear_signals
 from tests.sites.conftest import jobs, wait_for_jobs
 
 pytestmark = pytest.mark.usefixtures("slurm")
@@ -20,7 +20,7 @@ def test_a_signal_cancels_the_jobs(number: signal.Signals, tmp_path: Path) -> No
     command = [sys.executable, "-m", "znought.facility.cli", "simulate", str(small_card(tmp_path))]
     command += ["--output", str(tmp_path / "output"), "--site", "slurm", "--workers", "2", "--memory", "2GiB"]
     with subprocess.Popen(
-        command, stderr=subprocess.PIPE, text=True, cwd=tmp_path, preexec_fn=hear_ctrl_c
+        command, stderr=subprocess.PIPE, text=True, cwd=tmp_path, preexec_fn=hear_signals
     ) as process:
         assert len(wait_for_jobs(2)) == 2
         process.send_signal(number)
