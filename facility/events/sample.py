@@ -152,7 +152,7 @@ def quoted(scores: EventTable, *others: EventTable) -> tuple[EventTable, ...]:
 
 def _repeats(card: StandardCard) -> list[str]:
     """Columns of the discriminant in each repeat of the folds."""
-    if card.network is None or card.training.n_repeats == 1:
+    if card.network is None or card.class_of_signal is None or card.training.n_repeats == 1:
         return []
     return [f"score_{card.class_of_signal}_repeat{repeat}" for repeat in range(card.training.n_repeats)]
 

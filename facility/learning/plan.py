@@ -47,6 +47,7 @@ class LearningPlan:
         scale: dataset → expected events per unit of generator weight.
         classes, features: names, in the network's order.
         training: fold rule and training settings.
+        signal: class whose output is binned; its score in each repeat of the folds is kept. None keeps none.
     """
 
     columns: str
@@ -56,6 +57,7 @@ class LearningPlan:
     classes: tuple[str, ...]
     features: tuple[str, ...]
     training: TrainingConfig
+    signal: str | None = None
 
     def read_files(self) -> tuple[str, ...]:
         """The nominal columns: all that is read of them where a task is given this plan."""
@@ -106,6 +108,7 @@ def learning_plan(card: StandardCard, workspace: Workspace) -> LearningPlan:
         classes=card.classes,
         features=card.features,
         training=card.training,
+        signal=card.class_of_signal,
     )
 
 

@@ -45,12 +45,14 @@ class ScoringModel:
         folder: of the networks.
         columns: class → column that its output is written to; others are left out.
         constants: input → value for every event: the coefficient of a parametrised network.
+        by_repeat: class whose output in each repeat of the folds is written for nominal events, too.
     """
 
     name: str
     folder: str
     columns: Mapping[str, str]
     constants: Mapping[str, float] = field(default_factory=dict)
+    by_repeat: str | None = None
 
 
 @dataclass(frozen=True)
@@ -188,17 +190,19 @@ def _outputs(
 ) -> dict[str, NDArray[np.float32]]:
     """Scores of one model by column; the tails of each of its networks are added up on the way.
 
-    Where tails are wanted, the nominal events have the score of each repeat of the folds, too.
+    Where tails are wanted, events are nominal and have the score of the model's class in each repeat, too.
     """
     constants = {name: np.full(len(folds), value) for name, value in model.constants.items()}
     classes, n_folds = scorer.manifest.classes, scorer.manifest.n_folds
-    by_repeat = np.zeros((scorer.manifest.n_repeats, len(folds), len(classes)), np.float32)
+    kept = None if tails is None or model.by_repeat is None else classes.index(model.by_repeat)
+    by_repeat = np.zeros((0 if kept is None else scorer.manifest.n_repeats, len(folds)))
 
     def add(network: int, rows: NDArray[np.intp], scores: NDArray[np.float32]) -> None:
         if tails is None:
             return
-        share = np.where(folds[rows, network // n_folds] == UNTRAINED, n_folds, 1)
-        by_repeat[network // n_folds, rows] += scores / share[:, None]
+        if kept is not None:
+            share = np.where(folds[rows, network // n_folds] == UNTRAINED, n_folds, 1)
+            by_repeat[network // n_folds, rows] += scores[:, kept] / share
         for name in model.columns:
             values = scores[:, classes.index(name)]
             sums = np.array([np.sum(size[rows] * (values > cut)) for cut in (-1.0, *TAIL_CUTS)])
@@ -207,14 +211,13 @@ def _outputs(
 
     scores = scorer.score(scorer.features({**columns, **constants}), folds, on_network=add)
     found = {column: scores[:, classes.index(name)] for name, column in model.columns.items()}
-    if tails is not None:
-        for name, column in model.columns.items():
-            found |= repeat_columns(column, by_repeat[:, :, classes.index(name)])
+    if model.by_repeat is not None:
+        found |= repeat_columns(model.columns[model.by_repeat], by_repeat)
     return found
 
 
 def repeat_columns(column: str, scores: NDArray[np.floating]) -> dict[str, NDArray[np.float32]]:
-    """Scores in each repeat of the folds by column, none of a single repeat.
+    """Scores in each repeat of the folds by column, none of fewer than two.
 
     Args:
         column: of the mean over repeats.
@@ -223,6 +226,6 @@ def repeat_columns(column: str, scores: NDArray[np.floating]) -> dict[str, NDArr
     >>> sorted(repeat_columns("score_VH", np.zeros((2, 5))))
     ['score_VH_repeat0', 'score_VH_repeat1']
     """
-    if len(scores) == 1:
+    if len(scores) < 2:
         return {}
     return {f"{column}_repeat{repeat}": values.astype(np.float32) for repeat, values in enumerate(scores)}

@@ -49,7 +49,7 @@ def score(context: Context[StandardCard]) -> Iterable[Path]:
 def score_tasks(plan: LearningPlan, workspace: Workspace) -> Iterator[ScoreTask]:
     """The files of every dataset in the columns, in groups."""
     columns = {name: f"score_{name}" for name in plan.classes}
-    model = ScoringModel("network", str(workspace.models.resolve()), columns)
+    model = ScoringModel("network", str(workspace.models.resolve()), columns, by_repeat=plan.signal)
     for dataset in (*plan.class_of, *plan.others):
         files = sorted(str(path.resolve()) for path in workspace.columns.glob(f"{dataset}/*/*.parquet"))
         for first in range(0, len(files), FILES_PER_TASK):

@@ -105,8 +105,9 @@ def _write_boosted(workspace: Workspace, plan: LearningPlan, boosted: list[Boost
         rows = table.dataset == code
         path = workspace.boosted / dataset / "nominal" / "scores.parquet"
         names = {f"score_{name}": scores[rows, i] for i, name in enumerate(plan.classes)}
-        for i, name in enumerate(plan.classes):
-            names |= repeat_columns(f"score_{name}", by_repeat[:, rows, i])
+        if plan.signal is not None:
+            kept = by_repeat[:, rows, plan.classes.index(plan.signal)]
+            names |= repeat_columns(f"score_{plan.signal}", kept)
         write_parquet(path, {name: table[name][rows] for name in IDENTITY} | names)
         written.append(path)
     return written
