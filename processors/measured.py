@@ -1,24 +1,19 @@
 """Jets and missing transverse momentum of an analysis's own columns, calibrated as the card says."""
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from znought.processors.calibration.jets import JetCalibration
-from znought.processors.canonical import (
-    Source,
-    calibrated_source,
-    canonical_source,
-    measured_makers,
-    varied_source,
-)
-from znought.processors.canonical.momenta import MET_VECTOR
-from znought.processors.canonical.source import data
 from znought.processors.chunk import Chunk
 from znought.processors.evaluated import Request
 from znought.processors.objects import Jets, Missing
 from znought.processors.variations import Variation
+
+if TYPE_CHECKING:
+    from znought.processors.canonical import Source
 
 __all__ = ["Measured", "measured"]
 
@@ -37,7 +32,7 @@ class Measured:
         varies: move them by the calibration's own uncertainties, where it knows the variation.
     """
 
-    source: Source
+    source: "Source"
     calibration: JetCalibration
     jet: Indices
     event: Indices
@@ -65,6 +60,9 @@ class Measured:
             jets, missing: calibrated ones.
             variation: what to move.
         """
+        # Canonical events import coffea's schemas: a card of an analysis is read without them.
+        from znought.processors.canonical import measured_makers, varied_source
+
         makers = measured_makers(variation, self.calibration) if self.varies else None
         if makers is None:
             return None
@@ -72,7 +70,10 @@ class Measured:
             return jets, missing
         return self._moved(jets, missing, varied_source(self.source, variation, makers))
 
-    def _moved(self, jets: Jets, missing: Missing, source: Source) -> tuple[Jets, Missing]:
+    def _moved(self, jets: Jets, missing: Missing, source: "Source") -> tuple[Jets, Missing]:
+        from znought.processors.canonical.momenta import MET_VECTOR
+        from znought.processors.canonical.source import data
+
         place = np.searchsorted(self.jet, jets.index)
         pt, mass = (source.array(data("Jet", name))[place] for name in ("pt", "mass"))
         assert source.nominal is not None, "shifted"
@@ -88,6 +89,8 @@ def measured(chunk: Chunk, event: Indices, request: Request) -> Measured | None:
         event: place of the events in it, rising.
         request: of the card.
     """
+    from znought.processors.canonical import calibrated_source, canonical_source
+
     calibration = request.jets.get(chunk.dataset)
     if calibration is None:
         return None

@@ -180,6 +180,12 @@ def test_a_card_is_read_without_what_only_stages_need() -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+def test_columns_of_an_analysis_are_known_without_schemas_of_events() -> None:
+    """What makes its columns itself need not wait a second for them where its card has a mistake."""
+    code = "import sys, znought.analyses.vh_ww.analysis; assert 'coffea.nanoevents' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 def _tracked() -> set[str]:
     git = ["git", "-C", str(ROOT), "ls-files", "-z", "--", *EVERYWHERE, "src"]
     listing = subprocess.run(git, check=True, capture_output=True, text=True).stdout
