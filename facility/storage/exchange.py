@@ -25,7 +25,7 @@ from znought.facility.storage.mirror import (
     pieces_of,
     write_pieces,
 )
-from znought.facility.storage.objects import Objects
+from znought.facility.storage.objects import Objects, patiently
 from znought.facility.storage.paths import visited
 from znought.facility.workspace import atomic_path
 
@@ -165,7 +165,7 @@ class Exchange:
             name = path.relative_to(self._root) if inside else Path("elsewhere", path.name)
             key, store = key_of(str(name), _sha256(path)), Objects(self.mirror.url)
             if not store.has(key, stamp.size):
-                store.put(path, key)
+                patiently(store.put, path, key)
             self._keys[stamp] = key
         return self._keys[stamp]
 
@@ -179,7 +179,7 @@ class Exchange:
                 self._receive(worker, dict(zip(temporaries, sources, strict=True)))
             else:
                 for gift, temporary in zip(gifts, temporaries, strict=True):
-                    Objects(self.mirror.url).get(gift["key"], temporary)
+                    patiently(Objects(self.mirror.url).get, gift["key"], temporary)
             for gift, temporary in zip(gifts, temporaries, strict=True):
                 if _sha256(temporary) != gift["sha256"]:
                     raise SiteError(f"{gift['path']} did not come as its worker wrote it.")

@@ -5,7 +5,6 @@ import hashlib
 import json
 import os
 import shutil
-import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
@@ -18,16 +17,13 @@ from typing import Any
 from distributed import get_worker
 
 from znought.errors import SiteError, ZnoughtError
-from znought.facility.storage.objects import Objects
+from znought.facility.storage.objects import Objects, patiently
 from znought.facility.storage.paths import moved, visited
 
 __all__ = ["Mirror", "Stamp", "WithFiles", "answered", "keep", "pieces_of", "recall", "write_pieces"]
 
 ANSWER_S = 600.0
 """How long a worker waits for the client's answer: longer, and the client is gone."""
-
-PAUSES_S = (1.0, 5.0, 30.0)
-"""Between two attempts at a store that worked before."""
 
 MOST_BYTES = 2**30
 """Of fetched files that a worker keeps for later tasks: disks of facility workers hold 2 GiB."""
@@ -174,21 +170,11 @@ def _give(mirror: Mirror, paths: Sequence[Path]) -> None:
         key = key_of(str(name), digest)
         if mirror.url is not None:
             _with_credentials(mirror)
-            _patiently(Objects(mirror.url).put, path, key)
+            patiently(Objects(mirror.url).put, path, key)
         gifts.append(
             {"path": str(name), "local": str(path), "size": path.stat().st_size, "sha256": digest, "key": key}
         )
     mirror.ask(give=gifts)
-
-
-def _patiently(action: Callable[..., None], *arguments: Any) -> None:
-    """Does something at a store again, later, where it refuses: it has been seen to work."""
-    for pause_s in PAUSES_S:
-        try:
-            return action(*arguments)
-        except SiteError:
-            time.sleep(pause_s)
-    return action(*arguments)
 
 
 def key_of(name: str, digest: str) -> str:
@@ -253,7 +239,7 @@ def _fetch(mirror: Mirror, files: Sequence[Stamp]) -> None:
         temporary, local = Path(wanted[file.path]), mirror.local(file.path)
         if mirror.url is not None:
             _with_credentials(mirror)
-            _patiently(Objects(mirror.url).get, answer["keys"][file.path], temporary)
+            patiently(Objects(mirror.url).get, answer["keys"][file.path], temporary)
         size = temporary.stat().st_size
         if size != file.size:
             temporary.unlink()

@@ -2,6 +2,8 @@
 
 import secrets
 import shutil
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,13 +11,17 @@ from urllib.parse import urlsplit
 
 from znought.errors import SiteError
 
-__all__ = ["HOME", "Objects", "check_url", "place_of"]
+__all__ = ["HOME", "Objects", "check_url", "patiently", "place_of"]
 
 HOME = "home"
 """In place of a URL: files travel through Dask to the client and back."""
 
 KINDS = ("file", "root", "s3")
+PIECE_BYTES = 4 * 2**20
 SILENCE_S = 60
+PAUSES_S = (1.0, 5.0, 30.0)
+"""Between two attempts at a store that worked before."""
+
 _PACKAGES = {"s3": "s3fs", "root": "fsspec-xrootd"}
 _REMEDIES = {
     "file": "Give a folder that client and workers see under one name and may write to, or `--store home`.",
@@ -89,7 +95,12 @@ class Objects:
         target.parent.mkdir(parents=True, exist_ok=True)
         try:
             system, root = self._opened()
-            system.get_file(f"{root}/{key}", str(target))
+            if self.kind == "root":
+                # Its get_file shares open files between threads, and closes them under their readers.
+                with system.open(f"{root}/{key}", "rb") as read, target.open("wb") as written:
+                    shutil.copyfileobj(read, written, PIECE_BYTES)
+            else:
+                system.get_file(f"{root}/{key}", str(target))
         except Exception as error:  # as above
             raise SiteError(self.refusal(error, "be read")) from error
 
@@ -136,7 +147,7 @@ class Objects:
         system.makedirs(target.rpartition("/")[0], exist_ok=True)
         temporary = f"{target}.{secrets.token_hex(8)}"
         with source.open("rb") as read, system.open(temporary, "wb") as written:
-            shutil.copyfileobj(read, written, 4 * 2**20)
+            shutil.copyfileobj(read, written, PIECE_BYTES)
         try:
             system.mv(temporary, target)
         except OSError:
@@ -148,7 +159,19 @@ class Objects:
     def _opened(self) -> tuple[Any, str]:
         from fsspec.core import url_to_fs
 
-        # XRootD waits for a silent server without end unless told otherwise.
-        system, root = url_to_fs(self.url, **({"timeout": SILENCE_S} if self.kind == "root" else {}))
-        system.invalidate_cache()
+        if self.kind == "root":
+            # It waits for a silent server without end unless told otherwise, and keeps no listings.
+            system, root = url_to_fs(self.url, timeout=SILENCE_S)
+        else:
+            system, root = url_to_fs(self.url, use_listings_cache=False)
         return system, root.rstrip("/")
+
+
+def patiently(action: Callable[..., None], *arguments: Any) -> None:
+    """Does something at a store again, later, where it refuses: it has been seen to work."""
+    for pause_s in PAUSES_S:
+        try:
+            return action(*arguments)
+        except SiteError:
+            time.sleep(pause_s)
+    return action(*arguments)

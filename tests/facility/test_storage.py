@@ -22,7 +22,7 @@ from distributed import Client, LocalCluster, get_worker
 from znought.errors import DataError, SiteError
 from znought.facility.cluster.options import SiteOptions
 from znought.facility.cluster.tasks import arrivals, spread, submit
-from znought.facility.storage import exchange, mirror, opening
+from znought.facility.storage import exchange, mirror, objects, opening
 from znought.facility.storage.credentials import (
     Credentials,
     credentials_for,
@@ -273,7 +273,7 @@ def test_fetched_files_do_not_fill_the_disk(
 
 
 def test_a_store_may_stumble(cluster: LocalCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mirror, "PAUSES_S", (0.0, 0.0, 0.0))
+    monkeypatch.setattr(objects, "PAUSES_S", (0.0, 0.0, 0.0))
     root, store = tmp_path / "output", tmp_path / "store"
     files = _inputs(root, 10)
     store.mkdir()
@@ -289,7 +289,7 @@ def test_a_store_may_stumble(cluster: LocalCluster, tmp_path: Path, monkeypatch:
                     future.result(timeout=30)
             assert not left
             monkeypatch.undo()
-            monkeypatch.setattr(mirror, "PAUSES_S", (0.0, 0.0, 0.0))
+            monkeypatch.setattr(objects, "PAUSES_S", (0.0, 0.0, 0.0))
 
 
 def _stumbling(put: Callable[..., None], left: list[None]) -> Callable[..., None]:

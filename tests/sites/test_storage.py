@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from znought.facility.cluster.sites import connect
 from znought.facility.context import Context, RunOptions
 from znought.facility.pipeline import run_stages, whole
 from znought.facility.progress import Silent
+from znought.facility.storage.objects import Objects
 from znought.facility.workspace import Workspace
 
 XROOTD = Path(__file__).with_name("xrootd.sh")
@@ -131,6 +133,22 @@ def test_the_numbers_are_those_of_one_disk(
         assert here.column_names == there.column_names
         for column in here.column_names:
             np.testing.assert_allclose(there[column].to_numpy(), here[column].to_numpy(), rtol=0, atol=1e-6)
+
+
+@pytest.mark.usefixtures("xrootd", "s3")
+@pytest.mark.parametrize("store", [f"{SERVER}/data/many", "s3://analysis/many"])
+def test_many_threads_read_at_once(store: str, tmp_path: Path) -> None:
+    objects, sizes = Objects(store), [3_000_000 + k for k in range(8)]
+    for k, size in enumerate(sizes):
+        (tmp_path / f"{k}").write_bytes(bytes(size))
+        objects.put(tmp_path / f"{k}", f"{k}")
+
+    def read(n: int) -> bool:
+        objects.get(f"{n % 8}", tmp_path / f"read_{n}")
+        return (tmp_path / f"read_{n}").stat().st_size == sizes[n % 8]
+
+    with ThreadPoolExecutor(4) as pool:
+        assert all(pool.map(read, range(100)))
 
 
 def _files(output: Path, folder: str) -> list[Path]:
