@@ -17,11 +17,27 @@ from rich.table import Table
 
 from znought import __version__
 from znought.errors import ZnoughtError
-from znought.facility.cards.location import the_card
+from znought.facility.arguments import (
+    STAGE_HELP,
+    AsJson,
+    At,
+    CardPath,
+    Fileset,
+    Force,
+    From,
+    MaxChunks,
+    MaxFiles,
+    Output,
+    Scale,
+    SiteName,
+    Unblind,
+    UnblindTo,
+)
 from znought.facility.cluster.arguments import with_site_options
 from znought.facility.cluster.interruption import ENDING, Interrupted, interruptible
 from znought.facility.cluster.options import SiteOptions
 from znought.facility.fitting.command import serving_likelihoods
+from znought.facility.terminal import voice, with_voice
 
 # `znought --help` answers at once: what is slow to import is imported by the command that needs it.
 if TYPE_CHECKING:
@@ -35,72 +51,12 @@ __all__ = ["app", "main"]
 app = typer.Typer(
     name="znought",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     help="From ntuples to Z₀: columnar processing, K-fold networks and honest significances on Dask.",
 )
-console = Console(stderr=True)
 
 
-def _only_card() -> Path:
-    """The one card of this folder, or wrong usage."""
-    try:
-        return the_card()
-    except ZnoughtError as error:
-        raise typer.BadParameter(str(error).removeprefix("CARD: ")) from error
-
-
-CardPath = Annotated[
-    Path,
-    typer.Argument(
-        metavar="CARD",
-        help="Analysis card (YAML); not needed where this folder holds just one.",
-        default_factory=_only_card,
-        show_default=False,
-    ),
-]
-Output = Annotated[Path, typer.Option("--output", "-o", help="Directory for everything that is made.")]
-SiteName = Annotated[str, typer.Option("--site", help="Where the workers are: see `znought sites`.")]
-Fileset = Annotated[Path | None, typer.Option("--fileset", help="An existing fileset.json to read.")]
-Scale = Annotated[float, typer.Option("--events-scale", min=1e-6, help="Multiplies all generated events.")]
-Force = Annotated[bool, typer.Option("--force", help="Redo what still holds.")]
-From = Annotated[str | None, typer.Option("--from", metavar="STAGE", help="Redo from this stage on.")]
-Unblind = Annotated[bool, typer.Option("--unblind", help="Show data in signal bins too (logged).")]
-UnblindTo = Annotated[
-    str | None, typer.Option("--unblind-to", metavar="STEP", help="control, validation, tails or signal.")
-]
-At = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--at", metavar="STAGE=SITE", help="Another site for one stage, e.g. train=local; repeat it."
-    ),
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON, last.")]
-MaxFiles = Annotated[
-    int | None, typer.Option("--max-files", min=1, help="Only the first files of each dataset, for a trial.")
-]
-MaxChunks = Annotated[
-    int | None,
-    typer.Option("--max-chunks", min=1, help="Only the first chunks of each dataset, for a trial."),
-]
 DEFAULT_OUTPUT = Path("output")
-# A log has no width of its own, and tables would lose their last columns to the usual 80.
-LOG_WIDTH = 150
-
-STAGE_HELP = {
-    "efficiency": "Simulated ntuples → efficiencies of b-tags, where scale factors of the card take them.",
-    "process": "Ntuples → selected columns, histograms and cutflow.",
-    "validate": "Columns → yields of the regions; data against simulation, refused beyond limits.",
-    "tune": "Search the network's settings on the workers.",
-    "train": "Columns → K networks, one fold per task.",
-    "score": "Columns → network outputs, out of fold where trained.",
-    "optimise": "Scores → bin edges and significances, tuned and held out.",
-    "fit": "Binned yields → profile-likelihood significance and results.json; or a likelihood file.",
-    "measure": "Scores → areas and Z_A by both definitions of signal (coefficients).",
-    "limits": "Scores → expected intervals, coverage, contour and results.json (coefficients).",
-    "plot": "Everything → figures and report.html.",
-    "export": "Events in the layout of the public notebooks (coefficients).",
-}
 
 
 @dataclass(frozen=True)
@@ -202,7 +158,7 @@ def _stage_command(name: str) -> Callable[..., None]:
 
 for _name, _help in STAGE_HELP.items():
     _command = _stage_command(_name)
-    app.command(_name, help=_help)(serving_likelihoods(_command, console) if _name == "fit" else _command)
+    app.command(_name, help=_help)(serving_likelihoods(_command, voice) if _name == "fit" else _command)
 
 
 @app.command()
@@ -219,15 +175,14 @@ def referee(
     from znought.facility.context import RunOptions
     from znought.facility.pipeline import judging, single
     from znought.facility.referee.verdicts import read_verdicts, verdict_line, verdict_table
-    from znought.facility.results.tables import terminal_table
 
     wanted = RunOptions(fileset=fileset, force=force, thorough=thorough)
     context = _execute(
         card, output, _Place("local", SiteOptions()), wanted, judging if report else single("referee")
     )
     found = read_verdicts(context.workspace)
-    Console(width=None if sys.stdout.isatty() else LOG_WIDTH).print(terminal_table(verdict_table(found)))
-    console.print(verdict_line(found), highlight=False, soft_wrap=True)
+    voice.show([verdict_table(found)])
+    voice.say(verdict_line(found))
     if as_json:
         typer.echo(context.workspace.referee.read_text(encoding="utf-8"))
     raise typer.Exit(1 if found.verdict == "fail" else 0)
@@ -309,6 +264,9 @@ def inspect(
         typer.echo(line)
 
 
+with_voice(app)
+
+
 @app.callback(invoke_without_command=True)
 def _version(
     version: Annotated[bool, typer.Option("--version", help="Print the version and leave.")] = False,
@@ -324,7 +282,6 @@ def _execute(card: Path, output: Path, place: _Place, options: "RunOptions", pla
     from znought.facility.cluster.sites import connect
     from znought.facility.context import Context
     from znought.facility.pipeline import run_stages
-    from znought.facility.progress import Terminal
     from znought.facility.workspace import Workspace
 
     with _interruptible(), ExitStack() as stack:
@@ -337,7 +294,7 @@ def _execute(card: Path, output: Path, place: _Place, options: "RunOptions", pla
             return stack.enter_context(connect(site, of_card=read.sites, **given))
 
         elsewhere = {stage: partial(cluster, site) for stage, site in place.at.items()}
-        context = Context(read, Workspace(output), options, Terminal(console), cluster, found, elsewhere)
+        context = Context(read, Workspace(output), options, voice.reporter, cluster, found, elsewhere)
         run_stages(context, plan(context))
         return context
 
@@ -352,22 +309,19 @@ def _interruptible() -> Iterator[None]:
         # A late signal must not break into the interpreter's own farewell.
         for number in ENDING:
             signal.signal(number, signal.SIG_IGN)
-        console.print("\nInterrupted: the same command again resumes.", highlight=False)
+        voice.say("\nInterrupted: the same command again resumes.")
         raise typer.Exit(signalled.status) from None
 
 
 def _show_results(context: "Context[Any]", as_json: bool) -> None:
     from znought.facility.pipeline import flow_of
     from znought.facility.referee.verdicts import standing_verdicts, verdict_line
-    from znought.facility.results.tables import terminal_table
 
     workspace, flow = context.workspace, flow_of(context)
-    printer = Console(width=None if sys.stdout.isatty() else LOG_WIDTH)
-    for table in flow.tables(flow.read_results(workspace.results)):
-        printer.print(terminal_table(table))
-    console.print(verdict_line(standing_verdicts(workspace)), highlight=False, soft_wrap=True)
+    voice.show(flow.tables(flow.read_results(workspace.results)))
+    voice.say(verdict_line(standing_verdicts(workspace)))
     if workspace.report.exists():
-        console.print(f"Figures in {workspace.figures}, report in {workspace.report}", highlight=False)
+        voice.say(f"Figures in {workspace.figures}, report in {workspace.report}")
     if as_json:
         typer.echo(workspace.results.read_text(encoding="utf-8"))
 
@@ -377,7 +331,7 @@ def main() -> None:
     try:
         app()
     except ZnoughtError as error:
-        console.print(f"error: {error}", style="bold red", highlight=False, markup=False, soft_wrap=True)
+        voice.complain(error)
         sys.exit(1)
 
 

@@ -1,13 +1,15 @@
 """The flow, from ntuples to Z0: each stage reads files and writes files, and is skipped while it holds."""
 
+import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
 from distributed import Client
+from rich.console import Console
 from threadpoolctl import threadpool_limits
 
 from znought.analysis import Analysis
@@ -24,7 +26,7 @@ from znought.facility.existing import EXISTING
 from znought.facility.flow import Flow, Stage
 from znought.facility.manifest import Manifest, fingerprint, source_digest
 from znought.facility.ntuples.partial import marked
-from znought.facility.progress import Silent
+from znought.facility.progress import Silent, Terminal
 from znought.facility.standard import EFFICIENCY, PROCESS, SIMULATE, standard_flow
 from znought.facility.storage.opening import Stores, stores
 from znought.facility.window import CardWindow, WorkspaceWindow
@@ -32,6 +34,8 @@ from znought.facility.workspace import Workspace
 from znought.plots.labels import drawing, drawn_as
 
 __all__ = ["flow_of", "judging", "run", "run_stages", "single", "standing", "whole"]
+
+logger = logging.getLogger(__name__)
 
 Plan = Callable[[Context[Any]], Sequence[Stage]]
 """Which stages a command runs, decided when the card is known."""
@@ -96,8 +100,7 @@ def _refuse_other_files(context: Context[Any], flow: Flow, stage: Stage) -> None
         generated = earlier.name == SIMULATE.name
         if record is None or (generated and context.options.fileset is not None):
             continue  # nothing was made, or nothing of it is read
-        now, then = card.section(*earlier.sections), record.section
-        changed = [key for key in {**now, **then} if now.get(key) != then.get(key)]
+        changed = _changed_keys(record.section, card.section(*earlier.sections))
         if changed:
             raise CardError(
                 f"{stage.name} builds on what {earlier.name} made with another card: {', '.join(changed)} "
@@ -118,6 +121,7 @@ def run(
     output: Path = Path("output"),
     analysis: Analysis | None = None,
     options: RunOptions | None = None,
+    quiet: bool = False,
 ) -> Any:
     """The whole flow on a client that is already there, as a notebook wants it.
 
@@ -127,13 +131,15 @@ def run(
         output: directory for everything that is made.
         analysis: instead of the one that the card names.
         options: what the command line may add to a card.
+        quiet: show no progress.
 
     Returns:
         The results record of the card's analysis, as `results.json` holds it.
     """
     found = _found(card) if analysis is None else given_analysis(analysis)
     wanted = options or RunOptions()
-    context = Context(card.of(found.analysis), Workspace(output), wanted, Silent(), lambda: client, found)
+    reporter = Silent() if quiet else Terminal(Console())
+    context = Context(card.of(found.analysis), Workspace(output), wanted, reporter, lambda: client, found)
     run_stages(context, whole(context))
     return flow_of(context).read_results(context.workspace.results)
 
@@ -160,7 +166,27 @@ def run_stages(context: Context[Any], stages: Sequence[Stage]) -> None:
             if stage.name not in redone and manifest.holds(stage.name, mark):
                 context.reporter.stage(stage.name, "still valid")
             else:
+                logger.info("%s runs: %s", stage.name, _reason(seen, stage, manifest, mark, redone))
                 _perform(seen, stage, manifest, mark, served)
+
+
+def _reason(
+    context: Context[Any], stage: Stage, manifest: Manifest, mark: str, redone: Collection[str]
+) -> str:
+    """Why a stage runs although it may have run before."""
+    record = manifest.get(stage.name)
+    if record is None:
+        return "it has not finished here before"
+    if stage.name in redone:
+        return "it was asked for"
+    if record.fingerprint == mark:
+        return f"{manifest.damaged(stage.name)[0]} is gone or changed"
+    changed = _changed_keys(record.section, context.card.section(*stage.sections))
+    return f"the card changed: {', '.join(changed)}" if changed else "what it reads, or its code, changed"
+
+
+def _changed_keys(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    return [key for key in {**now, **then} if now.get(key) != then.get(key)]
 
 
 def _refuse_unknown_places(context: Context[Any]) -> None:
@@ -212,6 +238,7 @@ def _perform(context: Context[Any], stage: Stage, manifest: Manifest, mark: str,
     seconds = time.perf_counter() - begin
     section = context.card.section(*stage.sections)
     manifest.record(stage.name, mark, outputs, seconds=seconds, section=section)
+    logger.info("%s wrote %d files", stage.name, len(outputs))
     context.reporter.stage(stage.name, f"done in {seconds:.0f} s")
 
 

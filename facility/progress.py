@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-__all__ = ["Reporter", "Silent", "Terminal"]
+__all__ = ["Advance", "Reporter", "Silent", "Terminal", "tenths"]
 
 Advance = Callable[[int, int, str], None]
 """Called with (done, total, note)."""
@@ -59,13 +59,14 @@ class Terminal(Reporter):
 
             def advance(done: int, total: int, note: str) -> None:
                 progress.update(task, completed=done, total=total, note=note)
-                if not self.console.is_terminal:
-                    _line(self.console, description, done, total, note)
+                # Logs of batch jobs get a line per tenth of the work instead of a moving bar.
+                if not self.console.is_terminal and tenths(done, total):
+                    line = f"  {description}: {done}/{total} {note}".rstrip()
+                    self.console.print(line, highlight=False)
 
             yield advance
 
 
-def _line(console: Console, description: str, done: int, total: int, note: str) -> None:
-    """Logs of batch jobs get a line per tenth of the work instead of a moving bar."""
-    if total and (done * 10 // total) > ((done - 1) * 10 // total):
-        console.print(f"  {description}: {done}/{total} {note}".rstrip(), highlight=False)
+def tenths(done: int, total: int) -> bool:
+    """Whether another tenth of the work is done with this piece."""
+    return bool(total) and (done * 10 // total) > ((done - 1) * 10 // total)

@@ -1,17 +1,16 @@
 """`znought fit` on a text card, a pyhf workspace or described templates, besides an analysis card."""
 
 import inspect
-import sys
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar, cast
 
 import typer
-from rich.console import Console
 
 from znought.errors import CardError
-from znought.facility.cards.location import the_card
+from znought.facility.arguments import given_card
+from znought.facility.terminal import Voice
 
 if TYPE_CHECKING:
     from znought.facility.fitting.brought import FileFit
@@ -22,10 +21,9 @@ Command = TypeVar("Command", bound=Callable[..., None])
 FILE_HELP = (
     "Analysis card (YAML), or a likelihood: text card of Combine, pyhf JSON, description of templates."
 )
-LOG_WIDTH = 120
 
 
-def serving_likelihoods(command: Command, console: Console) -> Command:
+def serving_likelihoods(command: Command, voice: Voice) -> Command:
     """The command `fit` with further options, which takes files of likelihoods, too."""
 
     @wraps(command)
@@ -36,7 +34,7 @@ def serving_likelihoods(command: Command, console: Console) -> Command:
         path: Path = values["card"]
         if holds_likelihood(path):
             options = FileFit(unblind, mass, impacts, toys)
-            _fit(path, values["output"], console, options, as_json=values["as_json"])
+            _fit(path, values["output"], voice, options, as_json=values["as_json"])
         elif unblind or toys or mass is not None:
             raise CardError(
                 "--unblind, --mass and --toys of fit are for likelihoods; cards have "
@@ -46,7 +44,9 @@ def serving_likelihoods(command: Command, console: Console) -> Command:
             command(**values)
 
     given = list(inspect.signature(command, eval_str=True).parameters.values())
-    file = typer.Argument(metavar="FILE", help=FILE_HELP, default_factory=the_card, show_default=False)
+    file = typer.Argument(
+        metavar="FILE", help=FILE_HELP, default_factory=Path, callback=given_card, show_default=False
+    )
     given[0] = given[0].replace(annotation=Annotated[Path, file])
     parameters = [*given, *_options()]
     wrapped.__annotations__ = {one.name: one.annotation for one in parameters}
@@ -68,17 +68,13 @@ def _options() -> list[inspect.Parameter]:
     ]
 
 
-def _fit(path: Path, output: Path, console: Console, options: "FileFit", *, as_json: bool) -> None:
+def _fit(path: Path, output: Path, voice: Voice, options: "FileFit", *, as_json: bool) -> None:
     from znought.facility.fitting.brought import fit_file, likelihood_tables
-    from znought.facility.progress import Terminal
-    from znought.facility.results.tables import terminal_table
     from znought.facility.workspace import Workspace
 
     workspace = Workspace(output)
-    results = fit_file(path, workspace, Terminal(console), options)
-    printer = Console(width=None if sys.stdout.isatty() else LOG_WIDTH)
-    for table in likelihood_tables(results):
-        printer.print(terminal_table(table))
-    console.print(f"Likelihood in other formats in {workspace.fit}", highlight=False)
+    results = fit_file(path, workspace, voice.reporter, options)
+    voice.show(likelihood_tables(results))
+    voice.say(f"Likelihood in other formats in {workspace.fit}")
     if as_json:
         typer.echo(workspace.results.read_text(encoding="utf-8"))
