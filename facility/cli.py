@@ -36,6 +36,7 @@ from znought.facility.arguments import (
 from znought.facility.cluster.arguments import with_site_options
 from znought.facility.cluster.interruption import ENDING, Interrupted, interruptible
 from znought.facility.cluster.options import SiteOptions
+from znought.facility.filesets.command import fileset
 from znought.facility.fitting.command import serving_likelihoods
 from znought.facility.terminal import voice, with_voice
 
@@ -264,6 +265,7 @@ def inspect(
         typer.echo(line)
 
 
+app.command()(fileset)
 with_voice(app)
 
 

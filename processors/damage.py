@@ -6,6 +6,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import aiohttp
 import cramjam
 from uproot.deserialization import DeserializationError
 
@@ -28,6 +29,7 @@ _DAMAGE = (
     SystemError,
     TypeError,
     ValueError,
+    aiohttp.ClientError,
     cramjam.DecompressionError,
     lzma.LZMAError,
     struct.error,

@@ -24,7 +24,7 @@ OPEN_DOORS = {"errors", "identity", "analysis"}
 KEPT_IN = {
     "keras": ("models",),
     "tensorflow": ("models",),
-    "coffea": ("processors", "facility/ntuples/runner.py"),
+    "coffea": ("processors", "facility/ntuples/runner.py", "facility/filesets/grid.py"),
     "dask": ("facility",),
     "distributed": ("facility", "analyses/vh_bb/stages"),
     "pythia8mc": ("simulation",),

@@ -58,6 +58,7 @@ class BaseCard(Section):
         title: of results and tables.
         label: stands on every figure and table.
         datasets: name → its files.
+        fileset: JSON beside the card, as `znought fileset` writes it: files of datasets that name none.
         processing: how they are read.
         sites: site → its options, as `sites.yaml` of the user has them; they decide no result.
     """
@@ -65,6 +66,7 @@ class BaseCard(Section):
     title: str
     label: str = "Simulation"
     datasets: Mapping[str, Files]
+    fileset: str | None = None
     processing: Reading = Reading()
     sites: dict[str, dict[str, Any]] = Field(default_factory=dict)
 

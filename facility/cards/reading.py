@@ -19,6 +19,7 @@ from znought.errors import CardError, unknown_name
 from znought.facility.cards.base import BaseCard, Card
 from znought.facility.cards.existing import find_processor
 from znought.facility.cards.finding import Found, find_analysis, given_analysis
+from znought.facility.cards.listed import with_files
 from znought.facility.cards.standard import StandardCard
 from znought.facility.cards.table import TableCard, found_table
 from znought.facility.cards.weights import ANY_FILE, NAMED
@@ -109,9 +110,10 @@ def bound(card: BaseCard, analysis: Analysis, folder: Path) -> BaseCard:
     """A card as a card of its analysis, with the files that it names looked for in its folder.
 
     Raises:
-        CardError: a name that the analysis does not know.
+        CardError: a name that the analysis does not know, or a dataset that its fileset lacks.
+        DataError: its fileset is not there.
     """
-    return card.of(analysis).placed(folder)
+    return with_files(card.of(analysis).placed(folder))
 
 
 def read_content(path: Path) -> dict[str, Any]:

@@ -6,15 +6,14 @@ from typing import Any
 
 from znought.errors import CardError, DataError, unknown_name
 from znought.facility.cards.base import BaseCard
-from znought.facility.workspace import read_json, write_json
+from znought.facility.filesets.written import REMOTE, WrittenDataset, place, read_written
+from znought.facility.workspace import write_json
 
 __all__ = ["Fileset", "file_states", "fileset_of_card", "fileset_of_dataset", "read_fileset", "write_fileset"]
 
 Fileset = dict[str, dict[str, Any]]
 """coffea's plain form: {dataset: {"files": {path: tree}, "metadata": {...}}}; where files stand in more than
 one place, "replicas": {path: [url, ...]} as well."""
-
-REMOTE = ("root://", "http://", "https://")
 
 
 def fileset_of_card(card: BaseCard) -> Fileset:
@@ -53,7 +52,7 @@ def _entry(card: BaseCard, name: str) -> dict[str, Any]:
         if isinstance(given, str):
             paths += _expand(name, given)
         else:
-            first, *others = (_place(Path(), replica) for replica in given)
+            first, *others = (place(Path(), replica) for replica in given)
             paths.append(first)
             replicas[first] = others
     twice = sorted({path for path in paths if paths.count(path) > 1}) if len(set(paths)) < len(paths) else []
@@ -104,11 +103,11 @@ def read_fileset(path: Path, card: BaseCard) -> Fileset:
 
     Raises:
         CardError: it holds a dataset that the card does not know, or lacks one.
-        DataError: a file of it is missing.
+        DataError: it is no fileset, or a file of it is missing.
     """
     if not path.exists() and any(dataset.files for dataset in card.datasets.values()):
         return fileset_of_card(card)
-    fileset = {name: _absolute(path, entry) for name, entry in _content(path).items()}
+    fileset = {name: _plain(path, dataset) for name, dataset in read_written(path).items()}
     for name, entry in fileset.items():
         if name not in card.sources:
             raise CardError(f"{path}: {unknown_name('dataset', name, card.sources)}")
@@ -118,21 +117,6 @@ def read_fileset(path: Path, card: BaseCard) -> Fileset:
     if lacking:
         raise CardError(f"{path} lacks the datasets {', '.join(lacking)} of the card.")
     return fileset
-
-
-def _content(path: Path) -> dict[str, Any]:
-    """What a fileset's file holds.
-
-    Raises:
-        DataError: it is no mapping of datasets to their files.
-    """
-    content = read_json(path)
-    if not isinstance(content, dict):
-        raise DataError(f"{path}: expected datasets with their files, received {type(content).__name__}.")
-    for name, entry in content.items():
-        if not (isinstance(entry, dict) and isinstance(entry.get("files"), dict)):
-            raise DataError(f'{path}: {name}: expected {{"files": {{path: tree}}, "metadata": {{…}}}}.')
-    return content
 
 
 def _agreeing(path: Path, name: str, stated: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
@@ -150,22 +134,19 @@ def _agreeing(path: Path, name: str, stated: Mapping[str, Any], wanted: Mapping[
     return {**stated, **wanted, **{key: stated[key] for key in ("lumi_ifb", "n_events") if key in stated}}
 
 
-def _absolute(path: Path, entry: Mapping[str, Any]) -> dict[str, Any]:
-    replicas = {
-        _place(path.parent, name): [_place(path.parent, other) for other in others]
-        for name, others in entry.get("replicas", {}).items()
-    }
-    files = {_place(path.parent, name): tree for name, tree in entry["files"].items()}
-    for name in files:
-        if not (name.startswith(REMOTE) or name in replicas or Path(name).is_file()):
-            raise DataError(f"{path} names {name}, which does not exist.")
-    found = {"files": files, "metadata": dict(entry.get("metadata", {}))}
+def _plain(path: Path, dataset: WrittenDataset) -> dict[str, Any]:
+    """One dataset of a fileset's file.
+
+    Raises:
+        DataError: a local file without another address does not exist.
+    """
+    for file in dataset.files:
+        if not (file.path.startswith(REMOTE) or len(file.addresses) > 1 or Path(file.path).is_file()):
+            raise DataError(f"{path} names {file.path}, which does not exist.")
+    replicas = {file.path: list(file.addresses[1:]) for file in dataset.files if len(file.addresses) > 1}
+    files = {file.path: file.tree for file in dataset.files}
+    found = {"files": files, "metadata": dict(dataset.metadata)}
     return found | {"replicas": replicas} if replicas else found
-
-
-def _place(folder: Path, name: str) -> str:
-    """A remote file as it is named, a local one from the root of the file system."""
-    return name if name.startswith(REMOTE) else str((folder / name).resolve())
 
 
 def file_states(fileset: Fileset) -> dict[str, list[int]]:

@@ -11,7 +11,7 @@ from znought.facility.cluster.tasks import arrivals, spread
 from znought.facility.ntuples.ledger import PlannedFile, Skipped
 from znought.processors.dialects.files import FileSummary, inspect_file, inspect_tree
 
-__all__ = ["Fileset", "survey"]
+__all__ = ["Fileset", "Look", "Wanted", "look", "survey"]
 
 Fileset = Mapping[str, Mapping[str, Any]]
 """coffea's plain form, and where else its files stand:
@@ -19,15 +19,23 @@ Fileset = Mapping[str, Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
-class _Wanted:
-    """One file to look at."""
+class Wanted:
+    """One file to look at.
+
+    Attributes:
+        dataset: name of its dataset.
+        path: as it stands in the fileset.
+        replicas: where it can be read, the first to be tried first.
+        tree, dialect: of its events; found by its content if None.
+        any_tree: take it as it is, whether or not a dialect reads it.
+    """
 
     dataset: str
     path: str
     replicas: tuple[str, ...]
     tree: str | None
-    dialect: str | None
-    any_tree: bool
+    dialect: str | None = None
+    any_tree: bool = False
 
 
 def survey(
@@ -47,7 +55,7 @@ def survey(
         DataError: a file is listed twice, or can be read but is of no use.
     """
     wanted = [
-        _Wanted(
+        Wanted(
             dataset,
             path,
             (path, *entry.get("replicas", {}).get(path, ())),
@@ -61,14 +69,14 @@ def survey(
     looks = _looked_at(client, wanted, max_rounds)
     files: list[PlannedFile] = []
     skipped: list[Skipped] = []
-    for file, look in zip(wanted, looks, strict=True):
-        if isinstance(look, DataError):
+    for file, seen in zip(wanted, looks, strict=True):
+        if isinstance(seen, DataError):
             # Only what cannot be read may be left out: any other choice of files would be a bias.
-            if not (allow_skip and isinstance(look, ReadError)):
-                raise look
-            skipped.append(Skipped(file.dataset, file.path, None, str(look).removeprefix(f"{file.path}: ")))
+            if not (allow_skip and isinstance(seen, ReadError)):
+                raise seen
+            skipped.append(Skipped(file.dataset, file.path, None, str(seen).removeprefix(f"{file.path}: ")))
             continue
-        summary, answered = look
+        summary, answered = seen
         others = [replica for replica in file.replicas if replica != answered]
         files.append(PlannedFile(file.dataset, summary, (answered, *others)))
     return tuple(files), tuple(skipped)
@@ -94,7 +102,7 @@ Look = tuple[FileSummary, str] | DataError
 """What a file holds with the replica that said so, or what is wrong with it."""
 
 
-def _looked_at(client: Any | None, wanted: Sequence[_Wanted], max_rounds: int) -> list[Look]:
+def _looked_at(client: Any | None, wanted: Sequence[Wanted], max_rounds: int) -> list[Look]:
     """A look at each file; reading errors are tried again."""
     looks: dict[int, Look] = {}
     for _ in range(max_rounds):
@@ -102,14 +110,14 @@ def _looked_at(client: Any | None, wanted: Sequence[_Wanted], max_rounds: int) -
         if not again:
             break
         part = [wanted[i] for i in again]
-        found = map(_look, part) if client is None else _on_workers(client, part)
+        found = map(look, part) if client is None else _on_workers(client, part)
         looks.update(zip(again, found, strict=True))
     return [looks[i] for i in range(len(wanted))]
 
 
-def _on_workers(client: Any, wanted: Sequence[_Wanted]) -> Iterator[Look]:
+def _on_workers(client: Any, wanted: Sequence[Wanted]) -> Iterator[Look]:
     """A look at each file by a worker; what killed its worker may be tried again."""
-    futures = spread(client, _look, wanted)
+    futures = spread(client, look, wanted)
     for _ in arrivals(client, futures):
         pass  # all of them, with somebody who watches
     for file, future in zip(wanted, futures, strict=True):
@@ -120,7 +128,7 @@ def _on_workers(client: Any, wanted: Sequence[_Wanted]) -> Iterator[Look]:
             yield future.result()
 
 
-def _look(wanted: _Wanted) -> Look:
+def look(wanted: Wanted) -> Look:
     """What the first replica that can be read holds, or what is wrong with the last one."""
     *others, last = wanted.replicas
     for replica in others:
@@ -136,7 +144,7 @@ def _look(wanted: _Wanted) -> Look:
     return replace(summary, path=wanted.path), last
 
 
-def _summary(wanted: _Wanted, replica: str) -> FileSummary:
+def _summary(wanted: Wanted, replica: str) -> FileSummary:
     """What one replica holds."""
     if wanted.any_tree:
         return inspect_tree(replica, tree=wanted.tree)
@@ -147,5 +155,5 @@ class _KilledError(DataError):
     """A look that killed its worker: it may be tried again, but what it is of is never left out."""
 
 
-def _is_settled(look: Look | None) -> bool:
-    return look is not None and not isinstance(look, ReadError | _KilledError)
+def _is_settled(seen: Look | None) -> bool:
+    return seen is not None and not isinstance(seen, ReadError | _KilledError)

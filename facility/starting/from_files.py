@@ -12,7 +12,8 @@ import numpy as np
 import uproot
 
 from znought.errors import DataError
-from znought.facility.ntuples.fileset import REMOTE
+from znought.facility.filesets.sources import identifier
+from znought.facility.filesets.written import REMOTE
 from znought.facility.ntuples.inspection import describe_layout
 from znought.facility.ntuples.ledger import PlannedFile, refuse_duplicates
 from znought.facility.starting.own_events import new_folder, write_analysis
@@ -122,11 +123,11 @@ def _grouped(paths: Sequence[str]) -> dict[str, list[str]]:
     several = len({path.rpartition("/")[0] for path in paths}) > 1
     found: dict[str, list[str]] = {}
     for path in paths:
-        found.setdefault(_identifier(_folder(path) if several else _shared(path)), []).append(path)
+        found.setdefault(identifier(_folder(path) if several else _shared(path)), []).append(path)
     if several:
         return found
     # A number at the end tells files of one dataset apart; a file alone keeps it.
-    whole = {name: _identifier(Path(group[0]).stem) for name, group in found.items() if len(group) == 1}
+    whole = {name: identifier(Path(group[0]).stem) for name, group in found.items() if len(group) == 1}
     return {whole.get(name, name): group for name, group in found.items()}
 
 
@@ -139,12 +140,6 @@ def _shared(path: str) -> str:
     stem = Path(path).stem
     name = _NUMBER.sub("", stem)
     return _folder(path) if not name or _UUID.fullmatch(stem) else name
-
-
-def _identifier(name: str) -> str:
-    """A name for a dataset: letters, digits and underscores, a letter first."""
-    cleaned = re.sub(r"\W+", "_", name).strip("_")
-    return cleaned if cleaned[:1].isalpha() else f"files_{cleaned}"
 
 
 def _dataset(name: str, paths: Sequence[str]) -> FoundDataset:

@@ -168,7 +168,7 @@ def test_a_fileset_of_another_card_is_refused(folder: Path) -> None:
         path.write_text(json.dumps(content))
         with pytest.raises(CardError, match=r"fileset\.json: vh has (process|is_data) .*, the card says"):
             read_fileset(path, card)
-    path.write_text(json.dumps({"vh": ["a.root"]}))
+    path.write_text(json.dumps({"vh": [3]}))
     with pytest.raises(DataError, match=r"fileset\.json: vh: expected"):
         read_fileset(path, card)
 

@@ -93,7 +93,7 @@ def xrootd(served: Path) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def http(served: Path) -> Iterator[str]:
     """Address of a web server on loopback that answers ranges."""
-    handler = partial(_Ranges, directory=str(served))
+    handler = partial(Ranges, directory=str(served))
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
@@ -101,7 +101,7 @@ def http(served: Path) -> Iterator[str]:
         server.shutdown()
 
 
-class _Ranges(SimpleHTTPRequestHandler):
+class Ranges(SimpleHTTPRequestHandler):
     """Answers a range of bytes, which Python's own handler does not."""
 
     def do_GET(self) -> None:
