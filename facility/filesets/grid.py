@@ -55,7 +55,8 @@ def _tools() -> ModuleType:
     except ImportError as error:
         cure = "pip install rucio-clients, or give a list of addresses"
         raise DataError(f"Names of datasets need the client of Rucio ({error}): {cure}.") from error
-    return rucio_utils
+    tools: ModuleType = rucio_utils
+    return tools
 
 
 @contextlib.contextmanager

@@ -142,7 +142,9 @@ def _of_data(tree: Path) -> None:
 
 def _lacking(tree: Path) -> None:
     columns = events(9, seed=5)
-    write_nanoaod(tree / "vh" / "0002" / "x.root", {k: v for k, v in columns.items() if k != "MET_significance"})
+    write_nanoaod(
+        tree / "vh" / "0002" / "x.root", {k: v for k, v in columns.items() if k != "MET_significance"}
+    )
 
 
 MISTAKES: dict[str, tuple[Callable[[Path], None], bool]] = {
@@ -247,7 +249,8 @@ def test_both_layouts_of_coffea_are_read(tree: Path) -> None:
     packed = tree.parent / "coffea_available.json.gz"
     packed.write_bytes(gzip.compress(json.dumps(layouts[3]).encode()))
     assert [file.path for file in listed_files(Origin(sources=(str(packed),)))["vh"].files] == [a, b]
-    for wrong in ({"vh": 3}, {"vh": {"files": {a: 3}}}, {"vh": []}):
+    mistakes: list[Any] = [{"vh": 3}, {"vh": {"files": {a: 3}}}, {"vh": []}]
+    for wrong in mistakes:
         given.write_text(json.dumps(wrong))
         assert "coffea.json: vh: expected a list of paths, or" in _refused(given)
     given.write_text(json.dumps({"vh": [a, a]}))
@@ -365,6 +368,8 @@ def rucio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setattr(grid, "credentials_for", lambda kind: Credentials(files={"X509_USER_PROXY": b""}))
     yield tmp_path
     sys.modules.pop("coffea.dataset_tools.rucio_utils", None)
+    # The package keeps what it has imported once.
+    delattr(sys.modules["coffea.dataset_tools"], "rucio_utils")
 
 
 def test_names_on_the_grid_become_addresses_by_site(rucio: Path) -> None:
