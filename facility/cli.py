@@ -38,6 +38,7 @@ from znought.facility.cluster.interruption import ENDING, Interrupted, interrupt
 from znought.facility.cluster.options import SiteOptions
 from znought.facility.filesets.command import fileset
 from znought.facility.fitting.command import serving_likelihoods
+from znought.facility.metrics.command import show_metrics
 from znought.facility.terminal import voice, with_voice
 
 # `znought --help` answers at once: what is slow to import is imported by the command that needs it.
@@ -160,6 +161,7 @@ def _stage_command(name: str) -> Callable[..., None]:
 for _name, _help in STAGE_HELP.items():
     _command = _stage_command(_name)
     app.command(_name, help=_help)(serving_likelihoods(_command, voice) if _name == "fit" else _command)
+app.command("metrics")(show_metrics)
 
 
 @app.command()

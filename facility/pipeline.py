@@ -1,7 +1,6 @@
 """The flow, from ntuples to Z0: each stage reads files and writes files, and is skipped while it holds."""
 
 import logging
-import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
@@ -25,6 +24,8 @@ from znought.facility.context import Context, RunOptions
 from znought.facility.existing import EXISTING
 from znought.facility.flow import Flow, Stage
 from znought.facility.manifest import Manifest, fingerprint, source_digest
+from znought.facility.metrics.meter import Meter
+from znought.facility.metrics.record import keep_metrics
 from znought.facility.ntuples.partial import marked
 from znought.facility.progress import Silent, Terminal
 from znought.facility.standard import EFFICIENCY, PROCESS, SIMULATE, standard_flow
@@ -230,19 +231,19 @@ def _redone(context: Context[Any], stages: Sequence[Stage]) -> frozenset[str]:
 def _perform(context: Context[Any], stage: Stage, manifest: Manifest, mark: str, served: Stores) -> None:
     manifest.drop(stage.name)
     context.reporter.stage(stage.name, "…")
-    begin = time.perf_counter()
+    meter = Meter()
     styles = drawn_as(context.analysis, context.card.styles) if stage.draws else nullcontext()
     # Last digits of the fit and the binning must not depend on how many cores this machine has.
-    with styles, threadpool_limits(limits=1):
-        outputs = tuple(stage.work(_seen_by(context, stage, served)))
-    seconds = time.perf_counter() - begin
+    with styles, threadpool_limits(limits=1), meter:
+        outputs = tuple(stage.work(_seen_by(context, stage, served, meter)))
     section = context.card.section(*stage.sections)
-    manifest.record(stage.name, mark, outputs, seconds=seconds, section=section)
+    manifest.record(stage.name, mark, outputs, seconds=meter.seconds, section=section)
+    keep_metrics(context.workspace.metrics, stage.name, meter.metrics())
     logger.info("%s wrote %d files", stage.name, len(outputs))
-    context.reporter.stage(stage.name, f"done in {seconds:.0f} s")
+    context.reporter.stage(stage.name, f"done in {meter.seconds:.0f} s")
 
 
-def _seen_by(context: Context[Any], stage: Stage, served: Stores) -> Context[Any]:
+def _seen_by(context: Context[Any], stage: Stage, served: Stores, meter: Meter) -> Context[Any]:
     """The context with nothing in it but what the stage declares."""
     names = {*stage.reads, *stage.writes}
 
@@ -250,6 +251,7 @@ def _seen_by(context: Context[Any], stage: Stage, served: Stores) -> Context[Any
         client = context.elsewhere.get(stage.name, context.cluster)()
         bring_modules(client, context.found.modules)
         served.serve(client, [getattr(context.workspace, name) for name in stage.writes])
+        meter.watch(client)
         return client
 
     return replace(

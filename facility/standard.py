@@ -194,6 +194,7 @@ _PLOT = Stage(
         "validation",
         "results",
         "referee",
+        "metrics",
     ),
     writes=("figures", "report"),
     inputs=plot.inputs,

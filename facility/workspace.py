@@ -150,6 +150,11 @@ class Workspace:
         return self.directory / "report.html"
 
     @property
+    def metrics(self) -> Path:
+        """Time, memory and bytes of every stage and worker, when each stage last ran."""
+        return self.directory / "metrics.json"
+
+    @property
     def manifest(self) -> Path:
         """Which stage made what, from which inputs."""
         return self.directory / "manifest.json"

@@ -84,6 +84,7 @@ class Tree:
         self._file = directory.file
         self._known: dict[str, _Branch] = {}
         self._last: dict[str, tuple[int, Column]] = {}
+        self._n_requested = 0
         self.path = str(directory.file.file_path)
         self.uuid = str(directory.file.uuid)
         self.n_entries = int(self._tree.num_entries)
@@ -127,6 +128,11 @@ class Tree:
     def title(self, name: str) -> str:
         """What a branch says of itself."""
         return str(getattr(self._tree[self._names[name]], "title", ""))
+
+    def newly_requested(self) -> int:
+        """Bytes that were asked of the file since the last call, those of opening it in the first."""
+        before, self._n_requested = self._n_requested, int(self._file.source.num_requested_bytes)
+        return self._n_requested - before
 
     def forget(self) -> None:
         """Drop the baskets that were kept."""

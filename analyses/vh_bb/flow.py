@@ -75,6 +75,7 @@ _STAGES = (
             "regions",
             "validation",
             "referee",
+            "metrics",
         ),
         writes=("figures", "report"),
         inputs=standard_plot.inputs,

@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
 
 import dask
 from distributed import Client, Future, as_completed
@@ -15,30 +16,66 @@ from znought.errors import SiteError
 from znought.facility.cluster.options import DEFAULT_WAIT_MIN
 from znought.facility.storage.exchange import carried
 
-__all__ = ["Watch", "arrivals", "obstacle", "spread", "submit"]
+__all__ = ["Watch", "arrivals", "is_again", "obstacle", "spread", "submit", "wrap_calls"]
 
 logger = logging.getLogger(__name__)
 Result = TypeVar("Result")
 LOOK_EVERY_S = 10.0
 SAY_AFTER_S = 30.0
 
+Wrap = Callable[[Callable[..., Any]], Callable[..., Any]]
+_WRAPS: WeakKeyDictionary[Client, Wrap] = WeakKeyDictionary()
+_AGAIN = "-again"
+
 
 def submit(client: Client, function: Callable[..., Any], *arguments: Any, retries: int = 0) -> Future[Any]:
     """The future of one call on a worker."""
     key = f"{_name(function)}-{uuid.uuid4()}"
-    function = carried(client, function, *arguments)
+    function = _wrapped(client, carried(client, function, *arguments))
     return client.submit(_in_one_thread, function, *arguments, key=key, pure=False, retries=retries)
 
 
 def spread(
-    client: Client, function: Callable[..., Any], items: Sequence[Any], *, retries: int = 0
+    client: Client,
+    function: Callable[..., Any],
+    items: Sequence[Any],
+    *,
+    retries: int = 0,
+    again: bool = False,
 ) -> list[Future[Any]]:
-    """Futures of a call for each item, in their order."""
-    calls = [carried(client, function, item) for item in items]
+    """Futures of a call for each item, in their order.
+
+    Args:
+        client: of the workers.
+        function: called with each item.
+        items: small, as they travel.
+        retries: of a call that fails.
+        again: the items have been tried before; the names of the tasks say so.
+    """
+    calls = [_wrapped(client, carried(client, function, item)) for item in items]
+    key = _name(function) + (_AGAIN if again else "")
     futures: list[Future[Any]] = client.map(
-        _in_one_thread, calls, items, key=_name(function), pure=False, retries=retries
+        _in_one_thread, calls, items, key=key, pure=False, retries=retries
     )
     return futures
+
+
+def is_again(key: str) -> bool:
+    """Whether a task is a further attempt at what had been tried before, by its name."""
+    return f"{_AGAIN}-" in key
+
+
+def wrap_calls(client: Client, wrap: Wrap | None) -> None:
+    """What is sent through a client from now on is wrapped first, to be measured; None ends that."""
+    if wrap is None:
+        _WRAPS.pop(client, None)
+    else:
+        _WRAPS[client] = wrap
+
+
+def _wrapped(client: Client, function: Callable[..., Any]) -> Callable[..., Any]:
+    wrap = _WRAPS.get(client)
+    return function if wrap is None else wrap(function)
 
 
 def _name(function: Any) -> str:

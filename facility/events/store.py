@@ -13,12 +13,14 @@ from numpy.typing import NDArray
 
 from znought.errors import DataError, unknown_name
 from znought.facility.manifest import MANIFEST, recorded_files
+from znought.facility.metrics.tally import count
 from znought.facility.workspace import atomic_path
 from znought.identity import event_identity
 
 __all__ = [
     "IDENTITY",
     "EventTable",
+    "column_bytes",
     "partition_files",
     "read_events",
     "stored_columns",
@@ -143,10 +145,19 @@ def _read_file(file: Path, names: list[str]) -> pa.Table:
     for name in names:
         if name not in available:
             raise DataError(f"{file}: {unknown_name('column', name, available)}")
+    count(bytes_read=column_bytes(opened, names))
     try:
         return opened.read(columns=names)
     except (pa.ArrowException, OSError) as error:
         raise DataError(_damaged(file, error)) from error
+
+
+def column_bytes(opened: pq.ParquetFile, names: Iterable[str]) -> int:
+    """Bytes of some columns in their file, compressed."""
+    wanted, metadata = frozenset(names), opened.metadata
+    groups = (metadata.row_group(i) for i in range(metadata.num_row_groups))
+    columns = (group.column(i) for group in groups for i in range(group.num_columns))
+    return sum(one.total_compressed_size for one in columns if one.path_in_schema in wanted)
 
 
 def _opened(file: Path) -> pq.ParquetFile:

@@ -19,6 +19,7 @@ from znought.facility.context import Context
 from znought.facility.events.store import IDENTITY, read_events, write_parquet
 from znought.facility.learning.explanation import EVENTS, importances
 from znought.facility.learning.plan import TRAINING_PART, UNTRAINED_PART, LearningPlan, learning_plan
+from znought.facility.metrics.tally import count
 from znought.facility.results.explained import Explanation, InputImportance, write_explanation
 from znought.facility.workspace import Workspace, write_json
 from znought.models.brought import BroughtClassifier
@@ -178,6 +179,7 @@ def _score_file(task: _Task, scorer: BroughtClassifier, source: Path, target: Pa
     columns = {name: read.column(name).to_numpy() for name in read.column_names}
     scores, folds = _scored(scorer, columns, rule)
     n_events = read.num_rows
+    count(events=n_events)
     is_known = rule is not None and task.has_class
     part = np.full(n_events, TRAINING_PART if is_known else UNTRAINED_PART, np.int8)
     fold = np.full(n_events, UNTRAINED, np.int8) if folds is None else folds.astype(np.int8)

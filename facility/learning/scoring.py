@@ -11,8 +11,9 @@ from distributed import Client
 from numpy.typing import NDArray
 
 from znought.facility.cluster.tasks import arrivals, spread
-from znought.facility.events.store import IDENTITY, EventTable, write_parquet
+from znought.facility.events.store import IDENTITY, EventTable, column_bytes, write_parquet
 from znought.facility.learning.plan import TRAINING_PART, parts_of, quoted_share, scoring_folds
+from znought.facility.metrics.tally import count
 from znought.facility.progress import Advance
 from znought.facility.results.explained import Tail
 from znought.models.folds import UNTRAINED
@@ -156,7 +157,8 @@ def _score_file(
     task: ScoreTask, scorers: Mapping[str, Scorer], source: Path, target: Path, tails: Tails
 ) -> None:
     # Variations that only change weights stand as further weight columns beside the nominal one.
-    weights = [name for name in pq.read_schema(source).names if name.startswith("gen_weight")]
+    opened = pq.ParquetFile(source)
+    weights = [name for name in opened.schema_arrow.names if name.startswith("gen_weight")]
     inputs = {
         name
         for model in task.models
@@ -164,7 +166,8 @@ def _score_file(
         if name not in model.constants
     }
     names = list(dict.fromkeys([*IDENTITY, *weights, *sorted(inputs)]))
-    read = pq.read_table(source, columns=names)
+    read = opened.read(columns=names)
+    count(events=read.num_rows, bytes_read=column_bytes(opened, names))
     columns = {name: read.column(name).to_numpy() for name in names}
     table = EventTable(columns, np.zeros(read.num_rows, dtype=np.int16), (task.dataset,))
     trained = np.full(len(table), task.is_trained)

@@ -8,12 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
 from distributed import Client, Future, get_worker
 
 from znought.facility.cluster.tasks import arrivals, submit
+from znought.facility.metrics.tally import count
 from znought.facility.progress import Advance
 from znought.facility.storage.mirror import keep, recall
 from znought.models import artefacts
+from znought.models.folds import UNTRAINED
 from znought.models.network import NetworkConfig
 from znought.models.training import OnEpoch, TrainedFold, TrainingConfig, TrainingData, train_fold
 
@@ -179,14 +182,16 @@ def _epoch_line(note: Mapping[str, Any]) -> str:
 
 def train_network(task: NetworkTask, repeat: int, fold: int) -> TrainedFold:
     """On a worker: one network, resumable after every epoch."""
-    worker = get_worker()
+    worker, data = get_worker(), held_data(task.source)[repeat]
+    n_seen = int(np.count_nonzero((data.fold != fold) & (data.fold != UNTRAINED)))
 
     def on_epoch(fold: int, epoch: int, metrics: Mapping[str, float]) -> None:
         where = {"title": task.title, "folder": str(task.folder), "repeat": repeat, "fold": fold}
         note = where | {"epoch": epoch, "stop_auc": metrics["stop_auc"]}
         worker.log_event(EPOCHS_TOPIC, json.dumps(note))
+        count(events=n_seen)
 
-    return task.train(held_data(task.source)[repeat], fold, repeat, on_epoch=on_epoch)
+    return task.train(data, fold, repeat, on_epoch=on_epoch)
 
 
 _HELD: dict[object, tuple[TrainingData, ...]] = {}

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from znought.errors import ReadError
+from znought.facility.metrics.tally import count
 from znought.facility.ntuples.ledger import PlannedChunk
 from znought.facility.ntuples.memory import keep_freed_memory
 from znought.processors.dialects.view import Entries
@@ -106,4 +107,6 @@ def _read_and_processed(task: Task, replica: str, processor: Processor) -> dict[
         "fileuuid": str(UUID(bytes=chunk.uuid)),
     }
     tree = kept_tree(replica, chunk.tree)
-    return processor.process(Entries(tree, chunk.start, chunk.stop, metadata))
+    results = processor.process(Entries(tree, chunk.start, chunk.stop, metadata))
+    count(events=chunk.stop - chunk.start, bytes_read=tree.newly_requested())
+    return results

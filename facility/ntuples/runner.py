@@ -129,7 +129,8 @@ def process_fileset(
         n_rounds += 1
         # After a failure each chunk is on its own, so that none suffers for its neighbours.
         n_together = _n_together(client, len(left)) if n_rounds == 1 else 1
-        _run_round(client, [tasks[chunk] for chunk in left], processor, books, n_together=n_together)
+        due_tasks = [tasks[chunk] for chunk in left]
+        _run_round(client, due_tasks, processor, books, n_together=n_together, again=n_rounds > 1)
     skipped = close(files, planned, books.processed, books.failures, allow_skip=allow_skip)
     refuse_empty(_listed(fileset), (*unopened, *skipped))
     _forget(books, skipped)
@@ -232,7 +233,13 @@ def _n_together(client: Any | None, n_chunks: int) -> int:
 
 
 def _run_round(
-    client: Any | None, tasks: Sequence[Task], processor: Processor, books: _Books, *, n_together: int
+    client: Any | None,
+    tasks: Sequence[Task],
+    processor: Processor,
+    books: _Books,
+    *,
+    n_together: int,
+    again: bool,
 ) -> None:
     """Give every due chunk one attempt and enter what comes back."""
     groups = [tuple(tasks[i : i + n_together]) for i in range(0, len(tasks), n_together)]
@@ -241,7 +248,7 @@ def _run_round(
     arrived: dict[int, Outcome | None] = {}
     n_entered = 0
     for number, outcome, error in (
-        _on_cluster(client, groups, function) if client is not None else _here(groups, function)
+        _on_cluster(client, groups, function, again=again) if client is not None else _here(groups, function)
     ):
         if error is not None:
             _stop_if_hopeless(error)
@@ -271,10 +278,10 @@ def _here(groups: Sequence[Group], function: Callable[[Group], Outcome]) -> Iter
 
 
 def _on_cluster(
-    client: Any, groups: Sequence[Group], function: Callable[[Group], Outcome]
+    client: Any, groups: Sequence[Group], function: Callable[[Group], Outcome], *, again: bool
 ) -> Iterator[Attempt]:
     """Groups in the order in which the workers finish them."""
-    futures = spread(client, function, groups)
+    futures = spread(client, function, groups, again=again)
     number_of = {future.key: number for number, future in enumerate(futures)}
     try:
         for future in arrivals(client, futures):

@@ -11,6 +11,8 @@ from znought.facility.figures.album import Album
 from znought.facility.figures.network import read_explained
 from znought.facility.figures.own import own_pictures
 from znought.facility.figures.writing import write_album
+from znought.facility.metrics.record import standing_metrics
+from znought.facility.metrics.shown import metrics_pictures, metrics_tables
 from znought.facility.ntuples.account import data_lumi_ifb
 from znought.facility.ntuples.flows import read_cutflows
 from znought.facility.referee.verdicts import (
@@ -43,12 +45,16 @@ def inputs(context: Context[StandardCard]) -> object:
 def plot(context: Context[StandardCard]) -> Iterable[Path]:
     """Writes `figures/` and `report.html`, the referee's verdict first."""
     verdicts = standing_verdicts(context.workspace)
-    album = _album(context, verdicts)
+    album, metrics = _album(context, verdicts), standing_metrics(context.workspace.metrics)
     own = own_pictures(context.analysis.figures, Finished(context.workspace, album.results))
     return write_album(
         context,
-        chain(album.pictures(), own),
-        tables=(*([] if verdicts is None else [verdict_table(verdicts)]), *report_tables(album.results)),
+        chain(album.pictures(), own, metrics_pictures(metrics)),
+        tables=(
+            *([] if verdicts is None else [verdict_table(verdicts)]),
+            *report_tables(album.results),
+            *metrics_tables(metrics),
+        ),
         notes=(verdict_line(verdicts), *album.results.notes),
         about=ABOUT,
     )

@@ -9,6 +9,7 @@ from znought.facility.cards.base import Card
 from znought.facility.cluster.preflight import check_workers
 from znought.facility.cluster.tasks import arrivals, spread
 from znought.facility.context import Context
+from znought.facility.metrics.tally import count
 from znought.facility.ntuples.fileset import write_fileset
 from znought.simulation.config import SimulationConfig
 from znought.simulation.jobs import (
@@ -76,7 +77,7 @@ def _generate(context: Context[Card], jobs: tuple[SimulationJob, ...]) -> list[J
     client = context.cluster()
     directory = str(context.workspace.ntuples.resolve())
     check_workers(client, "simulate")
-    futures = spread(client, partial(run_job, directory=directory), jobs, retries=2)
+    futures = spread(client, partial(_made, directory=directory), jobs, retries=2)
     summaries: list[JobSummary] = []
     with context.reporter.bar("generating events") as advance:
         for future in arrivals(client, futures):
@@ -85,3 +86,10 @@ def _generate(context: Context[Card], jobs: tuple[SimulationJob, ...]) -> list[J
             rows = sum(s.n_rows for s in summaries)
             advance(len(summaries), len(jobs), f"{summary.dataset}: {rows:,} rows in all")
     return sorted(summaries, key=lambda s: (s.dataset, s.index))
+
+
+def _made(job: SimulationJob, directory: str) -> JobSummary:
+    """On a worker: the file of one job, whose events count unless it was there."""
+    summary = run_job(job, directory)
+    count(events=summary.n_events if summary.seconds else 0)
+    return summary

@@ -24,6 +24,7 @@ CONTRACT = (
     "figures",
     "report.html",
     "manifest.json",
+    "metrics.json",
 )
 METHODS = {"cut_based", "cut_based_mt_binned", "mva_greedy", "mva_optimal", "boosting_greedy"}
 
@@ -149,7 +150,24 @@ def test_the_numbers_are_the_frozen_ones(finished: Finished) -> None:
     assert [*differences(_json(GOLDEN / "vh_ww.json"), frozen(finished.output), rtol=1e-6)] == []
 
 
-def test_a_second_run_skips_every_stage(finished: Finished) -> None:
+def test_what_it_cost_is_kept(finished: Finished) -> None:
+    stages = _json(finished.output / "metrics.json")["stages"]
+    assert list(stages) == list(_json(finished.output / "manifest.json")["stages"])
+    read = sum(entry["events"] for entry in _json(finished.output / "ledger.json")["datasets"].values())
+    work = stages["process"]["work"]
+    assert (work["events"], work["failures"], work["retries"]) == (read, 0, 0)
+    # The branches that are read are most of these files.
+    size = sum(path.stat().st_size for path in (finished.output / "ntuples").rglob("*.root"))
+    assert 0.2 * size < work["bytes_read"] < 1.5 * size
+    assert len(stages["train"]["workers"]) == 2
+    assert all(stages[name]["work"]["events"] for name in ("simulate", "train", "score"))
+    assert stages["fit"]["work"] is None
+    assert "Tasks of each worker" in (finished.output / "report.html").read_text()
+
+
+def test_a_second_run_skips_every_stage_whatever_they_cost(finished: Finished) -> None:
+    metrics = finished.output / "metrics.json"
+    metrics.write_text('{"stages": {}}')
     before = {p: p.stat().st_mtime_ns for p in finished.output.rglob("*") if p.is_file()}
     done = znought("run", finished.card, "--output", finished.output)
     assert done.stderr.count("still valid") == 8

@@ -1,6 +1,7 @@
 """Stage `plot` of VH(bb): results and scored events → figures and the report."""
 
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 
 from znought.analyses.vh_bb.card import VHBBCard
@@ -15,6 +16,8 @@ from znought.facility.figures.inputs import distribution_pictures, region_pictur
 from znought.facility.figures.picture import Picture
 from znought.facility.figures.writing import write_album
 from znought.facility.learning.searching import trial_values
+from znought.facility.metrics.record import standing_metrics
+from znought.facility.metrics.shown import SECTION, metrics_pictures, metrics_tables
 from znought.facility.ntuples.account import data_lumi_ifb
 from znought.facility.ntuples.flows import read_cutflows
 from znought.facility.referee.verdicts import standing_verdicts, verdict_line, verdict_table
@@ -25,16 +28,30 @@ __all__ = ["plot"]
 
 # For the length of the bar; the exact number of figures is known at the end.
 ABOUT = 45
-SECTIONS = ("Limits", "Significance", "Fit", "Networks", "Data and simulation", "Regions", "Selection")
+SECTIONS = (
+    "Limits",
+    "Significance",
+    "Fit",
+    "Networks",
+    "Data and simulation",
+    "Regions",
+    "Selection",
+    SECTION,
+)
 
 
 def plot(context: Context[VHBBCard]) -> Iterable[Path]:
     """Writes `figures/` and `report.html`."""
     results, verdicts = read_smeft_results(context.workspace.results), standing_verdicts(context.workspace)
+    album, metrics = _networks(context, results), standing_metrics(context.workspace.metrics)
     return write_album(
         context,
-        _pictures(context, _networks(context, results)),
-        tables=(*([] if verdicts is None else [verdict_table(verdicts)]), *smeft_tables(results)),
+        chain(_pictures(context, album), metrics_pictures(metrics)),
+        tables=(
+            *([] if verdicts is None else [verdict_table(verdicts)]),
+            *smeft_tables(results),
+            *metrics_tables(metrics),
+        ),
         notes=(verdict_line(verdicts), *results.notes),
         about=ABOUT,
         sections=SECTIONS,

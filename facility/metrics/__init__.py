@@ -1,0 +1,1 @@
+"""What a run costs: time, memory and bytes of every stage and worker, beside the results."""
