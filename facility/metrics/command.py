@@ -1,15 +1,13 @@
 """`znought metrics`: what the stages of an output directory cost."""
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
+
+from znought.facility.terminal import voice
 
 __all__ = ["show_metrics"]
-
-LOG_WIDTH = 170
 
 
 def show_metrics(
@@ -23,7 +21,6 @@ def show_metrics(
     from znought.errors import CardError, unknown_name
     from znought.facility.metrics.record import read_metrics
     from znought.facility.metrics.shown import metrics_tables, worker_table
-    from znought.facility.results.tables import terminal_table
     from znought.facility.workspace import Workspace
 
     path = Workspace(output).metrics
@@ -33,7 +30,4 @@ def show_metrics(
         return
     if stage is not None and stage not in metrics.stages:
         raise CardError(f"--stage: {unknown_name('stage', stage, metrics.stages)}")
-    tables = metrics_tables(metrics) if stage is None else (worker_table(stage, metrics.stages[stage]),)
-    printer = Console(width=None if sys.stdout.isatty() else LOG_WIDTH)
-    for table in tables:
-        printer.print(terminal_table(table))
+    voice.show(metrics_tables(metrics) if stage is None else (worker_table(stage, metrics.stages[stage]),))
