@@ -1,14 +1,14 @@
 """Jobs: a pure plan, and the function that a worker runs to write one file.
 
 Every job seeds itself from (seed, dataset, index), so that neither the number of workers nor their order
-changes a byte of the arrays. Planning needs neither Pythia nor fastjet.
+changes a byte of the arrays. Planning needs neither a generator nor fastjet.
 """
 
 import hashlib
 import json
 import time
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,9 +18,10 @@ from numpy.typing import NDArray
 from znought.errors import CardError
 from znought.simulation.config import DetectorConfig, SimulationConfig
 from znought.simulation.recipe import COMMON, Recipe
+from znought.simulation.sherpa.installed import check_installed, sherpa_version
 
 if TYPE_CHECKING:
-    from znought.simulation.generator import GeneratedBatch
+    from znought.simulation.batch import GeneratedBatch, Generator
     from znought.simulation.ntuple import Rows
     from znought.simulation.truth import Truth
 
@@ -36,6 +37,9 @@ __all__ = [
 
 GENERATION = 2
 """Raise it whenever the events of a given job change: files of another generation are made anew."""
+
+_LATER_OPTIONS = ("lepton_filter", "matrix_element")
+"""Options of recipes that files from before them do not know: without them, they are not in a fingerprint."""
 
 BATCH_SIZE = 250
 HIGGS_DECAYS = 20_000
@@ -97,8 +101,9 @@ class JobSummary:
         n_attempted, n_events: events before and after the generator filter.
         n_rows: rows in the file, over all responses.
         n_distinct: generated events among them.
-        sigma_pb: Pythia's leading-order cross section before branching ratios and filter, pb.
+        sigma_pb: the generator's leading-order cross section before branching ratios and filter, pb.
         seconds: time taken; 0 for a file that was there already.
+        sigma_error_pb: statistical error of `sigma_pb`.
     """
 
     path: str
@@ -111,6 +116,7 @@ class JobSummary:
     n_distinct: int
     sigma_pb: float
     seconds: float
+    sigma_error_pb: float = 0.0
 
 
 def _number(*parts: object) -> int:
@@ -206,38 +212,57 @@ def run_job(job: SimulationJob, directory: str) -> JobSummary:
     """Generates the job's events and writes its file, unless the file is there, whole and of the same job."""
     from znought.simulation import ntuple
 
+    check_installed(job.recipe)
     path = job_path(job, directory)
     fingerprint = _fingerprint(job)
     record = ntuple.read_job(path)
     if record is not None and record["fingerprint"] == fingerprint:
         return JobSummary(**{**record["summary"], "path": str(path), "seconds": 0.0})
     start = time.perf_counter()
-    production = _Production(job)
-    production.run()
+    production = _produced(job)
     events = ntuple.merge(production.parts)
-    summary = JobSummary(
+    summary = replace(_summary(production, path, events["event"]), seconds=time.perf_counter() - start)
+    record = {"fingerprint": fingerprint, "summary": {**asdict(summary), "seconds": 0.0}}
+    ntuple.write(path, events, production.runs(), record)
+    return summary
+
+
+def _produced(job: SimulationJob) -> "_Production":
+    from znought.simulation.generator import generating
+
+    seed = _number(job.seed, job.dataset, job.index)
+    with generating(job.recipe, seed % 900_000_000 + 1) as generator:
+        production = _Production(job, seed, generator)
+        production.run()
+    return production
+
+
+def _summary(production: "_Production", path: Path, event: NDArray[np.uint64]) -> JobSummary:
+    job, generator = production.job, production.generator
+    return JobSummary(
         path=str(path),
         dataset=job.dataset,
         recipe=job.recipe.name,
         index=job.index,
         n_attempted=production.n_attempted,
         n_events=production.n_events,
-        n_rows=len(events["event"]),
-        n_distinct=len(np.unique(events["event"])),
-        sigma_pb=production.generator.sigma_pb,
-        seconds=time.perf_counter() - start,
+        n_rows=len(event),
+        n_distinct=len(np.unique(event)),
+        sigma_pb=generator.sigma_pb,
+        seconds=0.0,
+        sigma_error_pb=generator.sigma_error_pb,
     )
-    record = {"fingerprint": fingerprint, "summary": {**asdict(summary), "seconds": 0.0}}
-    ntuple.write(path, events, production.runs(), record)
-    return summary
 
 
 def _fingerprint(job: SimulationJob) -> str:
     recipe = job.recipe
     weigher = None if recipe.weigher is None else recipe.weigher.weigh.__qualname__
     settings = {**vars(recipe), "weigher": weigher}
-    if recipe.lepton_filter is None:  # as in files from before there was one
-        del settings["lepton_filter"]
+    for name in _LATER_OPTIONS:
+        if settings[name] is None:
+            del settings[name]
+    if recipe.matrix_element is not None:
+        settings["sherpa"] = sherpa_version()
     parts = {
         "generation": GENERATION,
         "common": COMMON,
@@ -251,16 +276,16 @@ def _fingerprint(job: SimulationJob) -> str:
 class _Production:
     """One job at work: generator, random numbers, and the rows so far."""
 
-    def __init__(self, job: SimulationJob) -> None:
-        from znought.simulation.generator import EventGenerator, higgs_decays
+    def __init__(self, job: SimulationJob, seed: int, generator: "Generator") -> None:
+        from znought.simulation.pythia import higgs_decays
 
         self.job = job
         self.recipe = job.recipe
-        seed = _number(job.seed, job.dataset, job.index)
-        self.generator = EventGenerator(self.recipe, seed % 900_000_000 + 1)
+        self.generator = generator
         self.rng = np.random.default_rng(seed)
         self.run_number = _number("run", job.dataset) % 900_000 + 100_000
         self.n_events = 0
+        self.sumw = self.sumw2 = 0.0
         self.parts: list[Rows] = []
         self.library: NDArray[np.float64] | None = None
         if self.recipe.leptons == "higgs_ww":
@@ -302,8 +327,7 @@ class _Production:
         from znought.simulation.ntuple import rows_of
         from znought.simulation.truth import truth_of
 
-        records = batch.records[:n]
-        truth = truth_of(records, self.recipe.leptons, self.generator)
+        truth = truth_of(batch.records[:n], self.recipe.leptons)
         weigher = self.recipe.weigher
         extra = {} if weigher is None else weigher.weigh(batch.captured[:n])
         first = self.n_events + 1
@@ -314,11 +338,13 @@ class _Production:
                 factor = np.ones(len(seen.event))
                 if self.recipe.veto_floor > 0.0:
                     seen, factor = thinned(seen, self.recipe.veto_floor, self.rng)
-                weights["genWeight"] = factor / self.job.n_responses
+                weights["genWeight"] = batch.weights[seen.event] * factor / self.job.n_responses
                 weights |= {name: np.asarray(values)[seen.event] for name, values in extra.items()}
             identity = self._identity(seen.event, first, response)
             self.parts.append(rows_of(seen, identity, weights))
         self.n_events += n
+        self.sumw += float(np.sum(batch.weights[:n]))
+        self.sumw2 += float(np.sum(batch.weights[:n] ** 2))
 
     def _identity(self, rows: NDArray[np.int64], first: int, response: int) -> dict[str, NDArray[Any]]:
         identity: dict[str, NDArray[Any]] = {
@@ -346,6 +372,6 @@ class _Production:
         run = {"run": np.array([self.run_number], dtype=np.uint32)}
         if self.job.is_data:
             return run
-        sums = {name: np.array([float(self.n_events)]) for name in ("genEventSumw", "genEventSumw2")}
+        sums = {"genEventSumw": np.array([self.sumw]), "genEventSumw2": np.array([self.sumw2])}
         counts = {"genEventCount": self.n_events, "genFilterAttempted": self.generator.attempted}
         return {**run, **sums, **{name: np.array([n], dtype=np.int64) for name, n in counts.items()}}

@@ -1,8 +1,8 @@
-"""What a recipe is: Pythia settings, the generator filter and how the leptons come about."""
+"""What a recipe is: the hard process, its generator, the filter and how the leptons come about."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -16,6 +16,7 @@ __all__ = [
     "LeptonFilter",
     "LeptonPart",
     "LeptonSource",
+    "MatrixElement",
     "PartonFilter",
     "Recipe",
     "Skim",
@@ -121,6 +122,39 @@ class LeptonFilter:
     pt_rest_gev: tuple[float, float] = (110.0, math.inf)
 
 
+@dataclass(frozen=True)
+class MatrixElement:
+    """A hard process that Sherpa calculates at leading order: one that Pythia lacks, or with further jets.
+
+    Attributes:
+        processes: particles by their numbers, 93 for any parton, as in "93 93 -> 15 -15".
+        order: powers of the couplings without further jets, as in {"QCD": 0, "EW": 2}.
+        jets: most further partons; where they are separated by more than `merging_gev` they come from the
+            matrix element, else from the shower (CKKW, arXiv:0903.1219).
+        merging_gev: the separation, a relative transverse momentum.
+        cuts: Sherpa's selectors, as in [["Mass", 15, -15, 50, "E_CMS"]].
+        particles: number → Sherpa's properties of a particle, as in {15: {"Stable": 1}}.
+        decays: the only decays of outgoing W, Z or top, as in ["24,12,-11"]; their branching ratios are not
+            in the cross section.
+        shower: "sherpa" goes on to hadrons; "pythia" takes the partons, with the recipe's `commands`.
+    """
+
+    processes: tuple[str, ...]
+    order: Mapping[str, int]
+    jets: int = 0
+    merging_gev: float = 20.0
+    cuts: tuple[tuple[str | int | float, ...], ...] = ()
+    particles: Mapping[int, Mapping[str, int | float]] = field(default_factory=dict)
+    decays: tuple[str, ...] = ()
+    shower: Literal["sherpa", "pythia"] = "sherpa"
+
+    def __post_init__(self) -> None:
+        if self.jets and self.shower == "pythia":
+            raise CardError("matrix_element: further jets are merged with Sherpa's own shower only.")
+        if self.decays and self.shower == "pythia":
+            raise CardError("matrix_element: Pythia decays what it showers, by the recipe's commands.")
+
+
 Skim = Literal["emu", "dijet", "bb"]
 """Rows that are written: a reconstructed electron and muon and two jets; two jets; two b-tagged jets."""
 
@@ -132,7 +166,7 @@ class Recipe:
     Attributes:
         name: by which cards call it.
         description: one line, with what is missing.
-        commands: Pythia settings on top of `COMMON`.
+        commands: Pythia settings on top of `COMMON`; none where Sherpa makes the hadrons.
         leptons: where the prompt leptons come from.
         parton_filter: generator filter; None lets every event pass.
         w_charge: keep only this charge of the associated W (others do not count as attempted).
@@ -144,6 +178,7 @@ class Recipe:
         veto_floor: rows of simulation whose b-veto probability P lies below it are kept with probability
             P / floor and weigh floor / P: fewer rows, each of which tells more after the veto. 0 keeps all.
         weigher: extra weights per event.
+        matrix_element: hard process from Sherpa; None leaves it to Pythia.
     """
 
     name: str
@@ -160,7 +195,16 @@ class Recipe:
     veto_floor: float = 0.0
     weigher: Weigher | None = None
     lepton_filter: LeptonFilter | None = None
+    matrix_element: MatrixElement | None = None
 
     def __post_init__(self) -> None:
         if self.parton_filter is not None and self.b_pair is not None:
             raise CardError(f"Recipe {self.name!r}: parton_filter and b_pair exclude each other.")
+        if self.matrix_element is not None and self.matrix_element.shower == "sherpa":
+            self._check_merged()
+
+    def _check_merged(self) -> None:
+        given = {**vars(self), "commands": self.commands or None}
+        for key in ("commands", "parton_filter", "b_pair", "lepton_filter", "weigher", "w_charge", "n_taus"):
+            if given[key] is not None:
+                raise CardError(f"Recipe {self.name!r}: {key} is Pythia's, and Sherpa showers this one.")

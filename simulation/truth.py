@@ -1,4 +1,4 @@
-"""From Pythia's event records to what the detector sees: rectangular arrays, zero-padded."""
+"""From event records to what the detector sees: rectangular arrays, zero-padded."""
 
 import os
 import sys
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from znought.errors import DataError
-from znought.simulation.generator import EventGenerator
+from znought.simulation.pythia import charges
 from znought.simulation.recipe import LeptonSource
 
 __all__ = ["Truth", "jets_of", "truth_of"]
@@ -74,8 +74,8 @@ class _Flat:
     n_events: int
 
 
-def truth_of(records: ak.Array, leptons: LeptonSource, generator: EventGenerator) -> Truth:
-    """The particle level of a batch of Pythia records."""
+def truth_of(records: ak.Array, leptons: LeptonSource) -> Truth:
+    """The particle level of a batch of event records, with Pythia's fields and status codes."""
     flat = _flatten(records)
     final = flat.status > 0
     source = final & _is_source(flat, leptons)
@@ -86,7 +86,7 @@ def truth_of(records: ak.Array, leptons: LeptonSource, generator: EventGenerator
     inside = np.abs(eta) < ETA_MAX
     index, pt, eta, phi = index[inside], pt[inside], eta[inside], phi[inside]
     event, n = flat.event[index], flat.n_events
-    charged = generator.charges(flat.pdg_id[index]) != 0
+    charged = charges(flat.pdg_id[index]) != 0
     jets = jets_of(flat.p4[index], event, n)
     flavour = _flavour(jets, *_heavy_hadrons(flat), n_events=n)
     recoil: Array = np.stack([np.bincount(event, flat.p4[index, i], minlength=n) for i in (0, 1)], axis=1)

@@ -28,6 +28,7 @@ KEPT_IN = {
     "dask": ("facility",),
     "distributed": ("facility", "analyses/vh_bb/stages"),
     "pythia8mc": ("simulation",),
+    "Sherpa": ("simulation/sherpa",),
     "mplhep": ("plots",),
     "pyhf": ("stats",),
 }

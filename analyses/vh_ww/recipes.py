@@ -2,14 +2,16 @@
 
 Leading-order matrix elements of Pythia 8 at 13 TeV, its default NNPDF2.3 LO set, power showers for the
 processes without jets of their own (for single W, Z and H the first emission carries the matrix-element
-correction), no multiparton interactions. Not there: Wt (Pythia has no bg → tW), gg → ZH and gg → WW
-(their cross sections may be added to the quark-initiated processes, with the latter's kinematics),
-H → ττ, γ* → ττ below 50 GeV, V+γ and fake leptons.
+correction), no multiparton interactions. Not there: gg → ZH and gg → WW (their cross sections may be added to
+the quark-initiated processes, with the latter's kinematics), H → ττ, γ* → ττ below 50 GeV, V+γ and fake
+leptons. `merged.yaml` adds what Sherpa calculates: Wt, which Pythia lacks, and jets of matrix elements.
 """
 
+from pathlib import Path
 from types import MappingProxyType
 
 from znought.simulation.recipe import PartonFilter, Recipe
+from znought.simulation.recipe_file import read_recipes
 
 __all__ = ["RECIPES"]
 
@@ -111,5 +113,7 @@ _VH_WW = (
     ),
 )
 
-RECIPES = MappingProxyType({entry.name: entry for entry in _VH_WW})
+_MERGED = read_recipes(Path(__file__).with_name("merged.yaml"))
+
+RECIPES = MappingProxyType({**{entry.name: entry for entry in _VH_WW}, **_MERGED})
 """Recipes by name."""

@@ -23,6 +23,7 @@ from znought.facility.cards.reading import (
     truths_as_numbers,
 )
 from znought.facility.ntuples.fileset import Fileset, fileset_of_dataset
+from znought.simulation.sherpa.installed import check_installed
 
 if TYPE_CHECKING:
     from znought.facility.ntuples.attempt import Processor
@@ -130,7 +131,7 @@ def _tried(card: Card, analysis: Analysis, name: str, n_events: int) -> str:
 
     dataset = card.sources[name]
     if not dataset.files:
-        return f"to be simulated ({dataset.recipe})" if dataset.recipe else "no files"
+        return _to_be_simulated(analysis, dataset.recipe) if dataset.recipe else "no files"
     fileset = fileset_of_dataset(card, name)
     summaries = [inspect_file(path, tree=tree) for path, tree in fileset[name]["files"].items()]
     is_data = bool(fileset[name]["metadata"]["is_data"])
@@ -147,6 +148,16 @@ def _tried(card: Card, analysis: Analysis, name: str, n_events: int) -> str:
     selected = _selected(card, analysis, fileset, name, filled[0], n_events)
     total = sum(summary.n_events for summary in summaries)
     return f"{len(summaries)} files, {total:,} events ({summaries[0].dialect}); {selected}"
+
+
+def _to_be_simulated(analysis: Analysis, recipe: str) -> str:
+    """That its events are to be made.
+
+    Raises:
+        CardError: the generator of the recipe is not installed.
+    """
+    check_installed(analysis.recipes[recipe])
+    return f"to be simulated ({recipe})"
 
 
 def _selected(

@@ -20,6 +20,7 @@ from znought.simulation.jobs import (
     pseudo_data_lumi_ifb,
     run_job,
 )
+from znought.simulation.sherpa.installed import check_installed
 
 __all__ = ["scale", "simulate"]
 
@@ -33,11 +34,14 @@ def simulate(context: Context[Card]) -> Iterable[Path]:
     """Runs every job whose file is not there yet, and writes the fileset.
 
     Raises:
-        CardError: the card has no simulation section, or no dataset with a recipe.
+        CardError: the card has no simulation section, or a recipe needs a generator that is not installed.
     """
     config = _config(context.card)
     events_scale = context.options.events_scale
-    jobs = plan(_requests(context), config, events_scale=events_scale)
+    requests = _requests(context)
+    for request in requests:
+        check_installed(request.recipe)
+    jobs = plan(requests, config, events_scale=events_scale)
     summaries = _generate(context, jobs)
     files: dict[str, list[Path]] = {}
     for summary in summaries:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from znought.simulation import decays
 from znought.simulation.decays import TAU_MASS_GEV
-from znought.simulation.generator import higgs_decays
+from znought.simulation.pythia import higgs_decays
 
 N = 40_000
 

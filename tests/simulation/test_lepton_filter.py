@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from znought.analyses.vh_bb.recipes import RECIPES
 from znought.errors import CardError
 from znought.simulation import lepton_filter
-from znought.simulation.generator import EventGenerator
 from znought.simulation.lepton_filter import Lepton
+from znought.simulation.pythia import PythiaGenerator
 from znought.simulation.recipe import BPairFilter, LeptonFilter, PartonFilter, Recipe, Weigher
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:pythia8mc")
@@ -92,7 +92,7 @@ def _shares(name: str, n_events: int, cut: LeptonFilter | None, seed: int) -> tu
     recipe = RECIPES[name]
     weigher = Weigher(capture=lepton_filter.leptons, weigh=lambda captured: {})
     recipe = replace(recipe, commands=(*recipe.commands, *bare), lepton_filter=cut, weigher=weigher)
-    generator = EventGenerator(recipe, seed)
+    generator = PythiaGenerator(recipe, seed)
     batch = generator.batch(n_events)
     return n_events / generator.attempted, list(batch.captured)
 

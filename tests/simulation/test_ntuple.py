@@ -8,10 +8,11 @@ import uproot
 
 from znought.analyses.vh_ww.recipes import RECIPES
 from znought.simulation import ntuple
+from znought.simulation.batch import GeneratedBatch
 from znought.simulation.config import DetectorConfig
-from znought.simulation.generator import EventGenerator, GeneratedBatch
 from znought.simulation.jobs import SimulationJob, run_job
 from znought.simulation.ntuple import Rows
+from znought.simulation.pythia import PythiaGenerator
 
 RUNS = {"run": np.array([1], dtype=np.uint32)}
 
@@ -53,16 +54,16 @@ def test_a_failed_write_leaves_nothing(tmp_path: Path) -> None:
 
 
 def test_an_interrupted_job_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    genuine = EventGenerator.batch
+    genuine = PythiaGenerator.batch
     calls: list[int] = []
 
-    def interrupted(self: EventGenerator, n_events: int) -> GeneratedBatch:
+    def interrupted(self: PythiaGenerator, n_events: int) -> GeneratedBatch:
         calls.append(n_events)
         if len(calls) == 2:
             raise KeyboardInterrupt
         return genuine(self, n_events)
 
-    monkeypatch.setattr(EventGenerator, "batch", interrupted)
+    monkeypatch.setattr(PythiaGenerator, "batch", interrupted)
     job = SimulationJob("top", RECIPES["ttbar_ll"], 0, 300, 1, seed=1, detector=DetectorConfig())
     with pytest.raises(KeyboardInterrupt):
         run_job(job, str(tmp_path))

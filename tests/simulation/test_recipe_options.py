@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from znought.analyses.vh_bb.recipes import RECIPES
 from znought.simulation import jobs
 from znought.simulation.config import DetectorConfig
-from znought.simulation.generator import EventGenerator
+from znought.simulation.pythia import PythiaGenerator
 from znought.simulation.recipe import BPairFilter, Recipe, Weigher
 
 
@@ -66,7 +66,7 @@ def test_giving_up_within_the_shower_costs_time_and_not_events() -> None:
     def efficiency(scale_gev: float, n_events: int) -> tuple[float, int]:
         recipe = replace(RECIPES["z_ll_bb_high"], b_pair=BPairFilter(scale_gev=scale_gev))
         recipe = replace(recipe, commands=(*recipe.commands, "HadronLevel:all = off"))
-        generator = EventGenerator(recipe, 11)
+        generator = PythiaGenerator(recipe, 11)
         generator.batch(n_events)
         return n_events / generator.attempted, n_events
 

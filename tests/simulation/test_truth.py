@@ -6,16 +6,16 @@ import pytest
 
 from znought.analyses.vh_ww.recipes import RECIPES
 from znought.errors import DataError
-from znought.simulation.generator import EventGenerator
+from znought.simulation.pythia import PythiaGenerator
 from znought.simulation.recipe import Recipe
 from znought.simulation.truth import Truth, jets_of, truth_of
 
 
-def _generated(name: str, n: int = 30) -> tuple[Truth, ak.Array, EventGenerator]:
+def _generated(name: str, n: int = 30) -> tuple[Truth, ak.Array, PythiaGenerator]:
     recipe: Recipe = RECIPES[name]
-    generator = EventGenerator(recipe, seed=11)
+    generator = PythiaGenerator(recipe, seed=11)
     records = generator.batch(n).records
-    return truth_of(records, recipe.leptons, generator), records, generator
+    return truth_of(records, recipe.leptons), records, generator
 
 
 def test_far_particles_make_two_jets_and_near_ones_one() -> None:
@@ -78,12 +78,12 @@ def test_z_pairs_have_one_tau_pair_and_one_quark_pair() -> None:
 
 
 def test_a_wrong_number_of_sources_is_an_error() -> None:
-    _, records, generator = _generated("ttbar_ll", 3)
+    _, records, _ = _generated("ttbar_ll", 3)
     with pytest.raises(DataError, match=r"must have 1 prompt higgs_ww sources\. Received: 0"):
-        truth_of(records, "higgs_ww", generator)
+        truth_of(records, "higgs_ww")
 
 
 def test_an_unknown_pythia_setting_is_named() -> None:
     recipe = Recipe(name="x", description="", commands=("Higs:all = on",), leptons="record")
     with pytest.raises(DataError, match="Higs:all = on"):
-        EventGenerator(recipe, seed=1)
+        PythiaGenerator(recipe, seed=1)
