@@ -4,12 +4,13 @@
 
 Selection: the preselection of the VH(WW) analysis with its default cuts, b-veto as a weight. The plain
 loop generates every event in full, decays included, tags b jets at random and has one response per event.
+Sherpa's processes count, without the integration; its recipes are left out where it is not installed.
 """
 
 import argparse
+import os
 import sys
 import tempfile
-import time
 
 import awkward as ak
 import numpy as np
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 from znought.analyses.vh_ww.recipes import RECIPES
 from znought.simulation.config import SimulationConfig
 from znought.simulation.jobs import JobSummary, SimulationJob, run_job
+from znought.simulation.sherpa.installed import is_installed
 
 # (recipe, responses, selected events per second and core of the plain loop)
 CASES = (
@@ -33,6 +35,8 @@ CASES = (
     ("wz_lll", 2, None),
     ("wz_qqtautau", 6, None),
     ("zz_qqtautau", 6, None),
+    ("ztautau_jet", 20, None),
+    ("wt_ll", 6, None),
 )
 
 
@@ -80,10 +84,10 @@ def measure(
 
 
 def row(recipe: str, n_responses: int, n_events: int, plain: float | None, directory: str) -> str:
-    """One line of the table; rates are per second of processor time."""
-    start = time.process_time()
+    """One line of the table; rates are per second of processor time, of ended processes too."""
+    start = sum(os.times()[:4])
     summary, rows, distinct, effective = measure(recipe, n_responses, n_events, directory)
-    seconds = time.process_time() - start
+    seconds = sum(os.times()[:4]) - start
     cells = [recipe, f"{n_responses}", f"{summary.n_events / summary.n_attempted:.3f}"]
     cells += [f"{n / seconds:.0f}" for n in (summary.n_events, rows, distinct, effective)]
     cells += [f"{rows / summary.n_events:.3f}", f"{distinct / summary.n_events:.3f}"]
@@ -104,7 +108,8 @@ def main() -> None:
     options = parser.parse_args()
     sys.stdout.write("| " + " | ".join(HEADER) + " |\n" + "|---" * len(HEADER) + "|\n")
     for recipe, n_responses, plain in CASES:
-        if not options.recipes or recipe in options.recipes:
+        is_there = RECIPES[recipe].matrix_element is None or is_installed()
+        if is_there and (not options.recipes or recipe in options.recipes):
             with tempfile.TemporaryDirectory() as scratch:
                 sys.stdout.write(row(recipe, n_responses, options.events, plain, scratch))
             sys.stdout.flush()
