@@ -97,11 +97,22 @@ class Manifest:
             if any(_belongs_to(Path(name), place) for place in wanted)
         }
 
-    def drop(self, stage: str) -> None:
-        """Forgets a stage: called before it runs, so that an interrupted one is never taken as done."""
-        stages = self._stages()
-        if stages.pop(stage, None) is not None:
-            self._save(stages)
+    def drop(self, stage: str, places: Iterable[Path] = ()) -> None:
+        """Forgets a stage: called before it runs, so that an interrupted one is never taken as done.
+
+        Args:
+            stage: its name.
+            places: folders that it writes anew; stages that have added to them are forgotten, too.
+        """
+        stages, root = self._stages(), self.path.parent
+        folders = [place.relative_to(root) for place in places]
+        gone = {stage} | {
+            name
+            for name, record in stages.items()
+            if any(Path(file).is_relative_to(folder) for file in record.outputs for folder in folders)
+        }
+        if gone & {*stages}:
+            self._save({name: record for name, record in stages.items() if name not in gone})
 
     def record(
         self, stage: str, mark: str, outputs: Iterable[Path], *, seconds: float, section: Mapping[str, Any]

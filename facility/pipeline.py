@@ -229,7 +229,8 @@ def _redone(context: Context[Any], stages: Sequence[Stage]) -> frozenset[str]:
 
 
 def _perform(context: Context[Any], stage: Stage, manifest: Manifest, mark: str, served: Stores) -> None:
-    manifest.drop(stage.name)
+    added_to = [context.workspace.columns] if stage.name == PROCESS.name else []
+    manifest.drop(stage.name, added_to)
     context.reporter.stage(stage.name, "…")
     meter = Meter()
     styles = drawn_as(context.analysis, context.card.styles) if stage.draws else nullcontext()

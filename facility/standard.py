@@ -11,6 +11,7 @@ from znought.facility.results.standard import read_results
 from znought.facility.results.summary import report_tables
 from znought.facility.stages import (
     efficiency,
+    fake_leptons,
     fit,
     optimise,
     plot,
@@ -53,6 +54,7 @@ _READ = (
     "weights",
     "theory",
     "processing",
+    "fake_leptons",
 )
 
 SIMULATE = Stage(
@@ -80,6 +82,13 @@ PROCESS = Stage(
     writes=(*_COLUMNS, "substitutes", "cutflow", "ledger", "hists"),
     inputs=process.inputs,
     is_of_analysis=True,
+)
+_FAKE_LEPTONS = Stage(
+    "fake_leptons",
+    fake_leptons.estimate,
+    (*_EVENTS, "lumi_ifb", "eras", "signal_region", "channels", "fake_leptons"),
+    reads=(*_COLUMNS, "ledger"),
+    writes=("columns", "fake_leptons"),
 )
 _TABLE = Stage(
     "process",
@@ -134,16 +143,37 @@ _OPTIMISE = Stage(
 _FIT = Stage(
     "fit",
     fit.fit,
-    (*_EVENTS, *_SIGNAL, *_NAMES, "eras", "variations", "weights", "theory", "likelihood", "published_z0"),
-    reads=(*_COLUMNS, "substitutes", "ledger", "scores", "binning", "evaluation", "regions", "validation"),
+    (
+        *_EVENTS,
+        *_SIGNAL,
+        *_NAMES,
+        "eras",
+        "variations",
+        "weights",
+        "theory",
+        "likelihood",
+        "published_z0",
+        "fake_leptons",
+    ),
+    reads=(
+        *_COLUMNS,
+        "substitutes",
+        "ledger",
+        "scores",
+        "binning",
+        "evaluation",
+        "regions",
+        "validation",
+        "fake_leptons",
+    ),
     writes=("results", "fit", "unblinding"),
     inputs=fit.inputs,
 )
 _SUMMARISE = Stage(
     "summarise",
     summarise.summarise,
-    (*_EVENTS, *_SIGNAL, *_NAMES),
-    reads=(*_COLUMNS, "substitutes", "ledger", "regions", "validation"),
+    (*_EVENTS, *_SIGNAL, *_NAMES, "fake_leptons"),
+    reads=(*_COLUMNS, "substitutes", "ledger", "regions", "validation", "fake_leptons"),
     writes=("results",),
 )
 _REFEREE = Stage(
@@ -160,6 +190,7 @@ _REFEREE = Stage(
         "channels",
         "eras",
         "stitched",
+        "fake_leptons",
     ),
     reads=(
         *_COLUMNS,
@@ -219,6 +250,8 @@ def standard_flow(card: StandardCard, extra: Iterable[Stage] = ()) -> Flow:
     stages = [_TABLE if isinstance(card, TableCard) else PROCESS, VALIDATE]
     if not isinstance(card, TableCard):
         stages.insert(0, SIMULATE)
+    if card.fake_leptons is not None:
+        stages.insert(-1, _FAKE_LEPTONS)
     if card.network is not None:
         stages += [_TRAIN, _SCORE]
     elif card.model is not None:

@@ -50,6 +50,11 @@ class Workspace:
         return self.columns / "substitutes.json"
 
     @property
+    def fake_leptons(self) -> Path:
+        """Fake factors, and how well they do in simulation and validation regions."""
+        return self.directory / "fake_leptons.json"
+
+    @property
     def cutflow(self) -> Path:
         """Raw and weighted events after each cut, per process."""
         return self.directory / "cutflow.json"

@@ -38,6 +38,8 @@ class Request:
         varied_factors: names of the varied weights that they give some dataset, such as `muon_id_stat_up`.
         btags: dataset → branch of the b-tag, and its working point where a scale factor is for one.
         eras: of the card; a column holds the place of that of each event.
+        loose: flavour → which of its leptons are tight and which are loose, where events with loose leptons
+            are kept apart; see `znought.processors.loose`.
     """
 
     cuts: Cuts
@@ -52,6 +54,7 @@ class Request:
     varied_factors: tuple[str, ...] = ()
     btags: Mapping[str, Mapping[str, float | None]] = field(default_factory=dict)
     eras: tuple[str, ...] = ()
+    loose: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,7 @@ class Leptons:
         charge: in units of e, shape (n_leptons,).
         isolation: relative isolation, smaller is more isolated, shape (n_leptons,).
         identified: passes the dialect's identification, shape (n_leptons,).
+        loose: fails the identification, of those that count; None where no such lepton does.
     """
 
     counts: NDArray[np.int64]
@@ -39,6 +40,7 @@ class Leptons:
     charge: NDArray[np.integer]
     isolation: Floats
     identified: NDArray[np.bool_]
+    loose: NDArray[np.bool_] | None = None
 
     @cached_property
     def event(self) -> NDArray[np.int64]:
@@ -56,6 +58,7 @@ class Leptons:
             self.charge[index],
             self.isolation[index],
             self.identified[index],
+            None if self.loose is None else self.loose[index],
         )
         vars(leptons).update(event=event)
         return leptons

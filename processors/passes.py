@@ -14,6 +14,7 @@ from znought.processors.canonical import CanonicalEvents
 from znought.processors.evaluated import WHOLE, Request
 from znought.processors.factors import Weighed
 from znought.processors.kept import ALL, WEIGHTS, Kept
+from znought.processors.loose import marked_leptons, selected_leptons
 from znought.processors.namespace import GIVEN, Objects, n_entries
 from znought.processors.objectwise import values_of
 from znought.processors.weights import Direction, Factors
@@ -133,7 +134,10 @@ class Pass:
         """The namespace `o`."""
         function, chunk = self.analysis.objects, self.events.source.chunk
         assert function is not None, "checked when the analysis was made"
-        given = self._caller.call("objects", function, self.events.array, self.request.cuts)
+        events = self.events.array
+        if self.request.loose:
+            events = marked_leptons(events, self.request.loose)
+        given = self._caller.call("objects", function, events, self.request.cuts)
         if not isinstance(given, Mapping):
             message = f"expected {{name: objects}}, received {type(given).__name__}."
             raise self._caller.wrong("objects", function, message)
@@ -144,7 +148,7 @@ class Pass:
             if (found := n_entries(value)) is not None and found != self._n_events:
                 message = f"{name!r} has {found} entries for {self._n_events} events."
                 raise self._caller.wrong("objects", function, message)
-        given_always = (self.request.cuts, self.events.array, chunk.is_data, chunk.dataset, chunk.era)
+        given_always = (self.request.cuts, events, chunk.is_data, chunk.dataset, chunk.era)
         return Objects({**given, **dict(zip(GIVEN, given_always, strict=True))})
 
     def _selected(self, objects: Objects) -> tuple[tuple[str, ...], NDArray[np.int64]]:
@@ -191,9 +195,9 @@ class Pass:
                 raise CardError(unknown_name("channel", name, channels))
         return {name: masks[name] for name in wanted}
 
-    def _columns(self, objects: Objects, n_events: int) -> dict[str, Floats]:
+    def _columns(self, objects: Objects, n_events: int) -> dict[str, NDArray[Any]]:
         """Every variable of the selected events; functions are not bothered with none of them."""
-        columns: dict[str, Floats] = {}
+        columns: dict[str, NDArray[Any]] = {}
         for variable in self.analysis.variables:
             what, function = f"variable {variable.name!r}", variable.function
             assert function is not None, "checked when the analysis was made"
@@ -204,6 +208,8 @@ class Pass:
             columns[variable.name] = self._caller.numbers(
                 what, function, values, n_events, undefined=variable.undefined
             )
+        if self.request.loose:
+            columns |= selected_leptons(objects, self.request.loose, n_events)
         return columns
 
     def _weights(self, objects: Objects, event: Indices) -> dict[str, Floats]:

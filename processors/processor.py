@@ -14,6 +14,7 @@ from znought.processors.columns import ColumnFile, write_columns
 from znought.processors.evaluated import NOMINAL, WHOLE, Evaluated, Evaluation, Request, in_one_table
 from znought.processors.exact import ExactSum
 from znought.processors.hists import Tally
+from znought.processors.loose import apart
 from znought.processors.objectwise import filled
 from znought.processors.plugin import Divided, evaluate
 from znought.processors.quality.blocks import Blocks
@@ -72,6 +73,8 @@ class AnalysisProcessor(ProcessorABC):  # type: ignore[misc]  # coffea has no ty
         theory: dict[str, ExactSum] = {}
         if self.request.theory and not chunk.is_data:
             evaluated, theory = weighed(chunk, dataset, evaluated, self.request.theory)
+        if self.request.loose:
+            evaluated = apart(evaluated)
         channels = {
             channel: ChannelResult(
                 {name: found.cutflow for name, found in variations.items()},

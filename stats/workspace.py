@@ -93,7 +93,9 @@ class WorkspaceConfig:
     floating: tuple[str, ...] = ()
     """Backgrounds whose normalisation is free, measured in control regions."""
     luminosity_rel: float = 0.0083
-    """On every process but the floating ones."""
+    """On every process but the floating and the measured ones."""
+    measured: tuple[str, ...] = ()
+    """Backgrounds that come from data themselves: the luminosity is no uncertainty of theirs."""
     norms: dict[str, NormConfig] = field(default_factory=dict)
     bin_modelling: dict[str, BinModelling] = field(default_factory=dict)
     """By name; parameters are ``<name>_<region>_<bin>``."""
@@ -320,7 +322,7 @@ def _norm_modifiers(process: str, region: str, config: WorkspaceConfig) -> list[
         modifiers.append({"name": "mu", "type": "normfactor", "data": None})
     if process in config.floating:
         modifiers.append({"name": f"norm_{process}", "type": "normfactor", "data": None})
-    elif config.luminosity_rel:
+    elif config.luminosity_rel and process not in config.measured:
         modifiers.append(_normsys("luminosity", 1 - config.luminosity_rel, 1 + config.luminosity_rel))
     for name, norm in config.norms.items():
         if process in norm.processes and (not norm.regions or region in norm.regions):

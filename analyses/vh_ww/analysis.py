@@ -13,6 +13,7 @@ ANALYSIS = Analysis(
     selection=VHWWSelection,
     columns=columns,
     calibrates=True,
+    takes_loose=True,
     variables=VARIABLES,
     recipes=RECIPES,
     processes=STYLES,

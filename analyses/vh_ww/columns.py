@@ -35,7 +35,7 @@ def columns(chunk: Chunk, request: Request) -> Evaluation:
     """
     cuts = _cuts(request)
     gen_weight = chunk.weight()
-    leptons = read_leptons(chunk, cuts)
+    leptons = read_leptons(chunk, cuts, request.loose)
     pairs = _pairs(chunk, leptons, request)
     holding = reduce(np.union1d, (found.event for found in pairs.values()))
     contents = read_contents(chunk, holding, cuts, request)
@@ -44,11 +44,11 @@ def columns(chunk: Chunk, request: Request) -> Evaluation:
     weights = _weights(chunk, objects, selected, gen_weight, request)
     flow = Cutflow.filled(CUTS[:-1], selected.passed, gen_weight)
     nominal = flow.then(CUTS[-1], weights["gen_weight"])
-    found = {NOMINAL: Evaluated(nominal, selected.event, weights, selected.columns)}
+    found = {NOMINAL: Evaluated(nominal, selected.event, weights, selected.all_columns)}
     for variation, varied, factors in _varied(chunk, contents, pairs, selected, request):
         weight = gen_weight[varied.event] * varied.veto_weight * factors.nominal
         moved = flow.moved(selected.passed, varied.passed, gen_weight).then(CUTS[-1], weight)
-        found[variation.name] = Evaluated(moved, varied.event, {"gen_weight": weight}, varied.columns)
+        found[variation.name] = Evaluated(moved, varied.event, {"gen_weight": weight}, varied.all_columns)
     return {WHOLE: found}
 
 

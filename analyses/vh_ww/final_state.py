@@ -6,6 +6,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from znought.analyses.vh_ww.leptons import ThirdLepton
 from znought.processors.kinematics import (
     Momentum,
     collinear_mass,
@@ -32,6 +33,7 @@ class Visible:
         same_sign: whether the leptons' charges are alike.
         ht: scalar sum of lepton and jet pT in GeV.
         jets_sum: px, py of all selected jets together in GeV.
+        third: the lepton beside the pair; None where the selection keeps no event with one.
     """
 
     leptons: tuple[Momentum, Momentum]
@@ -41,6 +43,18 @@ class Visible:
     same_sign: NDArray[np.bool_]
     ht: Floats
     jets_sum: tuple[Floats, Floats]
+    third: ThirdLepton | None = None
+
+    @property
+    def n_leptons(self) -> NDArray[np.int64]:
+        """Number of leptons, shape (n_events,)."""
+        third = np.zeros(len(self.ht), np.bool_) if self.third is None else self.third.is_there
+        return np.asarray(2 + third.astype(np.int64))
+
+    @property
+    def m_sf(self) -> Floats:
+        """Mass of the two leptons of one flavour out of three in GeV, NaN without, shape (n_events,)."""
+        return np.full(len(self.ht), np.nan) if self.third is None else self.third.m_sf
 
     @cached_property
     def dphi_ll(self) -> Floats:

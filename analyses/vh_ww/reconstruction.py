@@ -1,6 +1,8 @@
 """From objects to selected events with their inputs: the part of the chain that every variation repeats."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +24,7 @@ from znought.analyses.vh_ww.variations import Objects
 from znought.processors.chunk import Chunk
 from znought.processors.dialects.view import View
 from znought.processors.evaluated import Request
+from znought.processors.loose import LeptonDefinition, with_loose
 from znought.processors.measured import Measured, measured
 from znought.processors.objects import Jets, Leptons, Missing, check_units
 
@@ -50,6 +53,12 @@ class Selected:
     columns: dict[str, NDArray[np.generic]]
     hadronic: "Hadronic"
 
+    @property
+    def all_columns(self) -> dict[str, NDArray[Any]]:
+        """Every variable, and what fake factors need to know of the leptons where they are measured."""
+        loose = self.hadronic.objects.pairs.loose
+        return {**self.columns, **{name: values[self.row] for name, values in loose.items()}}
+
 
 @dataclass(frozen=True)
 class Hadronic:
@@ -74,12 +83,23 @@ class Hadronic:
         return objects.pairs is self.objects.pairs and objects.jets is self.objects.jets
 
 
-def read_leptons(chunk: Chunk, selection: VHWWSelection) -> tuple[Leptons, Leptons]:
-    """Electrons and muons of the chunk that can make a pair, in GeV or refused."""
+def read_leptons(
+    chunk: Chunk, selection: VHWWSelection, loose: Mapping[str, LeptonDefinition]
+) -> tuple[Leptons, Leptons]:
+    """Electrons and muons of the chunk that can make a pair, in GeV or refused.
+
+    Args:
+        chunk: the chunk.
+        selection: the cuts.
+        loose: flavour → which of its leptons are tight or loose; both can make a pair.
+    """
     electrons = chunk.dialect.leptons(chunk.view, "electron")
     muons = chunk.dialect.leptons(chunk.view, "muon")
     for name, leptons in (("electrons", electrons), ("muons", muons)):
         check_units(leptons.pt, what=name, dialect=chunk.dialect.name, path=chunk.path)
+    if loose:
+        electrons = with_loose(electrons, loose["electron"])
+        muons = with_loose(muons, loose["muon"])
     return candidates(electrons, muons, selection, gap=chunk.dialect.electron_gap)
 
 
@@ -167,7 +187,8 @@ def _hadronic(chunk: Chunk, objects: Objects, selection: VHWWSelection) -> Hadro
     n_jets, ht, px, py = _jet_sums(jets, counting)
     all_ht = leptons[0].pt + leptons[1].pt + ht[rows]
     counts = n_jets[rows], _n_tagged(chunk, jets, selection)[rows]
-    visible = Visible(leptons, two, *counts, pairs.same_sign[rows], all_ht, (px[rows], py[rows]))
+    sums, third = (px[rows], py[rows]), None if pairs.third is None else pairs.third.at(rows)
+    visible = Visible(leptons, two, *counts, pairs.same_sign[rows], all_ht, sums, third)
     return Hadronic(objects, rows, veto, passed, visible)
 
 
@@ -206,8 +227,8 @@ def _final_state(objects: Objects, hadronic: Hadronic, selection: VHWWSelection)
         _, _, all_px, all_py = _jet_sums(
             objects.jets, np.flatnonzero(objects.jets.pt > selection.pt_btag_min_gev)
         )
-        met_x = met_x - all_px - pairs.leading.px - pairs.subleading.px
-        met_y = met_y - all_py - pairs.leading.py - pairs.subleading.py
+        lepton_x, lepton_y = pairs.vector
+        met_x, met_y = met_x - all_px - lepton_x, met_y - all_py - lepton_y
     track_x = met_x if missing.track_px is None else missing.track_px
     track_y = met_y if missing.track_py is None else missing.track_py
     significance = None if missing.significance is None else missing.significance[rows]

@@ -1,12 +1,14 @@
 """The VH(→WW→ℓνℓν) preselection: e±μ∓, at least two jets, no b-jet."""
 
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from znought.analyses.vh_ww.leptons import Chosen, ThirdLepton, chosen_leptons
 from znought.analysis import Cuts
 from znought.errors import CardError
 from znought.processors.dialects.working_points import check_working_points
@@ -28,9 +30,6 @@ __all__ = [
     "tagged",
     "veto_weight",
 ]
-
-MASS_ELECTRON_GEV = 0.000511
-MASS_MUON_GEV = 0.105658
 
 CUTS = (
     "all",
@@ -63,6 +62,8 @@ class VHWWSelection(Cuts):
         btag_mode: "weight" multiplies simulated events by Π (1 − p) where the ntuple has p, the
             probability of a jet to be b-tagged; "veto" cuts on the working point, as data always do;
             "regions" cuts nothing, for regions that cut on `n_b`.
+        n_leptons_max: 3 keeps events with a third lepton of either flavour, for regions that cut on
+            `n_leptons`: their pair is that of opposite charges, and of two such the harder one.
         charges: "any" keeps pairs of the same sign too, for regions that cut on `same_sign`.
         pt_btag_min_gev: jets that can be b-tagged.
         abs_eta_btag_max: acceptance of b-tagging.
@@ -82,6 +83,7 @@ class VHWWSelection(Cuts):
     abs_eta_jet_max: float = 4.5
     dr_jet_lepton_min: float = 0.4
     btag_mode: Literal["weight", "veto", "regions"] = "weight"
+    n_leptons_max: Literal[2, 3] = 2
     charges: Literal["opposite", "any"] = "opposite"
     pt_btag_min_gev: float = 20.0
     abs_eta_btag_max: float = 2.5
@@ -118,6 +120,8 @@ class Dilepton:
         m_ll: mass in GeV.
         passed: consecutive cuts passed, for every event of the chunk, shape (n_events,).
         same_sign: whether the charges are alike, shape (n_pairs,).
+        third: the lepton beside each pair; None where the selection keeps no event with one.
+        loose: columns that fake factors need, shape (n_pairs,); none unless asked for.
     """
 
     event: NDArray[np.int64]
@@ -126,6 +130,16 @@ class Dilepton:
     m_ll: NDArray[np.float64]
     passed: NDArray[np.int8]
     same_sign: NDArray[np.bool_]
+    third: ThirdLepton | None = None
+    loose: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+
+    @property
+    def vector(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """px and py of all leptons of the event together, GeV."""
+        px, py = self.leading.px + self.subleading.px, self.leading.py + self.subleading.py
+        if self.third is None:
+            return px, py
+        return px + self.third.momentum.px, py + self.third.momentum.py
 
 
 @dataclass(frozen=True)
@@ -170,50 +184,40 @@ def select_dilepton(electrons: Leptons, muons: Leptons, selection: VHWWSelection
 
     Args:
         electrons, muons: the candidates of a chunk.
-        selection: the cuts.
+        selection: the cuts; three leptons and charges of any sign may be welcome, too.
     """
     hard_e, hard_mu = (np.flatnonzero(part.pt > selection.pt_lepton_veto_gev) for part in (electrons, muons))
-    event_e, event_mu = electrons.event[hard_e], muons.event[hard_mu]
     n_events = len(electrons.counts)
-    n_e = np.bincount(event_e, minlength=n_events)
-    two = n_e + np.bincount(event_mu, minlength=n_events) == 2
-    mixed = two & (n_e == 1)
-    passed = (1 + two + mixed).astype(np.int8)
-    index_e, index_mu = hard_e[mixed[event_e]], hard_mu[mixed[event_mu]]
-    return _paired(electrons, index_e, muons, index_mu, selection, np.flatnonzero(mixed), passed)
+    n_e = np.bincount(electrons.event[hard_e], minlength=n_events)
+    n = n_e + np.bincount(muons.event[hard_mu], minlength=n_events)
+    most = selection.n_leptons_max
+    enough = (n >= 2) & (n <= most)
+    mixed = enough & (n_e > 0) & (n_e < n)
+    passed = (1 + enough + mixed).astype(np.int8)
+    return _paired(chosen_leptons(electrons, muons, (hard_e, hard_mu), mixed, most=most), selection, passed)
 
 
-def _paired(  # the two flavours come with their indices
-    electrons: Leptons,
-    index_e: NDArray[np.int64],
-    muons: Leptons,
-    index_mu: NDArray[np.int64],
-    selection: VHWWSelection,
-    event: NDArray[np.int64],
-    passed: NDArray[np.int8],
-) -> Dilepton:
+def _paired(chosen: Chosen, selection: VHWWSelection, passed: NDArray[np.int8]) -> Dilepton:
     """Pairs that also pass charge, pT and mass; `passed` is filled in place."""
-    pt_e, pt_mu = electrons.pt[index_e], muons.pt[index_mu]
-    same_sign = electrons.charge[index_e] * muons.charge[index_mu] > 0
+    pt_e, pt_mu = chosen.electrons.pt[chosen.electron], chosen.muons.pt[chosen.muon]
     cuts = (
-        ~same_sign if selection.charges == "opposite" else np.ones(len(event), np.bool_),
+        ~chosen.same_sign if selection.charges == "opposite" else np.ones(len(chosen.event), np.bool_),
         np.maximum(pt_e, pt_mu) > selection.pt_l0_min_gev,
         np.minimum(pt_e, pt_mu) > selection.pt_l1_min_gev,
     )
-    alive = np.ones(len(event), np.bool_)
+    alive = np.ones(len(chosen.event), np.bool_)
     for cut in cuts:
         alive &= cut
-        passed[event] += alive
-    e, mu = index_e[alive], index_mu[alive]
-    electron = Momentum.of(electrons.pt[e], electrons.eta[e], electrons.phi[e], MASS_ELECTRON_GEV)
-    muon = Momentum.of(muons.pt[mu], muons.eta[mu], muons.phi[mu], MASS_MUON_GEV)
-    leading, subleading = _ordered(electron, muon)
+        passed[chosen.event] += alive
+    chosen = chosen.at(alive)
+    leading, subleading = _ordered(*chosen.momenta)
     m_ll = invariant_mass(leading, subleading)
     heavy = m_ll > selection.m_ll_min_gev
-    event = event[alive][heavy]
-    passed[event] += 1
-    kept = same_sign[alive][heavy]
-    return Dilepton(event, leading.at(heavy), subleading.at(heavy), m_ll[heavy], passed, kept)
+    chosen = chosen.at(heavy)
+    passed[chosen.event] += 1
+    third = chosen.third() if selection.n_leptons_max > 2 else None
+    pair = leading.at(heavy), subleading.at(heavy), m_ll[heavy]
+    return Dilepton(chosen.event, *pair, passed, chosen.same_sign, third, chosen.loose())
 
 
 def _good(leptons: Leptons, selection: VHWWSelection) -> NDArray[np.bool_]:
@@ -239,9 +243,10 @@ def _choose(first: NDArray[np.bool_], a: Momentum, b: Momentum) -> Momentum:
 
 
 def clean_jets(jets: Jets, leptons: Dilepton, *, dr_min: float) -> Jets:
-    """Jets that are identified and not closer than `dr_min` to either selected lepton."""
+    """Jets that are identified and not closer than `dr_min` to any selected lepton."""
     keep = jets.usable.copy()
-    for lepton in (leptons.leading, leptons.subleading):
+    third = () if leptons.third is None else (leptons.third.momentum,)
+    for lepton in (leptons.leading, leptons.subleading, *third):
         eta, phi = (np.repeat(values, jets.counts) for values in (lepton.eta, lepton.phi))
         keep &= (jets.eta - eta) ** 2 + delta_phi(jets.phi, phi) ** 2 >= dr_min**2
     return jets.only(keep)

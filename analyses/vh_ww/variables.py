@@ -12,6 +12,7 @@ __all__ = ["FEATURES", "STYLES", "VARIABLES", "columns_of"]
 # m_ττ where the collinear approximation has no solution: below every physical mass, and finite, so
 # that networks and m_ττ < m_Z − 25 treat such events as "not a Z" without a special case.
 M_TAUTAU_UNDEFINED = -1.0
+M_SF_UNDEFINED = -1.0  # two leptons are of different flavour
 
 VARIABLES = (
     Variable(
@@ -90,6 +91,14 @@ VARIABLES = (
     Variable("met", lambda o: np.hypot(*o.missing), label=r"$E_{T}^{\mathrm{miss}}$", unit="GeV"),
     Variable("n_jets", lambda o: o.visible.n_jets.astype(np.uint8), label=r"$N_{\mathrm{jets}}$"),
     Variable("n_b", lambda o: o.visible.n_b.astype(np.uint8), label=r"$N_{b}$"),
+    Variable("n_leptons", lambda o: o.visible.n_leptons.astype(np.uint8), label=r"$N_{\ell}$"),
+    Variable(
+        "m_sf",
+        lambda o: o.visible.m_sf,
+        label=r"$m_{\ell\ell}^{\mathrm{same\,flavour}}$",
+        unit="GeV",
+        undefined=M_SF_UNDEFINED,
+    ),
     Variable("same_sign", lambda o: o.visible.same_sign.astype(np.uint8), label="Same sign"),
 )
 FEATURES = tuple(variable.name for variable in VARIABLES if variable.is_binned)

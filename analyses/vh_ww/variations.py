@@ -37,9 +37,7 @@ class Objects:
     @cached_property
     def recoil(self) -> Recoil:
         """Jets and missing transverse momentum, as variations move them."""
-        first, second = self.pairs.leading, self.pairs.subleading
-        leptons = first.px + second.px, first.py + second.py
-        return Recoil(leptons, self.jets, self.missing, self.measured)
+        return Recoil(self.pairs.vector, self.jets, self.missing, self.measured)
 
 
 def vary(

@@ -19,7 +19,8 @@ from znought.facility.cards.eras import (
     qualities,
     scaled_by_era,
 )
-from znought.facility.cards.metadata import metadata_of
+from znought.facility.cards.fake_leptons import with_estimates
+from znought.facility.cards.metadata import generated_of, metadata_of, parts_of, sources_of
 from znought.facility.cards.official import check_named, official_of, varied_parts
 from znought.facility.cards.presets import schema_with_preset, with_presets
 from znought.facility.cards.section import Section
@@ -193,8 +194,8 @@ class Card(BaseCard):
             stitched = content.get("stitched")
             given = stitched.items() if isinstance(stitched, Mapping) else ()
             ranges = {str(sample): name for sample, name in given if isinstance(name, str)}
-            return {**content, "datasets": divided(content["datasets"], ranges)}
-        return content
+            content = {**content, "datasets": divided(content["datasets"], ranges)}
+        return with_estimates(content) if isinstance(content, Mapping) else content
 
     @model_validator(mode="after")
     def _datasets_agree(self) -> "Card":
@@ -203,14 +204,12 @@ class Card(BaseCard):
                 raise ValueError(f"datasets.{name}: expected a process, or split with several.")
             check_known(f"datasets.{name}", "process", dataset.process, self.processes)
             is_data = self.processes[dataset.process].kind == "data"
-            if dataset.xsec_pb is None and not is_data and self.needs_cross_sections:
+            if self.needs_cross_sections and not (dataset.xsec_pb or dataset.derived_from or is_data):
                 message = "simulation needs a cross section (xsec_pb), none was given"
                 raise ValueError(f"datasets.{name}: {message}.")
-            if dataset.part_of is not None and is_data:
-                raise ValueError(f"datasets.{dataset.part_of}.split: data have no generator-level content.")
             refuse_idle_keys(name, dataset, is_data=is_data)
         by_era = scaled_by_era(self.eras)
-        check_samples(self.datasets, self.processes, self.of_kind("simulation"), self.stitched, by_era=by_era)
+        check_samples(self.datasets, self.processes, self.generated, self.stitched, by_era=by_era)
         check_eras(self.eras, self.datasets, self.of_kind("data"), self.lumi_ifb)
         if self.variations.jets == "measured" and not all(era.jets for era in self.eras.values() or [Era()]):
             raise ValueError("variations.jets: measured needs jets of every era: eras.<era>.jets.")
@@ -301,18 +300,31 @@ class Card(BaseCard):
             self.channels or (WHOLE,),
             refuse_substitutes=self.processing.substitutes == "refuse",
             quality=qualities(self.eras, self.datasets, self._folder),
-            theory={name: one.weights(self._with_weights(one)) for name, one in self.theory.items()},
+            theory={
+                name: one.weights(generated_of(self, one.processes)) for name, one in self.theory.items()
+            },
             jets=jets,
             factors=official.factors,
             varied_factors=official.varied,
             btags=official.btags,
             eras=tuple(self.eras),
+            loose=self.loose_leptons,
         )
 
-    def _with_weights(self, one: Theory) -> tuple[str, ...]:
-        """Datasets whose files have a set of generator weights."""
-        simulated = self.of_kind("simulation")
-        return tuple(d for d in simulated if not one.processes or self.datasets[d].process in one.processes)
+    @property
+    def loose_leptons(self) -> dict[str, Any]:
+        """Flavour → which leptons are tight and which are loose; none here."""
+        return {}
+
+    @property
+    def estimated(self) -> tuple[str, ...]:
+        """Datasets that an estimate makes of others."""
+        return tuple(name for name, entry in self.datasets.items() if entry.derived_from is not None)
+
+    @property
+    def generated(self) -> tuple[str, ...]:
+        """Simulated datasets that are read from files, without those that an estimate makes."""
+        return tuple(name for name in self.of_kind("simulation") if name not in self.estimated)
 
     @property
     def origin(self) -> dict[str, Any]:
@@ -327,19 +339,11 @@ class Card(BaseCard):
     @property
     def sources(self) -> dict[str, Dataset]:
         """The datasets as they are read: those that are split by content, as wholes."""
-        found: dict[str, Dataset] = {}
-        for name, dataset in self.datasets.items():
-            found.setdefault(dataset.part_of or name, dataset)
-        return found
+        return sources_of(self.datasets)
 
     def parts(self, source: str) -> dict[str, Any]:
         """Part → its process, or its range of the variable in `stitched`; none of an undivided source."""
-        found: dict[str, Any] = {}
-        for name, entry in self.datasets.items():
-            if entry.part_of == source:
-                variable = self.stitched.get(entry.sample or entry.process)
-                found[name] = entry.process if variable is None else list(entry.generator_range[variable])
-        return found
+        return parts_of(self, source)
 
     def metadata(self, dataset: str) -> dict[str, Any]:
         """What travels with every chunk of a dataset."""
@@ -388,9 +392,7 @@ class Card(BaseCard):
 
     def of_kind(self, kind: Kind) -> tuple[str, ...]:
         """Datasets of one kind, in the card's order."""
-        return tuple(
-            name for name, entry in self.datasets.items() if self.processes[entry.process].kind == kind
-        )
+        return tuple(n for n, one in self.datasets.items() if self.processes[one.process].kind == kind)
 
     def section(self, *names: str) -> dict[str, Any]:
         """Some sections as plain values, for a fingerprint: without labels and colours of processes."""

@@ -1,11 +1,38 @@
 """What travels with every chunk of a dataset."""
 
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
+
+from znought.facility.cards.sections import Dataset
 
 if TYPE_CHECKING:
     from znought.facility.cards.base import Card
 
-__all__ = ["metadata_of"]
+__all__ = ["generated_of", "metadata_of", "parts_of", "sources_of"]
+
+
+def sources_of(datasets: Mapping[str, Dataset]) -> dict[str, Dataset]:
+    """The datasets as they are read: those that are split by content as wholes, and none of an estimate."""
+    found: dict[str, Dataset] = {}
+    for name, dataset in datasets.items():
+        if dataset.derived_from is None:
+            found.setdefault(dataset.part_of or name, dataset)
+    return found
+
+
+def generated_of(card: "Card", processes: Collection[str]) -> tuple[str, ...]:
+    """Simulated datasets of some processes that are read from files; of all where none is named."""
+    return tuple(d for d in card.generated if not processes or card.datasets[d].process in processes)
+
+
+def parts_of(card: "Card", source: str) -> dict[str, Any]:
+    """Part → its process, or its range of the variable in `stitched`; none of an undivided source."""
+    found: dict[str, Any] = {}
+    for name, entry in card.datasets.items():
+        if entry.part_of == source:
+            variable = card.stitched.get(entry.sample or entry.process)
+            found[name] = entry.process if variable is None else list(entry.generator_range[variable])
+    return found
 
 
 def metadata_of(card: "Card", dataset: str) -> dict[str, Any]:

@@ -26,6 +26,7 @@ __all__ = [
     "Reading",
     "RegionCuts",
     "Role",
+    "are_disjoint",
     "check_known",
     "refuse_overlaps",
 ]
@@ -74,6 +75,8 @@ class Dataset(Files):
         process: name in `processes`.
         split: names in `processes` that the analysis's function `split` divides its events among, instead.
         part_of: the dataset in the card that this one is a part of, where that is split.
+        derived_from: the dataset whose events with loose leptons `fake_leptons` makes this one of; never in a
+            card.
         xsec_pb: cross section in pb; required for simulation.
         branching_ratio, k_factor: factors on the cross section.
         filter_efficiency: of the generator filter; None takes it from the files' own counters.
@@ -99,6 +102,7 @@ class Dataset(Files):
     process: str = ""
     split: tuple[str, ...] = ()
     part_of: str | None = None
+    derived_from: str | None = None
     xsec_pb: Annotated[float, Field(gt=0)] | None = None
     branching_ratio: Annotated[float, Field(gt=0, le=1)] = 1.0
     k_factor: Annotated[float, Field(gt=0)] = 1.0
@@ -317,7 +321,7 @@ def refuse_overlaps(
         if sample not in stitched and any(datasets[name].generator_range for name in names):
             for one, two in combinations(names, 2):
                 ranges = datasets[one].generator_range, datasets[two].generator_range
-                if not _are_disjoint(*ranges):
+                if not are_disjoint(*ranges):
                     both = f"{_shown(ranges[1])} and {_shown(ranges[0])}"
                     raise ValueError(
                         f"datasets.{two}: overlaps with datasets.{one} of the same sample {sample!r} "
@@ -327,7 +331,7 @@ def refuse_overlaps(
                     )
 
 
-def _are_disjoint(one: RegionCuts, two: RegionCuts) -> bool:
+def are_disjoint(one: RegionCuts, two: RegionCuts) -> bool:
     """Whether a variable that both name separates them; lower ends are inside, upper ones are not."""
     for name in set(one) & set(two):
         (low, high), (other_low, other_high) = one[name], two[name]

@@ -11,6 +11,11 @@ from znought.errors import unknown_name
 from znought.facility.cards.apart import by_channel, by_era, problems_of_channels
 from znought.facility.cards.base import Card
 from znought.facility.cards.eras import check_lumi_names, lumi_shifts
+from znought.facility.cards.fake_leptons import (
+    FakeLeptons,
+    check_fake_leptons,
+    problems_of_fake_leptons,
+)
 from znought.facility.cards.presets import with_presets
 from znought.facility.cards.sections import (
     BroughtModel,
@@ -51,6 +56,7 @@ class StandardCard(Card):
         network: of the classes; without it nothing is trained.
         model: of the classes, trained elsewhere: instead of a network.
         published_z0: what others found with a selection, quoted beside ours and never used.
+        fake_leptons: misidentified leptons, estimated with data.
     """
 
     signal: str | None = None
@@ -63,6 +69,7 @@ class StandardCard(Card):
     network: NetworkConfig | None = None
     model: BroughtModel | None = None
     published_z0: dict[str, float] = Field(default_factory=dict)
+    fake_leptons: FakeLeptons | None = None
     boosting: BoostingConfig = BoostingConfig()
     binning: BinningConfig = BinningConfig()
     crossfit: CrossFit = CrossFit()
@@ -88,7 +95,27 @@ class StandardCard(Card):
     @property
     def lumi_shifts(self) -> dict[str, dict[str, float]]:
         """Parameter of a luminosity → dataset → by how much one standard deviation changes its yields."""
-        return lumi_shifts(self.eras, {name: self.datasets[name] for name in self.of_kind("simulation")})
+        found = lumi_shifts(self.eras, {name: self.datasets[name] for name in self.of_kind("simulation")})
+        own = dict.fromkeys(self.without_luminosity, 0.0)
+        return {name: shifts | own for name, shifts in found.items()}
+
+    @property
+    def without_luminosity(self) -> tuple[str, ...]:
+        """Datasets of an estimate from data, which know no uncertainty of the luminosity."""
+        return self.estimated if self.of_kind("data") else ()
+
+    @property
+    def systematics_of_estimate(self) -> tuple[str, ...]:
+        """Parameters of the fit that move an estimate of misidentified leptons alone."""
+        if self.fake_leptons is None or self.of_kind("data"):
+            return () if self.fake_leptons is None else self.fake_leptons.systematics
+        has_size = self.fake_leptons.composition != "closure"
+        return self.fake_leptons.systematics[-1:] if has_size else ()
+
+    @property
+    def loose_leptons(self) -> dict[str, Any]:
+        """Flavour → which leptons are tight and which are loose, where misidentified ones are estimated."""
+        return {} if self.fake_leptons is None else self.fake_leptons.definitions
 
     @model_validator(mode="after")
     def _names_agree(self) -> "StandardCard":
@@ -107,6 +134,7 @@ class StandardCard(Card):
             check_known(f"discriminants.{region}", "region", region, self.regions)
             if entry.output is not None:
                 check_known(f"discriminants.{region}.output", "class", entry.output, self.classes)
+        check_fake_leptons(self)
         for name in self.published_z0:
             check_known("published_z0", "selection", name, self.selections)
         return self
@@ -180,6 +208,8 @@ class StandardCard(Card):
     def _alternatives_agree(self) -> None:
         """Datasets of two-point systematics stand for nominal ones, and nominal yields are without them."""
         used = set()
+        closing = () if self.fake_leptons is None else self.fake_leptons.simulation
+        used |= {name for name in self.of_kind("alternative") if self.datasets[name].process in closing}
         for title, systematic in self.likelihood.workspace.systematics.items():
             where = f"likelihood.workspace.systematics.{title}.datasets"
             for nominal, alternative in systematic.datasets.items():
@@ -215,9 +245,10 @@ class StandardCard(Card):
             }
             for name, norm in settings.norms.items()
         }
-        return found | (
-            self.lumi_shifts or {"luminosity": dict.fromkeys(process_of, settings.luminosity_rel)}
+        common = dict.fromkeys(process_of, settings.luminosity_rel) | dict.fromkeys(
+            self.without_luminosity, 0.0
         )
+        return found | (self.lumi_shifts or {"luminosity": common})
 
     @property
     def template_change(self) -> Callable[..., Any] | None:
@@ -307,6 +338,7 @@ class StandardCard(Card):
                 for name in unknown_bins
             ),
             *problems_of_channels(self, analysis),
+            *problems_of_fake_leptons(self, analysis),
             *(["by_era: the card has no eras."] if self.by_era and not self.eras else []),
             *(f"{place}: {unknown_name('variable', name, names)}" for place, name in unknown.items()),
             *self._unknown_inputs(names),

@@ -121,6 +121,8 @@ def fit_settings(card: StandardCard, workspace: Workspace) -> WorkspaceConfig:
     if card.lumi_shifts:
         # Parameters of the eras' luminosities take the place of the common one.
         likelihood = replace(likelihood, luminosity_rel=0.0)
+    measured = (*likelihood.measured, *(card.datasets[name].process for name in card.without_luminosity))
+    likelihood = replace(likelihood, measured=tuple(dict.fromkeys(measured)))
     return replace(likelihood, signal=(str(card.signal),), systematics=systematics_of(card, workspace))
 
 
@@ -135,6 +137,9 @@ def systematics_of(card: StandardCard, workspace: Workspace) -> dict[str, System
     found |= {name: one.systematic(name) for name, one in card.theory.items()}
     found |= {name: config for name, config in given.items() if name not in found}
     found |= _of_luminosities(card)
+    for name in card.systematics_of_estimate:
+        processes = tuple(dict.fromkeys(card.datasets[one].process for one in card.estimated))
+        found[name] = SystematicConfig(smoothing="none", processes=processes)
     apart = dict[str, SystematicConfig]()
     for name, config in _by_era(card, found):
         if name in apart:
@@ -207,8 +212,8 @@ def selected_events(
     """Simulated events under the nominal or one variation, with region, discriminant and weight.
 
     A variation has columns of its own, or a weight of its own beside the nominal columns, or other datasets
-    in the place of some. One of an era moves the datasets of that era alone; a luminosity moves the weights
-    of each era's datasets by its own uncertainty.
+    in the place of some. One of an estimate from data moves that alone, and one of an era the datasets of
+    that era; a luminosity moves the weights of each era's datasets by its own uncertainty.
 
     Args:
         card: with processes and datasets.
@@ -226,9 +231,10 @@ def selected_events(
         sign = 1.0 if way == "up" else -1.0
         factors = {name: 1.0 + sign * shift for name, shift in shifts.items()}
         return _selected(card, workspace, bins, "nominal", every, scale, shown, factors)
-    if not era:
+    own = luminosity in card.systematics_of_estimate
+    if not era and not own:
         return _selected(card, workspace, bins, variation, every, scale, shown)
-    mine = tuple(name for name in every if card.datasets[name].era == era)
+    mine = card.estimated if own else tuple(name for name in every if card.datasets[name].era == era)
     others = tuple(name for name in every if name not in mine)
     parts = [_selected(card, workspace, bins, base, mine, scale, shown)]
     if others:

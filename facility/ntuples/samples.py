@@ -30,6 +30,8 @@ def refuse_idle_keys(name: str, dataset: Dataset, *, is_data: bool) -> None:
     """
     given = dataset.model_fields_set
     if is_data:
+        if dataset.part_of is not None:
+            raise ValueError(f"datasets.{dataset.part_of}.split: data have no generator-level content.")
         for key in _OF_SIMULATION:
             if key in given and getattr(dataset, key) != Dataset.model_fields[key].default:
                 raise ValueError(f"datasets.{name}.{key}: has no effect on data, take it out.")

@@ -150,10 +150,10 @@ def _errors_of_regions(card: StandardCard, workspace: Workspace) -> dict[str, Fl
 def _scales(card: Card, workspace: Workspace) -> Check:
     entries = {name: entry.generated for name, entry in read_scales(workspace).items()}
     stored = {name: entry for name, entry in entries.items() if entry is not None}
-    if not all(name in stored for name in card.of_kind("simulation")):
+    if not all(name in stored for name in card.generated):
         reason = "the events came with their weights"
         return not_applicable("normalisation", "L σ k ε / Σw of every dataset", reason)
-    again = {name: _scale(card, name, stored) for name in card.of_kind("simulation")}
+    again = {name: _scale(card, name, stored) for name in card.generated}
     return scales_again({name: stored[name].scale for name in again}, again)
 
 

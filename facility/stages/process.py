@@ -101,6 +101,8 @@ def process(context: Context[Card]) -> Iterable[Path]:
     own_rate = {name: one for name, one in request.theory.items() if not card.theory[name].keep_rate}
     theory = theory_scales(own_rate, found, scales)
     entries = {name: scale_entry(scale, theory.get(name)) for name, scale in scales.items()}
+    # Events of an estimate have weights that are expected events already.
+    entries |= {name: scale_entry(None) for name in card.estimated}
     write_scales(workspace.normalisation, entries)
     write_json(workspace.substitutes, substitutes_of(found))
     written = [workspace.ledger, workspace.normalisation, workspace.substitutes]

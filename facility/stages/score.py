@@ -13,6 +13,7 @@ from znought.facility.learning.scoring import ScoreTask, ScoringModel, score_fil
 from znought.facility.results.explained import Explanation, write_explanation
 from znought.facility.stages.train import network_task
 from znought.facility.workspace import Workspace
+from znought.processors.loose import LOOSE
 
 __all__ = ["score", "score_tasks"]
 
@@ -51,7 +52,9 @@ def score_tasks(plan: LearningPlan, workspace: Workspace) -> Iterator[ScoreTask]
     columns = {name: f"score_{name}" for name in plan.classes}
     model = ScoringModel("network", str(workspace.models.resolve()), columns, by_repeat=plan.signal)
     for dataset in (*plan.class_of, *plan.others):
-        files = sorted(str(path.resolve()) for path in workspace.columns.glob(f"{dataset}/*/*.parquet"))
+        found = workspace.columns.glob(f"{dataset}/*/*.parquet")
+        # Events with loose leptons count through the estimate that is made of them.
+        files = sorted(str(path.resolve()) for path in found if path.parent.name != LOOSE)
         for first in range(0, len(files), FILES_PER_TASK):
             yield ScoreTask(
                 dataset=dataset,

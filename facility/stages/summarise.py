@@ -9,6 +9,7 @@ from znought.facility.events.sample import read_sample
 from znought.facility.ntuples.account import remarks
 from znought.facility.regions.books import read_region_books
 from znought.facility.regions.validation import read_validation, summarised
+from znought.facility.results.fake_leptons import read_fake_leptons
 from znought.facility.results.ledger import read_ledger
 from znought.facility.results.records import ClassEvents
 from znought.facility.results.standard import Results, Yield, write_results
@@ -58,4 +59,7 @@ def input_remarks(context: Context[StandardCard]) -> list[str]:
     """What was left out of the input, and how well the simulation describes the data."""
     compared = read_validation(context.workspace)
     validation = [] if compared is None else [summarised(compared)]
-    return [*remarks(read_ledger(context.workspace.ledger)), *validation]
+    found = [*remarks(read_ledger(context.workspace.ledger)), *validation]
+    if context.card.fake_leptons is None:
+        return found
+    return [*found, *read_fake_leptons(context.workspace.fake_leptons).notes]

@@ -191,6 +191,8 @@ class Analysis:
             background that other regions predict. It sees the observed counts of opened data alone.
         columns: function(chunk, request) that replaces `objects`, `select` and the functions of variables.
         calibrates: `columns` takes jets as `request.jets` says; else a card that calibrates them is refused.
+        takes_loose: `columns` keeps loose leptons as `request.loose` says; else a card with `fake_leptons` is
+            refused.
         sections: name → pydantic model, or (model, default), of further sections of the card.
         card: class of the whole card, for sections that depend on one another; then `sections` is not used.
         flow: stages, results and tables of an analysis that does not follow the standard flow.
@@ -214,6 +216,7 @@ class Analysis:
     templates: Function | None = None
     columns: Function | None = None
     calibrates: bool = False
+    takes_loose: bool = False
     sections: Mapping[str, Any] = field(default_factory=dict)
     card: Any = None
     flow: Any = None

@@ -156,7 +156,7 @@ def test_inputs_agree_with_vector() -> None:
     )
     state = FinalState(seen, (met[0], met[1]), (track[0], track[1]), np.full(50, 60.0), None)
     inputs = columns_of(state)
-    assert tuple(inputs) == (*FEATURES, "met", "n_jets", "n_b", "same_sign")
+    assert tuple(inputs) == (*FEATURES, "met", "n_jets", "n_b", "n_leptons", "m_sf", "same_sign")
     for i in range(50):
         vectors: list[Any] = [
             vector.obj(pt=p[0], eta=p[1], phi=p[2], mass=p[3]) for p in (o[i] for o in objects)

@@ -1,0 +1,1 @@
+"""Misidentified leptons: factors measured in columns, and the events of the estimate."""
