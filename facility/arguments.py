@@ -27,7 +27,7 @@ __all__ = [
 ]
 
 STAGE_HELP = {
-    "efficiency": "Simulated ntuples → efficiencies of b-tags, where scale factors of the card take them.",
+    "efficiency": "Ntuples → efficiencies of b-tags and triggers, where scale factors of the card take them.",
     "process": "Ntuples → selected columns, histograms and cutflow.",
     "fake_leptons": "Loose leptons → fake factors, and the events of misidentified leptons in data.",
     "validate": "Columns → yields of the regions; data against simulation, refused beyond limits.",

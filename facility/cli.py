@@ -256,14 +256,18 @@ def inspect(
     corrections: Annotated[
         bool, typer.Option("--corrections", help="Values of a card's corrections on a few events.")
     ] = False,
+    output: Output = DEFAULT_OUTPUT,
 ) -> None:
     """What a ROOT or parquet file holds, and which adapter reads it; or what a card's corrections give."""
     if corrections:
-        from znought.facility.ntuples.printed import printed_corrections as lines
-    else:
-        from znought.facility.ntuples.inspection import describe as lines
+        from znought.facility.ntuples.printed import printed_corrections
 
-    for line in lines(path):
+        lines = printed_corrections(path, output)
+    else:
+        from znought.facility.ntuples.inspection import describe
+
+        lines = describe(path)
+    for line in lines:
         typer.echo(line)
 
 

@@ -1,6 +1,6 @@
 """Sections of a card that name official scale factors of electrons, muons and jets."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -9,6 +9,7 @@ from typing import ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from znought.errors import CardError
+from znought.facility.cards.era import Era
 from znought.facility.cards.section import Section
 from znought.processors.calibration import named
 from znought.processors.calibration.named import SHAPE_SYSTEMATICS, Uncertainty
@@ -86,6 +87,13 @@ class NamedWeight(Section):
     def parts(self) -> dict[str, bool]:
         """Name of each part of its uncertainty → whether it is another one in every era."""
         return {"": False}
+
+    def refuse(self, where: str, eras: Mapping[str, Era]) -> None:
+        """Raises for what a kind asks of the eras beyond their files; nothing here.
+
+        Raises:
+            ValueError: with the key.
+        """
 
     def factor(self, at: Place) -> Factor:
         """The scale factor of one era.

@@ -11,7 +11,8 @@ from znought.facility.cards.era import Era
 from znought.facility.cards.eras import correction_file
 from znought.facility.cards.object_weights import BTagShapeWeight, BTagWeight, Place, in_era
 from znought.facility.cards.sections import Dataset, check_known
-from znought.facility.cards.weights import Named, named_weights
+from znought.facility.cards.trigger_weight import TriggerWeight
+from znought.facility.cards.weights import Named, is_measured, named_weights
 from znought.processors.calibration.efficiency import Efficiency
 from znought.processors.calibration.named import TAGGERS, working_points
 from znought.processors.calibration.official import OfficialFactor
@@ -44,6 +45,7 @@ def check_named(
             check_known(f"{where}.eras", "era", era, eras)
         for process in weight.processes:
             check_known(f"{where}.processes", "process", process, processes)
+        weight.refuse(where, eras)
         for era in weight.eras or eras:
             if weight.needs and weight.needs not in eras[era].corrections:
                 raise ValueError(f"{where}: eras.{era}.corrections names no file for {weight.needs}.")
@@ -84,8 +86,8 @@ class Official:
         simulated: process of each simulated one, as its events are counted.
         folder: in which files are looked for first.
         in_plural: objects have the names of plain functions, electrons, muons and jets.
-        efficiencies: folder of the measured efficiencies of b-tags; without it weights that take them are
-            left out.
+        efficiencies: folder of the measured efficiencies of b-tags and triggers; without it weights that take
+            them are left out.
     """
 
     weights: Mapping[str, Named]
@@ -121,7 +123,12 @@ class Official:
         Raises:
             CardError: a file or a name in it does not exist.
         """
-        wanted = {name: one for name, one in self.weights.items() if not one.eras or era in one.eras}
+        wanted = {
+            name: one
+            for name, one in self.weights.items()
+            if (not one.eras or era in one.eras)
+            and not (isinstance(one, TriggerWeight) and self._is_left_out(one))
+        }
         return {name: self._factor(name, one, era) for name, one in wanted.items()}
 
     @property
@@ -156,6 +163,8 @@ class Official:
         """Everything that is wrong with the files of the eras and the names in them, one line each."""
         for name, weight in self.weights.items():
             for era in weight.eras or self.eras or ("",):
+                if isinstance(weight, TriggerWeight) and self._is_left_out(weight):
+                    continue
                 try:
                     self._factor(name, weight, era)
                     if isinstance(weight, BTagWeight | BTagShapeWeight):
@@ -164,7 +173,7 @@ class Official:
                     yield str(error)
 
     def _is_left_out(self, weight: Named) -> bool:
-        return isinstance(weight, BTagWeight) and weight.efficiency is None and self.efficiencies is None
+        return is_measured(weight) and self.efficiencies is None
 
     def _complete(self, factor: Factor, weight: Named, process: str) -> Factor:
         """The factor with the efficiencies that it needs."""
@@ -210,6 +219,9 @@ class Official:
             CardError: names weight, era and file.
         """
         file = self.eras[era].corrections[weight.needs] if weight.needs else ""
+        if isinstance(weight, TriggerWeight) and not weight.file:
+            assert self.efficiencies is not None, "else it is left out"
+            return what(str(efficiency_file(self.efficiencies, name)))
         try:
             return what(str(correction_file(file, self.folder)) if file else "")
         except CardError as error:

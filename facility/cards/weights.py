@@ -13,6 +13,7 @@ from znought.facility.cards.object_weights import (
     MuonWeight,
     NamedWeight,
 )
+from znought.facility.cards.trigger_weight import TriggerWeight
 from znought.processors.weights import ScaleFactor
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "Named",
     "Weight",
     "correction_weights",
+    "is_measured",
     "measured_weights",
     "named_weights",
 ]
@@ -33,6 +35,7 @@ NAMED: Mapping[str, type[NamedWeight]] = {
     "btag_shape": BTagShapeWeight,
     "prefiring": PrefiringWeight,
     "particle": ParticleWeight,
+    "trigger": TriggerWeight,
 }
 """Kind → its section."""
 
@@ -54,6 +57,7 @@ Named = (
     | BTagShapeWeight
     | PrefiringWeight
     | ParticleWeight
+    | TriggerWeight
 )
 Weight = Annotated[
     Annotated[ScaleFactor, Tag(ANY_FILE)]
@@ -63,7 +67,8 @@ Weight = Annotated[
     | Annotated[BTagWeight, Tag("btag")]
     | Annotated[BTagShapeWeight, Tag("btag_shape")]
     | Annotated[PrefiringWeight, Tag("prefiring")]
-    | Annotated[ParticleWeight, Tag("particle")],
+    | Annotated[ParticleWeight, Tag("particle")]
+    | Annotated[TriggerWeight, Tag("trigger")],
     Discriminator(
         _kind,
         custom_error_type="unknown_kind",
@@ -83,7 +88,14 @@ def named_weights(weights: Mapping[str, ScaleFactor | Named]) -> dict[str, Named
     return {name: one for name, one in weights.items() if not isinstance(one, ScaleFactor)}
 
 
-def measured_weights(weights: Mapping[str, ScaleFactor | Named]) -> dict[str, BTagWeight]:
-    """Those whose efficiencies are measured in the card's own simulation."""
-    found = {name: one for name, one in weights.items() if isinstance(one, BTagWeight)}
-    return {name: one for name, one in found.items() if one.efficiency is None}
+def measured_weights(weights: Mapping[str, ScaleFactor | Named]) -> dict[str, BTagWeight | TriggerWeight]:
+    """Those whose efficiencies are measured by a stage of the flow."""
+    found = {name: one for name, one in weights.items() if isinstance(one, BTagWeight | TriggerWeight)}
+    return {name: one for name, one in found.items() if is_measured(one)}
+
+
+def is_measured(weight: Named) -> bool:
+    """Whether efficiencies that a weight takes are measured by a stage of the flow."""
+    if isinstance(weight, BTagWeight):
+        return weight.efficiency is None
+    return isinstance(weight, TriggerWeight) and not weight.file

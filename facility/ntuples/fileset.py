@@ -9,7 +9,15 @@ from znought.facility.cards.base import BaseCard
 from znought.facility.filesets.written import REMOTE, WrittenDataset, place, read_written
 from znought.facility.workspace import write_json
 
-__all__ = ["Fileset", "file_states", "fileset_of_card", "fileset_of_dataset", "read_fileset", "write_fileset"]
+__all__ = [
+    "Fileset",
+    "expanded",
+    "file_states",
+    "fileset_of_card",
+    "fileset_of_dataset",
+    "read_fileset",
+    "write_fileset",
+]
 
 Fileset = dict[str, dict[str, Any]]
 """coffea's plain form: {dataset: {"files": {path: tree}, "metadata": {...}}}; where files stand in more than
@@ -66,12 +74,26 @@ def _entry(card: BaseCard, name: str) -> dict[str, Any]:
 
 
 def _expand(name: str, pattern: str) -> list[str]:
+    return expanded(f"datasets.{name}", Path(), pattern)
+
+
+def expanded(where: str, folder: Path, pattern: str) -> list[str]:
+    """The files that a path or glob names, or a remote one as it is.
+
+    Args:
+        where: key of the card, for messages.
+        folder: that a relative path begins in.
+        pattern: path or glob.
+
+    Raises:
+        DataError: it matches nothing.
+    """
     if pattern.startswith(REMOTE):
         return [pattern]
-    path = Path(pattern)
+    path = folder / pattern
     found = sorted(Path(path.anchor).glob(str(path.relative_to(path.anchor))))
     if not found:
-        raise DataError(f"datasets.{name}: no file matches {pattern!r}.")
+        raise DataError(f"{where}: no file matches {pattern!r}.")
     return [str(match.resolve()) for match in found]
 
 

@@ -7,19 +7,24 @@ from pathlib import Path
 from znought.errors import CardError
 from znought.facility.cards.base import Card
 from znought.facility.cards.corrections import correction_problems
+from znought.facility.cards.official import efficiency_file
 from znought.facility.cards.reading import load_with_analysis
+from znought.facility.cards.trigger_weight import TriggerWeight
+from znought.facility.cards.weights import measured_weights
 from znought.facility.ntuples.shown import Shown, shown_corrections
+from znought.facility.workspace import Workspace
 
 __all__ = ["printed_corrections"]
 
 _HEADER = ("correction", "event", "inputs", "nominal", "up", "down")
 
 
-def printed_corrections(path: str) -> Iterator[str]:
+def printed_corrections(path: str, output: Path = Path("output")) -> Iterator[str]:
     """A table for each era: every correction on a few events.
 
     Args:
         path: of the card.
+        output: directory of a run, in which efficiencies of triggers were measured.
 
     Raises:
         CardError: a card of an existing processor, without corrections, or with one that does not exist.
@@ -29,7 +34,12 @@ def printed_corrections(path: str) -> Iterator[str]:
         raise CardError(f"{path}: an existing processor has its own corrections.")
     for problem in correction_problems(card):
         raise CardError(f"{path}: {problem}")
-    shown = [*shown_corrections(card, found.analysis)]
+    folder = Workspace(output).efficiencies.resolve()
+    for name, weight in measured_weights(card.weights).items():
+        if isinstance(weight, TriggerWeight) and not efficiency_file(folder, name).is_file():
+            cure = f"`znought efficiency` measures them, and --output says where; there are none in {folder}"
+            raise CardError(f"{path}: weights.{name}: its efficiencies were not measured yet: {cure}.")
+    shown = [*shown_corrections(card, found.analysis, folder)]
     if not shown:
         raise CardError(f"{path}: neither eras.<era>.jets nor a weight by kind asks for a correction.")
     for era, rows in groupby(shown, key=lambda one: one.era):

@@ -1,7 +1,8 @@
 """The values of a card's corrections on a few events of each era: what went in, nominal, up and down."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import awkward as ak
@@ -14,7 +15,8 @@ from znought.facility.cards.base import Card
 from znought.facility.cards.official import official_of
 from znought.facility.ntuples.fileset import fileset_of_dataset
 from znought.processors.calibration.official import CENTRAL, OfficialFactor, Values
-from znought.processors.calibration.weighing import EVENT, Factor, Weighable, event_values
+from znought.processors.calibration.trigger import LEADING
+from znought.processors.calibration.weighing import EVENT, Factor, Weighable, event_values, leading
 from znought.processors.canonical import (
     CanonicalEvents,
     Settings,
@@ -60,13 +62,16 @@ class Shown:
     note: str = ""
 
 
-def shown_corrections(card: Card, analysis: Analysis, n_events: int = FEW_EVENTS) -> Iterator[Shown]:
+def shown_corrections(
+    card: Card, analysis: Analysis, efficiencies: Path | None = None, n_events: int = FEW_EVENTS
+) -> Iterator[Shown]:
     """Every correction on the first events of the first simulated dataset of each era.
 
     Scale factors of b-tags are shown as the file has them, before any efficiency.
 
     Args:
         card, analysis: as they were read.
+        efficiencies: folder of those that were measured; without it factors that take them are left out.
         n_events: of each era.
 
     Raises:
@@ -80,10 +85,12 @@ def shown_corrections(card: Card, analysis: Analysis, n_events: int = FEW_EVENTS
     if not eras:
         raise CardError("datasets: no simulated one with files: corrections are shown on its events.")
     for era, dataset in eras.items():
-        yield from _of_era(card, analysis, era or "", dataset, n_events)
+        yield from _of_era(card, analysis, efficiencies, era or "", dataset, n_events)
 
 
-def _of_era(card: Card, analysis: Analysis, era: str, dataset: str, n_events: int) -> Iterator[Shown]:
+def _of_era(
+    card: Card, analysis: Analysis, efficiencies: Path | None, era: str, dataset: str, n_events: int
+) -> Iterator[Shown]:
     request = card.request
     chunk = _first_events(card, dataset, n_events)
     settings = Settings(request.cuts.btag_working_points, request.refuse_substitutes)
@@ -91,7 +98,7 @@ def _of_era(card: Card, analysis: Analysis, era: str, dataset: str, n_events: in
     if dataset in request.jets:
         before, events = events, calibrated_events(events, request.jets[dataset])
         yield from _jets(era, request, dataset, before, events)
-    factors = official_of(card).of_era(era)
+    factors = official_of(card, efficiencies).of_era(era)
     if not factors:
         return
     objects = _objects(analysis, request, events, chunk)
@@ -126,7 +133,12 @@ def _factor(era: str, name: str, factor: Factor, chunk: Chunk, weighed: Weighed)
         for row, event in enumerate(weighed.events.tolist()):
             yield from _rows(era, name, event, {}, {way: values[row] for way, values in found.items()})
         return
-    if factor.objects == EVENT:
+    if factor.objects == LEADING:
+        few = replace(factor, outside="one")  # the first events of a file need not have all of the objects
+        given = leading(few, weighed.weighable, len(weighed.events))
+        if not len(given.event):
+            yield Shown(era, name, 0, {}, note="none of these events has all of the objects")
+    elif factor.objects == EVENT:
         given = Weighable(weighed.events, event_values(chunk, weighed.events))
     else:
         given = weighed.weighable(factor)

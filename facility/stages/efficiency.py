@@ -1,4 +1,4 @@
-"""Simulated ntuples → efficiencies of cuts on the b-tag, for the scale factors that take them."""
+"""Ntuples → efficiencies of cuts on the b-tag and of triggers, for the scale factors that take them."""
 
 from collections.abc import Iterable, Mapping
 from functools import partial
@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import awkward as ak
+import correctionlib.schemav2 as schema
 import numpy as np
 
 from znought.analysis import Analysis, Cuts, Histogram, Variable
@@ -13,12 +14,14 @@ from znought.errors import DataError
 from znought.facility.cards.base import Card
 from znought.facility.cards.object_weights import BTagWeight
 from znought.facility.cards.official import efficiency_file
+from znought.facility.cards.trigger_weight import TriggerWeight
 from znought.facility.cards.weights import measured_weights
 from znought.facility.context import Context
 from znought.facility.ntuples.fileset import Fileset, read_fileset
 from znought.facility.ntuples.partial import first_files
 from znought.facility.ntuples.runner import RunResult, process_fileset
 from znought.facility.stages.process import inputs
+from znought.facility.stages.trigger_efficiency import measured_triggers
 from znought.facility.workspace import write_text
 from znought.processors.calibration.measured import FLAVOURS, Counts, efficiency_corrections
 from znought.processors.evaluated import NOMINAL, WHOLE, Request
@@ -30,7 +33,7 @@ _PT_MIN_GEV, _ABS_ETA_MAX = 20.0, 2.5  # where no function of the analysis says 
 
 
 def measure(context: Context[Card]) -> Iterable[Path]:
-    """Tagged and all jets of the simulation by flavour, |η| and pT, in groups of processes and eras.
+    """Efficiencies of b-tags by flavour, |η| and pT in groups of processes and eras, and of triggers.
 
     Raises:
         DataError: an analysis without jets of the name, or simulation without hadron flavours.
@@ -38,22 +41,32 @@ def measure(context: Context[Card]) -> Iterable[Path]:
     fileset = first_files(read_fileset(context.fileset_path, context.card), context.options.max_files)
     simulated = {name: one for name, one in fileset.items() if not one["metadata"]["is_data"]}
     if not simulated:
-        raise DataError("weights: efficiencies of b-tags are measured in simulation; the card has none.")
+        raise DataError("weights: efficiencies are measured in simulation; the card has none.")
     written = []
     for name, weight in measured_weights(context.card.weights).items():
         mine = {one: _undivided(entry) for one, entry in simulated.items() if _is_for(weight, entry)}
-        counts = _by_sample(context.card, weight, _counted_jets(context, name, weight, mine), mine)
-        edges = (weight.edges_abs_eta, weight.edges_pt_gev)
-        corrections, remarks = efficiency_corrections(counts, edges)
+        path = efficiency_file(context.workspace.efficiencies, name)
+        corrections, remarks = (
+            measured_triggers(context, name, weight, mine)
+            if isinstance(weight, TriggerWeight)
+            else _measured_tags(context, name, weight, mine)
+        )
         for remark in remarks:
             context.reporter.remark(f"weights.{name}: {remark}")
-        path = efficiency_file(context.workspace.efficiencies, name)
         write_text(path, corrections.model_dump_json(exclude_unset=True))
         written.append(path)
     return written
 
 
-def _is_for(weight: BTagWeight, entry: Mapping[str, Any]) -> bool:
+def _measured_tags(
+    context: Context[Card], name: str, weight: BTagWeight, fileset: Fileset
+) -> tuple[schema.CorrectionSet, list[str]]:
+    """Efficiencies of the b-tag, and lines about bins with too few jets."""
+    counts = _by_sample(context.card, weight, _counted_jets(context, name, weight, fileset), fileset)
+    return efficiency_corrections(counts, (weight.edges_abs_eta, weight.edges_pt_gev))
+
+
+def _is_for(weight: BTagWeight | TriggerWeight, entry: Mapping[str, Any]) -> bool:
     era, process = entry["metadata"].get("era"), entry["metadata"]["process"]
     return (not weight.eras or era in weight.eras) and (not weight.processes or process in weight.processes)
 
