@@ -8,7 +8,7 @@ from typing import Any
 import correctionlib.schemav2 as schema
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import beta
+from scipy.special import betaincinv
 
 from znought.processors.calibration.official import CENTRAL, Lookup, OfficialFactor, Outside, Terms
 
@@ -124,8 +124,8 @@ def clopper_pearson(events: Passed) -> Efficiencies:
     value = np.divide(events.passed, events.total, out=np.full(n.shape, np.nan), where=some)
     value = np.where((value >= 0.0) & (value <= 1.0), value, np.nan)
     k, tail = value * n, (1.0 - _ONE_SIGMA) / 2.0
-    low = np.where(k > 0.0, beta.ppf(tail, k, n - k + 1.0), np.where(np.isnan(k), np.nan, 0.0))
-    high = np.where(k < n, beta.ppf(1.0 - tail, k + 1.0, n - k), np.where(np.isnan(k), np.nan, 1.0))
+    low = np.where(k > 0.0, betaincinv(k, n - k + 1.0, tail), np.where(np.isnan(k), np.nan, 0.0))
+    high = np.where(k < n, betaincinv(k + 1.0, n - k, 1.0 - tail), np.where(np.isnan(k), np.nan, 1.0))
     return Efficiencies(value, low, high)
 
 
