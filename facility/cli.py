@@ -216,6 +216,7 @@ def sites(
 ) -> None:
     """Which sites are configured, and a pre-flight of one."""
     from znought.facility.cluster.configured import BASE, described_sites, sites_file
+    from znought.facility.cluster.failures import in_one_line
     from znought.facility.cluster.preflight import report_workers
     from znought.facility.cluster.sites import SITES, connect
 
@@ -228,7 +229,7 @@ def sites(
                 table.add_row(name, f"{described[BASE]}, as {sites_file()} describes it")
         Console().print(table)
         return
-    with _interruptible(), connect(check, **options.given) as client:
+    with _interruptible(), in_one_line(), connect(check, **options.given) as client:
         for line in report_workers(client):
             typer.echo(line)
 
@@ -287,19 +288,24 @@ def _version(
 def _execute(card: Path, output: Path, place: _Place, options: "RunOptions", plan: "Plan") -> "Context[Any]":
     """Runs stages with a reporter and a cluster that opens at its first use."""
     from znought.facility.cards.reading import load_with_analysis
+    from znought.facility.cluster.failures import in_one_line
     from znought.facility.cluster.sites import connect
+    from znought.facility.cluster.tasks import dashboard
     from znought.facility.context import Context
     from znought.facility.pipeline import run_stages
     from znought.facility.workspace import Workspace
 
-    with _interruptible(), ExitStack() as stack:
+    with _interruptible(), in_one_line(), ExitStack() as stack:
         read, found = load_with_analysis(card)
 
         @cache
         def cluster(site: str = place.site) -> "Client":
             # What stands on the command line is said of the one site that it names.
             given = place.options.given if site == place.site else {}
-            return stack.enter_context(connect(site, of_card=read.sites, **given))
+            client = stack.enter_context(connect(site, of_card=read.sites, **given))
+            if page := dashboard(client):
+                voice.say(f"  dashboard of {site}: {page}")
+            return client
 
         elsewhere = {stage: partial(cluster, site) for stage, site in place.at.items()}
         context = Context(read, Workspace(output), options, voice.reporter, cluster, found, elsewhere)

@@ -16,6 +16,7 @@ EXISTING = Flow(
             writes=("ledger", "hists", "columns", "results"),
             inputs=existing.inputs,
             is_of_analysis=True,
+            needs="process",
         ),
     ),
     (),

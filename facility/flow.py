@@ -28,6 +28,7 @@ class Stage:
         writes: names of those that it writes.
         inputs: anything else that decides the result (files, options).
         is_of_analysis: the source of the analysis decides what it makes, too.
+        needs: whose packages its workers must have (`preflight.WORKER_PACKAGES`); looked at before any work.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Stage:
     writes: tuple[str, ...] = ()
     inputs: Callable[[Context[Any]], object] = _nothing
     is_of_analysis: bool = False
+    needs: str | None = None
 
     @property
     def draws(self) -> bool:

@@ -19,6 +19,8 @@ from znought.facility.cards.finding import Found, given_analysis
 from znought.facility.cards.reading import named_analysis
 from znought.facility.cards.table import TableCard, found_table
 from znought.facility.cards.weights import measured_weights
+from znought.facility.cluster.failures import in_one_line
+from znought.facility.cluster.preflight import check_ahead
 from znought.facility.cluster.shipping import bring_modules
 from znought.facility.context import Context, RunOptions
 from znought.facility.existing import EXISTING
@@ -157,18 +159,31 @@ def run_stages(context: Context[Any], stages: Sequence[Stage]) -> None:
 
     Raises:
         CardError: the options name a stage that the analysis does not have.
+        SiteError: disk, memory, workers or scheduler fail; or no worker has what a later stage needs.
     """
     manifest, redone = Manifest(context.workspace.manifest), _redone(context, stages)
     _refuse_unknown_places(context)
-    with stores(context.workspace.directory, context.reporter.remark) as served:
-        for stage in stages:
+    with in_one_line(), stores(context.workspace.directory, context.reporter.remark) as served:
+        for number, stage in enumerate(stages):
             seen = _labelled(context)
             mark = _mark(seen, stage, manifest)
             if stage.name not in redone and manifest.holds(stage.name, mark):
                 context.reporter.stage(stage.name, "still valid")
             else:
                 logger.info("%s runs: %s", stage.name, _reason(seen, stage, manifest, mark, redone))
-                _perform(seen, stage, manifest, mark, served)
+                _perform(_looking_ahead(seen, stages[number:]), stage, manifest, mark, served)
+
+
+def _looking_ahead(context: Context[Any], stages: Sequence[Stage]) -> Context[Any]:
+    """The context whose cluster, where it opens, is asked for what all stages to come need of it."""
+    needs = [stage.needs for stage in stages if stage.needs and stage.name not in context.elsewhere]
+
+    def cluster() -> Client:
+        client = context.cluster()
+        check_ahead(client, needs)
+        return client
+
+    return replace(context, cluster=cluster)
 
 
 def _reason(

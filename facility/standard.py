@@ -64,6 +64,7 @@ SIMULATE = Stage(
     writes=("ntuples", "fileset"),
     inputs=simulate.scale,
     is_of_analysis=True,
+    needs="simulate",
 )
 EFFICIENCY = Stage(
     "efficiency",
@@ -73,6 +74,7 @@ EFFICIENCY = Stage(
     writes=("efficiencies",),
     inputs=process.inputs,
     is_of_analysis=True,
+    needs="process",
 )
 PROCESS = Stage(
     "process",
@@ -82,6 +84,7 @@ PROCESS = Stage(
     writes=(*_COLUMNS, "substitutes", "cutflow", "ledger", "hists"),
     inputs=process.inputs,
     is_of_analysis=True,
+    needs="process",
 )
 _FAKE_LEPTONS = Stage(
     "fake_leptons",
@@ -111,6 +114,7 @@ _TRAIN = Stage(
     ("processes", "datasets", "features", "boosting", *_CLASSES),
     reads=_COLUMNS,
     writes=("models", "boosted"),
+    needs="train",
 )
 _SCORE = Stage(
     "score",
@@ -118,6 +122,7 @@ _SCORE = Stage(
     ("processes", "datasets", "features", *_CLASSES),
     reads=(*_COLUMNS, "models"),
     writes=("scores", "explanation"),
+    needs="score",
 )
 _TAKE = Stage(
     "train",
@@ -237,6 +242,7 @@ _TUNE = Stage(
     (*_EVENTS, *_SIGNAL, "features", "search", "boosting"),
     reads=_COLUMNS,
     writes=("search",),
+    needs="train",
 )
 
 

@@ -38,6 +38,7 @@ _STAGES = (
         ("smeft", *_LEARNING),
         reads=_COLUMNS,
         writes=("models", "boosted"),
+        needs="train",
     ),
     Stage(
         "score",
@@ -45,6 +46,7 @@ _STAGES = (
         ("smeft", *_LEARNING),
         reads=(*_COLUMNS, "models"),
         writes=("scores", "explanation"),
+        needs="score",
     ),
     Stage(
         "measure",
@@ -97,6 +99,7 @@ _TUNE = Stage(
     ("search", "smeft", *_LEARNING),
     reads=_COLUMNS,
     writes=("search",),
+    needs="train",
 )
 
 _REFEREE = Stage(

@@ -2,7 +2,6 @@
 
 import signal
 import sys
-import tempfile
 import threading
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -15,7 +14,15 @@ from distributed.security import Security
 from distributed.utils import get_ip_interface
 
 from znought.errors import SiteError
+from znought.facility.cluster.certificates import sweep, temporary_security
 from znought.facility.cluster.options import SiteOptions
+from znought.facility.cluster.queue import (
+    States,
+    condor_states,
+    note_queue,
+    slurm_states,
+    submit_jobs,
+)
 
 __all__ = ["WORKER_ENVIRONMENT", "htcondor", "lxplus", "scale", "slurm"]
 
@@ -43,7 +50,7 @@ def slurm(options: SiteOptions) -> Iterator[Client]:
     minutes, seconds = divmod(options.life_s, 60)
     walltime = f"{minutes // 60:02d}:{minutes % 60:02d}:{seconds:02d}"
     job = {"walltime": walltime, "queue": options.queue, "account": options.account}
-    with _scaled(SLURMCluster, job, options) as client:
+    with _scaled(SLURMCluster, job, options, slurm_states) as client:
         yield client
 
 
@@ -58,7 +65,7 @@ def htcondor(options: SiteOptions) -> Iterator[Client]:
     if options.image is not None:
         directives["container_image"] = options.image
     job = {"disk": "2GiB", "job_extra_directives": directives}
-    with _scaled(HTCondorCluster, job, options) as client:
+    with _scaled(HTCondorCluster, job, options, condor_states) as client:
         yield client
 
 
@@ -82,19 +89,25 @@ def lxplus(options: SiteOptions) -> Iterator[Client]:
         "worker_image": options.image,
         "job_extra_directives": directives,
     }
-    with _scaled(CernCluster, job, options) as client:
+    with _scaled(CernCluster, job, options, condor_states) as client:
         yield client
 
 
 @contextmanager
 def _scaled(
-    cluster_type: Callable[..., Any], job: Mapping[str, Any], options: SiteOptions
+    cluster_type: Callable[..., Any], job: Mapping[str, Any], options: SiteOptions, states: States
 ) -> Iterator[Client]:
-    with _temporary_security(options) as security:
+    sweep(_shared(options))
+    with temporary_security(_shared(options)) as security:
+        common = _common_job(options, security)
         with warnings.catch_warnings():  # CernCluster resets the filters of the whole process
-            cluster = cluster_type(**job, **_common_job(options, security))
+            cluster = cluster_type(**job, **common)
         with cluster, Client(cluster) as client:
-            scale(cluster, options)
+            bounds = options.least_and_most
+            submit_jobs(cluster, bounds[0] if bounds else options.workers or N_JOBS)
+            if bounds:
+                scale(cluster, options)
+            note_queue(client, cluster, states, logs=common["log_directory"])
             yield client
 
 
@@ -134,29 +147,6 @@ def _common_job(options: SiteOptions, security: Security) -> dict[str, Any]:
 def _shared(options: SiteOptions) -> Path:
     """A directory that jobs see too."""
     return Path(options.shared_directory) if options.shared_directory else Path.home()
-
-
-@contextmanager
-def _temporary_security(options: SiteOptions) -> Iterator[Security]:
-    """Certificates of one run, in files that only this user can read and that go with the run."""
-    shared = _shared(options)
-    memory = Security.temporary()
-    try:
-        directory = tempfile.TemporaryDirectory(prefix=".znought-tls-", dir=shared)
-    except OSError as error:
-        raise SiteError(f"shared_directory: {shared} takes no certificates: {error.strerror}.") from error
-    with directory as name:
-        certificate, key = Path(name, "certificate.pem"), Path(name, "key.pem")
-        for path, content in ((certificate, memory.tls_ca_file), (key, memory.tls_client_key)):
-            path.touch(mode=0o600)
-            path.write_text(str(content))
-        roles = ("client", "scheduler", "worker")
-        yield Security(
-            require_encryption=True,
-            tls_ca_file=str(certificate),
-            **{f"tls_{role}_cert": str(certificate) for role in roles},
-            **{f"tls_{role}_key": str(key) for role in roles},
-        )
 
 
 @contextmanager

@@ -13,9 +13,10 @@ from znought.facility.storage.objects import check_url
 if TYPE_CHECKING:
     from distributed.security import Security
 
-__all__ = ["DEFAULT_WAIT_MIN", "SiteOptions", "refuse_plain"]
+__all__ = ["DEFAULT_STALL_MIN", "DEFAULT_WAIT_MIN", "SiteOptions", "refuse_plain"]
 
 DEFAULT_WAIT_MIN = 30
+DEFAULT_STALL_MIN = 240
 # Facility workers live two hours: a request for longer jobs would only be refused.
 BATCH_LIFE_S = 7200
 ENCRYPTED = ("tls", "wss", "https", "gateway")
@@ -49,6 +50,7 @@ class SiteOptions:
         store: where workers leave files that do not see the output directory: URL, folder or `home`.
         install: packages that are installed on the workers first.
         wait_min: minutes without any sign of work after which the run ends.
+        stall_min: minutes in which tasks run and none ends, after which the run ends.
     """
 
     workers: int | None = _option("Number of workers.")
@@ -71,9 +73,10 @@ class SiteOptions:
     store: str | None = _option("Files of workers: /a/folder, root://host//folder, s3://bucket or home.")
     install: tuple[str, ...] = _option("Package to install on the workers first; repeat it.", ())
     wait_min: int = _option("Minutes without any sign of work after which to stop.", DEFAULT_WAIT_MIN)
+    stall_min: int = _option("Minutes of work without any result after which to stop.", DEFAULT_STALL_MIN)
 
     def __post_init__(self) -> None:
-        for name in ("workers", "wait_min"):
+        for name in ("workers", "wait_min", "stall_min"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise SiteError(f"{name}: expected at least 1, received {value}.")
@@ -116,7 +119,7 @@ class SiteOptions:
 
     def refuse_unused(self, site: str, takes: Iterable[str]) -> None:
         """Raises for an option that differs from its default and means nothing at this site."""
-        known = (*takes, "store", "wait_min")
+        known = (*takes, "store", "wait_min", "stall_min")
         for name in self.given:
             if name not in known:
                 raise SiteError(f"Site {site!r} takes no {name}. It takes: {', '.join(known)}.")

@@ -21,18 +21,20 @@ from distributed.diagnostics.plugin import SchedulerUploadFile
 
 import znought
 from znought.errors import SiteError
-from znought.facility.cluster.tasks import Watch, arrivals
+from znought.facility.cluster.tasks import Watch, arrivals, dashboard
 
 logger = logging.getLogger(__name__)
 
 __all__ = [
     "WORKER_PACKAGES",
+    "check_ahead",
     "check_versions",
     "check_workers",
     "install_packages",
     "missing_packages",
     "package_archive",
     "report_workers",
+    "require_placed",
     "ship_package",
     "wait_for_worker",
 ]
@@ -44,6 +46,8 @@ WORKER_PACKAGES = {
     "score": ("znought", "tensorflow", "keras", "onnxruntime"),
     "train": ("znought", "tensorflow", "keras", "tf2onnx", "onnxruntime", "sklearn"),
 }
+# Importing TensorFlow alone takes 0.9 GB.
+WORKER_MEMORY_GIB = {"simulate": 0.5, "process": 0.5, "score": 1.0, "train": 1.0}
 
 
 def missing_packages(names: Iterable[str]) -> list[str]:
@@ -114,7 +118,16 @@ def check_versions(client: Client) -> None:
                 differing.setdefault(f"{name} {version} instead of {here[name]}", []).append(place)
     if differing:
         lines = [f"{what} on {_places(places)}" for what, places in differing.items()]
-        raise SiteError(f"Workers differ from this client: {'; '.join(lines)}.")
+        raise SiteError(
+            f"Workers differ from this client: {'; '.join(lines)}. Choose a worker image with the client's "
+            f"versions, or start from an environment with the workers' (pip install {_wanted(there)})."
+        )
+
+
+def _wanted(there: Mapping[str, Any]) -> str:
+    """What makes this client like the first process that answered."""
+    record = next((_compared(one) for one in there.values() if one), {})
+    return " ".join(f"{name}=={version}" for name, version in record.items() if name != "python")
 
 
 def _compared(record: Mapping[str, Any] | None) -> dict[str, str]:
@@ -159,12 +172,21 @@ def ship_package(client: Client) -> None:
             client.register_plugin(UploadFile(str(archive)), name=name)
         except Exception as error:  # whatever went wrong on some worker: who has it goes on
             logger.debug("a worker did not take the package: %s", error)
-        lack = _lacking(client, [f"{name}.zip"], _unplaced)
-        _go_on_without(client, lack, "which was sent to them", "look at their logs, is their disk full?")
+        require_placed(client, f"{name}.zip")
+
+
+def require_placed(client: Client, name: str) -> None:
+    """Makes sure that workers search an archive or a folder that was sent; the few that do not are sent away.
+
+    Raises:
+        SiteError: none does.
+    """
+    lack = _lacking(client, [name], _unplaced)
+    _go_on_without(client, lack, "which was sent to them", "look at their logs, is their disk full?")
 
 
 def _unplaced(names: Iterable[str]) -> list[str]:
-    """On a worker: those archives that it does not search for modules."""
+    """On a worker: those archives and folders that it does not search for modules."""
     import sys
 
     return [name for name in names if not any(entry.endswith(f"/{name}") for entry in sys.path)]
@@ -235,7 +257,21 @@ def check_workers(client: Client, stage: str) -> None:
     Raises:
         SiteError: all lack some; names the packages.
     """
-    _go_on_without(client, _lacking(client, WORKER_PACKAGES[stage]), f"which {stage!r} needs", _remedy(stage))
+    _go_on_without(client, _lacking_for(client, stage), f"which {stage!r} needs", _remedy(stage))
+
+
+def check_ahead(client: Client | None, stages: Iterable[str]) -> None:
+    """Makes sure that some worker has the packages of each of the stages to come, before the first begins.
+
+    Raises:
+        SiteError: all lack some; names the stage and the packages.
+    """
+    if client is None:
+        return
+    for stage in dict.fromkeys(stages):
+        lack = _lacking_for(client, stage)
+        if lack.workers and len(lack.workers) == lack.n_workers:
+            raise SiteError(f"{lack.line(f'which {stage!r} needs')}: {_remedy(stage)}")
 
 
 @dataclass(frozen=True)
@@ -263,6 +299,22 @@ def _lacking(
     return _Lack({worker: answer for worker, answer in answers.items() if answer}, len(answers))
 
 
+def _lacking_for(client: Client, stage: str) -> _Lack:
+    """Workers without the packages of a stage, or the memory to load them."""
+    lack, least = _lacking(client, WORKER_PACKAGES[stage]), WORKER_MEMORY_GIB[stage]
+    workers = client.scheduler_info(n_workers=-1)["workers"]
+    small = {
+        name: [f"{least} GiB of memory (they have {limit / 2**30:.2g})"]
+        for name, worker in workers.items()
+        if 0 < (limit := worker["memory_limit"] or 0) < least * 2**30
+    }
+    both = {
+        name: [*_names(lack.workers.get(name, ())), *small.get(name, ())]
+        for name in dict.fromkeys([*lack.workers, *small])
+    }
+    return _Lack(both, lack.n_workers)
+
+
 def _go_on_without(client: Client, lack: _Lack, reason: str, remedy: str) -> None:
     """Sends workers away that lack something, if others have it.
 
@@ -279,8 +331,8 @@ def _go_on_without(client: Client, lack: _Lack, reason: str, remedy: str) -> Non
 
 def _remedy(stage: str) -> str:
     return (
-        "choose a worker image that has them, bring them with --install, or run this stage elsewhere "
-        f"(--at {stage}=local)."
+        "choose a worker image that has them (memory: --memory), bring them with --install, or run this "
+        f"stage elsewhere (--at {stage}=local)."
     )
 
 
@@ -297,13 +349,14 @@ def report_workers(client: Client) -> list[str]:
     """
     check_versions(client)
     workers = client.scheduler_info(n_workers=-1)["workers"]
-    memory = sum(worker["memory_limit"] for worker in workers.values()) / 2**30
+    memory = sum(worker["memory_limit"] or 0 for worker in workers.values()) / 2**30
     lines = [
         f"{len(workers)} workers, {memory:.1f} GiB in all",
+        f"dashboard: {dashboard(client) or 'none'}",
         "versions of Python, dask and distributed agree",
     ]
     for stage in WORKER_PACKAGES:
-        lack = _lacking(client, WORKER_PACKAGES[stage])
+        lack = _lacking_for(client, stage)
         has_all = f"{stage}: every worker has what it needs"
         lines.append(f"{stage}: {lack.line('which it needs')}" if lack.workers else has_all)
     return lines

@@ -1,6 +1,7 @@
 """The user's modules on the workers: the files of an analysis, as they are now."""
 
 import importlib
+import logging
 import os
 import socket
 import sys
@@ -13,9 +14,12 @@ from weakref import WeakKeyDictionary
 import cloudpickle
 from distributed import Client, WorkerPlugin
 
+from znought.facility.cluster.preflight import require_placed
 from znought.facility.manifest import fingerprint
 
 __all__ = ["bring_modules"]
+
+logger = logging.getLogger(__name__)
 
 PLUGIN = "znought-analysis"
 _brought: WeakKeyDictionary[Client, str] = WeakKeyDictionary()
@@ -39,13 +43,18 @@ def place(parent: Path, sources: Mapping[str, str], digest: str) -> None:
 
     Modules of an earlier content are forgotten.
     """
-    folder = parent / f"{PLUGIN}-{digest[:16]}"
+    folder = parent / folder_name(digest)
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in sources.items():
         Path(folder, f"{name}.py").write_text(text, encoding="utf-8")
         sys.modules.pop(name, None)
     sys.path[:] = [str(folder), *(path for path in sys.path if f"{PLUGIN}-" not in path)]
     importlib.invalidate_caches()
+
+
+def folder_name(digest: str) -> str:
+    """Name of the folder of modules of one content."""
+    return f"{PLUGIN}-{digest[:16]}"
 
 
 def place_on_scheduler(sources: Mapping[str, str], digest: str, client_process: str) -> None:
@@ -60,7 +69,11 @@ def process_name() -> str:
 
 
 def bring_modules(client: Client | None, modules: Mapping[str, Path]) -> None:
-    """Brings a user's modules to scheduler and workers, those still to come too; none is brought twice."""
+    """Brings a user's modules to scheduler and workers, those still to come too; none is brought twice.
+
+    Raises:
+        SiteError: no worker took them; the few that did not are sent away.
+    """
     if client is None or not modules:
         return
     sources = {name: path.read_text(encoding="utf-8") for name, path in modules.items()}
@@ -70,7 +83,11 @@ def bring_modules(client: Client | None, modules: Mapping[str, Path]) -> None:
         cloudpickle.register_pickle_by_value(sys.modules[__name__])
         try:
             client.run_on_scheduler(place_on_scheduler, sources, digest, process_name())
-            client.register_plugin(ModulesPlugin(sources, digest))
+            try:
+                client.register_plugin(ModulesPlugin(sources, digest))
+            except Exception as error:  # whatever went wrong on some worker: who has them goes on
+                logger.debug("a worker did not take the analysis: %s", error)
         finally:
             cloudpickle.unregister_pickle_by_value(sys.modules[__name__])
+        require_placed(client, folder_name(digest))
         _brought[client] = digest

@@ -15,9 +15,11 @@ from typing import Any
 
 import dask
 from distributed import Client, LocalCluster
+from distributed.security import Security
 
 from znought.errors import SiteError, unknown_name
 from znought.facility.cluster.batch import WORKER_ENVIRONMENT, htcondor, lxplus, scale, slurm
+from znought.facility.cluster.certificates import check_certificates
 from znought.facility.cluster.configured import Described, described_sites, resolved
 from znought.facility.cluster.options import SiteOptions, refuse_plain
 from znought.facility.storage.opening import declare_store
@@ -34,7 +36,7 @@ class Site:
     Attributes:
         description: one line for `znought sites`.
         open: from options to a context manager of a client.
-        takes: options that mean something here, beside `wait_min`.
+        takes: options that mean something here, beside `store` and the two that bound waiting.
         ships_code: workers do not see this installation, so the package is uploaded to them.
         requires: import name → package on PyPI, of what the client side needs beyond the base installation.
         commands: programs of the batch system that must be on the PATH.
@@ -81,12 +83,15 @@ def _address(options: SiteOptions, *, default: str | None = None) -> Iterator[Cl
     if address is None:
         raise SiteError("This site needs --address with the scheduler's address, e.g. tls://host:8786.")
     refuse_plain(address, insecure=options.insecure)
+    if address.startswith("tls://"):
+        check_certificates(options.security() or Security())
     try:
         client = Client(address, security=options.security(), timeout="20s")
     # TypeError: a tls:// address for which neither the options nor the environment have certificates.
     except (OSError, TimeoutError, ValueError, TypeError) as error:
-        reason = " ".join(str(error).split())
-        raise SiteError(f"No Dask scheduler answers at {address}: {reason}") from error
+        reason = " ".join(str(error).split()).rstrip(".")
+        hint = " Is it running, and are these its certificates?" if address.startswith("tls://") else ""
+        raise SiteError(f"No Dask scheduler answers at {address}: {reason}.{hint}") from error
     with client:
         yield client
 
@@ -184,7 +189,8 @@ def connect(site: str = "local", *, of_card: Described = EMPTY, **options: Any) 
     chosen = _chosen(base)
     wanted.refuse_unused(site, chosen.takes)
     _refuse_lacking(base, chosen)
-    with dask.config.set({"znought.wait-min": wanted.wait_min}), chosen.open(wanted) as client:
+    patience = {"znought.wait-min": wanted.wait_min, "znought.stall-min": wanted.stall_min}
+    with dask.config.set(patience), chosen.open(wanted) as client:
         wait_for_worker(client)
         check_versions(client)
         if chosen.ships_code:

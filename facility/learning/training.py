@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 from distributed import Client, Future, get_worker
 
-from znought.facility.cluster.tasks import arrivals, submit
+from znought.facility.cluster.tasks import arrivals, note_sign_of_life, submit
 from znought.facility.metrics.tally import count
 from znought.facility.progress import Advance
 from znought.facility.storage.mirror import keep, recall
@@ -166,6 +166,7 @@ def _listening(client: Client, total: int, advance: Advance) -> Iterator[None]:
     def heard(event: tuple[float, object]) -> None:
         note = json.loads(str(event[1]))
         epochs[note["folder"], note["repeat"], note["fold"]] = note["epoch"] + 1
+        note_sign_of_life(client)
         advance(sum(epochs.values()), total, _epoch_line(note))
 
     client.subscribe_topic(EPOCHS_TOPIC, heard)

@@ -8,7 +8,7 @@ from operator import add
 from pathlib import Path
 from typing import Any
 
-from znought.errors import ReadError, ZnoughtError
+from znought.errors import ReadError, WorkerError, ZnoughtError
 from znought.facility.cluster.preflight import check_workers
 from znought.facility.cluster.tasks import arrivals, spread
 from znought.facility.ntuples.attempt import Outcome, Processor, Task, attempt
@@ -25,6 +25,7 @@ from znought.facility.ntuples.ledger import (
     refuse_empty,
 )
 from znought.facility.ntuples.partial import first_chunks, shares_of
+from znought.facility.ntuples.patience import pause_for_servers
 from znought.facility.ntuples.survey import Fileset, survey
 from znought.processors.chunk import check_layout
 from znought.processors.dialects.sums import GeneratedSums
@@ -126,6 +127,7 @@ def process_fileset(
     tasks = {chunk: _task(chunk, file, fileset) for chunk, file in _with_files(planned, files)}
     n_rounds = 0
     while (left := due(planned, books.processed)) and n_rounds < max_rounds:
+        pause_for_servers(n_rounds, books.unread([tasks[chunk] for chunk in left]))
         n_rounds += 1
         # After a failure each chunk is on its own, so that none suffers for its neighbours.
         n_together = _n_together(client, len(left)) if n_rounds == 1 else 1
@@ -205,6 +207,13 @@ class _Books:
         for task in tasks:
             reason = _one_line(error) if unread is None else str(unread).removeprefix(f"{task.chunk.path}: ")
             self.failures[task.chunk] = Failure(reason, unread is not None)
+
+    def unread(self, tasks: Sequence[Task]) -> Iterator[tuple[tuple[str, ...], str]]:
+        """Replicas of every chunk whose file could not be read, and why."""
+        for task in tasks:
+            failure = self.failures.get(task.chunk)
+            if failure is not None and failure.is_unread:
+                yield task.replicas, failure.reason
 
     def report(self, n_done: int) -> None:
         """Tell whoever watches."""
@@ -315,14 +324,16 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 def _stop_if_hopeless(error: BaseException) -> None:
     """Raise what no further round can mend: the errors that the analysis itself raises."""
     for cause in _chain(error):
-        if isinstance(cause, ZnoughtError) and not isinstance(cause, ReadError):
+        if isinstance(cause, ZnoughtError) and not isinstance(cause, (ReadError, WorkerError)):
             raise cause
         if isinstance(cause, (KeyboardInterrupt, SystemExit)):
             raise cause
 
 
 def _one_line(error: BaseException) -> str:
-    """The first cause in one line."""
+    """The first cause in one line; what this package says stands for itself."""
+    if isinstance(error, ZnoughtError):
+        return str(error)
     cause = list(_chain(error))[-1]
     text = str(cause).strip().splitlines()
     return f"{type(cause).__name__}: {text[0]}" if text else type(cause).__name__

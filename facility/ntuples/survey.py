@@ -9,6 +9,7 @@ from distributed import KilledWorker
 from znought.errors import DataError, ReadError
 from znought.facility.cluster.tasks import arrivals, spread
 from znought.facility.ntuples.ledger import PlannedFile, Skipped
+from znought.facility.ntuples.patience import pause_for_servers
 from znought.processors.dialects.files import FileSummary, inspect_file, inspect_tree
 
 __all__ = ["Fileset", "Look", "Wanted", "look", "survey"]
@@ -105,10 +106,11 @@ Look = tuple[FileSummary, str] | DataError
 def _looked_at(client: Any | None, wanted: Sequence[Wanted], max_rounds: int) -> list[Look]:
     """A look at each file; reading errors are tried again."""
     looks: dict[int, Look] = {}
-    for _ in range(max_rounds):
+    for n_rounds in range(max_rounds):
         again = [i for i in range(len(wanted)) if not _is_settled(looks.get(i))]
         if not again:
             break
+        pause_for_servers(n_rounds, [(wanted[i].replicas, str(looks[i])) for i in again if i in looks])
         part = [wanted[i] for i in again]
         found = map(look, part) if client is None else _on_workers(client, part)
         looks.update(zip(again, found, strict=True))

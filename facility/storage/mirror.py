@@ -17,6 +17,7 @@ from typing import Any
 from distributed import get_worker
 
 from znought.errors import SiteError, ZnoughtError
+from znought.facility.cluster.failures import checked
 from znought.facility.storage.objects import Objects, patiently
 from znought.facility.storage.paths import moved, visited
 
@@ -285,7 +286,15 @@ def answered(number: str, answer: Mapping[str, Any]) -> None:
 
 
 def write_pieces(pieces: Sequence[Piece]) -> None:
-    """On a worker: writes pieces of files, which come in order."""
+    """On a worker: writes pieces of files, which come in order.
+
+    Raises:
+        WorkerError: its disk is full.
+    """
+    checked(_write, pieces)
+
+
+def _write(pieces: Sequence[Piece]) -> None:
     for path, offset, content in pieces:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         with Path(path).open("r+b" if offset else "wb") as file:

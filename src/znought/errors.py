@@ -10,6 +10,7 @@ __all__ = [
     "ReadError",
     "SiteError",
     "StageError",
+    "WorkerError",
     "ZnoughtError",
     "unknown_name",
 ]
@@ -37,6 +38,10 @@ class LedgerError(ZnoughtError):
 
 class SiteError(ZnoughtError):
     """A cluster cannot be reached, or its workers lack something."""
+
+
+class WorkerError(SiteError):
+    """A worker lacks disk or memory for a task, which another one may do."""
 
 
 class StageError(ZnoughtError):

@@ -57,6 +57,12 @@ def queue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.fixture
+def program(queue: Path) -> Callable[[str, str], None]:
+    """Puts a shell script of one of the batch system's names in the place of the fake."""
+    return lambda name, script: _program(queue / "bin" / name, script)
+
+
 def _program(path: Path, script: str) -> None:
     path.write_text(f"#!/bin/sh\n{script}\n")
     path.chmod(0o755)

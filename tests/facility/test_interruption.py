@@ -54,11 +54,14 @@ def test_what_nohup_ignores_stays_ignored() -> None:
         signal.signal(signal.SIGHUP, before)
 
 
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("site", "number", "status"),
+    [("slurm", signal.SIGINT, 130), ("slurm", signal.SIGTERM, 143), ("htcondor", signal.SIGINT, 130)],
+)
 def test_jobs_are_cancelled(
-    number: signal.Signals, status: int, queue: Path, wait_for_file: Callable[[Path], None]
+    site: str, number: signal.Signals, status: int, queue: Path, wait_for_file: Callable[[Path], None]
 ) -> None:
-    command = [sys.executable, "-m", "znought.facility.cli", "sites", "--check", "slurm", "--interface", "lo"]
+    command = [sys.executable, "-m", "znought.facility.cli", "sites", "--check", site, "--interface", "lo"]
     with subprocess.Popen(
         command,
         stderr=subprocess.PIPE,

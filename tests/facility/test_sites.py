@@ -56,6 +56,15 @@ sys.path_hooks[:] = [hook for hook in sys.path_hooks if "editable" not in repr(h
 """
 
 
+# A process that says it runs another minor version of Python.
+OTHER_PYTHON = """
+import distributed.versions
+
+told = distributed.versions.get_package_info
+distributed.versions.get_package_info = lambda packages: {**told(packages), "python": "3.9.1.final.0"}
+"""
+
+
 @dataclass
 class Facility:
     """A scheduler and workers in processes of their own that do not know this package."""
@@ -160,6 +169,31 @@ def test_one_bad_worker_is_sent_away(facility: Facility, caplog: pytest.LogCaptu
             check_workers(client, "process")
 
 
+def test_a_worker_that_takes_no_files_does_not_fail_the_others(
+    facility: Facility, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    facility.add_worker()
+    (tmp_path / "own_cuts.py").write_text("PT_MIN_GEV = 15.0")
+    with connect("address", address=facility.address) as client:
+        client.wait_for_workers(2, timeout=60)
+        bad, good = client.scheduler_info(n_workers=-1)["workers"]
+
+        def lose_disk(dask_worker: Any) -> None:
+            dask_worker.local_directory = "/proc/nowhere"
+
+        client.run(lose_disk, workers=[bad])
+        bring_modules(client, {"own_cuts": tmp_path / "own_cuts.py"})
+        assert "1 of 2 workers lack znought-analysis-" in caplog.text
+        assert "which was sent to them: the others go on without them." in caplog.text
+        assert list(client.scheduler_info(n_workers=-1)["workers"]) == [good]
+        client.run(lose_disk)
+        (tmp_path / "own_cuts.py").write_text("PT_MIN_GEV = 20.0")
+        with pytest.raises(
+            SiteError, match=r"1 of 1 workers lack .*: look at their logs, is their disk full"
+        ):
+            bring_modules(client, {"own_cuts": tmp_path / "own_cuts.py"})
+
+
 @dataclass(frozen=True)
 class _Versions:
     """A client of workers that run something else."""
@@ -187,19 +221,29 @@ def test_workers_of_other_versions_are_refused() -> None:
 
 
 @pytest.mark.filterwarnings("ignore::distributed.versions.VersionMismatchWarning")
+@pytest.mark.parametrize(
+    ("package", "difference"),
+    [
+        ("dask", rf"dask 2020\.1\.0 instead of {version('dask')}.* \(pip install dask==2020\.1\.0 "),
+        ("python", r"python 3\.9 instead of 3\.\d+ on the scheduler and 1 worker\. Choose a worker image"),
+    ],
+)
 def test_real_workers_of_another_version_are_refused(
-    tmp_path: Path, wait_for_file: Callable[[Path], None]
+    package: str, difference: str, tmp_path: Path, wait_for_file: Callable[[Path], None]
 ) -> None:
-    metadata = tmp_path / "dask-2020.1.0.dist-info" / "METADATA"
-    metadata.parent.mkdir()
-    metadata.write_text("Metadata-Version: 2.1\nName: dask\nVersion: 2020.1.0\n")
+    if package == "dask":
+        metadata = tmp_path / "dask-2020.1.0.dist-info" / "METADATA"
+        metadata.parent.mkdir()
+        metadata.write_text("Metadata-Version: 2.1\nName: dask\nVersion: 2020.1.0\n")
+    else:
+        (tmp_path / "sitecustomize.py").write_text(OTHER_PYTHON)
     with ExitStack() as stack:
         facility = Facility(tmp_path, stack)
         facility.start("scheduler", "--host=127.0.0.1", "--port=0")
         wait_for_file(facility.file)
         facility.add_worker()
         with (
-            pytest.raises(SiteError, match=rf"dask 2020\.1\.0 instead of {version('dask')}"),
+            pytest.raises(SiteError, match=difference),
             connect("address", address=facility.address),
         ):
             pass
@@ -222,7 +266,7 @@ def test_worker_without_a_package_is_named(monkeypatch: pytest.MonkeyPatch) -> N
 
     monkeypatch.setitem(preflight.WORKER_PACKAGES, "train", ("json", "no_such_package"))
     with (
-        LocalCluster(n_workers=1, processes=False, dashboard_address=None) as cluster,
+        LocalCluster(n_workers=1, processes=False, dashboard_address=":0") as cluster,
         Client(cluster) as client,
         pytest.raises(SiteError, match="1 of 1 workers lack no_such_package, which 'train' needs"),
     ):
@@ -258,7 +302,7 @@ def test_missing_packages_are_those_not_found() -> None:
         (
             "local",
             {"queue": "short"},
-            "Site 'local' takes no queue. It takes: workers, memory, store, wait_min",
+            "Site 'local' takes no queue. It takes: workers, memory, store, wait_min, stall_min",
         ),
         ("local", {"insecure": True}, "Site 'local' takes no insecure"),
         ("local", {"wait_min": 0}, "wait_min: expected at least 1, received 0"),

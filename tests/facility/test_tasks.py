@@ -16,7 +16,7 @@ from tests.processors.fixtures import events, vh_ww_processor, write_nanoaod
 from znought.errors import SiteError
 from znought.facility.cluster import preflight
 from znought.facility.cluster.preflight import wait_for_worker
-from znought.facility.cluster.tasks import Watch, arrivals, obstacle, spread, submit
+from znought.facility.cluster.tasks import Watch, arrivals, note_sign_of_life, obstacle, spread, submit
 from znought.facility.ntuples.runner import process_fileset
 from znought.models import backend
 
@@ -35,7 +35,7 @@ def test_obstacles_are_named() -> None:
     assert "none of them runs a task" in str(obstacle({"a": _worker()}))
 
 
-@dataclass
+@dataclass(eq=False)
 class _Scheduler:
     """A client whose scheduler sees what the test wants."""
 
@@ -82,7 +82,7 @@ def test_a_line_within_a_minute_and_an_end_as_stated(
 def test_work_begins_the_wait_anew(times: list[float], caplog: pytest.LogCaptureFixture) -> None:
     scheduler = _Scheduler({"a": _worker(executing=1)})
     watch = _watch(scheduler, times)
-    _pass(watch, times, 7200)
+    _pass(watch, times, 3500)
     assert not caplog.messages
     scheduler.workers = {"a": _worker("paused")}
     _pass(watch, times, 60)
@@ -95,8 +95,29 @@ def test_one_paused_worker_among_others_is_one_line(
     times: list[float], caplog: pytest.LogCaptureFixture
 ) -> None:
     watch = _watch(_Scheduler({"a": _worker(executing=1), "b": _worker("paused")}), times)
-    _pass(watch, times, 7200)
+    _pass(watch, times, 3500)
     assert [message.split(",")[0] for message in caplog.messages] == ["1 of 2 workers take no tasks"]
+
+
+def test_tasks_that_never_end_are_told_and_end_as_stated(
+    times: list[float], caplog: pytest.LogCaptureFixture
+) -> None:
+    scheduler = _Scheduler({"a": _worker(executing=1), "b": _worker(executing=2)})
+    watch = _watch(scheduler, times)
+    _pass(watch, times, 3 * 3600)
+    (line,) = caplog.messages
+    assert line == (
+        "3 tasks run on 2 workers, and none has ended for 60 min: look at the dashboard (none here) or the "
+        "workers' logs. The run ends after 240 min of this (--stall-min)."
+    )
+    # An epoch is a sign of life, and so is the end of a task.
+    note_sign_of_life(cast(Client, scheduler))
+    _pass(watch, times, 3 * 3600)
+    watch.seen()
+    _pass(watch, times, 3 * 3600)
+    assert len(caplog.messages) == 3
+    with pytest.raises(SiteError, match="3 tasks run on 2 workers, and none has ended for 240 min"):
+        _pass(watch, times, 2 * 3600)
 
 
 def test_a_lost_scheduler_ends_the_wait(times: list[float]) -> None:
@@ -107,7 +128,7 @@ def test_a_lost_scheduler_ends_the_wait(times: list[float]) -> None:
 @pytest.fixture
 def client() -> Iterator[Client]:
     with (
-        LocalCluster(n_workers=0, processes=False, dashboard_address=None, memory_limit=None) as cluster,
+        LocalCluster(n_workers=0, processes=False, dashboard_address=":0", memory_limit=None) as cluster,
         Client(cluster) as client,
     ):
         yield client
@@ -181,7 +202,7 @@ def test_a_task_has_one_thread_whatever_the_environment_says(monkeypatch: pytest
     environment = dict.fromkeys(names, "2")
     with (
         dask.config.set({"distributed.nanny.pre-spawn-environ": environment}),
-        LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None) as cluster,
+        LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=":0") as cluster,
         Client(cluster) as client,
     ):
         submit(client, _threads).result(timeout=120)

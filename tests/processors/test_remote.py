@@ -7,7 +7,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -19,6 +19,7 @@ from XRootD import client
 
 from tests.processors.fixtures import events, vh_ww_processor, write_nanoaod, write_tree
 from znought.errors import DataError
+from znought.facility.ntuples import patience
 from znought.facility.ntuples.runner import process_fileset
 from znought.processors import source
 from znought.processors.dialects.files import inspect_file
@@ -93,11 +94,49 @@ def xrootd(served: Path) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def http(served: Path) -> Iterator[str]:
     """Address of a web server on loopback that answers ranges."""
-    handler = partial(Ranges, directory=str(served))
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
+    with _answering(("127.0.0.1", 0), partial(Ranges, directory=str(served))) as server:
         yield f"http://127.0.0.1:{server.server_port}"
+
+
+def test_a_server_that_is_away_for_a_while_costs_nothing(
+    served: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    handler, slept = partial(Ranges, directory=str(served)), list[float]()
+    with ExitStack() as stack:
+        server = stack.enter_context(_answering(("127.0.0.1", 0), handler))
+        place = f"http://127.0.0.1:{server.server_port}/b.root"
+
+        def stop(done: int, _: int) -> None:
+            if done == 1:
+                stack.close()
+
+        def wait(seconds: float) -> None:
+            slept.append(seconds)
+            if len(slept) == 2:  # it is back before the third round
+                stack.enter_context(_answering(("127.0.0.1", server.server_port), handler))
+
+        monkeypatch.setattr(patience, "sleep", wait)
+        result = process_fileset(
+            None, {"x": {"files": [place]}}, vh_ww_processor(), chunk_size=100, progress=stop
+        )
+    assert (result.results["x"].of(WHOLE).cutflows, result.sums) == _cutflows(str(served / "b.root"))
+    assert (result.n_rounds, slept) == (3, list(patience.PAUSES_S))
+    assert sum(slept) > 30
+    assert f"{place} cannot be read now: tried again in 5 s." in caplog.messages
+
+
+def test_nobody_waits_for_a_file_that_is_not_there(http: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(patience, "sleep", lambda seconds: pytest.fail("it waits"))
+    with pytest.raises(DataError, match=r"nowhere\.root: cannot be read"):
+        process_fileset(None, {"x": {"files": [f"{http}/nowhere.root"]}}, vh_ww_processor())
+
+
+@contextmanager
+def _answering(address: tuple[str, int], handler: Any) -> Iterator[ThreadingHTTPServer]:
+    with ThreadingHTTPServer(address, handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
+        thread.start()
+        yield server
         server.shutdown()
 
 
@@ -106,7 +145,11 @@ class Ranges(SimpleHTTPRequestHandler):
 
     def do_GET(self) -> None:
         wanted = self.headers.get("Range")
-        content = Path(self.translate_path(self.path)).read_bytes()
+        path = Path(self.translate_path(self.path))
+        if not path.is_file():
+            self.send_error(404)
+            return
+        content = path.read_bytes()
         first, last = 0, len(content) - 1
         if wanted is not None:
             start, stop = wanted.removeprefix("bytes=").split("-")
