@@ -44,8 +44,18 @@ class Direction:
 
     @property
     def contradiction(self) -> float:
-        """Standard deviations by which the likelihood's sign is refuted by the events, here or anywhere."""
-        return max(_against(self.fitted, self.own), _against(self.fitted, self.looser, self.own[1]))
+        """Standard deviations by which the likelihood's sign is refuted by the events, here or anywhere.
+
+        A region whose own events know the sign may move against the process: they come and go across its
+        borders.
+        """
+        value, error = self.own
+        known = abs(value - self.fitted) < 2 * error and abs(value + self.fitted) > _SIGMA * error
+        return (
+            0.0
+            if known
+            else max(_against(self.fitted, self.own), _against(self.fitted, self.looser, self.own[1]))
+        )
 
     @property
     def odd(self) -> float:
