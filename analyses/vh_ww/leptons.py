@@ -78,12 +78,11 @@ class Chosen:
 
     def at(self, which: NDArray[np.bool_]) -> "Chosen":
         """The same of some events."""
-        event = self.event[which]
+        event, pair = self.event[which], (self.electron[which], self.muon[which])
         electrons, muons = (
-            index[np.isin(leptons.event[index], event)]
+            index[np.isin(leptons.event[index], event)] if len(index) else index
             for leptons, index in zip((self.electrons, self.muons), self.further, strict=True)
         )
-        pair = self.electron[which], self.muon[which]
         return Chosen(self.electrons, self.muons, event, *pair, (electrons, muons))
 
     def third(self) -> ThirdLepton:

@@ -278,6 +278,53 @@ def test_without_data_the_simulation_stands_for_it(files: Path, done: Context[An
     np.testing.assert_allclose(ratio, 1.5)
 
 
+ANALYSIS = """
+import awkward as ak
+from znought import Analysis, Variable
+
+
+def objects(events, cuts):
+    both = events.Electron, events.Muon
+    electrons, muons = (l[l.is_tight & (l.pt > 10) & (abs(l.eta) < 2.5)] for l in both)
+    return {"e": electrons[(abs(electrons.eta) < 1.37) | (abs(electrons.eta) > 1.52)], "muons": muons}
+
+
+def select(o, cuts):
+    return {"lepton": ak.num(o.e) + ak.num(o.muons) > 0}
+
+
+VARIABLES = [
+    Variable("n", lambda o: ak.num(o.e) + ak.num(o.muons), bins="integer"),
+    Variable("met", lambda o: o.events.MET.pt, bins=(5, 0, 200)),
+]
+ANALYSIS = Analysis("own", objects=objects, select=select, variables=VARIABLES)
+"""
+
+
+def test_an_analysis_of_plain_functions_has_it_from_its_card(files: Path) -> None:
+    """Measured in events of one lepton, and applied to those of several."""
+    (files / "own.py").write_text(ANALYSIS)
+    content = _content(files, analysis="own.py", variations={}, selection={})
+    content["regions"] = {"one": {"n": [None, 2]}, "signal": {"n": [2, None]}}
+    content["discriminants"] = {"signal": {"variable": "met", "edges": [0.0, 50.0, 1000.0]}}
+    electron = {**content["fake_leptons"]["leptons"]["electron"], "objects": "e"}
+    content["fake_leptons"]["leptons"]["electron"] = electron
+    content["fake_leptons"] |= {"region": "one", "validation_regions": [], "pt_edges_gev": [10.0, 30.0]}
+    context = _context(files, files / "plain", content)
+    _run(context)
+    found = read_fake_leptons(context.workspace.fake_leptons)
+    for one in found.bins:
+        rate = TIGHT[one.name.split("_")[0].capitalize()]
+        assert one.value == pytest.approx(rate / (1 - rate), abs=3.5 * one.error), one
+        assert one.error < 0.1 * one.value
+    table = read_events(context.workspace.columns, ["data"], ["n"])
+    true = int(((table["event"] < N_FAKES) & (table["n"] > 1)).sum())
+    estimate = read_region_books(context.workspace.regions)["signal"].processes["misid"]
+    error = np.hypot(estimate.mc_stat_error[-1], 0.05 * true)
+    assert true > 3000
+    assert estimate.sumw[-1] == pytest.approx(true, abs=3 * float(error))
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

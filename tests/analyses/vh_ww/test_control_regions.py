@@ -150,3 +150,28 @@ def test_a_control_region_constrains_what_floats(processed: Context[Any]) -> Non
         return norm.error
 
     assert error("signal", "top") < 0.5 * error("signal")
+
+
+def test_a_region_of_three_leptons_is_fitted_beside_those_of_two(tmp_path: Path) -> None:
+    write_ntuples(tmp_path)
+    content = yaml.safe_load(_card(tmp_path).read_text())
+    content["selection"] |= {"n_leptons_max": 3}
+    for cuts in content["regions"].values():
+        cuts["n_leptons"] = [None, 3]
+    content["regions"]["three"] = {"n_leptons": [3, None], "m_sf": [0.0, None]}
+    edges = {"variable": "m_t", "edges": [0.0, 100.0, 1000.0]}
+    content["discriminants"]["three"] = {**edges, "role": "control"}
+    (tmp_path / "card.yaml").write_text(yaml.safe_dump(content))
+    context = context_of(tmp_path / "card.yaml", tmp_path / "out")
+    process(context)
+    found = templates(context.card, context.workspace, likelihood_bins(context.card, {}), with_data=False)
+    by_name = {region.name: region for region in found.regions}
+    assert (by_name["three"].nominal.sumw.sum(axis=1) > 0).all()
+    settings = fit_settings(context.card, context.workspace)
+
+    def error(*names: str) -> float:
+        spec = build_workspace([by_name[name] for name in names], settings)
+        (norm,) = (one for one in fit_workspace(spec).parameters if one.name == "norm_top")
+        return norm.error
+
+    assert error("signal", "three") < 0.9 * error("signal")
