@@ -181,7 +181,7 @@ def _channel(
 ) -> Iterator[tuple[str, str, OneDiscriminant]]:
     channel = read_channel(plan)
     model = NetworkModel(plan.channel, "cross_entropy", value)
-    task = network_task(card, workspace, channel, model)
+    task = network_task(card, channel, model, model.folder(workspace))
     both = training_data(channel, value)
     sample = with_folds(both, np.asarray(CLASSES)[both.class_index], task.training)
     found = network_scores(sample, task.network, task.training, CLASSES, plan.features)

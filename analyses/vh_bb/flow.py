@@ -96,7 +96,7 @@ _EXPORT = Stage(
 _TUNE = Stage(
     "tune",
     tune.tune,
-    ("search", "smeft", *_LEARNING),
+    ("search", "smeft", "published", *_LEARNING),
     reads=_COLUMNS,
     writes=("search",),
     needs="train",

@@ -103,10 +103,8 @@ class ModelSource:
         return parametrised_data(observable_data(sample, repeat), sample.events.identity, ratios)
 
 
-def network_task(
-    card: VHBBCard, workspace: Workspace, sample: ChannelSample, model: NetworkModel
-) -> NetworkTask:
-    """One network of a channel, as it is trained on workers."""
+def network_task(card: VHBBCard, sample: ChannelSample, model: NetworkModel, folder: Path) -> NetworkTask:
+    """One network of a channel, as it is trained on workers; it is kept in `folder`."""
     return NetworkTask(
         title=f"{model.channel} {model.name}",
         source=ModelSource(sample.plan, model, card.discriminants.parametrised_values),
@@ -114,7 +112,7 @@ def network_task(
         training=training_of(card, sample, model),
         classes=CLASSES,
         features=features_of(card, sample, model),
-        folder=model.folder(workspace).resolve(),
+        folder=folder.resolve(),
     )
 
 

@@ -27,7 +27,10 @@ def score(context: Context[StandardCard]) -> Iterable[Path]:
     Writes `scores/` and, of what the networks have learned, `explanation.json`.
     """
     workspace = context.workspace
-    plan, task = learning_plan(context.card, workspace), network_task(context.card, workspace)
+    plan, task = (
+        learning_plan(context.card, workspace),
+        network_task(context.card, workspace, workspace.models),
+    )
     client = context.cluster()
     check_workers(client, "score")
     explained = submit(client, explain, task, retries=2)

@@ -32,7 +32,7 @@ __all__ = ["boost_trees", "network_task", "train"]
 def train(context: Context[StandardCard]) -> Iterable[Path]:
     """Trains every network that is not finished yet, and writes networks and the trees' scores."""
     card, workspace = context.card, context.workspace
-    task = network_task(card, workspace)
+    task = network_task(card, workspace, workspace.models)
     plan = learning_plan(card, workspace)
     client = context.cluster()
     check_workers(client, "train")
@@ -44,8 +44,8 @@ def train(context: Context[StandardCard]) -> Iterable[Path]:
     return [*written, *_write_boosted(workspace, plan, boosted)]
 
 
-def network_task(card: StandardCard, workspace: Workspace) -> NetworkTask:
-    """The network of a card whose columns have been made."""
+def network_task(card: StandardCard, workspace: Workspace, folder: Path) -> NetworkTask:
+    """The network of a card whose columns have been made; it is kept in `folder`."""
     plan = learning_plan(card, workspace)
     return NetworkTask(
         title="",
@@ -54,7 +54,7 @@ def network_task(card: StandardCard, workspace: Workspace) -> NetworkTask:
         training=card.training,
         classes=plan.classes,
         features=plan.features,
-        folder=workspace.models.resolve(),
+        folder=folder.resolve(),
     )
 
 

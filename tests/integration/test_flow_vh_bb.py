@@ -15,6 +15,7 @@ from tests.integration.conftest import ROOT, znought
 from znought.analyses.vh_bb.features import FEATURES
 from znought.analyses.vh_bb.results import read_smeft_results
 from znought.analyses.vh_bb.summary import smeft_tables
+from znought.facility.cards.reading import load_with_analysis
 from znought.facility.results.notebook import load_results
 
 pytestmark = pytest.mark.timeout(600)
@@ -60,6 +61,28 @@ def output(tmp_path_factory: pytest.TempPathFactory) -> Path:
     done = znought("run", card, "--output", directory / "output", "--workers", 2)
     (directory / "printed.txt").write_text(done.stdout + done.stderr)
     return directory / "output"
+
+
+def test_the_search_for_z_gives_sections_for_the_card(output: Path, tmp_path: Path) -> None:
+    read = yaml.safe_load((output.parent / "card.yaml").read_text())
+    training = read["training"] | {"search_fraction": 0.3}
+    evolution = {"population": 3, "generations": 1}
+    search = {
+        "sampler": "evolution",
+        "objective": "z0",
+        "min_epochs": 3,
+        "max_epochs": 3,
+        "evolution": evolution,
+        "trees": {"n_trials": 2},
+    }
+    card, copied = _small_card(tmp_path, training=training, search=search), tmp_path / "output"
+    shutil.copytree(output, copied)
+    done = znought("tune", card, "--output", copied, "--workers", 2)
+    assert "sections for the card in" in done.stderr
+    assert len(_json(copied / "search" / "trials.json")["trials"]) == 3
+    found = yaml.safe_load((copied / "search" / "network.yaml").read_text())
+    assert set(found) == {"network", "trees", "training"}
+    load_with_analysis(_small_card(tmp_path, **found | {"training": training}))
 
 
 def _json(path: Path) -> Any:

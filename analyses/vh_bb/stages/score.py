@@ -52,7 +52,7 @@ def _explained(context: Context[VHBBCard]) -> dict[NetworkModel, Future[Learned]
     for channel in card.channels:
         sample = read_channel(channel_plan(card, workspace, channel))
         for model in explained_models(card, channel):
-            task = network_task(card, workspace, sample, model)
+            task = network_task(card, sample, model, model.folder(workspace))
             found[model] = submit(client, explain, task, retries=2)
     return found
 

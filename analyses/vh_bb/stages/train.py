@@ -67,7 +67,7 @@ def _tasks(context: Context[VHBBCard]) -> list[NetworkTask]:
     card, workspace = context.card, context.workspace
     samples = [read_channel(channel_plan(card, workspace, channel)) for channel in card.channels]
     return [
-        network_task(card, workspace, sample, model)
+        network_task(card, sample, model, model.folder(workspace))
         for sample in samples
         for model in models_of(card, sample.plan.channel)
     ]

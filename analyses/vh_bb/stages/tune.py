@@ -106,7 +106,8 @@ def tune(context: Context[VHBBCard]) -> Iterable[Path]:
     judge: Judge = AreaJudge(CLASSES)
     if card.search.objective == "z0":
         judge = ChannelJudge(plan, value, card.smeft)
-    trial = NetworkTrial(network_task(card, workspace, sample, model), judge, str(workspace.search.resolve()))
+    task = network_task(card, sample, model, workspace.search)
+    trial = NetworkTrial(task, judge, str(workspace.search.resolve()))
     client = context.cluster()
     check_workers(client, "train")
     workspace.search.mkdir(parents=True, exist_ok=True)

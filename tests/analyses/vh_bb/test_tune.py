@@ -13,7 +13,6 @@ from znought.analyses.vh_bb.channels import ChannelPlan, quoted_sample, read_cha
 from znought.analyses.vh_bb.networks import NetworkModel, network_of, network_task
 from znought.analyses.vh_bb.stages.tune import ChannelJudge, ClassifierTrial, search_rows, search_z
 from znought.facility.learning.searching import NetworkTrial
-from znought.facility.workspace import Workspace
 from znought.models.folds import SEARCHED, UNTRAINED
 from znought.models.search import Search
 from znought.models.space import SpaceConfig
@@ -82,7 +81,7 @@ def test_equal_seeds_give_equal_histories(card: VHBBCard, build: Build, tmp_path
     histories = []
     for run in ("one", "two"):
         (tmp_path / run).mkdir()
-        task = network_task(card, Workspace(tmp_path / run), sample, model)
+        task = network_task(card, sample, model, tmp_path / run)
         trial_of = NetworkTrial(task, ChannelJudge(plan, 0.03, card.smeft), str(tmp_path / run))
         search = Search(config, network_of(card, sample, model), tmp_path / run / "trials.log")
         while (job := search.ask()) is not None:
