@@ -2,6 +2,7 @@
 
 import inspect
 import logging
+import operator
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Iterator
@@ -99,7 +100,7 @@ def _with_options(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def _parameter(name: str, kind: Any, default: Any, option: Any) -> inspect.Parameter:
-    annotation: Any = Annotated.__class_getitem__((kind, option))  # type: ignore[attr-defined]
+    annotation = operator.getitem(Annotated, (kind, option))  # type: ignore[call-overload]
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
 
 

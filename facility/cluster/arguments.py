@@ -1,6 +1,7 @@
 """Options of a site on the command line, made from the fields of `SiteOptions`."""
 
 import inspect
+import operator
 from collections.abc import Callable
 from dataclasses import fields
 from functools import wraps
@@ -45,6 +46,6 @@ def _parameters() -> list[inspect.Parameter]:
         kind: Any = list[str] if isinstance(field.default, tuple) else types[field.name]
         name = field.name.removesuffix("s") if kind == list[str] else field.name
         option = typer.Option(f"--{name.replace('_', '-')}", help=field.metadata["help"])
-        annotation: Any = Annotated.__class_getitem__((kind, option))  # type: ignore[attr-defined]
+        annotation = operator.getitem(Annotated, (kind, option))  # type: ignore[call-overload]
         made.append(inspect.Parameter(field.name, keyword, default=default, annotation=annotation))
     return made
