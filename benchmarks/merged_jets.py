@@ -48,26 +48,27 @@ def _rapidity(truth: Truth) -> Array:
     return np.arcsinh(truth.jet_pt * np.sinh(truth.jet_eta) / np.maximum(transverse, 1e-9))
 
 
-def counted(recipe: Recipe, n_events: int, seed: int) -> tuple[Array, float, float]:
-    """Weights of Z bosons with at least 0 to 3 jets, cross section in pb and seconds of the events."""
-    found = np.zeros(4)
+def counted(recipe: Recipe, n_events: int, seed: int) -> tuple[Array, Array, float, float]:
+    """Σw and Σw² of Z bosons with at least 0 to 3 jets, cross section in pb and seconds of the events."""
+    found, squared = np.zeros(4), np.zeros(4)
     with generating(replace(recipe, parton_filter=None), seed) as generator:
         start = time.perf_counter()
         for _ in range(-(-n_events // BATCH_SIZE)):
             batch = generator.batch(BATCH_SIZE)
             is_z, n_jets = n_jets_of(truth_of(batch.records, recipe.leptons))
-            found += [np.sum(batch.weights[is_z & (n_jets >= n)]) for n in range(4)]
-            mean_weight = float(batch.weights.mean())
-        return found / mean_weight, generator.sigma_pb, time.perf_counter() - start
+            weights = [batch.weights[is_z & (n_jets >= n)] for n in range(4)]
+            found += [np.sum(some) for some in weights]
+            squared += [np.sum(some**2) for some in weights]
+        return found, squared, generator.sigma_pb, time.perf_counter() - start
 
 
 def row(name: str, n_events: int, seed: int) -> str:
     """One line of the table: ratios with their statistical errors, and their ratio to the measurement."""
-    found, sigma_pb, seconds = counted(RECIPES[name], n_events, seed)
+    found, squared, sigma_pb, seconds = counted(RECIPES[name], n_events, seed)
     cells = [name, f"{sigma_pb:.0f}", f"{n_events / seconds:.0f}"]
     for n in (1, 2, 3):
         ratio, measured = found[n] / found[0], MEASURED[n - 1]
-        error = np.sqrt(ratio * (1.0 - ratio) / found[0])
+        error = np.sqrt((1.0 - 2.0 * ratio) * squared[n] + ratio**2 * squared[0]) / found[0]
         holds = "" if abs(ratio / measured - 1.0) < WITHIN[n - 1] else " (!)"
         cells.append(f"{ratio:.4f} ± {error:.4f} = {ratio / measured:.2f} ± {error / measured:.2f}{holds}")
     return "| " + " | ".join(cells) + " |\n"

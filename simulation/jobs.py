@@ -182,7 +182,7 @@ def _data_jobs(
             mean = lumi_ipb * request.cross_section_pb * data.scale.get(request.process, 1.0)
             rng = np.random.default_rng(_number(config.seed, data.dataset, request.dataset, "yield"))
             size = request.recipe.attempts_per_job * config.job_size
-            pieces += [(request.recipe, n) for n in _split(int(rng.poisson(mean)), size)]
+            pieces += [(request.recipe.unweighted, n) for n in _split(int(rng.poisson(mean)), size)]
     return [
         SimulationJob(
             dataset=data.dataset,

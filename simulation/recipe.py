@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -137,6 +137,8 @@ class MatrixElement:
         decays: the only decays of outgoing W, Z or top, as in ["24,12,-11"]; their branching ratios are not
             in the cross section.
         shower: "sherpa" goes on to hadrons; "pythia" takes the partons, with the recipe's `commands`.
+        enhance: how many times more often than by nature events with all `jets` are made, each with a weight
+            that is so many times smaller. The integration does not depend on it.
     """
 
     processes: tuple[str, ...]
@@ -147,12 +149,15 @@ class MatrixElement:
     particles: Mapping[int, Mapping[str, int | float]] = field(default_factory=dict)
     decays: tuple[str, ...] = ()
     shower: Literal["sherpa", "pythia"] = "sherpa"
+    enhance: float = 1.0
 
     def __post_init__(self) -> None:
         if self.jets and self.shower == "pythia":
             raise CardError("matrix_element: further jets are merged with Sherpa's own shower only.")
         if self.decays and self.shower == "pythia":
             raise CardError("matrix_element: Pythia decays what it showers, by the recipe's commands.")
+        if not self.enhance > 0.0 or (self.enhance != 1.0 and not self.jets):
+            raise CardError(f"matrix_element: enhance is positive and of jets. Received: {self.enhance!r}.")
 
 
 Skim = Literal["emu", "dijet", "bb"]
@@ -202,6 +207,13 @@ class Recipe:
             raise CardError(f"Recipe {self.name!r}: parton_filter and b_pair exclude each other.")
         if self.matrix_element is not None and self.matrix_element.shower == "sherpa":
             self._check_merged()
+
+    @property
+    def unweighted(self) -> "Recipe":
+        """The same with events as often as by nature, as data have them."""
+        if self.matrix_element is None:
+            return self
+        return replace(self, matrix_element=replace(self.matrix_element, enhance=1.0))
 
     def _check_merged(self) -> None:
         given = {**vars(self), "commands": self.commands or None}

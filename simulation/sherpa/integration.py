@@ -56,7 +56,7 @@ def run_folder(element: MatrixElement, name: str) -> Path:
     """
     kept = integrated(element, name)
     folder = Path(tempfile.mkdtemp(prefix="znought-sherpa-"))
-    shutil.copy(kept / CARD, folder)
+    (folder / CARD).write_text(run_card(element), encoding="utf-8")
     _take_over(kept, folder)
     return folder
 
@@ -70,7 +70,7 @@ def _take_over(kept: Path, folder: Path) -> None:
 def _integrate(element: MatrixElement, name: str, folder: Path) -> None:
     part = folder.with_name(f"{folder.name}.part")
     for jets in range(element.jets + 1):
-        _add_jets(replace(element, jets=jets), name, part)
+        _add_jets(replace(element, jets=jets, enhance=1.0), name, part)
     (part / str(element.jets)).rename(folder)
     shutil.rmtree(part)
 

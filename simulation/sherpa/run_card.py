@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -78,10 +79,12 @@ def _process(element: MatrixElement, name: str) -> dict[str, Any]:
         return {name: settings}
     n_out = len(name.partition("->")[2].split())
     # The error of an integration moves no event: it costs some of them, which are tried in vain.
-    errors = {
+    with_jets: dict[str, dict[str, float]] = {
         f"2->{n_out + n}": {"Integration_Error": _ERRORS[min(n, 2)]} for n in range(1, element.jets + 1)
     }
-    return {f"{name} 93{{{element.jets}}}": {**settings, "CKKW": element.merging_gev, **errors}}
+    if element.enhance != 1.0:
+        with_jets[f"2->{n_out + element.jets}"]["Enhance_Factor"] = element.enhance
+    return {f"{name} 93{{{element.jets}}}": {**settings, "CKKW": element.merging_gev, **with_jets}}
 
 
 def _text(card: dict[str, Any]) -> str:
@@ -89,5 +92,6 @@ def _text(card: dict[str, Any]) -> str:
 
 
 def run_digest(element: MatrixElement, version: str) -> str:
-    """What an integration depends on: the run card and Sherpa's version."""
-    return hashlib.sha256(f"{version}\n{run_card(element)}".encode()).hexdigest()[:16]
+    """What an integration depends on: the run card, without how often events are made, and the version."""
+    card = run_card(replace(element, enhance=1.0))
+    return hashlib.sha256(f"{version}\n{card}".encode()).hexdigest()[:16]

@@ -16,8 +16,8 @@ import uproot
 
 from znought.analyses.vh_ww.recipes import RECIPES
 from znought.errors import CardError, DataError
-from znought.simulation.config import DetectorConfig
-from znought.simulation.jobs import SimulationJob, run_job
+from znought.simulation.config import DetectorConfig, SimulationConfig
+from znought.simulation.jobs import SampleRequest, SimulationJob, plan, run_job
 from znought.simulation.recipe import MatrixElement, PartonFilter, Recipe
 from znought.simulation.recipe_file import read_recipes
 from znought.simulation.sherpa import child, generator, installed, integration, worker
@@ -45,6 +45,9 @@ def test_an_integration_is_that_of_a_run_card_and_a_version() -> None:
     assert run_digest(replace(ELEMENT), "3.0.3") == digest
     others = (run_digest(ELEMENT, "3.0.4"), run_digest(replace(ELEMENT, jets=1), "3.0.3"))
     assert digest not in others
+    merged = replace(ELEMENT, jets=1)
+    assert run_digest(replace(merged, enhance=5.0), "3.0.3") == run_digest(merged, "3.0.3")
+    assert "Enhance_Factor: 5.0" in run_card(replace(merged, enhance=5.0))
     assert "93 93 -> 15 -15 93{2}:\n    2->3:" in run_card(replace(ELEMENT, jets=2))
 
 
@@ -60,6 +63,15 @@ def test_options_of_pythia_do_not_go_with_sherpas_shower(options: dict[str, Any]
     with pytest.raises(CardError, match=message):
         replace(RECIPE, **options)
     replace(RECIPE, **options, matrix_element=replace(ELEMENT, shower="pythia"))
+
+
+def test_pseudo_data_are_made_as_often_as_by_nature() -> None:
+    recipe = replace(RECIPE, matrix_element=replace(ELEMENT, jets=1, enhance=5.0))
+    request = SampleRequest("taus", "taus", recipe, n_events=10, cross_section_pb=1.0)
+    enhanced = {job.is_data: job.recipe.matrix_element for job in plan([request], SimulationConfig())}
+    assert enhanced == {False: recipe.matrix_element, True: replace(ELEMENT, jets=1)}
+    with pytest.raises(CardError, match="enhance is positive and of jets"):
+        replace(ELEMENT, enhance=5.0)
 
 
 @pytest.mark.parametrize("options", [{"jets": 1}, {"decays": ("24,12,-11",)}])
