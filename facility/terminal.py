@@ -100,7 +100,7 @@ def _with_options(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def _parameter(name: str, kind: Any, default: Any, option: Any) -> inspect.Parameter:
-    annotation = operator.getitem(Annotated, (kind, option))  # type: ignore[call-overload]
+    annotation: Any = operator.getitem(Annotated, (kind, option))
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
 
 

@@ -46,6 +46,6 @@ def _parameters() -> list[inspect.Parameter]:
         kind: Any = list[str] if isinstance(field.default, tuple) else types[field.name]
         name = field.name.removesuffix("s") if kind == list[str] else field.name
         option = typer.Option(f"--{name.replace('_', '-')}", help=field.metadata["help"])
-        annotation = operator.getitem(Annotated, (kind, option))  # type: ignore[call-overload]
+        annotation: Any = operator.getitem(Annotated, (kind, option))
         made.append(inspect.Parameter(field.name, keyword, default=default, annotation=annotation))
     return made
