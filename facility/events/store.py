@@ -118,25 +118,29 @@ def read_events(
         DataError: a column is missing; or a file is damaged, gone, or not one that a stage has written.
     """
     names = list(dict.fromkeys([*IDENTITY, *columns]))
-    tables = [_read_dataset(directory, dataset, variation, names) for dataset in datasets]
-    code = np.repeat(np.arange(len(tables), dtype=np.int16), [t.num_rows for t in tables])
-    filled = [table for table in tables if table.num_rows]
+    parts = [_read_dataset(directory, dataset, variation, names) for dataset in datasets]
+    n_rows = [len(part[names[0]]) if part else 0 for part in parts]
+    code = np.repeat(np.arange(len(parts), dtype=np.int16), n_rows)
+    filled = [part for part in parts if part]
     if not filled:
         return EventTable({name: np.empty(0) for name in names}, code, tuple(datasets))
-    merged = pa.concat_tables(filled, promote_options="permissive")
-    return EventTable({name: merged.column(name).to_numpy() for name in names}, code, tuple(datasets))
+    # Column by column, each given up once it is joined: all events twice would not fit.
+    columns = {name: np.concatenate([part.pop(name) for part in filled]) for name in names}
+    return EventTable(columns, code, tuple(datasets))
 
 
-def _read_dataset(directory: Path, dataset: str, variation: str, names: list[str]) -> pa.Table:
+def _read_dataset(directory: Path, dataset: str, variation: str, names: list[str]) -> dict[str, NDArray[Any]]:
+    """The sorted columns of one dataset; empty without events."""
     files = partition_files(directory, dataset, variation)
     files = _known_files(directory, files, directory / dataset / variation)
-    parts = [_read_file(file, names) for file in files]
-    parts = [part for part in parts if part.num_rows]
-    if not parts:
-        return pa.table({})
-    table = pa.concat_tables(parts)
-    keys = [table.column(name).to_numpy() for name in reversed(IDENTITY)]
-    return table.take(pa.array(np.lexsort(keys)))
+    tables = [table for table in (_read_file(file, names) for file in files) if table.num_rows]
+    if not tables:
+        return {}
+    merged = pa.concat_tables(tables)
+    columns = {name: merged.column(name) for name in names}
+    del tables, merged  # so that a column goes when it has been sorted
+    order = np.lexsort([columns[name].to_numpy() for name in reversed(IDENTITY)])
+    return {name: columns.pop(name).to_numpy()[order] for name in names}
 
 
 def _read_file(file: Path, names: list[str]) -> pa.Table:

@@ -35,7 +35,7 @@ class Processor(Protocol):
         """Result of one chunk, under the name of its dataset; of one that is split, its parts'."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Task:
     """One chunk with all that is needed to process it.
 

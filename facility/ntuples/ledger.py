@@ -53,7 +53,7 @@ class PlannedFile:
         return self.n_planned / self.summary.n_events if self.summary.n_events else 1.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class PlannedChunk:
     """Entries of one file that are processed as a whole.
 

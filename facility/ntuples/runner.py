@@ -124,7 +124,7 @@ def process_fileset(
     opened, files = files, first_chunks(files, chunk_size=chunk_size, n=max_chunks)
     planned = plan_chunks(files, chunk_size=chunk_size)
     books = _Books(len(planned), progress)
-    tasks = {chunk: _task(chunk, file, fileset) for chunk, file in _with_files(planned, files)}
+    tasks = _tasks(planned, files, fileset)
     n_rounds = 0
     while (left := due(planned, books.processed)) and n_rounds < max_rounds:
         pause_for_servers(n_rounds, books.unread([tasks[chunk] for chunk in left]))
@@ -221,18 +221,13 @@ class _Books:
             self.progress(n_done, self.n_planned)
 
 
-def _with_files(
-    planned: Sequence[PlannedChunk], files: Sequence[PlannedFile]
-) -> Iterator[tuple[PlannedChunk, PlannedFile]]:
-    """Each chunk with its file."""
-    by_path = {file.summary.path: file for file in files}
-    for chunk in planned:
-        yield chunk, by_path[chunk.path]
-
-
-def _task(chunk: PlannedChunk, file: PlannedFile, fileset: Fileset) -> Task:
-    """A chunk with its dataset's metadata, and the replica that answered before the others."""
-    return Task(chunk, file.replicas, dict(fileset[chunk.dataset].get("metadata", {})))
+def _tasks(
+    planned: Sequence[PlannedChunk], files: Sequence[PlannedFile], fileset: Fileset
+) -> dict[PlannedChunk, Task]:
+    """Each chunk with the metadata of its dataset, which all share, and the replicas, the best one first."""
+    replicas = {file.summary.path: file.replicas for file in files}
+    metadata = {dataset: dict(entry.get("metadata", {})) for dataset, entry in fileset.items()}
+    return {chunk: Task(chunk, replicas[chunk.path], metadata[chunk.dataset]) for chunk in planned}
 
 
 def _n_together(client: Any | None, n_chunks: int) -> int:
