@@ -72,7 +72,7 @@ EFFICIENCY = Stage(
     _READ,
     reads=("ntuples", "fileset"),
     writes=("efficiencies",),
-    inputs=process.inputs,
+    inputs=efficiency.inputs,
     is_of_analysis=True,
     needs="process",
 )

@@ -31,7 +31,7 @@ class Workspace:
 
     @property
     def efficiencies(self) -> Path:
-        """Efficiencies of b-tags in simulation, a correctionlib file for each weight that takes them."""
+        """Efficiencies of b-tags and triggers, a correctionlib file for each weight that takes them."""
         return self.directory / "efficiencies"
 
     @property

@@ -23,8 +23,8 @@ from znought.stats.formats.description import Description
 LINK = re.compile(r"\]\((?!https?:)([^)#]+)\)")
 LANGUAGES = {"console", "sh", "python", "yaml", "text", "math", "{toctree}", "{include}"}
 MARKS = re.compile(r"|sites|templates|(file|add)=\S+")
-# Blocks that no test runs, on sites that are not here or of minutes; their options are compared all the same.
-NOT_RUN = 25
+# Blocks that no test runs, on sites and grids that are not here or of minutes; their options are compared.
+NOT_RUN = 27
 
 
 def _all(*languages: str) -> list[tuple[str, Block]]:

@@ -17,11 +17,11 @@ from znought.facility.cards.official import efficiency_file
 from znought.facility.cards.trigger_weight import TriggerWeight
 from znought.facility.cards.weights import measured_weights
 from znought.facility.context import Context
-from znought.facility.ntuples.fileset import Fileset, read_fileset
+from znought.facility.ntuples.fileset import Fileset, file_states, read_fileset
 from znought.facility.ntuples.partial import first_files
 from znought.facility.ntuples.runner import RunResult, process_fileset
-from znought.facility.stages.process import inputs
-from znought.facility.stages.trigger_efficiency import measured_triggers
+from znought.facility.stages import process
+from znought.facility.stages.trigger_efficiency import data_of, measured_triggers
 from znought.facility.workspace import write_text
 from znought.processors.calibration.measured import FLAVOURS, Counts, efficiency_corrections
 from znought.processors.evaluated import NOMINAL, WHOLE, Request
@@ -30,6 +30,22 @@ from znought.processors.processor import AnalysisProcessor
 __all__ = ["inputs", "measure"]
 
 _PT_MIN_GEV, _ABS_ETA_MAX = 20.0, 2.5  # where no function of the analysis says which jets are tagged
+
+
+def inputs(context: Context[Card]) -> object:
+    """Beyond the card: what `process` reads, and size and time of data that measure triggers alone.
+
+    Raises:
+        CardError: a file of scale factors does not exist.
+        DataError: no file of such data is there.
+    """
+    weights = measured_weights(context.card.weights)
+    data = {
+        name: file_states(data_of(context.card, name, one))
+        for name, one in weights.items()
+        if isinstance(one, TriggerWeight)
+    }
+    return {"read": process.inputs(context), "measured_with": data}
 
 
 def measure(context: Context[Card]) -> Iterable[Path]:

@@ -33,7 +33,7 @@ from znought.processors.evaluated import NOMINAL, WHOLE, Request
 from znought.processors.processor import AnalysisProcessor
 from znought.processors.result import DatasetResult
 
-__all__ = ["measured_triggers"]
+__all__ = ["data_of", "measured_triggers"]
 
 Mask = NDArray[np.bool_]
 Paths = tuple[str, ...]
@@ -83,7 +83,7 @@ def measured_triggers(
         DataError: a file that lacks all of the paths, or data that are not certified.
     """
     card = context.card
-    data = _data(card, name, weight)
+    data = data_of(card, name, weight)
     quality = _quality(card, data, fileset)
     wanted = card.request
     request = Request(
@@ -122,8 +122,12 @@ def _era(fileset: Fileset, dataset: str) -> str:
     return str(fileset[dataset]["metadata"].get("era", ""))
 
 
-def _data(card: Card, name: str, weight: TriggerWeight) -> Fileset:
-    """Recorded data of the orthogonal trigger, which enter nothing else."""
+def data_of(card: Card, name: str, weight: TriggerWeight) -> Fileset:
+    """Recorded data of the orthogonal trigger, which enter nothing else; none where nothing is measured.
+
+    Raises:
+        DataError: a path or glob that matches nothing.
+    """
     found: Fileset = {}
     for era in weight.eras or tuple(card.eras):
         metadata = {"process": "data", "is_data": True, "era": era}

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.docs.real_data import write_real_data
 from tests.facility.small import write_ntuples
 from tests.integration.conftest import Finished, finished
 from tests.pages import DOCS, Block, blocks_of
@@ -70,6 +71,8 @@ def folder_of(tmp_path: Path, request: pytest.FixtureRequest) -> Run:
             write_ntuples(tmp_path)
             for name, dataset in (("c", "ttbar"), ("d", "data"), ("e", "data")):
                 (tmp_path / f"{name}.root").rename(tmp_path / "ntuples" / dataset / f"{name}.root")
+        elif page == "real_data.md":
+            write_real_data(tmp_path)
         elif page != "tutorial_own_analysis.md":
             # Times of files are part of what a run depends on.
             folder = shutil.copytree(request.getfixturevalue("peak"), tmp_path / "peak", symlinks=True)

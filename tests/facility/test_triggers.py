@@ -17,7 +17,7 @@ from znought.facility.cards.base import Card
 from znought.facility.cards.reading import load_card, load_with_analysis
 from znought.facility.ntuples.printed import printed_corrections
 from znought.facility.ntuples.shown import Shown, shown_corrections
-from znought.facility.stages.efficiency import measure
+from znought.facility.stages.efficiency import inputs, measure
 from znought.facility.stages.process import process
 from znought.processors.calibration.trigger import SCALE, Passed, clopper_pearson
 
@@ -241,6 +241,13 @@ def test_wrong_files_and_names_are_refused(measured: Path) -> None:
         with pytest.raises((CardError, DataError)) as caught:
             measure(context_of(_card(measured, **changes), measured / "wrong"))
         assert line in str(caught.value)
+
+
+def test_other_data_are_measured_anew(measured: Path, tmp_path: Path) -> None:
+    context = context_of(_card(measured), tmp_path / "out")
+    before = inputs(context)
+    (measured / "met_2017.root").touch()
+    assert inputs(context) != before
 
 
 def test_events_without_one_of_the_objects_are_refused(measured: Path) -> None:
