@@ -19,7 +19,7 @@ start() {
     slurmctld -c
     slurmd -N "$(hostname)"
     for _ in $(seq 60); do
-        [ "$(sinfo -h -o %t 2>/dev/null)" = idle ] && { sinfo; return; }
+        [ "$(sinfo -h -p main -o %t 2>/dev/null)" = idle ] && { sinfo; return; }
         sleep 0.5
     done
     echo "Slurm did not get ready:" >&2
@@ -49,6 +49,7 @@ MpiDefault=none
 CommunicationParameters=NoCtldInAddrAny
 NodeName=$(hostname) NodeAddr=127.0.0.1 CPUs=$(nproc --all) RealMemory=$(awk '/MemTotal/ {print int($2 / 1024)}' /proc/meminfo)
 PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE State=UP
+PartitionName=short Nodes=ALL MaxTime=5 State=UP
 EOF
     mkdir -p "$DIRECTORY/state" "$DIRECTORY/spool"
 }

@@ -1,40 +1,24 @@
 """Stores on real servers, for workers that see neither input nor output: same numbers as on one disk."""
 
-import json
 import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 from pathlib import Path
 
-import numpy as np
-import pyarrow.parquet as pq
 import pytest
-from distributed import Client
 
-from tests.integration.conftest import small_card, znought
+from tests.integration.conftest import znought
 from tests.sites.blind import Facility, blind_facility
+from tests.sites.flow import assert_same, flow
 from znought.errors import SiteError
-from znought.facility.cards.reading import load_with_analysis
 from znought.facility.cluster.sites import connect
-from znought.facility.context import Context, RunOptions
-from znought.facility.pipeline import run_stages, whole
-from znought.facility.progress import Silent
-from znought.facility.storage.objects import Objects
-from znought.facility.workspace import Workspace
 
 XROOTD = Path(__file__).with_name("xrootd.sh")
 SERVER = "root://localhost:21094/"
 KEYS = {"AWS_ACCESS_KEY_ID": "znought", "AWS_SECRET_ACCESS_KEY": "not-a-secret"}
-
-
-@pytest.fixture(scope="module")
-def client_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What the workers do not see: card, input and output."""
-    return tmp_path_factory.mktemp("client")
 
 
 @pytest.fixture(scope="module")
@@ -70,42 +54,6 @@ def s3() -> Iterator[None]:
     server.stop()
 
 
-@pytest.fixture(scope="module")
-def card(client_folder: Path) -> Path:
-    training = {"n_folds": 2, "n_repeats": 1, "max_epochs": 2, "batch_size": 256, "stop_fraction": 0.2}
-    return small_card(client_folder, training=training)
-
-
-def _flow(card: Path, output: Path, client: Client, *, start: str | None = None) -> list[str]:
-    """Everything up to the bins, as `znought run` does it; what was said on the way."""
-    read, found = load_with_analysis(card)
-    reporter = _Told()
-    context = Context(read, Workspace(output), RunOptions(start=start), reporter, lambda: client, found)
-    stages = whole(context)
-    names = [stage.name for stage in stages]
-    run_stages(context, stages[: names.index("optimise") + 1])
-    return reporter.lines
-
-
-class _Told(Silent):
-    """Remembers remarks."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def remark(self, text: str) -> None:
-        self.lines.append(text)
-
-
-@pytest.fixture(scope="module")
-def local(card: Path, client_folder: Path) -> Path:
-    """The same on one disk."""
-    output = client_folder / "local"
-    with connect("local", workers=2, memory="3GiB") as client:
-        _flow(card, output, client)
-    return output
-
-
 @pytest.mark.parametrize("store", [None, f"{SERVER}/data/run", "s3://analysis/run"])
 @pytest.mark.usefixtures("xrootd", "s3")
 def test_the_numbers_are_those_of_one_disk(
@@ -116,7 +64,7 @@ def test_the_numbers_are_those_of_one_disk(
     shutil.copytree(local, output)
     with connect("coffea-casa", store=store, **facility.options) as client:
         assert not any(client.run(os.path.exists, str(card)).values())
-        (line, *_) = [line for line in _flow(card, output, client, start="process") if "workers" in line]
+        (line, *_) = [line for line in flow(card, output, client, start="process") if "workers" in line]
         left = list(facility.folder.rglob("znought-*/output"))
     if store is None:
         assert line.startswith(f"2 of 2 workers do not see {output}: their files come home through Dask")
@@ -124,35 +72,7 @@ def test_the_numbers_are_those_of_one_disk(
         assert line == f"Files of workers go through {store}."
     assert not left
     assert not _secrets(output, facility.folder)
-    for name in ("cutflow.json", "binning.json", "regions.json"):
-        read = [json.loads((folder / name).read_text()) for folder in (local, output)]
-        assert read[0] == read[1], name
-    assert _files(local, "columns") == _files(output, "columns")
-    for file in _files(local, "scores"):
-        here, there = (pq.read_table(folder / file) for folder in (local, output))
-        assert here.column_names == there.column_names
-        for column in here.column_names:
-            np.testing.assert_allclose(there[column].to_numpy(), here[column].to_numpy(), rtol=0, atol=1e-6)
-
-
-@pytest.mark.usefixtures("xrootd", "s3")
-@pytest.mark.parametrize("store", [f"{SERVER}/data/many", "s3://analysis/many"])
-def test_many_threads_read_at_once(store: str, tmp_path: Path) -> None:
-    objects, sizes = Objects(store), [3_000_000 + k for k in range(8)]
-    for k, size in enumerate(sizes):
-        (tmp_path / f"{k}").write_bytes(bytes(size))
-        objects.put(tmp_path / f"{k}", f"{k}")
-
-    def read(n: int) -> bool:
-        objects.get(f"{n % 8}", tmp_path / f"read_{n}")
-        return (tmp_path / f"read_{n}").stat().st_size == sizes[n % 8]
-
-    with ThreadPoolExecutor(4) as pool:
-        assert all(pool.map(read, range(100)))
-
-
-def _files(output: Path, folder: str) -> list[Path]:
-    return sorted(path.relative_to(output) for path in (output / folder).rglob("*.parquet"))
+    assert_same(local, output)
 
 
 def _secrets(*folders: Path) -> list[Path]:
@@ -197,7 +117,7 @@ def test_a_store_that_refuses_stops_before_any_work(
         connect("coffea-casa", store=store, **facility.options) as client,
         pytest.raises(SiteError, match=line) as raised,
     ):
-        _flow(card, output, client)
+        flow(card, output, client)
     assert "\n" not in str(raised.value)
     assert not list(output.rglob("*.root"))
 
