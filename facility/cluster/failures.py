@@ -1,6 +1,7 @@
 """Failures of machines, in one clear line each: full disks, lack of memory, lost workers and schedulers."""
 
 import errno
+import socket
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
@@ -34,7 +35,15 @@ def checked(function: Callable[..., Result], *arguments: object) -> Result:
         lack = _lack(error)
         if lack is None:
             raise
-        raise WorkerError(f"Worker {get_worker().address}: {lack}") from error
+        raise WorkerError(f"{_worker()}: {lack}") from error
+
+
+def _worker() -> str:
+    """Which worker this is; beside its tasks it does not know its own address."""
+    try:
+        return f"Worker {get_worker().address}"
+    except ValueError:
+        return f"Worker on {socket.gethostname()}"
 
 
 def _lack(error: BaseException) -> str | None:

@@ -22,6 +22,7 @@ from znought.facility.cluster.preflight import check_ahead, check_workers, repor
 from znought.facility.cluster.tasks import arrivals, spread, submit
 from znought.facility.ntuples.runner import process_fileset
 from znought.facility.pipeline import run_stages, whole
+from znought.facility.storage.mirror import write_pieces
 from znought.processors.evaluated import WHOLE
 from znought.processors.processor import AnalysisProcessor
 
@@ -47,6 +48,11 @@ def test_a_full_disk_of_a_worker_names_it(client: Client) -> None:
     line = r"Worker inproc://\S+: its disk is full \(\[Errno 28\] No space left on device\)\. Make room there"
     with pytest.raises(WorkerError, match=line):
         submit(client, _fill_disk).result(timeout=30)
+
+
+def test_a_full_disk_is_told_beside_a_task_too() -> None:
+    with pytest.raises(WorkerError, match=r"Worker .*: its disk is full .*Make room there"):
+        write_pieces([("/dev/full", 0, b"x")])
 
 
 @pytest.mark.parametrize(
