@@ -39,8 +39,8 @@ def _files(eras: Mapping[str, Era], folder: Path) -> Iterator[str]:
         named = {f"corrections.{kind}": file for kind, file in entry.corrections.items()}
         named |= {f"jet_vetoes.{name}.file": one.file for name, one in entry.jet_vetoes.items()}
         named |= {"jets.file": entry.jets.file} if entry.jets else {}
-        named |= {"certification": entry.certification} if entry.certification else {}
-        for key, file in named.items():
+        certified = [("certification", file) for file in entry.certifications]
+        for key, file in [*named.items(), *certified]:
             try:
                 correction_file(file, folder)
             except CardError as error:

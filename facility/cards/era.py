@@ -74,7 +74,7 @@ class Era(Section):
         lumi_ifb: that its simulation is scaled to; the eras' must add up to the card's.
         lumi_uncertainties: parameter of the fit → relative uncertainty of the era's luminosity. Eras that
             name the same parameter have it in common.
-        certification: file of certified luminosity blocks, CMS JSON or ATLAS XML.
+        certification: file of certified luminosity blocks, CMS JSON or ATLAS XML; a list for several years.
         runs: first and last run of recorded data that count; all of them unless given.
         bad_runs: runs of recorded data that do not count, certified or not.
         triggers: primary dataset → trigger paths, with wildcards. An event that several primary datasets have
@@ -92,7 +92,7 @@ class Era(Section):
 
     lumi_ifb: Annotated[float, Field(gt=0)] | None = None
     lumi_uncertainties: dict[str, Annotated[float, Field(ge=0, lt=1)]] = Field(default_factory=dict)
-    certification: str | None = None
+    certification: str | Annotated[tuple[str, ...], Field(min_length=1)] | None = None
     runs: tuple[int, int] | None = None
     bad_runs: tuple[int, ...] = ()
     triggers: dict[str, Annotated[tuple[str, ...], Field(min_length=1)]] = Field(default_factory=dict)
@@ -104,6 +104,12 @@ class Era(Section):
     jets: JetEnergies | None = None
     btag_working_point: Literal["L", "M", "T", "XT", "XXT"] = "L"
     corrections: dict[str, str] = Field(default_factory=dict)
+
+    @property
+    def certifications(self) -> tuple[str, ...]:
+        """Files of certified luminosity blocks."""
+        given = self.certification
+        return () if given is None else (given,) if isinstance(given, str) else given
 
     @property
     def jet_identification(self) -> dict[str, str]:

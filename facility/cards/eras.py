@@ -192,11 +192,11 @@ def qualities(eras: Mapping[str, Era], datasets: Mapping[str, Dataset], folder: 
     found: dict[str, Quality] = {}
     for name, dataset in datasets.items() if rows or any(vetoes.values()) else ():
         era = eras[str(dataset.era)]
-        file = era.certification
+        files = [correction_file(file, folder) for file in era.certifications]
         found[name] = Quality(
             era=str(dataset.era),
             rows=rows,
-            certification=None if file is None else read_certification(correction_file(file, folder)),
+            certification=read_certification(*files) if files else None,
             runs=era.runs,
             bad_runs=era.bad_runs,
             triggers=era.triggers,

@@ -160,7 +160,8 @@ def _digests(card: Card) -> dict[str, str]:
     for name, weight in named_weights(card.weights).items():
         files |= {f"weights.{name}": correction_file(file, card.folder) for file in weight.files}
     for era, entry in card.eras.items():
-        named = {"certification": entry.certification, "jets": entry.jets.file if entry.jets else None}
+        named = {"jets": entry.jets.file if entry.jets else None}
+        named |= {f"certification.{i}": file for i, file in enumerate(entry.certifications)}
         named |= {f"corrections.{kind}": file for kind, file in entry.corrections.items()}
         named |= {f"jet_vetoes.{name}": veto.file for name, veto in entry.jet_vetoes.items()}
         files |= {

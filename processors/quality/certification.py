@@ -42,7 +42,23 @@ class Certification:
         return found
 
 
-def read_certification(path: Path) -> Certification:
+def read_certification(path: Path, *others: Path) -> Certification:
+    """The certified blocks of a file, or of several of different runs, such as one for each year.
+
+    Raises:
+        CardError: no such file.
+        DataError: one is neither CMS JSON nor XML of ATLAS, holds no block, or one of a run of another.
+    """
+    found = _one(path)
+    for other in map(_one, others):
+        known, more = json.loads(found.content), json.loads(other.content)
+        if both := sorted(set(known) & set(more), key=int):
+            raise DataError(f"certification: run {both[0]} is in {found.file} and in {other.file}.")
+        found = Certification(f"{found.file} and {other.file}", json.dumps(known | more))
+    return found
+
+
+def _one(path: Path) -> Certification:
     """The certified blocks of a file: CMS JSON, or XML as ATLAS writes its good-runs lists.
 
     Raises:

@@ -58,8 +58,8 @@ def test_names_are_those_of_the_official_files(
 ) -> None:
     monkeypatch.setenv("ZNOUGHT_CORRECTIONS", f"{open_data / 'pog'}:{open_data / 'certification'}")
     for era, one in _eras(name).items():
-        assert one.certification is not None
-        certification = read_certification(correction_file(one.certification, Path("/nowhere")))
+        (file,) = one.certifications
+        certification = read_certification(correction_file(file, Path("/nowhere")))
         first, last = one.runs or (certification.runs[0], certification.runs[-1])
         assert any(first <= run <= last for run in certification.runs)
         jets = one.jets

@@ -40,6 +40,17 @@ def test_both_formats_certify_the_same_blocks(tmp_path: Path) -> None:
     assert cms.passes(run, block).tolist() == atlas.passes(run, block).tolist() == expected
 
 
+def test_lists_of_several_years_are_one(tmp_path: Path) -> None:
+    for name, content in (("2015.json", CMS), ("2016.json", {"297730": [[5, 9]]}), ("twice.json", CMS)):
+        (tmp_path / name).write_text(json.dumps(content))
+    first, second, twice = (tmp_path / name for name in ("2015.json", "2016.json", "twice.json"))
+    both = read_certification(first, second)
+    run, block = np.array([(315257, 1), (315257, 90), (297730, 5), (297730, 10)], np.uint32).T
+    assert both.passes(run, block).tolist() == [True, False, True, False]
+    with pytest.raises(DataError, match=r"run 315257 is in 2015\.json and in twice\.json"):
+        read_certification(first, twice)
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
