@@ -247,8 +247,9 @@ def _perform(context: Context[Any], stage: Stage, manifest: Manifest, mark: str,
     added_to = [context.workspace.columns] if stage.name == PROCESS.name else []
     manifest.drop(stage.name, added_to)
     context.reporter.stage(stage.name, "…")
-    meter = Meter()
-    styles = drawn_as(context.analysis, context.card.styles) if stage.draws else nullcontext()
+    meter, card = Meter(), context.card
+    plotting = getattr(card, "plotting", None)
+    styles = drawn_as(context.analysis, card.styles, plotting) if stage.draws else nullcontext()
     # Last digits of the fit and the binning must not depend on how many cores this machine has.
     with styles, threadpool_limits(limits=1), meter:
         outputs = tuple(stage.work(_seen_by(context, stage, served, meter)))

@@ -103,7 +103,7 @@ _TABLE = Stage(
 VALIDATE = Stage(
     "validate",
     validate.validate,
-    (*_COMPARED, "channels", "eras", "likelihood", "validation", "simulation", "plotting"),
+    (*_COMPARED, "channels", "eras", "likelihood", "validation", "simulation"),
     reads=(*_COLUMNS, "ledger"),
     writes=("regions", "validation", "figures"),
     inputs=validate.inputs,
@@ -216,9 +216,21 @@ _REFEREE = Stage(
 _PLOT = Stage(
     "plot",
     plot.plot,
-    (*_EVENTS, *_SIGNAL, *_NAMES, "simulation", "search", "features"),
+    (
+        *_EVENTS,
+        *_SIGNAL,
+        *_NAMES,
+        "simulation",
+        "search",
+        "features",
+        "channels",
+        "eras",
+        "plotting",
+        "analysis",
+    ),
     reads=(
         *_COLUMNS,
+        "manifest",
         "cutflow",
         "ledger",
         "models",

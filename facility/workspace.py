@@ -146,7 +146,7 @@ class Workspace:
 
     @property
     def figures(self) -> Path:
-        """Figures as PDF and PNG."""
+        """Figures as PDF, PNG and SVG, the numbers drawn as JSON, histograms as UHI."""
         return self.directory / "figures"
 
     @property

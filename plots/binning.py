@@ -53,9 +53,7 @@ def optimised_binning(
     spacing: Spacing = "auto",
     discriminant: str | None = None,
 ) -> Figure:
-    """Stacked yields per bin on a logarithmic axis, Z per bin below, total Z in the frame.
-
-    The total is √(Σ Z²) over the bins.
+    """Stacked yields per bin on a logarithmic axis, Z per bin below, and what these make together.
 
     Args:
         edges: bin edges (n_bins + 1,).
@@ -63,7 +61,7 @@ def optimised_binning(
         signal: the process whose Z it is; drawn also as a line.
         z_per_bin: (n_bins,).
         label: what stands above the frame.
-        note: a line under the total ("held-out 0.91 [0.85, 0.97]; 10 % background").
+        note: the line that stands first ("held-out $Z$ = 0.91 [0.85, 0.97]").
         spacing: bins to scale, of equal width with their edges written out, or whichever is legible.
         discriminant: name of the variable that was binned; by default the signal's output.
 
@@ -93,8 +91,10 @@ def optimised_binning(
         lower.set_xlabel(title if to_scale else f"{title} (bins drawn of equal width)")
         lower.yaxis.set_major_locator(MaxNLocator(3, prune="lower"))
         _edge_ticks(lower, borders, drawn)
-        text = f"expected $Z$ = {float(np.sqrt(np.sum(z**2))):.3g} (quadrature sum)"
-        mplhep.add_text(text + (f"\n{note}" if note else ""), loc="upper left", ax=upper, fontsize=18)
+        total_z = float(np.sqrt(np.sum(z**2)))
+        described = f"below: all events tuned and quoted, $\\sqrt{{\\Sigma Z^2}}$ = {total_z:.2f}"
+        text = f"{note}\n{described}" if note else described
+        mplhep.add_text(text, loc="upper left", ax=upper, fontsize=18)
         add_label(upper, label)
     return figure
 
@@ -182,12 +182,13 @@ def significance_comparison(
         _markers(axes, entries, rows)
         axes.set_yticks(rows, [method_title(entry.name) for entry in entries], fontsize=19)
         axes.tick_params(axis="y", which="both", length=0)
-        axes.set_ylim(-0.55, len(entries) - 0.45)
+        n_lines = 2 if note else 1
+        axes.set_ylim(-0.55, len(entries) - 0.45 + 0.5 + 0.3 * n_lines)
         highest = max(_values(entry).max(initial=0.0) for entry in entries)
         axes.set_xlim(0, 1.12 * highest)
         axes.set_xlabel("Expected significance $Z$ (Asimov, $\\mu$ = 1)")
-        figure.legend(
-            loc="outside lower center", ncols=5, fontsize=16, handletextpad=0.4, title=note, title_fontsize=16
+        axes.legend(
+            loc="upper center", ncols=4, fontsize=15, handletextpad=0.3, title=note or None, title_fontsize=15
         )
         add_label(axes, label)
     return figure
@@ -210,8 +211,8 @@ def _written(entry: SignificanceEntry) -> str:
 def _markers(axes: Axes, entries: Sequence[SignificanceEntry], rows: Vector) -> None:
     """Tuned, held-out, profile and published values, slightly apart so that none hides another."""
     kinds = (
-        ("tuned", "tuned and quoted on the same events", "D", "#f89c20", 0.34),
-        ("profile", "profile likelihood, correlated", "s", "#7a21dd", -0.18),
+        ("tuned", "tuned and quoted on the same", "D", "#f89c20", 0.34),
+        ("profile", "held-out, correlated", "s", "#7a21dd", -0.18),
         ("published", "published", "*", "#000000", -0.36),
     )
     held = [(row, e) for row, e in zip(rows, entries, strict=True) if e.held_out is not None]

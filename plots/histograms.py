@@ -13,8 +13,9 @@ from matplotlib.axes import Axes
 from scipy.stats import chi2 as chi2_distribution
 
 from znought.errors import DataError
-from znought.plots.labels import colours, process_label
-from znought.plots.style import vector
+from znought.plots.behind import keep_histograms
+from znought.plots.labels import colours, process_label, stacking_order
+from znought.plots.style import figure_of, vector
 
 __all__ = [
     "Agreement",
@@ -29,6 +30,8 @@ __all__ = [
     "drawable",
     "headroom",
     "poisson_interval",
+    "scaled",
+    "summed",
     "weighted_hist",
 ]
 
@@ -183,12 +186,33 @@ def drawable(
     return {name: weighted_hist(borders, *pair) for name, pair in pairs.items()}, borders
 
 
+def summed(histograms: Mapping[str, WeightedHist]) -> WeightedHist:
+    """Sum of all processes, Σw and Σw²."""
+    total, *others = histograms.values()
+    for one in others:
+        total = total + one
+    return total.copy()
+
+
+def scaled(histogram: WeightedHist, factor: npt.NDArray[np.float64]) -> WeightedHist:
+    """A histogram whose bins are multiplied by a factor each (n_bins,), errors with them."""
+    return weighted_hist(
+        histogram.axes[0].edges, histogram.values() * factor, histogram.variances() * factor**2
+    )
+
+
 def draw_stack(
     axes: Axes, histograms: Mapping[str, WeightedHist], *, on_top: str | None = None
 ) -> WeightedHist:
-    """Stack the processes, the smallest at the bottom and `on_top` last, and return their sum."""
-    names = sorted(histograms, key=lambda name: (name == on_top, float(histograms[name].sum().value)))
+    """Stack the processes and return their sum: as the card orders them, then by size, `on_top` last."""
+    order = {name: place for place, name in enumerate(stacking_order())}
+
+    def place(name: str) -> tuple[bool, int, float]:
+        return name == on_top, order.get(name, len(order)), float(histograms[name].sum().value)
+
+    names = sorted(histograms, key=place)
     palette = colours(histograms)
+    keep_histograms(figure_of(axes), histograms)
     mplhep.histplot(
         [histograms[name] for name in names],
         ax=axes,
@@ -200,10 +224,7 @@ def draw_stack(
         label=[process_label(name) for name in names],
         flow="none",
     )
-    total = histograms[names[0]].copy()
-    for name in names[1:]:
-        total = total + histograms[name]
-    return total
+    return summed(histograms)
 
 
 def draw_band(

@@ -1,5 +1,6 @@
 """How quantities, classes and processes are written and coloured: the same on every figure of an analysis."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -10,14 +11,19 @@ from znought.analysis import Analysis, Variable
 
 __all__ = [
     "FeatureLabel",
+    "PlottingEntry",
     "ProcessEntry",
+    "VariableEntry",
     "colours",
     "drawing",
     "drawn_as",
     "feature_label",
     "is_variable",
     "line_styles",
+    "printed_name",
     "process_label",
+    "readable",
+    "stacking_order",
 ]
 
 
@@ -29,11 +35,19 @@ class FeatureLabel:
         symbol: in mathtext.
         unit: empty for pure numbers.
         upper: figures end here at the latest, whatever the tail.
+        is_integer: it has a bin for each whole number.
+        span: what is drawn of it; None for all of its bins.
+        rebin: how many neighbouring bins are drawn as one.
+        log: whether its yields stand on a logarithmic axis.
     """
 
     symbol: str
     unit: str = ""
     upper: float | None = None
+    is_integer: bool = False
+    span: tuple[float, float] | None = None
+    rebin: int = 1
+    log: bool = False
 
     @property
     def axis(self) -> str:
@@ -65,6 +79,46 @@ class ProcessEntry(Protocol):
         """As matplotlib names it; None as the analysis draws it."""
 
 
+class VariableEntry(Protocol):
+    """What a card says of how a variable is drawn."""
+
+    @property
+    def label(self) -> str | None:
+        """In mathtext; None as the analysis writes it."""
+
+    @property
+    def unit(self) -> str | None:
+        """None as the analysis has it."""
+
+    @property
+    def range(self) -> tuple[float, float] | None:
+        """What is drawn of it; None for all of its bins."""
+
+    @property
+    def rebin(self) -> int:
+        """How many neighbouring bins are drawn as one."""
+
+    @property
+    def log(self) -> bool:
+        """Whether its yields stand on a logarithmic axis."""
+
+
+class PlottingEntry(Protocol):
+    """What a card says of figures."""
+
+    @property
+    def axes(self) -> Mapping[str, VariableEntry]:
+        """Of single variables."""
+
+    @property
+    def names(self) -> Mapping[str, str]:
+        """Region, systematic or parameter → as it is written."""
+
+    @property
+    def order(self) -> Sequence[str]:
+        """Processes from the bottom of stacks."""
+
+
 @dataclass(frozen=True)
 class _Book:
     """Labels and colours of one analysis."""
@@ -72,6 +126,8 @@ class _Book:
     features: Mapping[str, FeatureLabel] = field(default_factory=dict)
     processes: Mapping[str, str] = field(default_factory=dict)
     colours: Mapping[str, str] = field(default_factory=dict)
+    names: Mapping[str, str] = field(default_factory=dict)
+    order: tuple[str, ...] = ()
 
 
 _DATA = {"data": "Data"}
@@ -81,11 +137,17 @@ _book.set(_Book(processes=_DATA, colours=_BLACK))
 
 
 @contextmanager
-def drawn_as(analysis: Analysis, processes: Mapping[str, ProcessEntry] | None = None) -> Iterator[None]:
+def drawn_as(
+    analysis: Analysis,
+    processes: Mapping[str, ProcessEntry] | None = None,
+    plotting: PlottingEntry | None = None,
+) -> Iterator[None]:
     """Within it, figures write and colour variables and processes as an analysis and its card do."""
     token = _book.set(_book_of(analysis, processes or {}))
     # Every process of the card has its colour from the start, whichever figure it stands on alone.
     _book.set(replace(_book.get(), colours={**_book.get().colours, **colours(processes or {})}))
+    if plotting is not None:
+        _book.set(_plotted(_book.get(), plotting))
     try:
         yield
     finally:
@@ -111,7 +173,24 @@ def _book_of(analysis: Analysis, processes: Mapping[str, ProcessEntry]) -> _Book
 
 def _label_of(variable: Variable) -> FeatureLabel:
     upper = variable.bins[2] if isinstance(variable.bins, tuple) else None
-    return FeatureLabel(variable.label, variable.unit, upper)
+    return FeatureLabel(variable.label, variable.unit, upper, variable.bins == "integer")
+
+
+def _plotted(book: _Book, plotting: PlottingEntry) -> _Book:
+    """The labels with what the card's section `plotting` says in their place."""
+    features = dict(book.features)
+    for name, entry in plotting.axes.items():
+        known = features.get(name, FeatureLabel(name))
+        features[name] = replace(
+            known,
+            symbol=known.symbol if entry.label is None else entry.label,
+            unit=known.unit if entry.unit is None else entry.unit,
+            upper=known.upper if entry.range is None else entry.range[1],
+            span=entry.range,
+            rebin=entry.rebin,
+            log=entry.log,
+        )
+    return replace(book, features=features, names=dict(plotting.names), order=tuple(plotting.order))
 
 
 # Petroff's palette (arXiv:2107.02270): tells classes apart with any colour vision, and in grey.
@@ -169,6 +248,89 @@ def process_label(name: str) -> str:
     if name in labels or "+" not in name:
         return labels.get(name, name)
     return " + ".join(labels.get(part.strip(), part.strip()) for part in name.split("+"))
+
+
+# What the engine itself calls a systematic or parameter.
+_NAMES = {
+    "jes": "Jet energy scale",
+    "jer": "Jet energy resolution",
+    "lepton_scale": "Lepton momentum scale",
+    "electron_scale": "Electron energy scale",
+    "muon_scale": "Muon momentum scale",
+    "met_soft": "Soft missing momentum",
+    "btag": "$b$-tagging",
+    "btag_heavy": "$b$-tagging, heavy flavour",
+    "btag_light": "$b$-tagging, light flavour",
+    "pileup": "Pile-up",
+    "luminosity": "Luminosity",
+    "mu": r"$\mu$",
+}
+
+
+# An accent stands after its letter; commands that only choose letters go.
+_SYMBOLS = (
+    (re.compile(r"\\bar\s*\{?(\w)\}?"), "\\1\N{COMBINING MACRON}"),
+    (re.compile(r"\\hat\s*\{?(\w)\}?"), "\\1\N{COMBINING CIRCUMFLEX ACCENT}"),
+    (re.compile(r"\\(?:mathrm|mathit|mathsf|text|left|right|,|;|!)\s*"), ""),
+    *(
+        (re.compile(rf"\\{name}(?![a-zA-Z])\s?"), symbol)
+        for name, symbol in {
+            "Delta": "Δ",
+            "Sigma": "Σ",
+            "sum": "Σ",
+            "alpha": "α",
+            "beta": "β",
+            "gamma": "γ",
+            "eta": "η",
+            "theta": "θ",
+            "ell": "ℓ",
+            "mu": "μ",
+            "nu": "ν",
+            "pi": "π",
+            "sigma": "σ",
+            "tau": "τ",
+            "phi": "φ",
+            "chi": "χ",
+            "to": "→",
+            "rightarrow": "→",
+            "times": "×",
+            "pm": "±",
+            "ast": "*",
+            "propto": "∝",
+            "neq": "≠",
+        }.items()
+    ),
+)
+
+
+def printed_name(name: str) -> str:
+    """A region, systematic or parameter as figures write it: as the card does, or in words.
+
+    >>> printed_name("jes"), printed_name("theory_top"), printed_name("cut_based")
+    ('Jet energy scale', 'theory top', 'cut based')
+    """
+    names = {**_NAMES, **_book.get().names}
+    if name in names:
+        return names[name]
+    if "$" in name or "_" not in name:
+        return process_label(name)
+    return " ".join(process_label(part) for part in name.split("_"))
+
+
+def readable(text: str) -> str:
+    r"""A label in mathtext as plain text, for a title or a caption of a page.
+
+    >>> readable(r"$\Delta\phi_{\ell\ell}$"), readable(r"$E_{T}^{miss}$ in $t\bar{t}$")
+    ('Δφ_ℓℓ', 'E_T^miss in tt̄')
+    """
+    for pattern, symbol in _SYMBOLS:
+        text = pattern.sub(symbol, text)
+    return re.sub(r"[{}$]", "", text).strip()
+
+
+def stacking_order() -> tuple[str, ...]:
+    """Processes that the card puts at the bottom of stacks, in their order."""
+    return _book.get().order
 
 
 def colours(names: Iterable[str]) -> dict[str, str]:

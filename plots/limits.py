@@ -132,7 +132,9 @@ def contours(
         handles.append(
             Line2D([], [], color="black", marker="*", markersize=15, linestyle="none", label="standard model")
         )
-        figure.legend(handles=handles, loc="outside lower center", ncols=4, frameon=False)
+        low, high = axes.get_ylim()
+        axes.set_ylim(low, high + 0.22 * (high - low))
+        axes.legend(handles=handles, loc="upper center", ncols=2, fontsize=16)
         add_label(axes, label)
     return figure
 
@@ -225,7 +227,7 @@ def limit_bars(
                 axes.axvline(sign * claim / _UNIT, color="#3c3c3c", linestyle="dashed", linewidth=1.5)
         axes.set_yticks(rows, [entry.name for entry in entries], fontsize=17)
         axes.tick_params(axis="y", which="both", length=0)
-        axes.set_ylim(-0.6, len(entries) - 0.4)
+        axes.set_ylim(-0.6, len(entries) - 0.4 + 1.5)
         axes.set_xlim(-1.05 * reach, 1.05 * reach)
         axes.set_xlabel(rf"{kind} of {coefficient} $\times\ 10^{{3}}$")
         handles = [Line2D([], [], color=shade, linewidth=9, label=group) for group, shade in shades.items()]
@@ -234,9 +236,9 @@ def limit_bars(
             handles.append(Line2D([], [], color="#3c3c3c", linestyle="dashed", label=text))
         levels = "dark 68 %, pale 95 %" if any(entry.segments68 for entry in entries) else "95 %"
         title = levels + (f"; {note}" if note else "")
-        figure.legend(
+        axes.legend(
             handles=handles,
-            loc="outside lower center",
+            loc="upper center",
             ncols=len(handles),
             fontsize=16,
             title=title,

@@ -8,9 +8,11 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from scipy.interpolate import PchipInterpolator
 from scipy.stats import chi2
 
 from znought.errors import DataError
+from znought.plots.blinding import draw_blinded
 from znought.plots.histograms import (
     WeightedHist,
     draw_band,
@@ -89,11 +91,10 @@ def region_summary(
         draw_band(upper, edges, expected - error, expected + error, "Uncertainty")
         top = max(float((expected + error).max()), _draw_counts(upper, lower, counts, total, data_name))
         _draw_ratio_band(lower, edges, expected, error)
-        lower.set_ylabel(
-            "Data / fit" if stage == "After the fit" else "Data / exp.", loc="center", fontsize=20
-        )
+        lower.set_ylabel(_ratio_title(stage, counts), loc="center", fontsize=20)
         _mark_regions(upper, lower, regions)
-        _mark_closed(lower, counts)
+        if not np.isnan(counts).all():
+            draw_blinded(upper, lower, edges, np.isnan(counts))
         smallest = min([*expected[expected > 0], top]) if top > 0 else 1.0
         headroom(upper, max(top, smallest), bottom=0.1 * float(smallest), log=True, share=0.3)
         upper.set_ylabel("Events / bin")
@@ -140,24 +141,19 @@ def _draw_counts(upper: Axes, lower: Axes, counts: Vector, total: WeightedHist, 
     return float(high.max())
 
 
+def _ratio_title(stage: str, counts: Vector) -> str:
+    """What the lower panel shows: data where there are some, else the uncertainty alone."""
+    if np.isnan(counts).all():
+        return "Uncertainty"
+    return "Data / fit" if stage == "After the fit" else "Data / exp."
+
+
 def _draw_ratio_band(lower: Axes, edges: Vector, expected: Vector, error: Vector) -> None:
     relative = np.divide(error, expected, out=np.zeros_like(error), where=expected > 0)
     draw_band(lower, edges, 1 - relative, 1 + relative, "")
     lower.axhline(1.0, color=_DARK, linewidth=1.0)
     lower.set_ylim(0.45, 1.55)
     lower.set_xlim(edges[0], edges[-1])
-
-
-def _mark_closed(lower: Axes, counts: Vector) -> None:
-    """Runs of bins without data beside bins with data are blinded, and drawn as such."""
-    closed = ~np.isfinite(counts)
-    if closed.all():
-        return
-    ends = np.flatnonzero(np.diff(np.concatenate([[False], closed, [False]]).astype(int)))
-    for first, last in ends.reshape(-1, 2).tolist():
-        lower.axvspan(first, last, facecolor="#ececf0", edgecolor="#b9bac4", hatch="//", zorder=0)
-        middle = (first + last) / 2
-        lower.text(middle, 1.42, "blinded", ha="center", va="center", fontsize=15, color=_DARK)
 
 
 def _mark_regions(upper: Axes, lower: Axes, regions: Sequence[RegionBins]) -> None:
@@ -202,7 +198,9 @@ def likelihood_scans(
         for name, (values, rise) in scans.items():
             x = vector(values, what=f"values of {name}")
             y = vector(rise, what=f"rise of {name}", size=x.size)
-            axes.plot(x, y, linewidth=3, label=name)
+            fine = np.linspace(float(x.min()), float(x.max()), 40 * x.size)
+            (line,) = axes.plot(fine, _between(x, y, fine), linewidth=3, label=name)
+            axes.plot(x, y, "o", markersize=5, color=line.get_color())
             highest = max(highest, float(y.max()))
         for height, text in ((1.0, r"1$\sigma$"), (4.0, r"2$\sigma$")):
             if height < 1.2 * highest:
@@ -215,6 +213,13 @@ def likelihood_scans(
         axes.legend(loc="upper center", fontsize=17)
         add_label(axes, label)
     return figure
+
+
+def _between(x: Vector, y: Vector, at: Vector) -> Vector:
+    """A smooth curve through points that rises and falls with them; straight between fewer than three."""
+    if x.size < 3 or np.any(np.diff(x) <= 0):
+        return np.asarray(np.interp(at, x, y), np.float64)
+    return np.asarray(PchipInterpolator(x, y)(at), np.float64)
 
 
 def toy_distribution(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullFormatter, ScalarFormatter
+from matplotlib.ticker import NullFormatter
 
 from znought.errors import DataError
 from znought.plots.binning import method_title
@@ -77,8 +77,7 @@ def significance_by_size(points: Sequence[SizePoint], *, label: FigureLabel, not
         lower.set_ylabel(f"Ratio to\n{method_title(names[0]).lower()}", loc="center", fontsize=17)
         lower.set_xlabel("Generated events")
         lower.set_ylim(bottom=0.0)
-        lower.set_xticks(sizes)
-        lower.xaxis.set_major_formatter(ScalarFormatter())
+        lower.set_xticks(sizes, [f"{size:,}" for size in sizes])
         lower.xaxis.set_minor_formatter(NullFormatter())
         upper.legend(loc="upper left", ncols=2, fontsize=16, title=note or None, title_fontsize=16)
         add_label(upper, label)

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import MaxNLocator, NullFormatter
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
 from znought.errors import DataError
 from znought.plots.histograms import headroom
@@ -40,7 +40,7 @@ Vector = npt.NDArray[np.float64]
 
 CHW = r"$\bar{c}_{HW}$"
 _CURVE_COLOURS = ("#e42536", "#5790fc", "#f89c20", "#964a8b", "#7a21dd", "#717581")
-_DEFINITION_TITLES = {"excess": "excess over SM", "paper": "whole $\\bar{c} \\neq 0$ yield (paper)"}
+_DEFINITION_TITLES = {"excess": "excess over SM", "paper": "whole $\\bar{c} \\neq 0$ yield (published)"}
 _SCALING_TITLES = {"fixed": "systematic fixed", "inverse_sqrt": r"systematic $\propto 1/\sqrt{L}$"}
 _N_PANEL_BINS = 30
 _STEEP = 8.0
@@ -168,6 +168,8 @@ def z_against_cut(curves: Sequence[CutCurve], *, label: FigureLabel, note: str =
         if furthest > _CROWDED:
             _stretch(lower, [np.asarray(curve.cuts, dtype=np.float64) for curve in curves])
         lower.set_yscale("log")
+        lower.yaxis.set_major_locator(LogLocator(numticks=4))
+        lower.yaxis.set_minor_formatter(NullFormatter())
         lower.set_ylabel("Background", loc="center", fontsize=19)
         lower.set_xlabel("Cut on the network output")
         highest = max(float(np.max(np.asarray(curve.z, dtype=np.float64))) for curve in curves)
@@ -230,7 +232,9 @@ def z_against_luminosity(
         axes.set_yscale("log")
         axes.set_xlim(lumi.min(), lumi.max())
         floor = min(lowest / 1.5, 2.0) if np.isfinite(lowest) else 0.1
-        axes.set_ylim(max(floor, 1e-3), max(8.0, 1.5 * highest))
+        floor = max(floor, 1e-3)
+        # Room for the legend, on a logarithmic axis.
+        axes.set_ylim(floor, floor * (max(8.0, 1.5 * highest) / floor) ** 1.45)
         axes.set_xlabel("Integrated luminosity [fb$^{-1}$]")
         axes.set_ylabel("$Z_{A}$")
         _plain_ticks(axes, lumi)
@@ -250,7 +254,7 @@ def _plain_ticks(axes: Axes, lumi: Vector) -> None:
 def _luminosity_legend(
     axes: Axes, values: Sequence[float], dashes: Mapping[str, LineStyle], coefficient: str, note: str
 ) -> None:
-    """Colours by value, dashes by the scaling of the systematic, outside the frame."""
+    """Colours by value, dashes by the scaling of the systematic, where curves leave room."""
     handles = [
         Line2D([], [], color=_curve(i), linewidth=3, label=f"{coefficient} = {value:g}")
         for i, value in enumerate(values)
@@ -260,7 +264,7 @@ def _luminosity_legend(
         for name, dash in dashes.items()
     ]
     axes.legend(
-        handles=handles, loc="center left", bbox_to_anchor=(1.04, 0.5), title=note or None, title_fontsize=16
+        handles=handles, loc="upper left", ncols=2, fontsize=15, title=note or None, title_fontsize=15
     )
 
 

@@ -4,12 +4,13 @@ Every function of this room builds on `new_figure`, which stays clear of pyplot 
 """
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
+from weakref import WeakKeyDictionary
 
 import matplotlib.style
 import mplhep
@@ -27,6 +28,8 @@ __all__ = [
     "SQUARE",
     "FigureLabel",
     "add_label",
+    "figure_of",
+    "label_of",
     "new_figure",
     "save",
     "style_context",
@@ -39,6 +42,11 @@ SLIDE = (12.8, 7.2)
 SQUARE = (9.0, 9.0)
 _LARGE_ENERGY_TEV = 100.0
 _LABEL_SIZE = 20.0
+_UNDATED: dict[str, dict[str, None]] = {
+    "png": {"Software": None},
+    "pdf": dict.fromkeys(("CreationDate", "Creator", "Producer")),
+    "svg": {"Date": None, "Creator": None},
+}
 
 # Fonts come with mplhep's data, so that figures are the same on every machine; sizes are for slides.
 _STYLE: dict[str, Any] = {
@@ -80,6 +88,7 @@ _STYLE: dict[str, Any] = {
     "figure.facecolor": "white",
     "savefig.dpi": 100,
     "pdf.fonttype": 42,
+    "svg.hashsalt": "znought",
     "figure.constrained_layout.use": True,
     "figure.constrained_layout.h_pad": 0.08,
     "figure.constrained_layout.w_pad": 0.10,
@@ -107,6 +116,16 @@ class FigureLabel:
             raise DataError(f"Energy of a figure must be in TeV, up to 100. Received: {self.energy_tev!r}.")
 
     @property
+    def words(self) -> str:
+        """All of it as plain text.
+
+        >>> FigureLabel(lumi_ifb=139.0).words
+        'Simulation, √s = 13 TeV, 139 fb⁻¹'
+        """
+        lumi = "" if self.lumi_ifb is None else f", {self.lumi_ifb:g} fb⁻¹"
+        return f"{self.label}, √s = {self.energy_tev:g} TeV{lumi}"
+
+    @property
     def right(self) -> str:
         r"""Energy and luminosity in mathtext.
 
@@ -115,6 +134,9 @@ class FigureLabel:
         """
         energy = rf"$\sqrt{{s}}$ = {self.energy_tev:g} TeV"
         return energy if self.lumi_ifb is None else rf"{energy}, {self.lumi_ifb:g} fb$^{{-1}}$"
+
+
+_labels: WeakKeyDictionary[Figure, FigureLabel] = WeakKeyDictionary()
 
 
 @contextmanager
@@ -167,12 +189,28 @@ def add_label(left: Axes, label: FigureLabel, *, right: Axes | None = None, scal
     `right` is `left` itself unless given; `scale` shrinks or enlarges the letters.
     """
     size = _LABEL_SIZE * scale
+    _labels[figure_of(left)] = label
     mplhep.add_text(label.label, loc="over left", ax=left, fontsize=size, fontweight="bold")
     mplhep.add_text(label.right, loc="over right", ax=right or left, fontsize=size)
+    # A power of ten over the axis would stand in the label's place.
+    for axes in (left, right or left):
+        axes.yaxis.get_offset_text().set(ha="right", x=-0.01)
 
 
-def save(figure: Figure, directory: str | Path, name: str) -> tuple[Path, ...]:
-    """Write `figure` as `name`.pdf and `name`.png and return both paths.
+def label_of(figure: Figure) -> FigureLabel | None:
+    """What stands above the frame of a figure; None where nothing was written there."""
+    return _labels.get(figure)
+
+
+def figure_of(axes: Axes) -> Figure:
+    """The figure that holds a panel."""
+    return cast(Figure, axes.get_figure(root=True))
+
+
+def save(
+    figure: Figure, directory: str | Path, name: str, formats: Iterable[str] = ("pdf", "png", "svg")
+) -> tuple[Path, ...]:
+    """Write `figure` as `name`.png and in every other of the formats, and return the paths, PNG first.
 
     Each file appears whole (temporary name, then rename) and holds neither date nor versions, so that equal
     figures are equal files.
@@ -182,16 +220,15 @@ def save(figure: Figure, directory: str | Path, name: str) -> tuple[Path, ...]:
     engine = figure.get_layout_engine()
     try:
         with style_context():
-            png = _write(figure, folder / f"{name}.png", {"Software": None})
+            written = [_write(figure, folder / f"{name}.png", _UNDATED["png"])]
             # The places found for the picture hold for the page: finding them takes a third of the time.
             figure.set_layout_engine("none")
-            pdf = _write(
-                figure, folder / f"{name}.pdf", dict.fromkeys(("CreationDate", "Creator", "Producer"))
-            )
+            others = (kind for kind in formats if kind != "png")
+            written += [_write(figure, folder / f"{name}.{kind}", _UNDATED[kind]) for kind in others]
     finally:
         if engine is not None:
             figure.set_layout_engine(engine)
-    return pdf, png
+    return tuple(written)
 
 
 def _write(figure: Figure, path: Path, metadata: dict[str, None]) -> Path:

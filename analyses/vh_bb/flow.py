@@ -66,9 +66,22 @@ _STAGES = (
     Stage(
         "plot",
         plot.plot,
-        (*_NAMES, "lumi_ifb", "published", "systematics", "search", "smeft", "simulation", *_LEARNING),
+        (
+            *_NAMES,
+            "lumi_ifb",
+            "published",
+            "systematics",
+            "search",
+            "smeft",
+            "simulation",
+            "eras",
+            "plotting",
+            "analysis",
+            *_LEARNING,
+        ),
         reads=(
             *_SCORES,
+            "manifest",
             "cutflow",
             "ledger",
             "models",

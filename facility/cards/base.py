@@ -22,12 +22,12 @@ from znought.facility.cards.eras import (
 from znought.facility.cards.fake_leptons import with_estimates
 from znought.facility.cards.metadata import generated_of, metadata_of, parts_of, sources_of
 from znought.facility.cards.official import check_named, official_of, varied_parts
+from znought.facility.cards.plotting import Plotting
 from znought.facility.cards.presets import schema_with_preset, with_presets
 from znought.facility.cards.section import Section
 from znought.facility.cards.sections import (
     Dataset,
     Files,
-    Plotting,
     Process,
     Processing,
     Reading,
@@ -148,7 +148,7 @@ class Card(BaseCard):
         channels: which of the analysis's channels, in the order of the tables; all of them unless given.
         regions: name → cuts on variables.
         features: inputs of the network, in order; every binned variable unless given.
-        plotting: what is drawn in every region.
+        plotting: which figures are drawn, and how.
         variations: object systematics, carried through the whole chain.
         weights: scale factors by name: official ones by kind, or any correction of a correctionlib file.
         theory: sets of generator weights by name, each an uncertainty of acceptance and shape.

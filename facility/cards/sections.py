@@ -20,7 +20,6 @@ __all__ = [
     "Files",
     "FoldRule",
     "Likelihood",
-    "Plotting",
     "Process",
     "Processing",
     "Reading",
@@ -142,17 +141,6 @@ class Processing(Reading):
     """
 
     substitutes: Literal["declare", "refuse"] = "declare"
-
-
-class Plotting(Section):
-    """Which distributions are drawn in every region.
-
-    Attributes:
-        variables: names; unless given, every binned variable where there are at most eight, and otherwise
-            none: the variables that regions cut on are drawn before their cut anyway.
-    """
-
-    variables: tuple[str, ...] = ()
 
 
 class FoldRule(Section):

@@ -22,6 +22,8 @@ def unknown_to(analysis: Analysis, card: "Card") -> list[str]:
         *_named("channels", "channel", card.channels, analysis.channels),
         *_named("features", "variable", card.features, variables),
         *_named("plotting.variables", "variable", card.plotting.variables, variables),
+        *_named("plotting.axes", "variable", card.plotting.axes, variables),
+        *_named("plotting.order", "process", card.plotting.order, card.processes),
     ]
     for sample, name in card.stitched.items():
         found += _named(f"stitched.{sample}", "generator-level variable", [name], analysis.generator)

@@ -1,6 +1,6 @@
 """From scored events and results to the arguments of the figures: which events, weights and bins."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -19,11 +19,13 @@ from znought.facility.figures.writing import CardFigures
 from znought.facility.referee.verdicts import Verdicts, marked
 from znought.facility.regions.books import RegionBook
 from znought.facility.regions.comparison import input_correlations
+from znought.facility.regions.distributions import Distribution
 from znought.facility.regions.validation import Validation
 from znought.facility.results.standard import Results
 from znought.models.artefacts import Manifest
 from znought.models.evaluation import confusion_matrix, roc_curve
 from znought.plots import binning, cutflow, inputs, sample_size, training
+from znought.plots.labels import process_label, readable
 from znought.plots.style import FigureLabel
 
 __all__ = ["Album"]
@@ -40,6 +42,7 @@ class Album(CardFigures[StandardCard]):
         simulation: scored events.
         cut_names, cut_yields: the cutflow by process, weighted.
         regions: what the cuts of each region leave and remove.
+        distributions: of variables in every region.
         data_lumi_ifb: luminosity of the data that were read; None without data.
         validation: data against simulation; None without data.
         explained: what the networks have learned.
@@ -52,6 +55,7 @@ class Album(CardFigures[StandardCard]):
     cut_names: tuple[str, ...]
     cut_yields: Mapping[str, tuple[float, ...]]
     regions: Mapping[str, RegionBook]
+    distributions: Iterable[Distribution]
     data_lumi_ifb: float | None
     validation: Validation | None
     explained: Explained | None
@@ -81,10 +85,15 @@ class Album(CardFigures[StandardCard]):
             yield prediction_picture(self.results.prediction, label=self.label, signal=self.results.signal)
         yield from self._cutflow()
         if self.explained is not None:
-            yield Picture("roc", "ROC curves", "Network", self._roc())
+            caption = f"One class against the rest, all classes of one weight; {self.results.auc_events}."
+            yield Picture("roc", "ROC curves", "Network", self._roc(), caption)
             if self.manifest is not None:
                 yield from self._training(self.manifest)
-            yield Picture("confusion", "Confusion matrix", "Network", self._confusion())
+            caption = (
+                "Class of the largest output for the events of each class, all classes of one weight; events "
+                "that the networks have not seen."
+            )
+            yield Picture("confusion", "Confusion matrix", "Network", self._confusion(), caption)
             yield from self.explained.pictures()
         yield from self._inputs()
         if self.validation is not None:
@@ -93,7 +102,8 @@ class Album(CardFigures[StandardCard]):
             columns, weight = self.simulation.columns, self.simulation.weight
             matrix = input_correlations(columns, weight, self.card.binned).matrix
             figure = inputs.correlation_matrix(matrix, features=self._names, kind="MC", label=self.shapes)
-            yield Picture("correlation_mc", "Correlations, simulation", "Inputs", figure)
+            caption = "Linear correlations in all selected simulated events, weighted."
+            yield Picture("correlation_mc", "Correlations, simulation", "Inputs", figure, caption)
         if self.verdicts is not None:
             yield from referee_pictures(self.verdicts, label=self.label, shapes=self.shapes)
 
@@ -111,11 +121,19 @@ class Album(CardFigures[StandardCard]):
         ]
         note = f"{self.results.sigma_background:.0%} background uncertainty"
         figure = binning.significance_comparison(entries, label=self.label, note=note)
-        yield Picture("significance", "Expected significance", "Significance", figure)
+        caption = (
+            "Simulated events of the regions that are binned. Points: edges chosen on other events than "
+            "those quoted, with the 68 % interval beside; the others are what is often quoted instead."
+        )
+        yield Picture("significance", "Expected significance", "Significance", figure, caption)
         yield from self._by_size()
         for name, title in self.results.selections.items():
             if len(self.results.edges[name]) > 2:
-                yield Picture(f"binning_{name}", title, "Significance", self._binning(name))
+                caption = (
+                    "Simulated events in the final bins, and the significance of each below; the held-out "
+                    "one is that of edges chosen on other events."
+                )
+                yield Picture(f"binning_{name}", title, "Significance", self._binning(name), caption)
 
     def _by_size(self) -> Iterator[Picture]:
         points = [
@@ -146,7 +164,7 @@ class Album(CardFigures[StandardCard]):
             signal=str(self.card.signal),
             z_per_bin=found.z_per_bin,
             label=self.label,
-            note=f"held-out {found.held_out:.2f} [{low:.2f}, {high:.2f}]",
+            note=f"held-out $Z$ = {found.held_out:.2f} [{low:.2f}, {high:.2f}]",
             discriminant=cuts.variable if cuts is not None and name.startswith("cut_based") else None,
         )
 
@@ -154,15 +172,16 @@ class Album(CardFigures[StandardCard]):
         # Data have another luminosity, and no expected events after each cut to compare with.
         expected = {name: yields for name, yields in self.cut_yields.items() if name in self.results.events}
         figure = cutflow.cutflow(self.cut_names, expected, label=self.label)
-        yield Picture("cutflow", "Cutflow", "Selection", figure)
+        caption = "Simulated events of each process that are left after each cut, weighted."
+        yield Picture("cutflow", "Cutflow", "Selection", figure, caption)
         yield from region_pictures(self.card, self.regions, signal=self.card.signal)
         yield from distribution_pictures(
-            self.card, self.regions, signal=self.card.signal, lumi_ifb=self.data_lumi_ifb
+            self.card, self.distributions, signal=self.card.signal, lumi_ifb=self.data_lumi_ifb
         )
 
     def _training(self, manifest: Manifest) -> Iterator[Picture]:
         for name in self.card.classes:
-            title = f"{name} output, training against test"
+            title = f"{readable(process_label(name))} output, training against test"
             caption = self._overlay_caption
             yield Picture(f"discriminant_{name}", title, "Network", self._overlay(name), caption)
         first = slice(manifest.n_folds)
@@ -253,7 +272,7 @@ class Album(CardFigures[StandardCard]):
         figure = inputs.input_overview(
             values, weights, features=self._names, label=self.shapes, undefined=undefined
         )
-        yield Picture("inputs", "Variables, unit area", "Inputs", figure)
+        yield Picture("inputs", "Variables, unit area", "Inputs", figure, SHAPES)
         if self.manifest is None:
             return
         figure = inputs.input_overview(
@@ -263,7 +282,10 @@ class Album(CardFigures[StandardCard]):
             label=self.shapes,
             scaled=True,
         )
-        yield Picture("inputs_scaled", "Inputs as the network of fold 0 sees them", "Inputs", figure)
+        title = "Inputs as the network of fold 0 sees them"
+        yield Picture(
+            "inputs_scaled", title, "Inputs", figure, f"{SHAPES} Scaled as on the events of that fold."
+        )
 
     @property
     def _processes(self) -> dict[str, NDArray[np.bool_]]:
@@ -281,6 +303,7 @@ class Album(CardFigures[StandardCard]):
         return {**table, **{name: scaled[:, i] for i, name in enumerate(names)}}
 
 
+SHAPES = "Shares of the selected simulated events of each class that have a value, by bin; weighted."
 TEST_SCORES = {"own_fold": "own folds", "published": "mean of all networks"}
 OVERLAYS = {
     "own_fold": "Training and test events alike have the mean of the networks of their own folds, one for "

@@ -9,6 +9,7 @@ from znought.facility.figures.picture import Picture
 from znought.facility.results.fitted import Expectation, FitSummary, FittedRegion
 from znought.facility.results.opened import Prediction
 from znought.plots import data_mc, fit, postfit
+from znought.plots.labels import feature_label, printed_name, readable
 from znought.plots.style import FigureLabel
 
 __all__ = ["fit_pictures", "prediction_picture", "region_summaries"]
@@ -42,7 +43,10 @@ def fit_pictures(found: FitSummary, *, label: FigureLabel, signal: str | None) -
     factors = _free_factors(found)
     if len(factors) > 1:
         figure = fit.normalisations(factors, label=label, note=f"{found.data} data")
-        yield Picture("normalisations", "Free normalisations", SECTION, figure)
+        caption = (
+            f"Fitted to {found.data} data, with 68 % intervals: of μ by profile, of the others symmetric."
+        )
+        yield Picture("normalisations", "Free normalisations", SECTION, figure, caption)
 
 
 def prediction_picture(found: Prediction, *, label: FigureLabel, signal: str | None) -> Picture:
@@ -57,7 +61,9 @@ def prediction_picture(found: Prediction, *, label: FigureLabel, signal: str | N
     for name, region in found.regions.items():
         shown = region.observed
         data = None if shown is None else np.array([np.nan if n is None else n for n in shown])
-        bins.append(postfit.RegionBins(name, region.expected.events, region.expected.total_error, data))
+        bins.append(
+            postfit.RegionBins(printed_name(name), region.expected.events, region.expected.total_error, data)
+        )
     figure = postfit.region_summary(
         bins,
         label=replace(label, lumi_ifb=found.lumi_ifb),
@@ -65,8 +71,9 @@ def prediction_picture(found: Prediction, *, label: FigureLabel, signal: str | N
         stage="Predicted by control regions",
         note=f"{found.data} data in them, no signal",
     )
+    controls = ", ".join(readable(printed_name(name)) for name in found.controls)
     caption = (
-        f"A fit of {', '.join(found.controls)} alone, with μ = {found.mu:g}; errors with all correlations. "
+        f"A fit of {controls} alone, with μ = {found.mu:g}; errors with all correlations. "
         "Bins without points are blinded."
     )
     return Picture("regions_predicted", "Prediction of the control regions", SECTION, figure, caption)
@@ -83,9 +90,8 @@ def region_summaries(found: FitSummary, *, label: FigureLabel, signal: str | Non
     if not found.regions:
         return
     label = replace(label, lumi_ifb=found.lumi_ifb or label.lumi_ifb)
-    blinded = (
-        f" Without data, because their bins are blinded: {', '.join(found.asimov)}." if found.asimov else ""
-    )
+    closed = ", ".join(readable(printed_name(name)) for name in found.asimov)
+    blinded = f" Without data, because their bins are blinded: {closed}." if found.asimov else ""
     stages = (
         ("prefit", "Before the fit", "free normalisations at their predictions"),
         ("postfit", "After the fit", "errors with all correlations"),
@@ -109,6 +115,7 @@ def _distributions(found: FitSummary, label: FigureLabel, signal: str | None) ->
             for key, stage, attribute in stages:
                 drawn: Expectation = getattr(region, attribute)
                 zeros = np.zeros(len(drawn.total))
+                is_blinded = found.data == "observed" and region.observed is None
                 figure = data_mc.data_mc(
                     region.observed,
                     {process: (np.asarray(events), zeros) for process, events in drawn.events.items()},
@@ -117,19 +124,23 @@ def _distributions(found: FitSummary, label: FigureLabel, signal: str | None) ->
                     label=label,
                     systematic=drawn.total_error,
                     signal=signal if signal in drawn.events else None,
-                    note=f"{name}\n{stage}",
+                    blinded=np.full(len(drawn.total), is_blinded),
+                    note=f"{printed_name(name)}\n{stage}",
                 )
+                shown = readable(printed_name(name))
                 caption = (
-                    f"Events in the bins of {name} that were fitted to {found.data} data; the band holds all "
-                    "parameters with their correlations and MC statistics of these bins."
+                    f"Events in the bins of {shown} that were fitted to {found.data} data; the band holds "
+                    "all parameters with their correlations and MC statistics of these bins."
                 )
-                title = f"{variable} in {name}, {stage.lower()}"
+                if is_blinded:
+                    caption += " Data are blinded."
+                title = f"{readable(feature_label(variable).symbol)} in {shown}, {stage.lower()}"
                 yield Picture(f"{variable}_{name}_{key}", title, SECTION, figure, caption)
 
 
 def _bins(name: str, region: FittedRegion, stage: Expectation) -> postfit.RegionBins:
     observed = None if region.observed is None else np.asarray(region.observed)
-    return postfit.RegionBins(name, stage.events, stage.total_error, observed)
+    return postfit.RegionBins(printed_name(name), stage.events, stage.total_error, observed)
 
 
 def _goodness(found: FitSummary, note: str) -> str:
@@ -144,7 +155,10 @@ def _ranked(found: FitSummary) -> list[fit.NuisanceImpact]:
     for name, impact in found.impacts.items():
         _, error, pull = found.pulls[name]
         prior = found.prior_impacts.get(name)
-        entries.append(fit.NuisanceImpact(name, pull or 0.0, (error, error), impact, prior))
+        shown = printed_name(name)
+        entries.append(
+            fit.NuisanceImpact(shown[:1].upper() + shown[1:], pull or 0.0, (error, error), impact, prior)
+        )
     return entries
 
 

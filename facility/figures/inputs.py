@@ -1,6 +1,6 @@
 """Finished numbers about inputs and regions → figures: data over simulation, correlations, n − 1."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Literal
 
 import numpy as np
@@ -8,12 +8,15 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from znought.facility.cards.base import Card
+from znought.facility.figures.bins import drawn_bins
 from znought.facility.figures.picture import Picture
 from znought.facility.regions.axes import n_undefined_bins
 from znought.facility.regions.books import RegionBook
+from znought.facility.regions.distributions import Distribution
 from znought.facility.regions.validation import InputComparison, Validation
 from znought.plots.data_mc import data_mc, n_minus_one
 from znought.plots.inputs import correlation_matrix
+from znought.plots.labels import feature_label, printed_name, readable
 from znought.plots.style import FigureLabel
 from znought.processors.evaluated import WHOLE
 
@@ -44,7 +47,8 @@ def validation_pictures(
         if only is None or name in only:
             figure = _data_mc(card, found, name, comparison)
             caption = _caption(card, found, name)
-            yield Picture(f"data_mc_{name}{ending}", f"{where}{name}", SECTION, figure, caption)
+            title = f"{where}{readable(feature_label(name).symbol)}"
+            yield Picture(f"data_mc_{name}{ending}", title, SECTION, figure, caption)
 
 
 def _place(channel: str) -> tuple[str, str]:
@@ -74,7 +78,9 @@ def _correlations(card: Card, found: Validation, channel: str) -> Iterator[Pictu
 
 
 def _data_mc(card: Card, found: Validation, name: str, comparison: InputComparison) -> Figure:
-    drawn = _drawn(card, name, comparison.edges)
+    edges = comparison.edges[:-1]
+    drawn = drawn_bins(name, edges, first=n_undefined_bins(card.variables.get(name), edges))
+    blinded = drawn.any(comparison.blinded[:-1] or np.zeros(len(edges) - 1))
     shape = "shape " if found.comparison == "shape" else ""
     ratio, error = found.ratio
     note = (
@@ -83,13 +89,18 @@ def _data_mc(card: Card, found: Validation, name: str, comparison: InputComparis
         f"\n{found.where}"
     )
     return data_mc(
-        comparison.data[drawn],
-        {process: (sumw[drawn], sumw2[drawn]) for process, (sumw, sumw2) in comparison.processes.items()},
-        comparison.edges[drawn],
+        drawn.summed(comparison.data),
+        {
+            # A part of the window's events is missing: no yield is better than one that is too small.
+            process: (drawn.summed(sumw) * ~blinded, drawn.summed(sumw2) * ~blinded)
+            for process, (sumw, sumw2) in comparison.processes.items()
+        },
+        drawn.edges,
         variable=name,
         label=FigureLabel(label=card.label, lumi_ifb=found.lumi_ifb),
-        systematic=comparison.systematic[drawn],
+        systematic=drawn.summed(comparison.systematic) * ~blinded,
         signal=card.drawn_signal,
+        blinded=blinded,
         data_name=card.data_name,
         note=note,
     )
@@ -97,22 +108,23 @@ def _data_mc(card: Card, found: Validation, name: str, comparison: InputComparis
 
 def _caption(card: Card, found: Validation, name: str) -> str:
     caption = (
-        f"Events {found.where}. The band holds {', '.join(found.systematics)}; the χ² knows how they and "
+        f"{readable(feature_label(name).symbol)} of events {found.where}. The band holds "
+        f"{', '.join(readable(printed_name(one)) for one in found.systematics)}; the χ² knows how they and "
         "repeated detector responses correlate the bins, and counts what lies beyond the frame as one more."
     )
+    if any(found.inputs[name].blinded):
+        caption += f" {WINDOW} of the signal region's cut on it; the other bins hold all their events."
     if card.variables[name].undefined is not None:
         caption += " Events for which it is not defined are not drawn, but are a bin of the χ² too."
     return caption
 
 
-def _drawn(card: Card, name: str, edges: tuple[float, ...]) -> slice:
-    """Bins and edges to draw: neither events without a value nor those beyond, which would dwarf others."""
-    return slice(n_undefined_bins(card.variables.get(name), edges), -1)
+WINDOW = "Hatched: the blinded window"
 
 
 def distribution_pictures(
     card: Card,
-    books: Mapping[str, RegionBook],
+    distributions: Iterable[Distribution],
     *,
     signal: str | None,
     lumi_ifb: float | None,
@@ -122,34 +134,53 @@ def distribution_pictures(
 
     Args:
         card: for labels and names.
-        books: of the regions.
+        distributions: to be drawn.
         signal: process that is drawn as a line too.
         lumi_ifb: of the data that were read; expected events are scaled to it where data are drawn.
         channel: whose events.
     """
     where, ending = _place(channel)
-    for region, book in books.items():
-        for variable, found in book.distributions.items():
-            drawn = _drawn(card, variable, found.edges)
-            data = None if found.data is None or lumi_ifb is None else found.data[drawn]
-            scale = 1.0 if data is None or lumi_ifb is None else lumi_ifb / card.lumi_ifb
-            lumi = (book.lumi_ifb or card.lumi_ifb) * scale
-            figure = data_mc(
-                data,
-                {
-                    name: (np.multiply(sumw[drawn], scale), np.multiply(sumw2[drawn], scale**2))
-                    for name, (sumw, sumw2) in found.processes.items()
-                },
-                found.edges[drawn.start : len(found.edges) - 1],
-                variable=variable,
-                label=FigureLabel(label=card.label, lumi_ifb=lumi),
-                signal=signal,
-                data_name=card.data_name,
-                note=f"{where}Region {region}",
-            )
-            caption = "After all cuts of the region. What lies beyond the frame is not drawn."
-            title = f"{where}{region}: {variable}"
-            yield Picture(f"region_{region}_{variable}{ending}", title, "Regions", figure, caption)
+    for found in distributions:
+        drawn = drawn_bins(found.variable, found.edges)
+        data = None if found.data is None or lumi_ifb is None else drawn.summed(found.data)
+        scale = 1.0 if data is None or lumi_ifb is None else lumi_ifb / card.lumi_ifb
+        lumi = (found.lumi_ifb or card.lumi_ifb) * scale
+        region = printed_name(found.region)
+        without = "" if found.without is None else f"\noutside {printed_name(found.without)} region"
+        figure = data_mc(
+            data,
+            {
+                name: (drawn.summed(sumw) * scale, drawn.summed(sumw2) * scale**2)
+                for name, (sumw, sumw2) in found.processes.items()
+            },
+            drawn.edges,
+            variable=found.variable,
+            label=FigureLabel(label=card.label, lumi_ifb=lumi),
+            signal=signal,
+            blinded=drawn.any(found.blinded),
+            data_name=card.data_name,
+            note=f"{where}{region} region{without}",
+        )
+        title = f"{where}{readable(region)}: {readable(feature_label(found.variable).symbol)}"
+        name = f"region_{found.region}_{found.variable}{ending}"
+        yield Picture(name, title, "Regions", figure, _region_caption(found))
+
+
+def _region_caption(found: Distribution) -> str:
+    """What is drawn, on which events."""
+    caption = (
+        f"{readable(feature_label(found.variable).symbol)} after all cuts of the region "
+        f"{readable(printed_name(found.region))}; the band is that of finite simulation. What lies beyond "
+        "the frame is not drawn."
+    )
+    if found.without is not None:
+        region = readable(printed_name(found.without))
+        caption += f" Events of the blinded region {region} are left out of data and simulation alike."
+    if found.blinded.all():
+        caption += " Data are blinded."
+    elif found.blinded.any():
+        caption += f" {WINDOW} of the blinded region's cut on it; simulation holds all events."
+    return caption
 
 
 def region_pictures(
@@ -160,18 +191,21 @@ def region_pictures(
     label = FigureLabel(label=card.label, lumi_ifb=card.lumi_ifb)
     for region, book in books.items():
         for variable, found in book.n_minus_one.items():
-            drawn = _drawn(card, variable, found.edges)
+            edges = found.edges[:-1]
+            drawn = drawn_bins(variable, edges, first=n_undefined_bins(card.variables.get(variable), edges))
+            name, symbol = printed_name(region), feature_label(variable).symbol
             figure = n_minus_one(
-                {name: (sumw[drawn], sumw2[drawn]) for name, (sumw, sumw2) in found.processes.items()},
-                found.edges[drawn],
+                {one: (drawn.summed(sumw), drawn.summed(w2)) for one, (sumw, w2) in found.processes.items()},
+                drawn.edges,
                 variable=variable,
                 limits=found.limits,
                 label=label,
                 signal=signal,
-                note=f"{where}Region {region}, all other cuts",
+                note=f"{where}{name} region, all other cuts",
             )
-            caption = "What lies beyond the frame is not drawn."
+            caption = f"Simulated events after all cuts of {readable(name)} but this one, marked by lines; "
+            caption += "what it removes is pale. What lies beyond the frame is not drawn."
             if variable in card.variables and card.variables[variable].undefined is not None:
                 caption += " Nor are events for which it is not defined."
-            title = f"{where}{region}: {variable} after all other cuts"
+            title = f"{where}{readable(name)}: {readable(symbol)} after all other cuts"
             yield Picture(f"n_minus_one_{region}_{variable}{ending}", title, "Selection", figure, caption)

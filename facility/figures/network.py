@@ -20,7 +20,7 @@ from znought.models import explain
 from znought.models.evaluation import roc_curve
 from znought.plots.attribution import attribution
 from znought.plots.calibration import CalibrationCurve, calibration
-from znought.plots.labels import process_label
+from znought.plots.labels import process_label, readable
 from znought.plots.network_tails import network_tails
 from znought.plots.smeft import predicted_class_inputs
 from znought.plots.training import importance, roc_curves, search_history
@@ -50,9 +50,10 @@ class Explained(CardFigures[StandardCard]):
 
     def pictures(self) -> Iterator[Picture]:
         """Every figure, in the order of the report."""
-        signal = process_label(str(self.card.class_of_signal))
+        signal = readable(process_label(str(self.card.class_of_signal)))
         title = f"{signal} against each background"
-        yield Picture("roc_signal", title, SECTION, self._signal_against_each())
+        caption = "Output of the signal's class, for events of the signal and of one background at a time."
+        yield Picture("roc_signal", title, SECTION, self._signal_against_each(), caption)
         events = "All events" if self.card.network is None else "Out-of-fold and test events"
         caption = f"{events}, {BALANCED}."
         yield Picture("calibration", "Calibration", SECTION, self._calibration(), caption)
@@ -67,7 +68,11 @@ class Explained(CardFigures[StandardCard]):
             caption = "Each point one network, on the training events of the fold that it has not seen."
             figure = network_tails(self.tails, label=self.shapes)
             yield Picture("network_tails", "Tails of the single networks", SECTION, figure, caption)
-        yield Picture("predicted_class", f"{signal} events by predicted class", SECTION, self._predicted())
+        caption = (
+            "All simulated signal events, by whether the largest output is that of their class; weighted."
+        )
+        title = f"{signal} events by predicted class"
+        yield Picture("predicted_class", title, SECTION, self._predicted(), caption)
         if self.trials:
             figure = search_history(
                 self.trials, objective=f"Objective ({self.card.search.objective})", label=self.shapes

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from znought.facility.figures.picture import Picture
 from znought.facility.referee.verdicts import CheckRecord, Verdicts
+from znought.plots.labels import printed_name
 from znought.plots.referee import JudgedNumber, events_in_bins, judged_numbers
 from znought.plots.style import FigureLabel
 
@@ -54,9 +55,9 @@ def _seen(check: CheckRecord, label: FigureLabel) -> Picture:
 
 def _constraints(check: CheckRecord, label: FigureLabel) -> Picture:
     groups = {
-        "fit": [JudgedNumber(name, value or 0.0) for name, (value, _) in check.parts.items()],
+        "fit": [JudgedNumber(printed_name(name), value or 0.0) for name, (value, _) in check.parts.items()],
         "strongest of the replicas": [
-            JudgedNumber(name, lowest or 0.0) for name, (_, lowest) in check.parts.items()
+            JudgedNumber(printed_name(name), lowest or 0.0) for name, (_, lowest) in check.parts.items()
         ],
     }
     figure = judged_numbers(

@@ -52,7 +52,7 @@ _CAPTION = (
 def metrics_tables(metrics: Metrics) -> tuple[ReportTable, ...]:
     """What each stage cost; no table where nothing is known."""
     rows = tuple(_stage_row(name, stage) for name, stage in metrics.stages.items())
-    return (ReportTable("Time and memory", _STAGE_HEADER, rows, _CAPTION),) if rows else ()
+    return (ReportTable("Time and memory", _STAGE_HEADER, rows, _CAPTION, section=SECTION),) if rows else ()
 
 
 def worker_table(name: str, stage: StageMetrics) -> ReportTable:

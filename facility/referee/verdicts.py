@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
+from typing import Literal
 
 from znought.facility.results.records import Record
 from znought.facility.workspace import Workspace, read_json, write_json
@@ -13,6 +14,7 @@ __all__ = [
     "Verdicts",
     "marked",
     "read_verdicts",
+    "referee_state",
     "standing_verdicts",
     "verdict_line",
     "verdict_table",
@@ -85,6 +87,13 @@ def standing_verdicts(workspace: Workspace) -> Verdicts | None:
     return found if found.results_sha256 == _digest(workspace) else None
 
 
+def referee_state(found: Verdicts | None) -> Literal["pass", "warn", "fail", "open"]:
+    """The worst verdict as a page shows it; "open" as long as nobody has judged."""
+    if found is None or found.verdict == "not applicable":
+        return "open"
+    return found.verdict
+
+
 def verdict_line(found: Verdicts | None) -> str:
     """One sentence for a page or a terminal."""
     if found is None:
@@ -105,7 +114,7 @@ def verdict_table(found: Verdicts) -> ReportTable:
     )
     caption = "n/a: cannot be run on this analysis, with the reason. Limits are those at which a check fails."
     header = ("check", "verdict", "measured", "limit", "what to do, or cannot be seen")
-    return ReportTable(f"Referee: {found.verdict}", header, rows, caption, is_prose=True)
+    return ReportTable(f"Referee: {found.verdict}", header, rows, caption, is_prose=True, section="Referee")
 
 
 def marked(label: str, found: Verdicts | None) -> str:

@@ -5,10 +5,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from znought.analysis import Variable
 
-__all__ = ["comparison_edges", "limits", "n_undefined_bins"]
+__all__ = ["aligned", "comparison_edges", "limits", "n_undefined_bins"]
 
 Floats = NDArray[np.float64]
 _MOST_INTEGERS = 50
+_CLOSE = 1e-6
 
 
 def comparison_edges(variable: Variable, values: ArrayLike = ()) -> Floats:
@@ -28,6 +29,22 @@ def comparison_edges(variable: Variable, values: ArrayLike = ()) -> Floats:
     whole = np.asarray(values, np.float64)
     low, high = (int(whole.min()), int(whole.max())) if whole.size else (0, 1)
     return np.arange(low, min(high, low + _MOST_INTEGERS) + 3, dtype=np.float64) - 0.5
+
+
+def aligned(edges: Floats, window: tuple[float, float]) -> Floats:
+    """Edges with the ends of a window among them, and none very close beside.
+
+    >>> aligned(np.array([0.0, 20.0, 40.0, 60.0]), (25.0, 40.0)).tolist()
+    [0.0, 20.0, 25.0, 40.0, 60.0]
+    """
+    for end in window:
+        if edges[0] < end < edges[-1]:
+            distance = np.abs(edges - end)
+            if distance.min() < _CLOSE * np.diff(edges).min():
+                edges = np.where(distance == distance.min(), end, edges)
+            else:
+                edges = np.sort(np.append(edges, end))
+    return edges
 
 
 def limits(variable: Variable) -> tuple[float, float]:

@@ -15,10 +15,12 @@ from znought.facility.events.sample import directions, region
 from znought.facility.events.store import EventTable, read_events, stored_columns
 from znought.facility.ntuples.account import lumi_of_data
 from znought.facility.ntuples.scales import scale_of
-from znought.facility.regions.axes import comparison_edges, limits
+from znought.facility.regions.axes import aligned, comparison_edges, limits
+from znought.facility.regions.selected import blinded_window
 from znought.facility.regions.validation import Correlated, InputComparison, Validation
 from znought.facility.workspace import Workspace
 from znought.processors.evaluated import NOMINAL, WHOLE
+from znought.processors.regions import Region
 from znought.stats.agreement import (
     Chi2,
     Correlations,
@@ -85,6 +87,25 @@ class _Compared:
         """The region whose events are left out."""
         return None if self.unblind else self.card.blinded_region
 
+    def window(self, name: str) -> tuple[float, float] | None:
+        """Where the blinded region takes events of a variable away; None where it does so everywhere."""
+        if self.hidden is None:
+            return None
+        compared = self.card.validation.region
+        inside = Region("all") if compared is None else region(self.card, compared)
+        return blinded_window(inside, name, region(self.card, self.hidden))
+
+    def edges(self, name: str) -> Floats:
+        """Bins of a variable, with the ends of the blinded window among them."""
+        edges, window = comparison_edges(self.card.variables[name]), self.window(name)
+        return edges if window is None else aligned(edges, window)
+
+    def blinded(self, name: str) -> tuple[bool, ...]:
+        """Which bins lie in the blinded window; none said where there is none."""
+        edges, window = self.edges(name), self.window(name)
+        middle = 0.5 * (edges[1:] + edges[:-1])
+        return () if window is None else tuple(((middle >= window[0]) & (middle < window[1])).tolist())
+
     @property
     def where(self) -> str:
         """The events, in words."""
@@ -134,10 +155,7 @@ class _Compared:
 
     def sums(self, table: EventTable, weight: Floats) -> dict[str, Floats]:
         """Σw of every variable in its bins."""
-        return {
-            name: spectrum(table[name], weight, comparison_edges(variable)).sumw
-            for name, variable in self.binned.items()
-        }
+        return {name: spectrum(table[name], weight, self.edges(name)).sumw for name in self.binned}
 
 
 def validated(card: Card, workspace: Workspace, *, unblind: bool, channel: str = WHOLE) -> Validation | None:
@@ -159,7 +177,7 @@ def validated(card: Card, workspace: Workspace, *, unblind: bool, channel: str =
     if len(simulation.columns) == 0:
         return None
     shifts = _shifts(events, simulation, scale=scale)
-    compared = {name: _compared(card, name, data, simulation, shifts[name]) for name in binned}
+    compared = {name: _compared(events, name, data, simulation, shifts[name]) for name in binned}
     inputs = {name: found for name, (found, _) in compared.items()}
     ratio = _ratio(len(data.columns), *_total(next(iter(compared.values()))[1]))
     correlated = (
@@ -239,11 +257,10 @@ def _shifts(events: _Compared, nominal: _Side, *, scale: float) -> dict[str, lis
 
 
 def _compared(
-    card: Card, name: str, data: _Side, simulation: _Side, shifts: list[Floats]
+    events: _Compared, name: str, data: _Side, simulation: _Side, shifts: list[Floats]
 ) -> tuple[InputComparison, Spectrum]:
     """One input, and its expectation with the covariance of everything."""
-    edges = comparison_edges(card.variables[name])
-    spectra = {}
+    card, edges, spectra = events.card, events.edges(name), {}
     for process, entry in card.processes.items():
         if entry.kind == "simulation":
             rows = simulation.process == process
@@ -280,6 +297,7 @@ def _compared(
         p_value=found.p_value,
         ks_distance=distance,
         ks_p_value=p_value,
+        blinded=events.blinded(name),
     )
     return comparison, total
 

@@ -30,6 +30,7 @@ class InputComparison(Record):
         systematic: absolute uncertainty of the sum per bin, from all systematics together.
         chi2, n_dof, p_value: with bins correlated by systematics and repeated responses.
         ks_distance, ks_p_value: Kolmogorov–Smirnov of the shapes, statistical errors alone.
+        blinded: bins in the window of the blinded region's cut, where a part of the events is left out.
     """
 
     edges: Vector
@@ -41,6 +42,7 @@ class InputComparison(Record):
     p_value: float
     ks_distance: float
     ks_p_value: float
+    blinded: tuple[bool, ...] = ()
 
 
 class Correlated(Record):

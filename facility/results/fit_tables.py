@@ -37,7 +37,7 @@ def _prediction(found: Prediction, label: str) -> ReportTable:
         f"A fit of {', '.join(found.controls)} to {found.data} data with μ = {found.mu:g}; errors with the "
         "correlations of all parameters."
     )
-    return ReportTable(title, ("region", "role", "predicted", "data"), tuple(rows), caption)
+    return ReportTable(title, ("region", "role", "predicted", "data"), tuple(rows), caption, section="Fit")
 
 
 def _steps(found: Unblinding, label: str) -> ReportTable:
@@ -56,7 +56,7 @@ def _steps(found: Unblinding, label: str) -> ReportTable:
         f"fit to all that is open then. Line {found.entry} of unblinding.jsonl, SHA-256 {found.sha256[:16]}…"
     )
     header = ("step", "bins opened", "χ²", "p", "fit p")
-    return ReportTable(f"{label}: data shown up to {found.upto}", header, rows, caption)
+    return ReportTable(f"{label}: data shown up to {found.upto}", header, rows, caption, section="Fit")
 
 
 def _groups(found: FitSummary, label: str) -> ReportTable:
@@ -66,7 +66,7 @@ def _groups(found: FitSummary, label: str) -> ReportTable:
         "not add up to the total."
     )
     title = f"{label}: error of μ = {found.mu:.3g}, {found.data} data, by source"
-    return ReportTable(title, ("source", "down", "up"), rows, caption)
+    return ReportTable(title, ("source", "down", "up"), rows, caption, section="Fit")
 
 
 def _regions(found: FitSummary, label: str) -> ReportTable:
@@ -89,7 +89,9 @@ def _regions(found: FitSummary, label: str) -> ReportTable:
         )
     if found.toys is not None:
         caption += "".join(f" {name}: {value}." for name, value in found.toys.rows())
-    return ReportTable(f"{label}: events in the regions of the fit", header, tuple(rows), caption)
+    return ReportTable(
+        f"{label}: events in the regions of the fit", header, tuple(rows), caption, section="Fit"
+    )
 
 
 def _total(found: Expectation) -> str:

@@ -37,7 +37,7 @@ def _regions(results: Results) -> ReportTable:
         rows.append((process, *(f"{cell.events[0]:,.1f} ± {cell.mc_stat_error[0]:,.1f}" for cell in cells)))
     title = f"{results.label}, 13 TeV, {results.lumi_ifb:g} fb⁻¹: expected events of {results.title}"
     caption = "Errors of the simulated sample alone. " + " ".join(results.notes)
-    return ReportTable(title, ("process", *results.regions), tuple(rows), caption)
+    return ReportTable(title, ("process", *results.regions), tuple(rows), caption, section="Yields")
 
 
 def _significances(results: Results) -> ReportTable:
@@ -100,7 +100,7 @@ def _areas(results: Results) -> ReportTable:
         "Difference: bootstrap over the same generated events."
     )
     header = ("class", "network", "boosted trees", "network − trees")
-    return ReportTable(f"{results.label}: area under the ROC curve", header, rows, caption)
+    return ReportTable(f"{results.label}: area under the ROC curve", header, rows, caption, section="Network")
 
 
 def _difference(estimate: Estimate | None) -> str:
@@ -130,4 +130,4 @@ def _events(results: Results) -> ReportTable:
     )
     header = ("process", "raw", "generated", "effective", f"in {results.lumi_ifb:g} fb⁻¹")
     caption = "Raw rows count every detector response; generated events and effective sizes do not."
-    return ReportTable(f"{results.label}: events after preselection", header, rows, caption)
+    return ReportTable(f"{results.label}: events after preselection", header, rows, caption, section="Yields")

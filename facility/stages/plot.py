@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from itertools import chain
 from pathlib import Path
 
+from znought.facility.cards.base import Card
 from znought.facility.cards.standard import StandardCard
 from znought.facility.context import Context
 from znought.facility.events.sample import read_sample
@@ -12,28 +13,43 @@ from znought.facility.figures.network import read_explained
 from znought.facility.figures.own import own_pictures
 from znought.facility.figures.writing import write_album
 from znought.facility.metrics.record import standing_metrics
-from znought.facility.metrics.shown import metrics_pictures, metrics_tables
+from znought.facility.metrics.shown import SECTION, metrics_pictures, metrics_tables
 from znought.facility.ntuples.account import data_lumi_ifb
 from znought.facility.ntuples.flows import read_cutflows
 from znought.facility.referee.verdicts import (
     Verdicts,
     marked,
     standing_verdicts,
-    verdict_line,
     verdict_table,
 )
-from znought.facility.regions.books import read_region_books
+from znought.facility.regions.books import read_region_books, still_blinded
+from znought.facility.regions.distributions import region_distributions
 from znought.facility.regions.validation import read_validation
+from znought.facility.results.head import results_head
+from znought.facility.results.ledger import read_ledger
 from znought.facility.results.notebook import Finished
+from znought.facility.results.provenance import card_document, provenance_tables
 from znought.facility.results.standard import Results, read_results
 from znought.facility.results.summary import report_tables
 from znought.facility.workspace import Workspace
 from znought.models import artefacts
+from znought.plots.report import ReportDocument, ReportTable
 
-__all__ = ["inputs", "plot"]
+__all__ = ["card", "inputs", "plot", "provenance"]
 
-# Figures of an analysis with data, for the length of the bar; their exact number is known at the end.
-ABOUT = 45
+SECTIONS = (
+    "Result",
+    "Referee",
+    "Yields",
+    "Significance",
+    "Fit",
+    "Data and simulation",
+    "Regions",
+    "Selection",
+    "Network",
+    "Inputs",
+)
+"""Headings of the report, in order."""
 
 
 def inputs(context: Context[StandardCard]) -> object:
@@ -47,23 +63,45 @@ def plot(context: Context[StandardCard]) -> Iterable[Path]:
     verdicts = standing_verdicts(context.workspace)
     album, metrics = _album(context, verdicts), standing_metrics(context.workspace.metrics)
     own = own_pictures(context.analysis.figures, Finished(context.workspace, album.results))
+    judged = [] if verdicts is None else [verdict_table(verdicts)]
     return write_album(
         context,
         chain(album.pictures(), own, metrics_pictures(metrics)),
+        # Notes stand in the head of the page.
         tables=(
-            *([] if verdicts is None else [verdict_table(verdicts)]),
-            *report_tables(album.results),
+            *report_tables(album.results.model_copy(update={"notes": ()})),
+            *judged,
             *metrics_tables(metrics),
+            *provenance(context),
         ),
-        notes=(verdict_line(verdicts), *album.results.notes),
-        about=ABOUT,
+        head=results_head(album.results, verdicts),
+        documents=[card(context)],
+        sections=(*SECTIONS, SECTION),
     )
+
+
+def provenance(context: Context[Card]) -> tuple[ReportTable, ...]:
+    """Tables of how the report came about."""
+    workspace, read = context.workspace, context.card
+    return provenance_tables(
+        read_ledger(workspace.ledger),
+        workspace.manifest,
+        analysis=read.analysis,
+        folder=read.folder,
+        lumi_ifb=read.lumi_ifb,
+    )
+
+
+def card(context: Context[Card]) -> ReportDocument:
+    """The card, as far as stages have read it."""
+    return card_document(context.workspace.manifest, context.card.section("plotting", "label", "title"))
 
 
 def _album(context: Context[StandardCard], verdicts: Verdicts | None) -> Album:
     card, workspace = context.card, context.workspace
     cut_names, cut_yields = _cutflow(workspace)
     simulation = read_sample(card, workspace, kind="simulation")
+    books = read_region_books(workspace.regions)
     return Album(
         card=card,
         results=_marked_results(read_results(workspace.results), verdicts),
@@ -73,7 +111,8 @@ def _album(context: Context[StandardCard], verdicts: Verdicts | None) -> Album:
         cut_names=cut_names,
         cut_yields=cut_yields,
         data_lumi_ifb=data_lumi_ifb(workspace),
-        regions=read_region_books(workspace.regions),
+        regions=books,
+        distributions=region_distributions(card, workspace, blinded=still_blinded(card, books)),
         validation=read_validation(workspace),
         explained=None if not card.is_scored else read_explained(card, workspace, simulation),
     )

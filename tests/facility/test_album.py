@@ -6,7 +6,8 @@ from pathlib import Path
 from tests.facility.small import context_of, small_card
 from znought.facility.figures.picture import Picture
 from znought.facility.figures.writing import CardFigures, write_album
-from znought.plots.style import new_figure
+from znought.plots.report import ReportHead
+from znought.plots.style import FigureLabel, new_figure
 
 
 def _pictures() -> Iterator[Picture]:
@@ -17,11 +18,15 @@ def _pictures() -> Iterator[Picture]:
 def test_the_report_follows_the_order_of_its_headings(tmp_path: Path) -> None:
     context = context_of(small_card(tmp_path), tmp_path / "out")
     written = write_album(
-        context, _pictures(), tables=(), notes=("A note.",), about=2, sections=("Limits", "Networks")
+        context,
+        _pictures(),
+        tables=(),
+        head=ReportHead("Test", FigureLabel(), notes=("A note.",)),
+        sections=("Limits", "Networks"),
     )
     assert all(path.is_file() for path in written)
     assert {path.name for path in written} == {
-        f"{name}.{kind}" for name in ("roc", "limits", "outputs") for kind in ("png", "pdf")
+        f"{name}.{kind}" for name in ("roc", "limits", "outputs") for kind in ("png", "pdf", "svg", "json")
     } | {"report.html"}
     report = context.workspace.report.read_text()
     places = [report.index(f"Title of {name}") for name in ("limits", "roc", "outputs")]

@@ -77,7 +77,7 @@ def test_figures_draw_the_record(observed: FitSummary) -> None:
     assert "2.5" in texts
     assert "10" not in texts
     assert pictures["regions_prefit"].figure.axes[1].get_ylabel() == "Data / exp."
-    line: Any = pictures["likelihood_scan"].figure.axes[0].lines[0]
+    line: Any = pictures["likelihood_scan"].figure.axes[0].lines[1]
     assert observed.scan is not None
     np.testing.assert_allclose(line.get_ydata(), np.asarray(observed.scan.rise))
 

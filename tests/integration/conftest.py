@@ -33,6 +33,7 @@ def small_card(directory: Path, **changes: Any) -> Path:
     card["boosting"] = {"max_iter": 10}
     card["crossfit"] = {"n_bootstrap": 20}
     card["simulation"]["pseudo_data"]["lumi_ifb"] = 0.05
+    card["plotting"] = {"variables": ["m_jj", "m_t"], "formats": ["png"]}
     card |= changes
     path = directory / "card.yaml"
     path.write_text(yaml.safe_dump(card))

@@ -47,6 +47,7 @@ def _small_card(directory: Path, **changes: Any) -> Path:
         "n_contour": 11,
     }
     card["export"] = {"values": [0.03], "n_events": 200}
+    card["plotting"] = {"variables": ["m_bb"], "formats": ["png"]}
     card |= changes
     path = directory / "card.yaml"
     path.write_text(yaml.safe_dump(card))

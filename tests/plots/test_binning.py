@@ -15,14 +15,17 @@ Z = [0.3, 0.4, 1.2]
 
 
 def test_binning_draws_yields_z_per_bin_and_their_sum() -> None:
-    figure = optimised_binning(EDGES, YIELDS, signal="VH", z_per_bin=Z, label=LABEL, note="held-out 1.1")
+    figure = optimised_binning(
+        EDGES, YIELDS, signal="VH", z_per_bin=Z, label=LABEL, note="held-out $Z$ = 1.1"
+    )
     upper, lower = figure.axes
     assert upper.get_yscale() == "log"
     assert steps(upper)["$VH$"].tolist() == [303.0, 44.0, 10.0]
     assert steps(upper)["$VH$ alone"].tolist() == [3.0, 4.0, 5.0]
     assert steps(upper)["MC stat."] == pytest.approx(np.array([303, 44, 10]) + np.sqrt([9.1, 4.1, 1.1]))
     assert next(iter(steps(lower).values())).tolist() == Z
-    assert "expected $Z$ = 1.3 (quadrature sum)\nheld-out 1.1" in texts(figure)
+    described = r"below: all events tuned and quoted, $\sqrt{\Sigma Z^2}$ = 1.30"
+    assert f"held-out $Z$ = 1.1\n{described}" in texts(figure)
 
 
 def test_wide_bins_are_drawn_to_scale_and_every_edge_is_written() -> None:
@@ -69,8 +72,8 @@ def test_comparison_draws_every_form_of_every_method() -> None:
     figure = significance_comparison(entries, label=LABEL)
     (axes,) = figure.axes
     by_label = lines(axes)
-    assert by_label["tuned and quoted on the same events"][0].tolist() == [0.31, 1.2, 0.5]
-    assert by_label["profile likelihood, correlated"][0].tolist() == [0.8]
+    assert by_label["tuned and quoted on the same"][0].tolist() == [0.31, 1.2, 0.5]
+    assert by_label["held-out, correlated"][0].tolist() == [0.8]
     assert by_label["published"][0].tolist() == [0.29, 0.97]
     assert points(axes)[0][0].tolist() == [0.30, 1.0]
     rows = [text.get_text() for text in axes.get_yticklabels()]

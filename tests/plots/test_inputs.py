@@ -178,9 +178,10 @@ def test_lines_of_the_ratio_stand_at_one() -> None:
 
 
 def test_a_ratio_below_the_frame_is_marked_too() -> None:
-    figure = data_mc([10, 50, 1], PROCESSES, EDGES, variable="m_jj", label=LABEL)
+    counts, expected = [100.0] * 9, {"top": (np.full(9, 100.0), np.ones(9))}
+    figure = data_mc([20.0, *counts[1:]], expected, np.arange(10.0), variable="m_jj", label=LABEL)
     arrows = [line for line in figure.axes[1].lines if line.get_marker() == "v"]
-    assert [list(np.asarray(line.get_xdata())) for line in arrows] == [[5.0]]
+    assert [list(np.asarray(line.get_xdata())) for line in arrows] == [[0.5]]
 
 
 def test_a_distribution_before_its_cut_shades_what_the_cut_removes() -> None:

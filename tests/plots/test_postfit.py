@@ -37,7 +37,12 @@ def test_scan_is_drawn_with_the_heights_of_its_intervals() -> None:
     x = np.linspace(-1, 3, 9)
     figure = likelihood_scans({"expected": (x, (x - 1) ** 2)}, label=LABEL)
     (axes,) = figure.axes
-    assert lines(axes)["expected"][1] == pytest.approx((x - 1) ** 2)
+    fitted = [line for line in axes.lines if line.get_marker() == "o"]
+    assert np.asarray(fitted[0].get_ydata()) == pytest.approx((x - 1) ** 2)
+    # The curve between them has no wiggles.
+    at, curve = lines(axes)["expected"]
+    assert np.abs(curve - (at - 1) ** 2).max() < 0.1
+    assert np.all(np.diff(curve)[at[1:] < 1] <= 0)
     assert r"1$\sigma$" in texts(figure)
     assert r"2$\sigma$" in texts(figure)
 

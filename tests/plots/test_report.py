@@ -2,15 +2,15 @@
 
 import base64
 from html.parser import HTMLParser
+from io import BytesIO
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from znought.errors import DataError
-from znought.plots.report import ReportFigure, ReportTable, write_report
+from znought.plots.report import ReportDocument, ReportFigure, ReportHead, ReportTable, write_report
 from znought.plots.style import FigureLabel
-
-PNG = b"\x89PNG\r\n\x1a\n not really a picture"
 
 
 class _Page(HTMLParser):
@@ -47,30 +47,46 @@ def _page(path: Path) -> _Page:
 
 
 def _write(folder: Path) -> Path:
-    png = folder / "roc.png"
-    png.write_bytes(PNG)
+    png, numbers = folder / "roc.png", folder / "roc.json"
+    Image.new("RGB", (4, 3), "white").save(png)
+    numbers.write_text('{"panels": []}')
     return write_report(
         folder / "out" / "report.html",
-        title="VH <signal>",
-        label=FigureLabel(lumi_ifb=139.0),
-        tables=[ReportTable("Z", ("method", "held-out"), (("cut & count", "0.30"),), "Asimov")],
-        figures=[
-            ReportFigure("ROC", png, "AUC > 0.8", "Training"),
-            ReportFigure("Again", png, "", "Training"),
-            ReportFigure("Bins", png, "", "Binning"),
+        head=ReportHead(
+            "VH <signal>",
+            FigureLabel(lumi_ifb=139.0),
+            highlights=(("1.53 [1.32, 1.75]", "expected Z₀"),),
+            state="fail",
+            verdict="Referee: 1 fail.",
+            notes=("MC statistics limits the last bin.",),
+        ),
+        tables=[
+            ReportTable("Z", ("method", "held-out"), (("cut & count", "0.30"),), "Asimov"),
+            ReportTable("Made", ("what", "which"), (("Python", "3"),), section="Provenance"),
         ],
-        notes=["MC statistics limits the last bin."],
+        figures=[
+            ReportFigure("ROC", png, "AUC > 0.8", "Training", numbers),
+            ReportFigure("Bins", png, "", "Binning"),
+            ReportFigure("Again", png, "", "Training"),
+        ],
+        documents=[ReportDocument("Card", "card.yaml", "lumi_ifb: 139")],
     )
 
 
 def test_page_needs_no_other_file(tmp_path: Path) -> None:
-    page = _page(_write(tmp_path))
+    path = _write(tmp_path)
+    page = _page(path)
     assert len(page.sources) == 3
     for source in page.sources:
         head, _, body = source.partition(",")
         assert head == "data:image/png;base64"
-        assert base64.b64decode(body) == PNG
-    assert all(link.startswith("#") for link in page.links)
+        with Image.open(BytesIO(base64.b64decode(body))) as image:
+            assert image.size == (4, 3)
+    assert all(link.startswith(("#", "data:")) for link in page.links)
+    text = path.read_text(encoding="utf-8")
+    assert "http:" not in text
+    assert "https:" not in text
+    assert "url(" not in text
 
 
 def test_page_says_what_it_was_given_with_markup_escaped(tmp_path: Path) -> None:
@@ -80,19 +96,37 @@ def test_page_says_what_it_was_given_with_markup_escaped(tmp_path: Path) -> None
         assert text in page.text
     assert "<signal>" not in path.read_text(encoding="utf-8")
     assert "Simulation, √s = 13 TeV, 139 fb⁻¹" in page.text
-    assert page.links == ["#tables", "#section-1", "#section-2"]
+    assert "1.53 [1.32, 1.75]" in page.text
+    assert "FAILS" in page.text
+
+
+def test_headings_gather_tables_and_figures_and_end_with_the_provenance(tmp_path: Path) -> None:
+    page = _page(_write(tmp_path))
+    headings = [link for link in page.links if link.startswith("#")]
+    assert headings == ["#content", "#result", "#training", "#binning", "#provenance"]
+    assert page.text.index("Again") < page.text.index("Bins")
+
+
+def test_numbers_tables_and_documents_come_whole(tmp_path: Path) -> None:
+    addresses = [link.partition(",") for link in _page(_write(tmp_path)).links if "base64" in link]
+    contents = {head: base64.b64decode(body).decode() for head, _, body in addresses}
+    assert contents["data:application/json;base64"] == '{"panels": []}'
+    assert contents["data:text/plain;base64"] == "lumi_ifb: 139"
+    assert "what,which\nPython,3\n" in contents["data:text/csv;base64"]
 
 
 def test_nothing_is_left_of_a_page_whose_figure_is_missing(tmp_path: Path) -> None:
+    absent = ReportFigure("ROC", tmp_path / "absent.png")
     with pytest.raises(DataError, match=r"no file .*absent\.png"):
         write_report(
-            tmp_path / "report.html",
-            title="x",
-            label=FigureLabel(),
-            tables=[],
-            figures=[ReportFigure("ROC", tmp_path / "absent.png")],
+            tmp_path / "report.html", head=ReportHead("x", FigureLabel()), tables=[], figures=[absent]
         )
-    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "absent.png").write_text("no picture")
+    with pytest.raises(DataError, match=r"absent\.png is no picture"):
+        write_report(
+            tmp_path / "report.html", head=ReportHead("x", FigureLabel()), tables=[], figures=[absent]
+        )
+    assert [path.name for path in tmp_path.iterdir()] == ["absent.png"]
 
 
 def test_table_with_a_ragged_row_is_refused() -> None:

@@ -84,7 +84,7 @@ def test_channels_show_both_definitions_side_by_side() -> None:
     (axes,) = channel_combination(z, label=LABEL, note="x").axes
     groups = [container for container in axes.containers if isinstance(container, BarContainer)]
     drawn = {str(group.get_label()): [bar.get_height() for bar in group.patches] for group in groups}
-    assert drawn == {"excess over SM": [3.0, 5.0], "whole $\\bar{c} \\neq 0$ yield (paper)": [9.0, 14.0]}
+    assert drawn == {"excess over SM": [3.0, 5.0], "whole $\\bar{c} \\neq 0$ yield (published)": [9.0, 14.0]}
     edges = sorted((bar.get_x(), bar.get_x() + bar.get_width()) for bar in bars(axes))
     assert all(left[1] <= right[0] + 1e-9 for left, right in pairwise(edges))
 

@@ -20,15 +20,19 @@ from znought.facility.metrics.record import standing_metrics
 from znought.facility.metrics.shown import SECTION, metrics_pictures, metrics_tables
 from znought.facility.ntuples.account import data_lumi_ifb
 from znought.facility.ntuples.flows import read_cutflows
-from znought.facility.referee.verdicts import standing_verdicts, verdict_line, verdict_table
-from znought.facility.regions.books import read_region_books, regions_file
+from znought.facility.referee.verdicts import referee_state, standing_verdicts, verdict_line, verdict_table
+from znought.facility.regions.books import read_region_books, regions_file, still_blinded
+from znought.facility.regions.distributions import region_distributions
 from znought.facility.regions.validation import read_validation
+from znought.facility.stages.plot import card, provenance
+from znought.plots.report import ReportHead
+from znought.plots.style import FigureLabel
 
 __all__ = ["plot"]
 
-# For the length of the bar; the exact number of figures is known at the end.
-ABOUT = 45
 SECTIONS = (
+    "Result",
+    "Referee",
     "Limits",
     "Significance",
     "Fit",
@@ -48,12 +52,19 @@ def plot(context: Context[VHBBCard]) -> Iterable[Path]:
         context,
         chain(_pictures(context, album), metrics_pictures(metrics)),
         tables=(
+            *smeft_tables(results.model_copy(update={"notes": ()})),
             *([] if verdicts is None else [verdict_table(verdicts)]),
-            *smeft_tables(results),
             *metrics_tables(metrics),
+            *provenance(context),
         ),
-        notes=(verdict_line(verdicts), *results.notes),
-        about=ABOUT,
+        head=ReportHead(
+            title=results.title,
+            label=FigureLabel(label=results.label, lumi_ifb=results.lumi_ifb),
+            state=referee_state(verdicts),
+            verdict=verdict_line(verdicts),
+            notes=results.notes,
+        ),
+        documents=[card(context)],
         sections=SECTIONS,
     )
 
@@ -80,7 +91,8 @@ def _pictures(context: Context[VHBBCard], album: NetworkAlbum) -> Iterator[Pictu
             yield from validation_pictures(card, compared, channel=channel)
         books = read_region_books(regions_file(workspace, channel))
         yield from region_pictures(card, books, channel=channel)
-        lumi = data_lumi_ifb(workspace)
+        lumi, blinded = data_lumi_ifb(workspace), still_blinded(card, books)
+        found = region_distributions(card, workspace, blinded=blinded, channel=channel)
         yield from distribution_pictures(
-            card, books, signal=card.drawn_signal, lumi_ifb=lumi, channel=channel
+            card, found, signal=card.drawn_signal, lumi_ifb=lumi, channel=channel
         )
