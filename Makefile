@@ -13,7 +13,7 @@ SAMPLE ?= $(HOME)/.cache/znought/standard
 export OMP_NUM_THREADS ?= 1
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
-.PHONY: demo demo-agc demo-smeft docs test test-docs test-fuzz test-sites sample check setup clean
+.PHONY: demo demo-agc demo-smeft docs test test-docs test-report test-fuzz test-sites sample check setup clean
 
 setup: $(VENV)/.done
 
@@ -62,6 +62,10 @@ docs: setup
 # The documentation built with warnings as errors, its links followed, the code of its pages and notebooks run.
 test-docs: setup
 	$(BIN)/pytest -q -n 2 --dist loadfile --no-loadscope-reorder tests/docs
+
+# The report in headless Chromium, which must be there; axe-core's rules where AXE_CORE names its axe.min.js.
+test-report: setup
+	$(BIN)/pytest -q tests/browser
 
 clean:
 	rm -rf $(DEMO) $(DEMO_SMEFT) $(DEMO_AGC) build dist docs/_build *.egg-info
