@@ -36,6 +36,7 @@ from znought.facility.arguments import (
 from znought.facility.cluster.arguments import with_site_options
 from znought.facility.cluster.interruption import ENDING, Interrupted, interruptible
 from znought.facility.cluster.options import SiteOptions
+from znought.facility.comparing.command import compare
 from znought.facility.filesets.command import fileset
 from znought.facility.fitting.command import serving_likelihoods
 from znought.facility.metrics.command import show_metrics
@@ -273,6 +274,7 @@ def inspect(
 
 
 app.command()(fileset)
+app.command()(compare)
 with_voice(app)
 
 

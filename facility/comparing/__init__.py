@@ -1,0 +1,1 @@
+"""Two output directories side by side: numbers, yields by event, cards and figures."""

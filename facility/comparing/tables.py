@@ -1,0 +1,111 @@
+"""Two results as tables and as one page with their figures side by side."""
+
+from pathlib import Path
+
+from znought.facility.comparing.record import CardDifference, Comparison, NumberPair
+from znought.facility.workspace import Workspace
+from znought.plots.report import ReportFigure, ReportHead, ReportTable, write_report
+from znought.plots.style import FigureLabel
+
+__all__ = ["comparison_tables", "write_comparison"]
+
+_LONGEST = 40
+_FIRST = ("z0.", "fit.mu", "fit.z0")
+
+
+def comparison_tables(found: Comparison, most: int | None = None) -> tuple[ReportTable, ...]:
+    """Numbers, yields and keys of the cards that differ.
+
+    Args:
+        found: the comparison.
+        most: rows of each table; None for all.
+    """
+    return (
+        *([_numbers(found, most)] if found.numbers else []),
+        *([_yields(found)] if found.yields else []),
+        *([_cards(found, most)] if found.cards else []),
+    )
+
+
+def write_comparison(path: Path, found: Comparison) -> Path:
+    """Writes the page and returns its path."""
+    first, second = Path(found.first), Path(found.second)
+    figures = [
+        ReportFigure(f"{name}, {side}", Workspace(folder).figures / f"{name}.png", section="Figures")
+        for name in found.figures
+        for side, folder in ((found.first, first), (found.second, second))
+    ]
+    alone = [
+        f"Only in {side}: {', '.join(names)}."
+        for side, names in ((found.first, found.only_first), (found.second, found.only_second))
+        if names
+    ]
+    head = ReportHead(
+        title=f"{found.first} and {found.second}",
+        label=FigureLabel(label="Two results side by side"),
+        highlights=(
+            (f"{len(found.numbers):,}", f"numbers differ, {found.n_equal:,} are the same"),
+            (f"{len(found.cards):,}", "keys of the cards differ"),
+        ),
+        notes=tuple(alone),
+    )
+    return write_report(path, head=head, tables=comparison_tables(found), figures=figures)
+
+
+def _numbers(found: Comparison, most: int | None) -> ReportTable:
+    # Entries of lists, ends of intervals among them, would bury the rest; results come first.
+    single = [one for one in found.numbers if not one.name.endswith("]")]
+    shown = sorted(single, key=lambda one: not one.name.startswith(_FIRST))[:most]
+    caption = f"{found.n_equal:,} numbers are the same."
+    if len(shown) < len(found.numbers):
+        caption += f" {len(found.numbers) - len(shown):,} more differ: --json has all of them."
+    caption += " Brackets: 68 % intervals of each, which are no errors of the difference."
+    header = ("number", "first", "second", "difference")
+    return ReportTable("Numbers that differ", header, tuple(_number(one) for one in shown), caption)
+
+
+def _number(one: NumberPair) -> tuple[str, ...]:
+    ends = one.intervals or (None, None)
+    values = (_value(one.first, ends[0]), _value(one.second, ends[1]))
+    return (one.name, *values, "–" if one.difference is None else f"{one.difference:+.4g}")
+
+
+def _value(value: float | None, ends: tuple[float, float] | None) -> str:
+    if value is None:
+        return "–"
+    return f"{value:.5g}" + ("" if ends is None else f" [{ends[0]:.4g}, {ends[1]:.4g}]")
+
+
+def _yields(found: Comparison) -> ReportTable:
+    rows = tuple(
+        (
+            one.dataset,
+            f"{one.first:,.2f}",
+            f"{one.second:,.2f}",
+            f"{one.difference:+,.3g} ± {one.error:,.2g}",
+            f"{one.common:,}",
+        )
+        for one in found.yields
+    )
+    caption = (
+        "Expected events after the preselection, data as counts; the error of the difference is that of the "
+        "generated events in which the two differ."
+    )
+    header = ("dataset", "first", "second", "difference", "common events")
+    return ReportTable("Events", header, rows, caption, section="Yields")
+
+
+def _cards(found: Comparison, most: int | None) -> ReportTable:
+    rows = tuple(_key(one) for one in found.cards[:most])
+    more = len(found.cards) - len(rows)
+    caption = f"{more:,} more differ." if more else ""
+    return ReportTable("Cards", ("key", "first", "second"), rows, caption, is_prose=True, section="Cards")
+
+
+def _key(one: CardDifference) -> tuple[str, str, str]:
+    return one.key, _short(one.first), _short(one.second)
+
+
+def _short(value: object) -> str:
+    text = "–" if value is None else str(value)
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
