@@ -104,7 +104,11 @@ def _run(n_chunks: int, n_files: int, n_workers: int, turns: int) -> dict[str, f
         dask.config.set(_QUIET),
         tempfile.TemporaryDirectory() as directory,
         LocalCluster(
-            n_workers=n_workers, threads_per_worker=1, processes=False, dashboard_address=None
+            n_workers=n_workers,
+            threads_per_worker=1,
+            processes=False,
+            dashboard_address=None,
+            memory_limit="2GiB",
         ) as cluster,
         Client(cluster) as client,
     ):
