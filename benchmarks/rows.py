@@ -3,8 +3,8 @@
     python -m benchmarks.rows CARD OUTPUT --rows 100000 1000000
 
 The rows of a finished run are repeated under event numbers of their own, weights shared among them, in a
-folder that is removed afterwards; each stage runs in a process of its own. `fit` refuses repeated rows, whose
-noise is none, and `validate` repeated data.
+folder that is removed afterwards; each stage runs in a process of its own. `fit` fails on repeated
+rows, whose noise is none (a singular matrix), and `validate` refuses repeated data.
 """
 
 import argparse
