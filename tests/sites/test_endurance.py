@@ -1,6 +1,5 @@
 """Lost clients, schedulers and workers, short lives, full disks, a cut line: the same numbers in the end."""
 
-import contextlib
 import os
 import shutil
 import signal
@@ -11,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from types import FunctionType
 
 import pytest
 
@@ -171,14 +171,33 @@ def test_a_worker_whose_network_is_cut_for_a_while(tmp_path: Path) -> None:
 # --- disks --------------------------------------------------------------------------------------------
 
 
+OWN_DISK = (
+    "mount --make-rprivate / && mount -t tmpfs -o size=64m none local && "
+    'mount -t tmpfs none "$0" && exec "$@"'
+)
+"""A worker whose disk is 64 MB, in a mount namespace in which the folder `$0` is empty."""
+
+
 def _filled(folder: str) -> None:
     """Takes all room of a disk."""
+    import contextlib
+    from pathlib import Path
+
     with contextlib.suppress(OSError), Path(folder, "filler").open("ab", buffering=0) as file:
         while True:
             file.write(bytes(2**16))
 
 
+def by_value(function: Callable[[str], None]) -> Callable[[str], None]:
+    """A copy that travels whole: workers have no tests."""
+    copied = FunctionType(function.__code__, {}, function.__name__)
+    copied.__module__ = "__main__"
+    return copied
+
+
 def _freed(folder: str) -> None:
+    from pathlib import Path
+
     Path(folder, "filler").unlink()
 
 
@@ -207,3 +226,27 @@ def test_a_full_disk_of_the_client_stops_in_one_line_and_resumes(
             flow(card, output, client, last=stage)
         flow(card, output, client)
         assert_same(local, output)
+
+
+def test_a_full_disk_of_the_workers_stops_in_one_line_and_resumes(
+    card: Path, local: Path, client_folder: Path, facility: Mortal
+) -> None:
+    output = local.with_name("full")
+    shutil.copytree(local, output)
+    facility.start(n_workers=0)
+    for _ in range(2):
+        facility.add_worker(within=["unshare", "-m", "sh", "-c", OWN_DISK, str(client_folder)])
+    with connect("address", **facility.options) as client:
+        client.wait_for_workers(2, timeout=120)
+
+        def on_workers(function: Callable[[str], None]) -> None:
+            code = by_value(function)
+            client.run(lambda dask_worker: code(dask_worker.local_directory))
+
+        full = {"process begins": partial(on_workers, _filled)}
+        with pytest.raises(ZnoughtError, match=r"Worker .*: its disk is full .*Make room there") as caught:
+            flow(card, output, client, start="process", strikes=full)
+        assert "\n" not in str(caught.value)
+        on_workers(_freed)
+        flow(card, output, client)
+    assert_same(local, output)
