@@ -29,13 +29,11 @@ from znought.processors.processor import AnalysisProcessor
 
 @pytest.fixture(scope="module")
 def client() -> Iterator[Client]:
-    """Two workers in this process, with 600 MiB each, of which nobody takes what the tests before them left."""
+    """Two workers in this process, with 600 MiB each, which what tests before left does not pause."""
     watched = ("target", "spill", "pause", "terminate")
-    with (
-        dask.config.set({f"distributed.worker.memory.{what}": False for what in watched}),
-        LocalCluster(n_workers=2, processes=False, dashboard_address=":0", memory_limit="600MiB") as cluster,
-        Client(cluster) as client,
-    ):
+    with dask.config.set({f"distributed.worker.memory.{what}": False for what in watched}):
+        cluster = LocalCluster(n_workers=2, processes=False, dashboard_address=":0", memory_limit="600MiB")
+    with cluster, Client(cluster) as client:
         yield client
 
 
