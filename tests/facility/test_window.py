@@ -113,8 +113,8 @@ def test_every_stage_of_the_standard_flow_can_be_made_from_what_comes_before(con
     assert flow.before(VALIDATE) == (SIMULATE, PROCESS)
     written: set[str] = set()
     for stage in flow.stages:
-        # Of stages aside, of one that some cards need, or of none: read where they are there.
-        optional = {"search", "referee", "efficiencies", "metrics", "fake_leptons"}
+        # Of stages aside, of one that some cards need, or of none (the books of the stages themselves).
+        optional = {"search", "referee", "efficiencies", "metrics", "manifest", "fake_leptons"}
         assert set(stage.reads) <= written | optional, stage.name
         written |= set(stage.writes)
     for name in {*written, *(n for stage in flow.aside for n in stage.writes)}:
