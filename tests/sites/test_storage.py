@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from tests.sites.blind import Facility, blind_facility
 from tests.sites.flow import assert_same, flow
 from znought.errors import SiteError
 from znought.facility.cluster.sites import connect
+from znought.facility.storage.objects import Objects
 
 XROOTD = Path(__file__).with_name("xrootd.sh")
 SERVER = "root://localhost:21094/"
@@ -73,6 +75,22 @@ def test_the_numbers_are_those_of_one_disk(
     assert not left
     assert not _secrets(output, facility.folder)
     assert_same(local, output)
+
+
+@pytest.mark.usefixtures("xrootd", "s3")
+@pytest.mark.parametrize("store", [f"{SERVER}/data/many", "s3://analysis/many"])
+def test_many_threads_read_at_once(store: str, tmp_path: Path) -> None:
+    objects, sizes = Objects(store), [3_000_000 + k for k in range(8)]
+    for k, size in enumerate(sizes):
+        (tmp_path / f"{k}").write_bytes(bytes(size))
+        objects.put(tmp_path / f"{k}", f"{k}")
+
+    def read(n: int) -> bool:
+        objects.get(f"{n % 8}", tmp_path / f"read_{n}")
+        return (tmp_path / f"read_{n}").stat().st_size == sizes[n % 8]
+
+    with ThreadPoolExecutor(4) as pool:
+        assert all(pool.map(read, range(100)))
 
 
 def _secrets(*folders: Path) -> list[Path]:
