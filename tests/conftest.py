@@ -13,12 +13,14 @@ if find_spec("XRootD"):
     importlib.import_module("XRootD.client")
 
 
-@pytest.hookimpl
-def pytest_collection_finish() -> None:
-    """pyhs3 disables every logger that is there when it is imported: here while tests are collected."""
-    for logger in logging.Logger.manager.loggerDict.values():
-        if isinstance(logger, logging.Logger):
-            logger.disabled = False
+# Distributed and pyhs3 set up the process's logging when they are imported: the one by the handlers that it
+# finds, the other by disabling all loggers and giving the root two handlers. Here before pytest has any.
+importlib.import_module("distributed")
+importlib.import_module("pyhs3")
+logging.root.handlers.clear()
+for logger in logging.Logger.manager.loggerDict.values():
+    if isinstance(logger, logging.Logger):
+        logger.disabled = False
 
 
 @pytest.fixture(scope="session")
