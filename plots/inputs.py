@@ -8,10 +8,10 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import MaxNLocator, NullLocator
 
 from znought.errors import DataError
-from znought.plots.labels import colours, feature_label, line_styles, process_label
+from znought.plots.labels import FeatureLabel, colours, feature_label, line_styles, process_label
 from znought.plots.style import FigureLabel, add_label, new_figure, style_context, vector
 
 __all__ = ["correlation_matrix", "input_overview", "input_shapes"]
@@ -21,14 +21,19 @@ Vector = npt.NDArray[np.float64]
 _TAILS = (0.002, 0.975)
 _N_BINS = 40
 _LINE_WIDTH = 2.4
-_OVERVIEW_SIZE = (25.6, 14.4)
-_OVERVIEW_COLUMNS = 6
+_PANEL_SIZE = (25.6 / 6, 4.8)
+_MOST_COLUMNS = 6
+# The words above the frame find room.
+_FEWEST_COLUMNS = 3
 
 
 def _edges(
-    values: Mapping[str, Vector], weights: Mapping[str, Vector], *, n_bins: int, upper: float | None
+    values: Mapping[str, Vector], weights: Mapping[str, Vector], *, upper: float | None, whole: bool
 ) -> Vector:
-    """Equal bins over the weighted bulk of all classes, ending at `upper` at the latest."""
+    """Equal bins over the weighted bulk of all classes, or one for each whole number in it.
+
+    Bins end at `upper` at the latest.
+    """
     ends = [
         # A quantile has no meaning for negative weights; their events count by size.
         np.quantile(array, _TAILS, weights=np.abs(weights[name]), method="inverted_cdf")
@@ -40,7 +45,9 @@ def _edges(
     low, high = float(min(end[0] for end in ends)), float(max(end[1] for end in ends))
     if upper is not None and low < upper:
         high = min(high, upper)
-    return np.linspace(low, high if high > low else low + 1.0, n_bins + 1)
+    if whole:
+        return np.arange(np.floor(low), np.floor(high) + 2.0) - 0.5
+    return np.linspace(low, high if high > low else low + 1.0, _N_BINS + 1)
 
 
 def _defined(
@@ -65,12 +72,14 @@ def _draw_shapes(
     values: Mapping[str, npt.ArrayLike],
     weights: Mapping[str, npt.ArrayLike],
     *,
-    upper: float | None,
+    names: FeatureLabel,
+    scaled: bool,
     undefined: float | None,
 ) -> float:
-    """Unit-normalised steps per class; returns the bin width."""
+    """Unit-normalised steps per class, with the title of the axis; returns the bin width."""
     kept, kept_weights, missing = _defined(values, weights, undefined)
-    edges = _edges(kept, kept_weights, n_bins=_N_BINS, upper=upper)
+    upper, whole = (None, False) if scaled else (names.upper, names.is_integer)
+    edges = _edges(kept, kept_weights, upper=upper, whole=whole)
     palette, dashes = colours(values), line_styles(list(values))
     for name, array in kept.items():
         sumw, _ = np.histogram(array, bins=edges, weights=kept_weights[name])
@@ -92,6 +101,10 @@ def _draw_shapes(
         )
     axes.set_xlim(edges[0], edges[-1])
     axes.set_ylim(bottom=0.0)
+    axes.set_xlabel(f"{names.symbol} (scaled)" if scaled else names.axis)
+    if whole:
+        axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+        axes.xaxis.set_minor_locator(NullLocator())
     return float(edges[1] - edges[0])
 
 
@@ -121,9 +134,7 @@ def input_shapes(
         figure = new_figure()
         axes = figure.add_subplot()
         names = feature_label(feature)
-        upper = None if scaled else names.upper
-        width = _draw_shapes(axes, values, weights, upper=upper, undefined=undefined)
-        axes.set_xlabel(f"{names.symbol} (scaled)" if scaled else names.axis)
+        width = _draw_shapes(axes, values, weights, names=names, scaled=scaled, undefined=undefined)
         axes.set_ylabel(
             f"Fraction of events / {width:.2g}" if scaled else f"Fraction of events / {names.per_bin(width)}"
         )
@@ -152,27 +163,26 @@ def input_overview(
         undefined: input → sentinel of events without a value.
     """
     sentinels = undefined or {}
-    n_rows = -(-(len(features) + 1) // _OVERVIEW_COLUMNS)
+    n_rows = -(-(len(features) + 1) // _MOST_COLUMNS)
+    n_columns = max(-(-(len(features) + 1) // n_rows), _FEWEST_COLUMNS)
     with style_context():
-        figure = new_figure((_OVERVIEW_SIZE[0], _OVERVIEW_SIZE[1] * n_rows / 3))
-        grid = figure.subplots(n_rows, _OVERVIEW_COLUMNS, squeeze=False)
+        figure = new_figure((_PANEL_SIZE[0] * n_columns, _PANEL_SIZE[1] * n_rows))
+        grid = figure.subplots(n_rows, n_columns, squeeze=False)
         panels = list(grid.flat)
         for axes, feature in zip(panels, features, strict=False):
             columns = {name: by_feature[feature] for name, by_feature in values.items()}
-            names = feature_label(feature)
-            upper = None if scaled else names.upper
-            _draw_shapes(axes, columns, weights, upper=upper, undefined=sentinels.get(feature))
-            axes.set_xlabel(f"{names.symbol} (scaled)" if scaled else names.axis)
-            axes.yaxis.set_major_locator(MaxNLocator(4))
+            names, sentinel = feature_label(feature), sentinels.get(feature)
             axes.xaxis.set_major_locator(MaxNLocator(4))
+            axes.yaxis.set_major_locator(MaxNLocator(4))
+            _draw_shapes(axes, columns, weights, names=names, scaled=scaled, undefined=sentinel)
         for axes in panels[len(features) :]:
             axes.set_axis_off()
         handles, _ = panels[0].get_legend_handles_labels()
         panels[len(features)].legend(
             handles, [process_label(name) for name in values], loc="center", fontsize=26, handlelength=2.2
         )
-        figure.supylabel("Fraction of events per bin", fontsize=28)
-        add_label(panels[0], label, right=panels[_OVERVIEW_COLUMNS - 1], scale=1.2)
+        figure.supylabel("Fraction of events per bin", fontsize=28 if n_rows > 1 else 22)
+        add_label(panels[0], label, right=panels[n_columns - 1], scale=1.2)
     return figure
 
 

@@ -190,7 +190,9 @@ def add_label(left: Axes, label: FigureLabel, *, right: Axes | None = None, scal
     """
     size = _LABEL_SIZE * scale
     _labels[figure_of(left)] = label
-    mplhep.add_text(label.label, loc="over left", ax=left, fontsize=size, fontweight="bold")
+    word = mplhep.add_text(label.label, loc="over left", ax=left, fontsize=size, fontweight="bold")
+    # Over several panels it may be wider than the first, which is no wider for it.
+    word.set_in_layout(right is None or right is left)
     mplhep.add_text(label.right, loc="over right", ax=right or left, fontsize=size)
     # A power of ten over the axis would stand in the label's place.
     for axes in (left, right or left):

@@ -144,10 +144,14 @@ def _tried(card: Card, analysis: Analysis, name: str, n_events: int) -> str:
                 )
     filled = [summary for summary in summaries if summary.n_events]
     if not filled:
-        return f"{len(summaries)} files without events"
+        return f"{_counted(summaries)} without events"
     selected = _selected(card, analysis, fileset, name, filled[0], n_events)
     total = sum(summary.n_events for summary in summaries)
-    return f"{len(summaries)} files, {total:,} events ({summaries[0].dialect}); {selected}"
+    return f"{_counted(summaries)}, {total:,} events ({summaries[0].dialect}); {selected}"
+
+
+def _counted(summaries: Sequence[object]) -> str:
+    return f"{len(summaries)} file{'s' if len(summaries) != 1 else ''}"
 
 
 def _to_be_simulated(analysis: Analysis, recipe: str) -> str:
@@ -218,14 +222,14 @@ def _tried_processor(card: ProcessorCard, found: Found, name: str, n_events: int
     summaries = [inspect_tree(path, tree=tree) for path, tree in fileset[name]["files"].items()]
     filled = [summary for summary in summaries if summary.n_events]
     if not filled:
-        return f"{len(summaries)} files without events"
+        return f"{_counted(summaries)} without events"
     processor = made_processor(found, card.arguments)
     stop = min(n_events, filled[0].n_events)
     result = _first_events(processor, fileset, name, filled[0], stop)
     assert result.output is not None, "an existing processor has an output"
     names = ", ".join(leaf for leaf, _ in leaves(result.output.value))
     total = sum(summary.n_events for summary in summaries)
-    return f"{len(summaries)} files, {total:,} events; of the first {stop}: {names or 'nothing'}"
+    return f"{_counted(summaries)}, {total:,} events; of the first {stop}: {names or 'nothing'}"
 
 
 def _first_events(

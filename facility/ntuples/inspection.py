@@ -63,9 +63,8 @@ def _root(path: str) -> Iterator[str]:
     sums = summary.sums
     if sums is None:
         yield (
-            "  no sum of generated weights: simulation needs generated_sumw in the card, the signed sum "
-            "over all "
-            "generated events"
+            "  no sum of generated weights: recorded data, or simulation that needs generated_sumw in the "
+            "card, the signed sum over all generated events"
         )
     else:
         yield f"  generated events {sums.n_events}, sum of weights {float(sums.sumw):g}"

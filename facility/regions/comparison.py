@@ -36,6 +36,7 @@ __all__ = ["input_correlations", "validated"]
 
 Floats = NDArray[np.float64]
 Vector = tuple[float, ...]
+_KINDS: tuple[Kind, ...] = ("data", "simulation")
 
 
 @dataclass(frozen=True)
@@ -95,9 +96,19 @@ class _Compared:
         inside = Region("all") if compared is None else region(self.card, compared)
         return blinded_window(inside, name, region(self.card, self.hidden))
 
+    @cached_property
+    def whole(self) -> dict[str, Floats]:
+        """What the variables with integer bins are in data and simulation."""
+        names = [name for name, variable in self.binned.items() if variable.bins == "integer"]
+        if not names:
+            return {}
+        tables = [self.table(kind, NOMINAL, (), names) for kind in _KINDS]
+        return {name: np.concatenate([table[name] for table in tables if len(table)]) for name in names}
+
     def edges(self, name: str) -> Floats:
         """Bins of a variable, with the ends of the blinded window among them."""
-        edges, window = comparison_edges(self.card.variables[name]), self.window(name)
+        edges = comparison_edges(self.card.variables[name], self.whole.get(name, ()))
+        window = self.window(name)
         return edges if window is None else aligned(edges, window)
 
     def blinded(self, name: str) -> tuple[bool, ...]:
@@ -125,11 +136,13 @@ class _Compared:
             if not any(self.columns.glob(f"*/{name}_{direction}/*.parquet"))
         ]
 
-    def table(self, kind: Kind, variation: str, weights: Sequence[str]) -> EventTable:
-        """Events of one kind with their variables."""
+    def table(
+        self, kind: Kind, variation: str, weights: Sequence[str], variables: Sequence[str] | None = None
+    ) -> EventTable:
+        """Events of one kind with their variables, or some of them."""
         regions = [name for name in (self.card.validation.region, self.hidden) if name is not None]
         cuts = [cut.variable for name in regions for cut in region(self.card, name).cuts]
-        names = [*weights, *self.binned, *cuts]
+        names = [*weights, *(self.binned if variables is None else variables), *cuts]
         table = read_events(self.columns, self.card.of_kind(kind), names, variation=variation)
         kept = np.ones(len(table), np.bool_)
         if len(table) and self.card.validation.region is not None:

@@ -4,7 +4,9 @@ from collections.abc import Iterator, Sequence
 
 from rich.box import SIMPLE_HEAD
 from rich.cells import cell_len
+from rich.console import RenderableType
 from rich.table import Table
+from rich.text import Text
 
 from znought.plots.report import ReportTable
 
@@ -14,18 +16,14 @@ MARGIN = 2
 """Of each cell, both sides together, and of a table."""
 
 
-def terminal_tables(table: ReportTable, width: int) -> Iterator[Table]:
-    """A table of the report, for a terminal: in pieces where it is wider, each with the names of its rows."""
-    pieces = [tuple(range(len(table.header)))] if table.is_prose else _pieces(table, width)
-    for n, columns in enumerate(pieces):
-        first, last = n == 0, n == len(pieces) - 1
-        drawn = Table(
-            title=table.title if first else None,
-            caption=table.caption if last else None,
-            box=SIMPLE_HEAD,
-            padding=(0, 1),
-        )
-        drawn.title_justify = drawn.caption_justify = "left"
+def terminal_tables(table: ReportTable, width: int) -> Iterator[RenderableType]:
+    """A table of the report, for a terminal: in pieces where it is wider, each with the names of its rows.
+
+    Title and caption take the width of the terminal, however narrow the table is.
+    """
+    yield Text(table.title, style="table.title")
+    for columns in [tuple(range(len(table.header)))] if table.is_prose else _pieces(table, width):
+        drawn = Table(box=SIMPLE_HEAD, padding=(0, 1))
         for i in columns:
             # Names of rows wrap where even one column beside them finds no room.
             wraps = i == 0 or (table.is_prose and i > 1)
@@ -34,6 +32,8 @@ def terminal_tables(table: ReportTable, width: int) -> Iterator[Table]:
         for row in table.rows:
             drawn.add_row(*(row[i] for i in columns))
         yield drawn
+    if table.caption:
+        yield Text(table.caption, style="table.caption")
 
 
 def _pieces(table: ReportTable, width: int) -> Sequence[tuple[int, ...]]:

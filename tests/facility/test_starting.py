@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import uproot
 import yaml
@@ -15,9 +16,11 @@ from znought.errors import CardError, DataError
 from znought.facility.cards.checking import check_card
 from znought.facility.cards.location import the_card
 from znought.facility.pipeline import flow_of, run_stages
+from znought.facility.regions.validation import read_validation
 from znought.facility.results.standard import Results, read_results
 from znought.facility.starting.from_files import datasets_of, start_from_files
 from znought.facility.starting.own_events import start
+from znought.facility.workspace import Workspace
 
 OPEN_DATA = Path(os.environ.get("ZNOUGHT_OPEN_DATA", ROOT.parent / "shared" / "data"))
 CMS = ("nano_dimuon", "nano_dy", "nano_tt_v12")
@@ -147,6 +150,13 @@ def test_files_of_cms_give_a_card_that_runs(tmp_path: Path, monkeypatch: pytest.
     assert {name: entry.raw for name, entry in results.events.items()} == {"nano_dy": 16, "nano_tt_v12": 111}
     with uproot.open(OPEN_DATA / "nano_tt_v12.root") as file:
         weights = file["Events"]["genWeight"].array(library="np")
+    validation = read_validation(Workspace(path.parent / "output"))
+    assert validation is not None
+    # Whole numbers have a bin each, as far as any event goes: the one for all beyond is empty.
+    jets = validation.inputs["n_jets"]
+    np.testing.assert_array_equal(np.diff(jets.edges), 1.0)
+    assert (sum(jets.data), jets.data[-1]) == (22.0, 0.0)
+    assert all(sumw[-1] == 0.0 for sumw, _ in jets.processes.values())
     # Of 200 equal weights one is negative, and its event does not pass.
     expected = 1e3 * 111 * weights.max() / weights.sum()
     assert results.events["nano_tt_v12"].weighted == pytest.approx(expected, rel=1e-6)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
+from rich.table import Table
 from typer.testing import CliRunner
 
 from znought.facility.cli import app
@@ -38,10 +39,22 @@ def test_no_number_is_lost_in_a_narrow_terminal(width: int) -> None:
     assert all(cell in text for row in TABLE.rows for cell in row[1:])
     assert text.count("Its caption.") == 1
     assert text.count("A wide table") == 1
-    assert (len(pieces) > 1) == (width < 68)
+    tables = [piece for piece in pieces if isinstance(piece, Table)]
+    assert (len(tables) > 1) == (width < 68)
     if width > 30:
-        assert text.count("network, greedy bins") == len(pieces)
+        assert text.count("network, greedy bins") == len(tables)
         assert "…" not in text
+
+
+def test_a_narrow_table_does_not_fold_what_stands_around_it() -> None:
+    narrow = ReportTable(
+        "The yields of an analysis with a name", ("a", "b"), (("1", "2"),), "What they are of."
+    )
+    console = Console(width=100, record=True, file=io.StringIO())
+    for piece in terminal_tables(narrow, 100):
+        console.print(piece)
+    lines = console.export_text().splitlines()
+    assert [lines[0], lines[-1]] == [narrow.title, narrow.caption]
 
 
 def _report(reporter: Reporter) -> None:

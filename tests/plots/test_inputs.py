@@ -7,9 +7,11 @@ from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 
 from tests.plots.drawn import lines, points, steps, texts
+from znought.analysis import Analysis, Variable
 from znought.errors import DataError
 from znought.plots.data_mc import data_mc, n_minus_one
 from znought.plots.inputs import correlation_matrix, input_overview, input_shapes
+from znought.plots.labels import drawn_as
 from znought.plots.style import FigureLabel
 
 LABEL = FigureLabel(lumi_ifb=139.0)
@@ -27,6 +29,32 @@ def test_shapes_are_shares_of_each_class() -> None:
     for name, drawn in heights.items():
         assert 0.95 < drawn.sum() <= 1.0, name
     assert figure.axes[0].get_xlabel().endswith("[rad]")
+
+
+def test_whole_numbers_have_a_bin_each() -> None:
+    analysis = Analysis("a", columns=len, variables=[Variable("n_jets", bins="integer", label="$N_{jets}$")])
+    values = {"VH": np.array([1.0, 2.0, 2.0, 4.0]), "top": np.array([2.0, 3.0])}
+    weights = {"VH": np.ones(4), "top": np.ones(2)}
+    with drawn_as(analysis):
+        figure = input_shapes(values, weights, feature="n_jets", label=LABEL)
+    assert figure.axes[0].get_xlim() == (0.5, 4.5)
+    np.testing.assert_allclose(steps(figure.axes[0])["VH"], [0.25, 0.5, 0.0, 0.25])
+
+
+@pytest.mark.parametrize("n_features", [1, 2, 6, 17])
+def test_the_overview_has_no_row_of_one(n_features: int) -> None:
+    features = [f"x{i}" for i in range(n_features)]
+    values = {"VH": dict.fromkeys(features, np.arange(4.0))}
+    figure = input_overview(values, {"VH": np.ones(4)}, features=features, label=LABEL)
+    drawn = [axes for axes in figure.axes if axes.axison]
+    place = drawn[0].get_subplotspec()
+    assert place is not None
+    n_rows, n_columns = place.get_topmost_subplotspec().get_gridspec().get_geometry()
+    assert len(drawn) == n_features
+    assert n_rows * n_columns - (n_features + 1) < max(n_rows, 2)
+    figure.canvas.draw()
+    widths = [axes.get_position().width for axes in drawn]
+    assert max(widths) == pytest.approx(min(widths))
 
 
 def test_shapes_follow_the_weights() -> None:
