@@ -67,6 +67,10 @@ class Manifest:
         stages = read_json(self.path)["stages"]
         return {name: _record(content) for name, content in stages.items()}
 
+    def _former(self) -> dict[str, list[str]]:
+        """Files that stages had written when they were dropped, until they finish again."""
+        return read_json(self.path).get("former", {}) if self.path.exists() else {}
+
     def get(self, stage: str) -> StageRecord | None:
         """The record of a stage, or None when it never finished."""
         return self._stages().get(stage)
@@ -111,8 +115,23 @@ class Manifest:
             for name, record in stages.items()
             if any(Path(file).is_relative_to(folder) for file in record.outputs for folder in folders)
         }
-        if gone & {*stages}:
-            self._save({name: record for name, record in stages.items() if name not in gone})
+        if dropped := gone & {*stages}:
+            former = self._former()
+            for name in dropped:
+                former[name] = sorted({*former.get(name, ()), *stages[name].outputs})
+            self._save({name: record for name, record in stages.items() if name not in gone}, former)
+
+    def outdated(self, stage: str, outputs: Iterable[Path]) -> list[Path]:
+        """Files that a dropped stage had written, and neither it nor another stage has written now.
+
+        Args:
+            stage: its name.
+            outputs: files it wrote now.
+        """
+        root = self.path.parent.resolve()
+        written = {str(path.resolve().relative_to(root)) for path in outputs}
+        written.update(name for record in self._stages().values() for name in record.outputs)
+        return [root / name for name in self._former().get(stage, ()) if name not in written]
 
     def record(
         self, stage: str, mark: str, outputs: Iterable[Path], *, seconds: float, section: Mapping[str, Any]
@@ -131,10 +150,11 @@ class Manifest:
         versions = {name: version(name) for name in VERSIONS_OF} | {"znought": znought.__version__}
         stages = self._stages()
         stages[stage] = StageRecord(mark, files, round(seconds, 3), versions, dict(section))
-        self._save(stages)
+        self._save(stages, {name: files for name, files in self._former().items() if name != stage})
 
-    def _save(self, stages: Mapping[str, StageRecord]) -> None:
-        write_json(self.path, {"stages": {name: asdict(record) for name, record in stages.items()}})
+    def _save(self, stages: Mapping[str, StageRecord], former: Mapping[str, list[str]]) -> None:
+        content = {"stages": {name: asdict(record) for name, record in stages.items()}}
+        write_json(self.path, content | ({"former": former} if former else {}))
 
 
 def recorded_files(path: Path) -> Mapping[str, int]:

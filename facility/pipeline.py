@@ -253,6 +253,10 @@ def _perform(context: Context[Any], stage: Stage, manifest: Manifest, mark: str,
     # Last digits of the fit and the binning must not depend on how many cores this machine has.
     with styles, threadpool_limits(limits=1), meter:
         outputs = tuple(stage.work(_seen_by(context, stage, served, meter)))
+    if stage.draws:
+        # A figure that the card no longer asks for is of other events than those beside it.
+        for path in manifest.outdated(stage.name, outputs):
+            path.unlink(missing_ok=True)
     section = context.card.section(*stage.sections)
     manifest.record(stage.name, mark, outputs, seconds=meter.seconds, section=section)
     keep_metrics(context.workspace.metrics, stage.name, meter.metrics())

@@ -2,6 +2,7 @@
 
 from znought.facility.results.fitted import Expectation, FitSummary
 from znought.facility.results.opened import Prediction, Unblinding
+from znought.facility.results.rounding import with_error
 from znought.plots.report import ReportTable
 
 __all__ = ["data_tables", "fit_tables"]
@@ -95,4 +96,4 @@ def _regions(found: FitSummary, label: str) -> ReportTable:
 
 
 def _total(found: Expectation) -> str:
-    return f"{sum(found.total):,.1f} ± {found.sum_error:,.1f}"
+    return with_error(sum(found.total), found.sum_error)

@@ -3,6 +3,7 @@
 from znought.facility.results.fit_tables import data_tables, fit_tables
 from znought.facility.results.fitted import FitSummary
 from znought.facility.results.records import Estimate
+from znought.facility.results.rounding import with_error, written
 from znought.facility.results.standard import Results
 from znought.plots.report import ReportTable
 
@@ -34,7 +35,7 @@ def _regions(results: Results) -> ReportTable:
     rows = []
     for process in results.events:
         cells = [region[process] for region in results.regions.values()]
-        rows.append((process, *(f"{cell.events[0]:,.1f} ± {cell.mc_stat_error[0]:,.1f}" for cell in cells)))
+        rows.append((process, *(with_error(cell.events[0], cell.mc_stat_error[0]) for cell in cells)))
     title = f"{results.label}, 13 TeV, {results.lumi_ifb:g} fb⁻¹: expected events of {results.title}"
     caption = "Errors of the simulated sample alone. " + " ".join(results.notes)
     return ReportTable(title, ("process", *results.regions), tuple(rows), caption, section="Yields")
@@ -124,7 +125,7 @@ def _events(results: Results) -> ReportTable:
             f"{events.raw:,}",
             f"{events.generated:,}",
             f"{events.effective:,.0f}",
-            f"{events.weighted:,.1f}",
+            written(events.weighted),
         )
         for name, events in results.events.items()
     )

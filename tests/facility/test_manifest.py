@@ -61,6 +61,19 @@ def test_a_dropped_stage_does_not_hold(manifest: Manifest) -> None:
     assert not manifest.holds("process", "mark")
 
 
+def test_what_a_stage_no_longer_writes_is_told_even_after_an_interruption(manifest: Manifest) -> None:
+    folder = manifest.path.parent / "columns"
+    (folder / "b.bin").write_bytes(b"of another stage")
+    manifest.record("score", "mark", [folder / "b.bin"], seconds=1.0, section={})
+    manifest.drop("process")
+    manifest.drop("process")  # begun, broken off and begun again
+    assert manifest.outdated("process", [folder / "b.bin"]) == [folder / "a.bin"]
+    assert manifest.outdated("process", [folder / "a.bin"]) == []
+    manifest.record("process", "mark", [folder / "b.bin"], seconds=1.0, section={})
+    manifest.drop("process")
+    assert manifest.outdated("process", []) == []
+
+
 def test_fingerprint_sees_values_and_not_order() -> None:
     assert fingerprint({"a": 1, "b": (1, 2)}) == fingerprint({"b": [1, 2], "a": 1})
     assert fingerprint({"a": 1}) != fingerprint({"a": 2})

@@ -46,6 +46,28 @@ def test_declared_sections_and_files_are_there(context: Context[Any]) -> None:
     assert Manifest(context.workspace.manifest).get("mine") is not None
 
 
+def test_a_figure_that_is_no_longer_drawn_is_gone(context: Context[Any]) -> None:
+    wanted = ["a", "b"]
+
+    def work(seen: Context[Any]) -> list[Path]:
+        paths = [seen.workspace.figures / f"{name}.txt" for name in wanted]
+        for path in paths:
+            write_text(path, path.stem)
+        return paths
+
+    def inputs(seen: Context[Any]) -> object:
+        return tuple(wanted)
+
+    stage = Stage("mine", work, ("title",), writes=("figures",), inputs=inputs)
+    drawn = replace(context, found=given_analysis(replace(context.analysis, stages=(stage,))))
+    mine = context.workspace.figures / "my_own.txt"
+    write_text(mine, "not of this stage")
+    run_stages(drawn, [stage])
+    wanted.remove("a")
+    run_stages(drawn, [stage])
+    assert {path.name for path in context.workspace.figures.iterdir()} == {"b.txt", mine.name}
+
+
 @pytest.mark.parametrize(
     ("work", "message"),
     [
