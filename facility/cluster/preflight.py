@@ -351,7 +351,7 @@ def report_workers(client: Client) -> list[str]:
     workers = client.scheduler_info(n_workers=-1)["workers"]
     memory = sum(worker["memory_limit"] or 0 for worker in workers.values()) / 2**30
     lines = [
-        f"{len(workers)} workers, {memory:.1f} GiB in all",
+        f"{len(workers)} worker{'s' if len(workers) != 1 else ''}, {memory:.1f} GiB in all",
         f"dashboard: {dashboard(client) or 'none'}",
         "versions of Python, dask and distributed agree",
     ]

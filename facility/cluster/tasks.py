@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
 
 import dask
@@ -265,9 +266,15 @@ def _where_to_look(client: Client) -> str:
 def dashboard(client: Client) -> str | None:
     """Address of the page on which a cluster shows its tasks; None where there is none."""
     try:
-        return client.dashboard_link or None
+        link = client.dashboard_link
     except (KeyError, ValueError, AttributeError):
         return None
+    page = urlsplit(link or "")
+    scheduler = getattr(client.cluster, "scheduler_spec", None) or {}
+    if str(scheduler.get("options", {}).get("dashboard_address", "")).startswith("127.0.0.1:"):
+        # Dask names the machine of the scheduler, and the page answers to loopback alone.
+        page = page._replace(netloc=f"127.0.0.1:{page.port}")
+    return page.geturl() or None
 
 
 def _duration(seconds: float) -> str:

@@ -61,7 +61,7 @@ def _steps(found: Unblinding, label: str) -> ReportTable:
 
 
 def _groups(found: FitSummary, label: str) -> ReportTable:
-    rows = tuple((name, f"−{down:.3g}", f"+{up:.3g}") for name, (down, up) in found.groups.items())
+    rows = tuple((name, f"−{down:.3f}", f"+{up:.3f}") for name, (down, up) in found.groups.items())
     caption = (
         "In quadrature: each group's parameters held at their fitted values. Groups are correlated, and need "
         "not add up to the total."

@@ -7,12 +7,15 @@ import threading
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import urlopen
 
 import psutil  # type: ignore[import-untyped]  # no stubs
 import pytest
 
 from znought.facility.cluster.options import SiteOptions
 from znought.facility.cluster.sites import SITES, connect
+from znought.facility.cluster.tasks import dashboard
 
 Socket = tuple[str, int]
 
@@ -60,8 +63,11 @@ def test_a_scheduler_of_a_batch_site_is_behind_tls(
     before = _listening()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # of dask_lxplus
-        with SITES[site].open(SiteOptions(workers=1)):
+        with SITES[site].open(SiteOptions(workers=1)) as client:
             wait_for_file(queue / "job")
+            page = urlsplit(dashboard(client) or "")
+            assert urlopen(page.geturl(), timeout=10).status == 200
+            assert page.hostname == "127.0.0.1"
             opened = _listening() - before
             outside = _outside(opened)
             assert outside, "the scheduler was to listen on the network"
