@@ -142,6 +142,8 @@ class SignificanceEstimate:
             "interval_level": self.interval.level,
             "optimism": self.optimism,
             "training_error": self.training_error,
+            "replicates": self.replicates.tolist(),
+            "left_out": list(self.left_out),
             "auxiliary": self.auxiliary,
             "trustworthy": self.trustworthy,
             "headline": self.headline,

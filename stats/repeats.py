@@ -2,27 +2,58 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Protocol
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from znought.errors import CardError
 from znought.stats.crossfit import Companion, Interval, SignificanceEstimate
 
-__all__ = ["held_out_difference", "with_training"]
+__all__ = ["Replicated", "held_out_difference", "with_training"]
 
 
-def held_out_difference(first: SignificanceEstimate, second: SignificanceEstimate) -> tuple[float, Interval]:
-    """Held-out Z0 of one discriminant less that of another, with its paired bootstrap interval.
+class Replicated(Protocol):
+    """A held-out Z0 with its bootstrap replicates, as `SignificanceEstimate` has them."""
 
-    Both were cross-fitted with equal seeds, so that replicate k draws the same generated events.
+    @property
+    def quoted(self) -> float:
+        """Before the bias of finite MC statistics is taken off."""
+
+    @property
+    def held_out(self) -> float:
+        """After it."""
+
+    @property
+    def replicates(self) -> NDArray[np.float64]:
+        """Z0 of every replicate, shape (n_bootstrap,)."""
+
+    @property
+    def level(self) -> float:
+        """Confidence level of intervals."""
+
+    @property
+    def left_out(self) -> Sequence[float]:
+        """Z0 without each repeat of the folds in turn."""
+
+
+def held_out_difference(
+    first: Replicated, second: Replicated, *, paired: bool = True
+) -> tuple[float, Interval]:
+    """Held-out Z0 of one discriminant less that of another, with its bootstrap interval.
+
+    Args:
+        first, second: cross-fitted with equal seeds, so that replicate k draws the same generated events.
+        paired: False where they are of other events: replicate k of the one is then taken with replicate
+            k + 1 of the other, which draws independently of it.
 
     Raises:
         CardError: different numbers of replicates or levels.
     """
     if first.replicates.shape != second.replicates.shape or first.level != second.level:
         raise CardError("A paired difference needs equal numbers of replicates and levels of confidence.")
-    plain, replicates = first.quoted - second.quoted, first.replicates - second.replicates
+    others = second.replicates if paired else np.roll(second.replicates, 1)
+    plain, replicates = first.quoted - second.quoted, first.replicates - others
     low, high = np.quantile(replicates, [(1 - first.level) / 2, (1 + first.level) / 2])
     value, interval = first.held_out - second.held_out, (2 * plain - float(high), 2 * plain - float(low))
     n_repeats = max(len(first.left_out), len(second.left_out))

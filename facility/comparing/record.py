@@ -4,6 +4,11 @@ from pathlib import Path
 from typing import Any
 
 from znought.errors import DataError
+from znought.facility.comparing.significances import (
+    PairedSignificance,
+    paired_significances,
+    unpaired_because,
+)
 from znought.facility.comparing.yields import PairedYield, paired_yields
 from znought.facility.results.records import Record
 from znought.facility.workspace import Workspace, read_json
@@ -48,6 +53,7 @@ class Comparison(Record):
         first, second: their directories.
         numbers: that differ, or that one of them lacks.
         n_equal: numbers that are the same in both.
+        significances: held-out Z₀ of the selections that both have, with the interval of the difference.
         yields: expected events by dataset, their difference judged event by event.
         cards: keys that differ.
         figures: that both have.
@@ -58,6 +64,7 @@ class Comparison(Record):
     second: str
     numbers: tuple[NumberPair, ...]
     n_equal: int
+    significances: tuple[PairedSignificance, ...]
     yields: tuple[PairedYield, ...]
     cards: tuple[CardDifference, ...]
     figures: tuple[str, ...]
@@ -82,14 +89,17 @@ def compared(first: Path, second: Path) -> Comparison:
             raise DataError(f"{place.directory}: no results.json; expected the output of a finished run.")
     pairs = _pairs(read_json(one.results), read_json(two.results))
     differing = tuple(pair for pair in pairs if not _is_equal(pair))
+    yields = paired_yields(one, two)
+    cards = _flat(_sections(one)), _flat(_sections(two))
     figures = [{path.stem for path in place.figures.glob("*.png")} for place in (one, two)]
     return Comparison(
         first=str(first),
         second=str(second),
         numbers=differing,
         n_equal=len(pairs) - len(differing),
-        yields=paired_yields(one, two),
-        cards=_cards(one, two),
+        significances=paired_significances(one, two, unpaired_because(yields, cards)),
+        yields=yields,
+        cards=_cards(*cards),
         figures=tuple(sorted(figures[0] & figures[1])),
         only_first=tuple(sorted(figures[0] - figures[1])),
         only_second=tuple(sorted(figures[1] - figures[0])),
@@ -145,9 +155,8 @@ def _is_equal(pair: NumberPair) -> bool:
     return abs(pair.second - pair.first) <= _RELATIVE * max(abs(pair.first), abs(pair.second))
 
 
-def _cards(one: Workspace, two: Workspace) -> tuple[CardDifference, ...]:
+def _cards(first: dict[str, Any], second: dict[str, Any]) -> tuple[CardDifference, ...]:
     """Keys of the cards that differ, as the stages have read them."""
-    first, second = (_flat(_sections(place)) for place in (one, two))
     keys = sorted({*first, *second})
     return tuple(
         CardDifference(key=key, first=first.get(key), second=second.get(key))

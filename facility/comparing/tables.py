@@ -4,6 +4,8 @@ from pathlib import Path
 
 from znought.facility.comparing.record import CardDifference, Comparison, NumberPair
 from znought.facility.workspace import Workspace
+from znought.plots.binning import method_title
+from znought.plots.labels import readable
 from znought.plots.report import ReportFigure, ReportHead, ReportTable, write_report
 from znought.plots.style import FigureLabel
 
@@ -21,6 +23,7 @@ def comparison_tables(found: Comparison, most: int | None = None) -> tuple[Repor
         most: rows of each table; None for all.
     """
     return (
+        *([_significances(found)] if found.significances else []),
         *([_numbers(found, most)] if found.numbers else []),
         *([_yields(found)] if found.yields else []),
         *([_cards(found, most)] if found.cards else []),
@@ -52,6 +55,27 @@ def write_comparison(path: Path, found: Comparison) -> Path:
     return write_report(path, head=head, tables=comparison_tables(found), figures=figures)
 
 
+def _significances(found: Comparison) -> ReportTable:
+    rows = tuple(
+        (
+            readable(method_title(one.selection)),
+            f"{one.first:.3f}",
+            f"{one.second:.3f}",
+            f"{one.difference:+.3f} [{one.interval[0]:+.3f}, {one.interval[1]:+.3f}]",
+        )
+        for one in found.significances
+    )
+    why = found.significances[0].unpaired
+    caption = (
+        f"Not paired: {why}. The interval is that of independent results."
+        if why
+        else "Paired: the bootstrap draws the same generated events in both."
+    )
+    caption += f" Intervals of {found.significances[0].level:.0%} hold the chance of training."
+    header = ("held-out Z₀", "first", "second", "difference")
+    return ReportTable("Expected significance", header, rows, caption)
+
+
 def _numbers(found: Comparison, most: int | None) -> ReportTable:
     # Entries of lists, ends of intervals among them, would bury the rest; results come first.
     single = [one for one in found.numbers if not one.name.endswith("]")]
@@ -60,6 +84,8 @@ def _numbers(found: Comparison, most: int | None) -> ReportTable:
     if len(shown) < len(found.numbers):
         caption += f" {len(found.numbers) - len(shown):,} more differ: --json has all of them."
     caption += " Brackets: 68 % intervals of each, which are no errors of the difference."
+    if not found.significances:
+        caption += " No bootstrap of Z₀ stands in both: differences are not paired."
     header = ("number", "first", "second", "difference")
     return ReportTable("Numbers that differ", header, tuple(_number(one) for one in shown), caption)
 
@@ -91,6 +117,8 @@ def _yields(found: Comparison) -> ReportTable:
         "Expected events after the preselection, data as counts; the error of the difference is that of the "
         "generated events in which the two differ."
     )
+    if others := [one.dataset for one in found.yields if one.is_other]:
+        caption += f" Events of equal numbers are other events in {', '.join(others)}: independent errors."
     header = ("dataset", "first", "second", "difference", "common events")
     return ReportTable("Events", header, rows, caption, section="Yields")
 

@@ -1,17 +1,27 @@
 """Expected events of two results, their difference judged by the generated events that both have."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from znought.facility.events.store import read_events
+from znought.facility.events.store import (
+    IDENTITY,
+    EventTable,
+    read_events,
+    stored_columns,
+    stored_datasets,
+)
 from znought.facility.ntuples.scales import scale_of
 from znought.facility.results.records import Record
 from znought.facility.workspace import Workspace
-from znought.processors.evaluated import NOMINAL
 
-__all__ = ["PairedYield", "paired_difference", "paired_yields"]
+__all__ = ["PairedYield", "other_events", "paired_difference", "paired_yields"]
+
+_WEIGHT = "gen_weight"
+_APART = np.uint64(1 << 63)
+"""Turns identities into those of events that the other side does not have."""
 
 
 class PairedYield(Record):
@@ -23,6 +33,8 @@ class PairedYield(Record):
         difference: second less first.
         error: of the difference: √Σ(w₂ − w₁)² over generated events, 0 weight where one lacks an event.
         common: generated events that both have.
+        is_other: whether events of equal numbers are other events, such as of another seed; they then
+            count as none in common.
     """
 
     dataset: str
@@ -31,45 +43,64 @@ class PairedYield(Record):
     difference: float
     error: float
     common: int
+    is_other: bool = False
 
 
 def paired_yields(one: Workspace, two: Workspace) -> tuple[PairedYield, ...]:
     """Every dataset that both have columns of; none where columns stand elsewhere."""
-    places = [_datasets(place.columns) for place in (one, two)]
+    places = [set(stored_datasets(place.columns)) for place in (one, two)]
     if not (one.normalisation.is_file() and two.normalisation.is_file()):
         return ()
     scales = scale_of(one), scale_of(two)
     return tuple(
         _paired(
-            name,
-            (one.columns, two.columns),
-            (scales[0][name.rpartition("/")[2]], scales[1][name.rpartition("/")[2]]),
+            (one.columns / channel, two.columns / channel),
+            dataset,
+            (scales[0][dataset], scales[1][dataset]),
+            channel,
         )
-        for name in sorted(places[0] & places[1])
+        for channel, dataset in sorted(places[0] & places[1])
     )
 
 
-def _datasets(columns: Path) -> set[str]:
-    """Datasets with nominal columns, below their channels where these have folders."""
-    return {str(path.parent.relative_to(columns)) for path in columns.rglob(NOMINAL) if path.is_dir()}
-
-
-def _paired(name: str, columns: tuple[Path, Path], scales: tuple[float, float]) -> PairedYield:
-    channel, _, dataset = name.rpartition("/")
-    sides = []
-    for folder, scale in zip(columns, scales, strict=True):
-        table = read_events(folder / channel, [dataset], ["gen_weight"])
-        sides.append((table.identity, np.asarray(table["gen_weight"] * scale, np.float64)))
-    (first, w1), (second, w2) = sides
-    difference, error, common = paired_difference(first, w1, second, w2)
+def _paired(
+    folders: tuple[Path, Path], dataset: str, scales: tuple[float, float], channel: str
+) -> PairedYield:
+    stored = [stored_columns(folder, [dataset]) for folder in folders]
+    values = [one for one in stored[0] if one in stored[1] and not one.startswith(_WEIGHT)]
+    tables = [read_events(folder, [dataset], [_WEIGHT, *values]) for folder in folders]
+    w1, w2 = (
+        np.asarray(table[_WEIGHT] * scale, np.float64) for table, scale in zip(tables, scales, strict=True)
+    )
+    first, second = (table.identity for table in tables)
+    is_other = other_events(tables[0], tables[1], [one for one in values if one not in IDENTITY])
+    difference, error, common = paired_difference(first, w1, second ^ _APART if is_other else second, w2)
     return PairedYield(
-        dataset=name,
+        dataset=f"{channel}/{dataset}" if channel else dataset,
         first=float(w1.sum()),
         second=float(w2.sum()),
         difference=difference,
         error=error,
         common=common,
+        is_other=is_other,
     )
+
+
+def other_events(first: EventTable, second: EventTable, columns: Iterable[str]) -> bool:
+    """Whether rows of equal identity are not the same generated events.
+
+    They are the same if in any variable that tells events apart half of them have equal values: a
+    calibration moves some of the variables, another seed all of them.
+    """
+    _, one, two = np.intersect1d(first.identity, second.identity, return_indices=True)
+    telling = 0
+    for name in columns:
+        values = np.asarray(first[name])[one]
+        if 2 * np.unique(values).size > values.size:
+            telling += 1
+            if 2 * np.count_nonzero(values == np.asarray(second[name])[two]) >= values.size:
+                return False
+    return telling > 0
 
 
 def paired_difference(

@@ -24,6 +24,7 @@ __all__ = [
     "partition_files",
     "read_events",
     "stored_columns",
+    "stored_datasets",
     "write_parquet",
 ]
 
@@ -97,6 +98,12 @@ def stored_columns(directory: Path, datasets: Iterable[str], variation: str = "n
     files = (file for dataset in datasets for file in partition_files(directory, dataset, variation))
     first = next(files, None)
     return [] if first is None else list(_opened(first).schema_arrow.names)
+
+
+def stored_datasets(directory: Path, variation: str = "nominal") -> list[tuple[str, str]]:
+    """Channel and name of every dataset with files; the channel is empty where channels share columns."""
+    places = sorted(path.parent for path in directory.rglob(variation) if path.is_dir())
+    return [("" if one.parent == directory else one.parent.name, one.name) for one in places]
 
 
 def read_events(

@@ -108,6 +108,8 @@ class BinnedSelection(Record):
     interval_level: float
     optimism: float
     training_error: float = 0.0
+    replicates: Vector = ()
+    left_out: Vector = ()
     auxiliary: str
     trustworthy: bool
     headline: float | None

@@ -6,14 +6,20 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 from typer.testing import CliRunner
 
 from znought.errors import DataError
 from znought.facility.cli import app
 from znought.facility.comparing.record import compared
-from znought.facility.comparing.yields import paired_difference
-from znought.facility.workspace import write_json
+from znought.facility.comparing.significances import paired_significances, unpaired_because
+from znought.facility.comparing.yields import PairedYield, other_events, paired_difference
+from znought.facility.events.store import IDENTITY, EventTable
+from znought.facility.results.binned import BinnedSelection, read_binning, write_binning
+from znought.facility.workspace import Workspace, write_json
+from znought.stats.crossfit import cross_fitted
+from znought.stats.rules import BinningConfig
 
 RESULTS = {
     "title": "x",
@@ -77,6 +83,58 @@ def test_differences_of_yields_are_judged_by_the_events_that_differ() -> None:
     assert shift == pytest.approx(-weight[~kept].sum())
     assert error == pytest.approx(np.sqrt(np.sum(weight[~kept] ** 2)))
     assert common == kept.sum()
+
+
+def _events(values: NDArray[np.float64]) -> EventTable:
+    """Events 1, 2, … of one dataset with a variable, and one that tells none of them apart."""
+    n, ones = values.size, np.ones(values.size, np.int64)
+    columns = dict(zip(IDENTITY, (ones, ones, np.arange(n), ones), strict=True))
+    return EventTable(columns | {"pt": values, "n_jets": 2 * ones}, np.zeros(n, np.int16), ("zh",))
+
+
+def test_equal_numbers_of_another_seed_are_other_events() -> None:
+    random = np.random.default_rng(2)
+    one = _events(random.normal(size=100))
+    moved = EventTable({**one.columns, "met": one["pt"] + 1.0}, one.dataset, one.datasets)
+    assert not other_events(one, moved, ["pt", "n_jets"])
+    assert other_events(one, _events(random.normal(size=100)), ["pt", "n_jets"])
+    assert not other_events(one, _events(random.normal(size=100)), ["n_jets"])
+
+
+def _selection(seed: int, shift: float) -> BinnedSelection:
+    """A binned selection of toy events; `seed` of the events, `shift` of the discriminant."""
+    random, n = np.random.default_rng(seed), 3000
+    signal = np.arange(n) < n // 3
+    scores = np.clip(random.beta(2.0, 2.0, n) + 0.3 * signal + shift * random.normal(size=n), 0.0, 1.0)
+    weights, rules = np.where(signal, 0.02, 1.0), BinningConfig(lower=0.0, upper=1.0)
+    found = cross_fitted(scores, weights, signal, np.arange(n), config=rules, n_bootstrap=300, seed=3)
+    none = {"z_total": 0.0, "edges": [], "min_background_events": 0}
+    more = {"yields": {"edges": [], "processes": {}}, "z_profile": 0.0, "min_background_events": 9.0}
+    return BinnedSelection.model_validate(found.to_dict() | more | {"unbounded": none})
+
+
+def test_differences_of_significances_are_paired_where_events_are_common(tmp_path: Path) -> None:
+    places = [Workspace(_output(tmp_path / name, RESULTS, SECTION)) for name in ("one", "two")]
+    for place, shift in zip(places, (0.0, 0.01), strict=True):
+        write_binning(place.binning, {"mva_greedy": _selection(5, shift)})
+    paired, apart = (paired_significances(places[0], places[1], why)[0] for why in ("", "of other events"))
+    assert paired.difference == apart.difference == pytest.approx(paired.second - paired.first)
+    width, independent = (one.interval[1] - one.interval[0] for one in (paired, apart))
+    alone = [read_binning(place.binning)["mva_greedy"].interval for place in places]
+    assert width < 0.5 * independent
+    assert independent == pytest.approx(np.hypot(*np.diff(alone)[:, 0]), rel=0.25)
+    assert paired_significances(places[0], places[0], "")[0].interval == (0.0, 0.0)
+
+
+def test_why_results_are_no_pair_is_said() -> None:
+    common = PairedYield(dataset="zh", first=1.0, second=1.0, difference=0.0, error=0.0, common=5)
+    seeds = ({"crossfit.seed": 1}, {"crossfit.seed": 1})
+    assert unpaired_because([common], seeds) == ""
+    assert (
+        unpaired_because([common], ({"crossfit.seed": 1}, {"crossfit.seed": 2})) == "crossfit.seed is 1 and 2"
+    )
+    assert "no generated event" in unpaired_because([common.model_copy(update={"common": 0})], seeds)
+    assert "other events in zh" in unpaired_because([common.model_copy(update={"is_other": True})], seeds)
 
 
 def test_the_command_prints_tables_json_and_a_page(outputs: tuple[Path, Path], tmp_path: Path) -> None:
