@@ -10,6 +10,7 @@ from typing import Literal, Protocol
 from znought.analysis import Analysis, Variable
 
 __all__ = [
+    "Experiment",
     "FeatureLabel",
     "PlottingEntry",
     "ProcessEntry",
@@ -17,6 +18,7 @@ __all__ = [
     "colours",
     "drawing",
     "drawn_as",
+    "drawn_by",
     "feature_label",
     "is_variable",
     "line_styles",
@@ -25,6 +27,9 @@ __all__ = [
     "readable",
     "stacking_order",
 ]
+
+Experiment = Literal["none", "ALICE", "ATLAS", "CMS", "LHCb"]
+"""Whose fonts and name figures have."""
 
 
 @dataclass(frozen=True)
@@ -111,6 +116,10 @@ class PlottingEntry(Protocol):
         """Of single variables."""
 
     @property
+    def style(self) -> Experiment:
+        """Whose fonts and name figures have."""
+
+    @property
     def names(self) -> Mapping[str, str]:
         """Region, systematic or parameter → as it is written."""
 
@@ -128,6 +137,7 @@ class _Book:
     colours: Mapping[str, str] = field(default_factory=dict)
     names: Mapping[str, str] = field(default_factory=dict)
     order: tuple[str, ...] = ()
+    style: Experiment = "none"
 
 
 _DATA = {"data": "Data"}
@@ -190,7 +200,13 @@ def _plotted(book: _Book, plotting: PlottingEntry) -> _Book:
             rebin=entry.rebin,
             log=entry.log,
         )
-    return replace(book, features=features, names=dict(plotting.names), order=tuple(plotting.order))
+    return replace(
+        book,
+        features=features,
+        names=dict(plotting.names),
+        order=tuple(plotting.order),
+        style=plotting.style,
+    )
 
 
 # Petroff's palette (arXiv:2107.02270): tells classes apart with any colour vision, and in grey.
@@ -331,6 +347,11 @@ def readable(text: str) -> str:
 def stacking_order() -> tuple[str, ...]:
     """Processes that the card puts at the bottom of stacks, in their order."""
     return _book.get().order
+
+
+def drawn_by() -> Experiment:
+    """Whose fonts and name figures have, as the card says."""
+    return _book.get().style
 
 
 def colours(names: Iterable[str]) -> dict[str, str]:

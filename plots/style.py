@@ -22,6 +22,7 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from znought.errors import DataError
+from znought.plots.labels import drawn_by
 
 __all__ = [
     "SLIDE",
@@ -59,7 +60,7 @@ _STYLE: dict[str, Any] = {
     "axes.linewidth": 1.2,
     "axes.unicode_minus": True,
     "axes.formatter.use_mathtext": True,
-    "axes.formatter.limits": (-4, 5),
+    "axes.formatter.limits": (-4, 7),
     "axes.axisbelow": True,
     "axes.xmargin": 0.0,
     "xaxis.labellocation": "right",
@@ -95,12 +96,28 @@ _STYLE: dict[str, Any] = {
 }
 
 
+# What an experiment's style of mplhep decides; sizes and places stay those of slides.
+_OF_EXPERIMENTS = ("font.family", "axes.prop_cycle", "axes.unicode_minus", "legend.handlelength")
+_SERIF = {"font.serif": ["TeX Gyre Termes", "DejaVu Serif"], "mathtext.fontset": "stix"}
+_ATLAS = "ATLAS"
+
+
+def _style() -> dict[str, Any]:
+    """Settings of matplotlib: the room's own, and those of the experiment where one is named."""
+    if (experiment := drawn_by()) == "none":
+        return _STYLE
+    given: dict[str, Any] = getattr(mplhep.style, experiment)
+    serif = _SERIF if given["font.family"] == "serif" else {}
+    return _STYLE | {key: given[key] for key in _OF_EXPERIMENTS if key in given} | serif
+
+
 @dataclass(frozen=True)
 class FigureLabel:
     """What every figure says above its frame: how the events came about, energy and luminosity.
 
     Attributes:
-        label: "Simulation" unless the user's card says otherwise; never an experiment's name by itself.
+        label: "Simulation" unless the user's card says otherwise; never an experiment's name by itself: that
+            stands before it where the card asks for the experiment's style.
         lumi_ifb: integrated luminosity in inverse femtobarns, None where it has no meaning.
         energy_tev: centre-of-mass energy in TeV.
     """
@@ -142,7 +159,7 @@ _labels: WeakKeyDictionary[Figure, FigureLabel] = WeakKeyDictionary()
 @contextmanager
 def style_context() -> Iterator[None]:
     """The room's style inside the `with` block; matplotlib's settings are as before afterwards."""
-    with matplotlib.style.context(_STYLE):
+    with matplotlib.style.context(_style()):
         yield
 
 
@@ -190,13 +207,35 @@ def add_label(left: Axes, label: FigureLabel, *, right: Axes | None = None, scal
     """
     size = _LABEL_SIZE * scale
     _labels[figure_of(left)] = label
-    word = mplhep.add_text(label.label, loc="over left", ax=left, fontsize=size, fontweight="bold")
     # Over several panels it may be wider than the first, which is no wider for it.
-    word.set_in_layout(right is None or right is left)
+    _add_name(left, label.label, size, in_layout=right is None or right is left)
     mplhep.add_text(label.right, loc="over right", ax=right or left, fontsize=size)
     # A power of ten over the axis would stand in the label's place.
     for axes in (left, right or left):
         axes.yaxis.get_offset_text().set(ha="right", x=-0.01)
+
+
+def _add_name(axes: Axes, word: str, size: float, *, in_layout: bool) -> None:
+    """The label's word over the frame, after the experiment's name where one is named."""
+    if (experiment := drawn_by()) == "none":
+        text = mplhep.add_text(word, loc="over left", ax=axes, fontsize=size, fontweight="bold")
+        text.set_in_layout(in_layout)
+        return
+    # ATLAS writes its own name in italics, the others what follows theirs.
+    styles = ("italic", "normal") if experiment == _ATLAS else ("normal", "italic")
+    name = mplhep.add_text(
+        experiment, loc="over left", ax=axes, fontsize=1.2 * size, fontweight="bold", fontstyle=styles[0]
+    )
+    # Beside it, wherever the layout comes to put it.
+    axes.annotate(
+        f" {word}",
+        (1, 0),
+        xycoords=name,
+        va="bottom",
+        fontsize=size,
+        fontstyle=styles[1],
+        annotation_clip=False,
+    )
 
 
 def label_of(figure: Figure) -> FigureLabel | None:

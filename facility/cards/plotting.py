@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from znought.facility.cards.section import Section
+from znought.plots.labels import Experiment
 
 __all__ = ["PlottedVariable", "Plotting"]
 
@@ -53,6 +54,8 @@ class Plotting(Section):
         axes: variable → how it is drawn.
         names: region, systematic or parameter → as figures write it.
         order: processes from the bottom of stacks; those not named follow by size, the signal last.
+        style: fonts of an experiment, and its name before the label above the frame; what its collaboration
+            has not approved is not for others to sign with it.
         formats: of figures; the report takes PNG, which is always written.
     """
 
@@ -60,4 +63,5 @@ class Plotting(Section):
     axes: dict[str, PlottedVariable] = Field(default_factory=dict)
     names: dict[str, str] = Field(default_factory=dict)
     order: tuple[str, ...] = ()
+    style: Experiment = "none"
     formats: tuple[Format, ...] = ("pdf", "png", "svg")

@@ -1,6 +1,7 @@
 """The style leaves no trace, saved figures are whole and repeatable, each carries its label."""
 
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
@@ -10,7 +11,10 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from tests.plots.drawn import texts
+from znought.analysis import Analysis
 from znought.errors import DataError
+from znought.facility.cards.plotting import Plotting
+from znought.plots.labels import drawn_as
 from znought.plots.style import FigureLabel, add_label, new_figure, save, style_context, vector
 
 
@@ -45,6 +49,15 @@ def test_label_says_simulation_energy_and_luminosity() -> None:
 
 def test_label_without_luminosity_names_none() -> None:
     assert "fb" not in FigureLabel().right
+
+
+@pytest.mark.parametrize(("experiment", "font"), [("ATLAS", "sans-serif"), ("LHCb", "serif")])
+def test_an_experiment_is_named_where_the_card_asks_for_its_style(experiment: Any, font: str) -> None:
+    with drawn_as(Analysis("a", columns=len), {}, Plotting(style=experiment)):
+        assert {experiment, " Simulation"} <= set(texts(_figure()).split("\n"))
+        with style_context():
+            assert mpl.rcParams["font.family"] == [font]
+    assert experiment not in texts(_figure())
 
 
 @pytest.mark.parametrize("lumi", [0.0, -1.0, float("nan")])
