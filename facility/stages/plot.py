@@ -1,16 +1,20 @@
 """Stage `plot`: results and scored events → figures and the report."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 
 from znought.facility.cards.base import Card
 from znought.facility.cards.standard import StandardCard
+from znought.facility.cards.trigger_weight import TriggerWeight
 from znought.facility.context import Context
 from znought.facility.events.sample import read_sample
 from znought.facility.figures.album import Album
+from znought.facility.figures.measured import SECTION as MEASURED
+from znought.facility.figures.measured import fake_factor_pictures, trigger_pictures
 from znought.facility.figures.network import read_explained
 from znought.facility.figures.own import own_pictures
+from znought.facility.figures.picture import Picture
 from znought.facility.figures.writing import write_album
 from znought.facility.metrics.record import standing_metrics
 from znought.facility.metrics.shown import SECTION, metrics_pictures, metrics_tables
@@ -25,6 +29,7 @@ from znought.facility.referee.verdicts import (
 from znought.facility.regions.books import read_region_books, still_blinded
 from znought.facility.regions.distributions import region_distributions
 from znought.facility.regions.validation import read_validation
+from znought.facility.results.fake_leptons import read_fake_leptons
 from znought.facility.results.head import results_head
 from znought.facility.results.ledger import read_ledger
 from znought.facility.results.notebook import Finished
@@ -34,8 +39,9 @@ from znought.facility.results.summary import report_tables
 from znought.facility.workspace import Workspace
 from znought.models import artefacts
 from znought.plots.report import ReportDocument, ReportTable
+from znought.plots.style import FigureLabel
 
-__all__ = ["card", "inputs", "plot", "provenance"]
+__all__ = ["card", "inputs", "measured_pictures", "plot", "provenance"]
 
 SECTIONS = (
     "Result",
@@ -44,6 +50,7 @@ SECTIONS = (
     "Significance",
     "Fit",
     "Data and simulation",
+    MEASURED,
     "Regions",
     "Selection",
     "Network",
@@ -66,7 +73,7 @@ def plot(context: Context[StandardCard]) -> Iterable[Path]:
     judged = [] if verdicts is None else [verdict_table(verdicts)]
     return write_album(
         context,
-        chain(album.pictures(), own, metrics_pictures(metrics)),
+        chain(album.pictures(), measured_pictures(context, album.shapes), own, metrics_pictures(metrics)),
         # Notes stand in the head of the page.
         tables=(
             *report_tables(album.results.model_copy(update={"notes": ()})),
@@ -78,6 +85,16 @@ def plot(context: Context[StandardCard]) -> Iterable[Path]:
         documents=[card(context)],
         sections=(*SECTIONS, SECTION),
     )
+
+
+def measured_pictures(context: Context[StandardCard], label: FigureLabel) -> Iterator[Picture]:
+    """Fake factors, and efficiencies of triggers, of a card that asks for them."""
+    card, workspace = context.card, context.workspace
+    if card.fake_leptons is not None:
+        found = read_fake_leptons(workspace.fake_leptons)
+        yield from fake_factor_pictures(card.fake_leptons, found, label=label)
+    weights = {name: one for name, one in card.weights.items() if isinstance(one, TriggerWeight)}
+    yield from trigger_pictures(weights, workspace.efficiencies, label=label)
 
 
 def provenance(context: Context[Card]) -> tuple[ReportTable, ...]:

@@ -10,16 +10,19 @@ import pytest
 import yaml
 
 from tests.facility.small import context_of
+from tests.plots.drawn import points, texts
 from tests.processors.fixtures import events, write_nanoaod
 from znought.errors import CardError, DataError
 from znought.facility.cards.checking import check_card
 from znought.facility.context import Context
 from znought.facility.events.store import read_events
+from znought.facility.figures.measured import fake_factor_pictures
 from znought.facility.fitting.placement import likelihood_bins
 from znought.facility.fitting.templates import fit_settings, templates
 from znought.facility.pipeline import run_stages, whole
 from znought.facility.regions.books import read_region_books
 from znought.facility.results.fake_leptons import read_fake_leptons
+from znought.plots.style import FigureLabel
 from znought.stats.workspace import build_workspace
 
 N_FAKES, N_PROMPT, N_SIMULATED = 30_000, 4000, 8000
@@ -189,6 +192,17 @@ def test_the_factors_are_the_rates_that_were_put_in(done: Context[Any]) -> None:
         assert one.value == pytest.approx(rate / (1 - rate), abs=3.5 * one.error), one
         assert one.error < 0.3 * one.value
         assert one.prompt_tight > 0 < one.prompt_loose
+
+
+def test_the_factors_are_drawn_by_flavour(done: Context[Any]) -> None:
+    found = read_fake_leptons(done.workspace.fake_leptons)
+    section = done.card.fake_leptons
+    (picture,) = fake_factor_pictures(section, found, label=FigureLabel())
+    heights = np.concatenate([values for _, values in points(picture.figure.axes[0])])
+    assert heights.tolist() == [one.value for one in found.bins]
+    assert "electron, 0 ≤ $|\\eta|$ < 2.5" in texts(picture.figure)
+    simulated = found.model_copy(update={"source": "simulation", "bins": ()})
+    assert [*fake_factor_pictures(section, simulated, label=FigureLabel())] == []
 
 
 def test_the_estimate_is_the_number_of_misidentified_leptons(done: Context[Any]) -> None:

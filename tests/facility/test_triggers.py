@@ -11,14 +11,18 @@ import pytest
 import yaml
 
 from tests.facility.small import context_of
+from tests.plots.drawn import points, texts
 from tests.processors.fixtures import events, write_nanoaod
 from znought.errors import CardError, DataError
 from znought.facility.cards.base import Card
 from znought.facility.cards.reading import load_card, load_with_analysis
+from znought.facility.cards.trigger_weight import TriggerWeight
+from znought.facility.figures.measured import trigger_pictures
 from znought.facility.ntuples.printed import printed_corrections
 from znought.facility.ntuples.shown import Shown, shown_corrections
 from znought.facility.stages.efficiency import inputs, measure
 from znought.facility.stages.process import process
+from znought.plots.style import FigureLabel
 from znought.processors.calibration.trigger import SCALE, Passed, clopper_pearson
 
 ANALYSIS = """
@@ -148,6 +152,24 @@ def test_a_known_efficiency_comes_back(measured: Path) -> None:
     assert found["trigger_scale_factor"].evaluate("2017", "nominal", 500.0, 500.0) == found[
         "trigger_scale_factor"
     ].evaluate("2017", "nominal", 79.0, 79.0)
+
+
+def test_efficiencies_are_drawn_as_they_were_measured(measured: Path) -> None:
+    card, found = load_card(measured / "card.yaml"), _set(measured)
+    assert isinstance(card, Card)
+    weights = {name: one for name, one in card.weights.items() if isinstance(one, TriggerWeight)}
+    drawn = [*trigger_pictures(weights, measured / "out" / "efficiencies", label=FigureLabel())]
+    assert [one.name for one in drawn] == [f"trigger_emu_trigger_{era}" for era in ERAS]
+    upper, lower = drawn[0].figure.axes
+    for axes, name, n_curves in ((upper, "efficiency_data", 2), (lower, "scale_factor", 1)):
+        values = [points(axes)[n_curves * k][1] for k in range(3)]
+        for i, k in np.ndindex(3, 3):
+            place = (EDGES[i] + 1.0, EDGES[k] + 1.0)
+            known = found[f"trigger_{name}"].evaluate("2017", "nominal", *place)
+            assert values[k][i] == pytest.approx(known, rel=1e-12)
+    assert "Data, muons 15 ≤ $p_{T}$ < 25 GeV" in texts(drawn[0].figure)
+    with pytest.raises(DataError, match="its efficiencies are gone"):
+        [*trigger_pictures(weights, measured, label=FigureLabel())]
 
 
 def test_triggers_that_depend_on_each_other_are_told(measured: Path) -> None:
