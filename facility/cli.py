@@ -37,6 +37,7 @@ from znought.facility.cluster.arguments import with_site_options
 from znought.facility.cluster.interruption import ENDING, Interrupted, interruptible
 from znought.facility.cluster.options import SiteOptions
 from znought.facility.comparing.command import compare
+from znought.facility.displaying.command import display
 from znought.facility.filesets.command import fileset
 from znought.facility.fitting.command import serving_likelihoods
 from znought.facility.metrics.command import show_metrics
@@ -275,6 +276,7 @@ def inspect(
 
 app.command()(fileset)
 app.command()(compare)
+app.command()(display)
 with_voice(app)
 
 

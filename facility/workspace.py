@@ -145,6 +145,11 @@ class Workspace:
         return self.directory / "export"
 
     @property
+    def displays(self) -> Path:
+        """Figures of single events, as `znought display` draws them."""
+        return self.directory / "displays"
+
+    @property
     def figures(self) -> Path:
         """Figures as PDF, PNG and SVG, the numbers drawn as JSON, histograms as UHI."""
         return self.directory / "figures"

@@ -13,6 +13,7 @@ from znought.analysis import Analysis
 from znought.errors import CardError, DataError
 from znought.facility.cards.base import Card
 from znought.facility.cards.official import official_of
+from znought.facility.ntuples.entries import opened_entries
 from znought.facility.ntuples.fileset import fileset_of_dataset
 from znought.processors.calibration.official import CENTRAL, OfficialFactor, Values
 from znought.processors.calibration.trigger import LEADING
@@ -25,14 +26,11 @@ from znought.processors.canonical import (
     measured_makers,
     varied_events,
 )
-from znought.processors.chunk import Chunk, open_chunk
-from znought.processors.dialects.files import inspect_file
-from znought.processors.dialects.view import Entries
+from znought.processors.chunk import Chunk
 from znought.processors.evaluated import Request
 from znought.processors.factors import Weighed
 from znought.processors.namespace import Objects
 from znought.processors.passes import Pass
-from znought.processors.source import kept_tree
 from znought.processors.variations import VariationsConfig
 
 __all__ = ["Shown", "shown_corrections"]
@@ -109,13 +107,7 @@ def _of_era(
 
 def _first_events(card: Card, dataset: str, n_events: int) -> Chunk:
     entry = fileset_of_dataset(card, dataset)[dataset]
-    path, tree = next(iter(entry["files"].items()))
-    summary = inspect_file(path, tree=tree)
-    opened = kept_tree(path, summary.tree)
-    metadata = {"dataset": dataset, "filename": path, "treename": summary.tree, "fileuuid": opened.uuid}
-    stop = min(n_events, opened.n_entries)
-    entries = Entries(opened, 0, stop, {**entry["metadata"], **metadata})
-    return open_chunk(entries, refuse_substitutes=False, complete=False)
+    return opened_entries(dataset, entry, next(iter(entry["files"])), stop=n_events)
 
 
 def _objects(analysis: Analysis, request: Request, events: CanonicalEvents, chunk: Chunk) -> Objects:

@@ -1,0 +1,1 @@
+"""One selected event, found in its file and drawn."""
