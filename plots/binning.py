@@ -182,13 +182,13 @@ def significance_comparison(
         _markers(axes, entries, rows)
         axes.set_yticks(rows, [method_title(entry.name) for entry in entries], fontsize=19)
         axes.tick_params(axis="y", which="both", length=0)
-        n_lines = 2 if note else 1
+        n_lines = 3 if note else 2
         axes.set_ylim(-0.55, len(entries) - 0.45 + 0.5 + 0.3 * n_lines)
         highest = max(_values(entry).max(initial=0.0) for entry in entries)
         axes.set_xlim(0, 1.12 * highest)
         axes.set_xlabel("Expected significance $Z$ (Asimov, $\\mu$ = 1)")
         axes.legend(
-            loc="upper center", ncols=4, fontsize=15, handletextpad=0.3, title=note or None, title_fontsize=15
+            loc="upper center", ncols=2, fontsize=15, handletextpad=0.3, title=note or None, title_fontsize=15
         )
         add_label(axes, label)
     return figure

@@ -3,6 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
+from matplotlib.transforms import Transform
 
 __all__ = ["draw_blinded", "runs"]
 
@@ -27,11 +28,14 @@ def draw_blinded(
 ) -> None:
     """Hatch blinded bins (n_bins,), below the legend, and say so in the lower panel.
 
-    Where all are blinded the lower panel says so for both.
+    Where all are blinded only the word stands there, so that the uncertainty is seen.
     """
+    if blinded.all():
+        _write(lower, 0.5, "data blinded", transform=lower.transAxes, height=0.85)
+        return
     for first, last in runs(blinded):
         low, high = float(edges[first]), float(edges[last])
-        for axes, height in ((upper, 0.0 if blinded.all() else _BELOW_LEGEND), (lower, 1.0)):
+        for axes, height in ((upper, _BELOW_LEGEND), (lower, 1.0)):
             axes.axvspan(
                 low,
                 high,
@@ -43,15 +47,22 @@ def draw_blinded(
                 zorder=2.6,
             )
         share = (high - low) / float(edges[-1] - edges[0])
-        lower.text(
-            0.5 * (low + high),
-            0.5,
-            "blinded",
-            transform=lower.get_xaxis_transform(),
-            rotation=0 if share > _WIDE else 90,
-            ha="center",
-            va="center",
-            fontsize=15,
-            zorder=4,
-            bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.5},
-        )
+        middle, rotation = 0.5 * (low + high), 0 if share > _WIDE else 90
+        _write(lower, middle, "blinded", transform=lower.get_xaxis_transform(), rotation=rotation)
+
+
+def _write(
+    axes: Axes, x: float, word: str, *, transform: Transform, height: float = 0.5, rotation: float = 0.0
+) -> None:
+    axes.text(
+        x,
+        height,
+        word,
+        transform=transform,
+        rotation=rotation,
+        ha="center",
+        va="center",
+        fontsize=15,
+        zorder=4,
+        bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.5},
+    )

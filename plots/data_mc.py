@@ -9,7 +9,7 @@ import numpy.typing as npt
 from hist import BaseHist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, NullLocator
+from matplotlib.ticker import NullLocator
 
 from znought.errors import DataError, unknown_name
 from znought.plots.behind import keep_histograms
@@ -39,6 +39,7 @@ _RATIO_RANGES = ((0.45, 1.55), (0.0, 2.1), (0.0, 3.2))
 _BEYOND = 0.2
 _ARROW = "#e42536"
 _CUT_COLOUR = "#3c3c3c"
+_MOST_TICKS = 12
 
 
 def _draw_data(
@@ -236,7 +237,8 @@ def _finish_x(axes: Axes, names: FeatureLabel, edges: Vector) -> None:
     axes.set_xlim(edges[0], edges[-1])
     axes.set_xlabel(names.axis)
     if names.is_integer:
-        axes.xaxis.set_major_locator(MaxNLocator(12, integer=True))
+        whole = np.arange(np.ceil(edges[0]), edges[-1])
+        axes.set_xticks(whole[:: -(-whole.size // _MOST_TICKS)])
         axes.xaxis.set_minor_locator(NullLocator())
 
 

@@ -312,6 +312,7 @@ def predicted_class_inputs(
     label: FigureLabel,
     note: str = "",
     called: tuple[str, str],
+    undefined: Mapping[str, float] | None = None,
 ) -> Figure:
     """True signal events against each input, stacked by what the network called them.
 
@@ -322,6 +323,7 @@ def predicted_class_inputs(
         label: what stands above the frame.
         note: title of the legend ("0L, c̄_HW = 0.03, cut 0.5").
         called: what the network calls background, and signal.
+        undefined: input → sentinel of events without a value, which its panel leaves out.
 
     Raises:
         DataError: lengths differ, or the weights do not sum to a positive number.
@@ -334,13 +336,16 @@ def predicted_class_inputs(
         )
     if not weight.sum() > 0:
         raise DataError(f"True signal events: weights sum to {weight.sum():g}.")
+    share, sentinels = weight / weight.sum(), undefined or {}
     n_columns = min(5, len(values))
     n_rows = -(-len(values) // n_columns)
     with style_context():
         figure = new_figure((5.0 * n_columns, 4.4 * n_rows))
         panels = list(figure.subplots(n_rows, n_columns, squeeze=False).flat)
         for axes, (name, raw) in zip(panels, values.items(), strict=False):
-            _stack_by_prediction(axes, vector(raw, what=name, size=weight.size), weight, is_called, called)
+            column = vector(raw, what=name, size=weight.size)
+            has_value = column != sentinels[name] if name in sentinels else np.ones(weight.size, np.bool_)
+            _stack_by_prediction(axes, column[has_value], share[has_value], is_called[has_value], called)
             axes.set_xlabel(feature_label(name).axis)
             axes.xaxis.set_major_locator(MaxNLocator(4))
             axes.yaxis.set_major_locator(MaxNLocator(4))
@@ -358,17 +363,17 @@ def predicted_class_inputs(
 def _stack_by_prediction(
     axes: Axes,
     values: npt.NDArray[np.float64],
-    weight: npt.NDArray[np.float64],
+    share: npt.NDArray[np.float64],
     is_called: npt.NDArray[np.bool_],
     called: tuple[str, str],
 ) -> None:
     """Events called background at the bottom, those called signal on them; shares of all."""
-    low, high = np.quantile(values, (0.001, 0.99))
+    low, high = np.quantile(values, (0.001, 0.99)) if values.size else (0.0, 1.0)
     edges = np.linspace(low, high if high > low else low + 1.0, _N_PANEL_BINS + 1)
-    share = weight / weight.sum()
     masks = (~is_called, is_called)
     below, above = (np.histogram(values[mask], edges, weights=share[mask])[0] for mask in masks)
-    axes.stairs(below, edges, fill=True, color="#5790fc", label=f"called {called[0]}")
-    axes.stairs(below + above, edges, baseline=below, fill=True, color="#e42536", label=f"called {called[1]}")
+    axes.stairs(below, edges, fill=True, color="#5790fc", label=f"called {process_label(called[0])}")
+    text = f"called {process_label(called[1])}"
+    axes.stairs(below + above, edges, baseline=below, fill=True, color="#e42536", label=text)
     axes.set_xlim(edges[0], edges[-1])
     axes.set_ylim(0, 1.1 * float((below + above).max()) or 1.0)

@@ -79,10 +79,11 @@ class Album(CardFigures[StandardCard]):
         """Every figure, in the order of the report."""
         if self.results.z0:
             yield from self._significance()
+        signal, data_name = self.results.signal, self.card.data_name
         if self.results.fit is not None:
-            yield from fit_pictures(self.results.fit, label=self.label, signal=self.results.signal)
-        if self.results.prediction is not None:
-            yield prediction_picture(self.results.prediction, label=self.label, signal=self.results.signal)
+            yield from fit_pictures(self.results.fit, label=self.label, signal=signal, data_name=data_name)
+        if (found := self.results.prediction) is not None:
+            yield prediction_picture(found, label=self.label, signal=signal, data_name=data_name)
         yield from self._cutflow()
         if self.explained is not None:
             caption = f"One class against the rest, all classes of one weight; {self.results.auc_events}."

@@ -17,17 +17,20 @@ __all__ = ["fit_pictures", "prediction_picture", "region_summaries"]
 SECTION = "Fit"
 
 
-def fit_pictures(found: FitSummary, *, label: FigureLabel, signal: str | None) -> Iterator[Picture]:
+def fit_pictures(
+    found: FitSummary, *, label: FigureLabel, signal: str | None, data_name: str = "Data"
+) -> Iterator[Picture]:
     """Every figure of a fit.
 
     Args:
         found: the record.
         label: what stands above the frames; its luminosity is that of the record.
         signal: process on top of the stacks.
+        data_name: what the points are called.
     """
     label = replace(label, lumi_ifb=found.lumi_ifb or label.lumi_ifb)
-    yield from region_summaries(found, label=label, signal=signal)
-    yield from _distributions(found, label, signal)
+    yield from region_summaries(found, label=label, signal=signal, data_name=data_name)
+    yield from _distributions(found, label, signal, data_name)
     if found.impacts:
         figure = fit.ranking(_ranked(found), label=label)
         caption = (
@@ -49,13 +52,16 @@ def fit_pictures(found: FitSummary, *, label: FigureLabel, signal: str | None) -
         yield Picture("normalisations", "Free normalisations", SECTION, figure, caption)
 
 
-def prediction_picture(found: Prediction, *, label: FigureLabel, signal: str | None) -> Picture:
+def prediction_picture(
+    found: Prediction, *, label: FigureLabel, signal: str | None, data_name: str = "Data"
+) -> Picture:
     """All regions as control regions alone predict them, with data in bins that are open.
 
     Args:
         found: the record.
         label: what stands above the frame; its luminosity is that of the record.
         signal: process on top of the stack.
+        data_name: what the points are called.
     """
     bins = []
     for name, region in found.regions.items():
@@ -69,6 +75,7 @@ def prediction_picture(found: Prediction, *, label: FigureLabel, signal: str | N
         label=replace(label, lumi_ifb=found.lumi_ifb),
         signal=signal,
         stage="Predicted by control regions",
+        data_name=data_name,
         note=f"{found.data} data in them, no signal",
     )
     controls = ", ".join(readable(printed_name(name)) for name in found.controls)
@@ -79,13 +86,16 @@ def prediction_picture(found: Prediction, *, label: FigureLabel, signal: str | N
     return Picture("regions_predicted", "Prediction of the control regions", SECTION, figure, caption)
 
 
-def region_summaries(found: FitSummary, *, label: FigureLabel, signal: str | None) -> Iterator[Picture]:
+def region_summaries(
+    found: FitSummary, *, label: FigureLabel, signal: str | None, data_name: str = "Data"
+) -> Iterator[Picture]:
     """All bins of all regions before and after the fit.
 
     Args:
         found: the record.
         label: what stands above the frames; its luminosity is that of the record.
         signal: process on top of the stacks.
+        data_name: what the points are called.
     """
     if not found.regions:
         return
@@ -102,12 +112,16 @@ def region_summaries(found: FitSummary, *, label: FigureLabel, signal: str | Non
             for title, region in found.regions.items()
         ]
         remark = note if name == "prefit" else _goodness(found, note)
-        figure = postfit.region_summary(bins, label=label, signal=signal, stage=stage, note=remark)
+        figure = postfit.region_summary(
+            bins, label=label, signal=signal, stage=stage, note=remark, data_name=data_name
+        )
         caption = f"All bins of all regions of the fit to {found.data} data.{blinded}"
         yield Picture(f"regions_{name}", f"Regions {stage.lower()}", SECTION, figure, caption)
 
 
-def _distributions(found: FitSummary, label: FigureLabel, signal: str | None) -> Iterator[Picture]:
+def _distributions(
+    found: FitSummary, label: FigureLabel, signal: str | None, data_name: str
+) -> Iterator[Picture]:
     """Variables in the regions of the fit, before and after it."""
     stages = (("prefit", "Before the fit", "before"), ("postfit", "After the fit", "after"))
     for variable, regions in found.distributions.items():
@@ -125,6 +139,7 @@ def _distributions(found: FitSummary, label: FigureLabel, signal: str | None) ->
                     systematic=drawn.total_error,
                     signal=signal if signal in drawn.events else None,
                     blinded=np.full(len(drawn.total), is_blinded),
+                    data_name=data_name,
                     note=f"{printed_name(name)}\n{stage}",
                 )
                 shown = readable(printed_name(name))

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -13,7 +12,6 @@ from znought.facility.events.sample import ScoredSample
 from znought.facility.figures.picture import Picture
 from znought.facility.figures.writing import CardFigures
 from znought.facility.learning.searching import trial_values
-from znought.facility.regions.axes import limits
 from znought.facility.results.explained import InputImportance, Tail, read_explanation
 from znought.facility.workspace import Workspace
 from znought.models import explain
@@ -69,7 +67,8 @@ class Explained(CardFigures[StandardCard]):
             figure = network_tails(self.tails, label=self.shapes)
             yield Picture("network_tails", "Tails of the single networks", SECTION, figure, caption)
         caption = (
-            "All simulated signal events, by whether the largest output is that of their class; weighted."
+            "All simulated signal events that have a value, by whether the largest output is that of their "
+            "class; weighted."
         )
         title = f"{signal} events by predicted class"
         yield Picture("predicted_class", title, SECTION, self._predicted(), caption)
@@ -120,17 +119,14 @@ class Explained(CardFigures[StandardCard]):
         rows = self.simulation.is_signal
         predicted = np.argmax(self.simulation.outputs()[rows], axis=1)
         signal = self.card.classes.index(str(self.card.class_of_signal))
-        values: dict[str, NDArray[Any]] = {}
-        for name, variable in self.card.binned.items():
-            column = self.simulation.columns[name][rows].astype(np.float64)
-            # Events for which it is not defined stand at the lower end.
-            values[name] = column if variable.undefined is None else np.maximum(column, limits(variable)[0])
+        binned = self.card.binned
         return predicted_class_inputs(
-            values,
+            {name: self.simulation.columns[name][rows] for name in binned},
             predicted == signal,
             self.simulation.weight[rows],
             label=self.shapes,
             called=("another class", str(self.card.class_of_signal)),
+            undefined={n: v.undefined for n, v in binned.items() if v.undefined is not None},
         )
 
 
