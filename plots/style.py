@@ -227,15 +227,9 @@ def _add_name(axes: Axes, word: str, size: float, *, in_layout: bool) -> None:
         experiment, loc="over left", ax=axes, fontsize=1.2 * size, fontweight="bold", fontstyle=styles[0]
     )
     # Beside it, wherever the layout comes to put it.
-    axes.annotate(
-        f" {word}",
-        (1, 0),
-        xycoords=name,
-        va="bottom",
-        fontsize=size,
-        fontstyle=styles[1],
-        annotation_clip=False,
-    )
+    beside = axes.annotate(f" {word}", (1, 0), xycoords=name, va="bottom", fontsize=size, fontstyle=styles[1])
+    for text in (name, beside):
+        text.set_in_layout(in_layout)
 
 
 def label_of(figure: Figure) -> FigureLabel | None:
