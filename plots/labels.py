@@ -287,7 +287,9 @@ _NAMES = {
 _SYMBOLS = (
     (re.compile(r"\\bar\s*\{?(\w)\}?"), "\\1\N{COMBINING MACRON}"),
     (re.compile(r"\\hat\s*\{?(\w)\}?"), "\\1\N{COMBINING CIRCUMFLEX ACCENT}"),
-    (re.compile(r"\\(?:mathrm|mathit|mathsf|text|left|right|,|;|!)\s*"), ""),
+    (re.compile(r"\\[,; ]"), " "),
+    (re.compile(r"\\(?:mathrm|mathit|mathsf|mathcal|text|left|right|!)\s*"), ""),
+    (re.compile(r"\^\{?\*\}?"), "*"),
     *(
         (re.compile(rf"\\{name}(?![a-zA-Z])\s?"), symbol)
         for name, symbol in {

@@ -15,6 +15,8 @@ from znought.plots.style import FigureLabel
 
 __all__ = ["LimitAlbum"]
 
+_DRAWN_TITLES = {**DISCRIMINANT_TITLES, "pt_v": "$p_{T}^{V}$"}
+
 AXES_TITLES = {"c_hw": r"$\bar{c}_{HW}$", "c_hb": r"$\bar{c}_{HB}$"}
 USUAL = {"channel": "combined", "order": "quadratic", "method": "delta_2lnl", "scaling": "fixed"}
 
@@ -68,9 +70,9 @@ class LimitAlbum(CardFigures[VHBBCard]):
     def _by_discriminant(self) -> Iterator[Picture]:
         """Counting is so much wider that it is written, not drawn."""
         for region in self.card.regions:
-            drawn = [name for name in DISCRIMINANT_TITLES if name != "counting"]
+            drawn = [name for name in _DRAWN_TITLES if name != "counting"]
             entries = [
-                _entry(one, DISCRIMINANT_TITLES[discriminant], f"{one.lumi_ifb:g} fb$^{{-1}}$")
+                _entry(one, _DRAWN_TITLES[discriminant], f"{one.lumi_ifb:g} fb$^{{-1}}$")
                 for discriminant in drawn
                 for one in self._chosen({"discriminant": discriminant, "region": region})
             ]
@@ -85,7 +87,7 @@ class LimitAlbum(CardFigures[VHBBCard]):
 
     def _by_channel(self) -> Iterator[Picture]:
         entries = [
-            _entry(one, channel, DISCRIMINANT_TITLES[discriminant])
+            _entry(one, channel, _DRAWN_TITLES[discriminant])
             for discriminant in ("pt_v", BEST)
             for channel in (*self.card.channels, "combined")
             for one in self._chosen({"discriminant": discriminant, "channel": channel})
@@ -106,7 +108,7 @@ class LimitAlbum(CardFigures[VHBBCard]):
             ]
             entries = [
                 limits.LimitEntry(
-                    name=DISCRIMINANT_TITLES[one.discriminant],
+                    name=_DRAWN_TITLES[one.discriminant],
                     group=group,
                     segments95=segments,
                     at_validity=one.reaches_validity and group == "observed",
@@ -135,7 +137,7 @@ class LimitAlbum(CardFigures[VHBBCard]):
         ]
         title = "Parametrised network: squared term, systematics and CLs"
         yield from self._bars(
-            _by_luminosity(entries), "intervals_variants", title, f"{DISCRIMINANT_TITLES[BEST]}, all channels"
+            _by_luminosity(entries), "intervals_variants", title, f"{_DRAWN_TITLES[BEST]}, all channels"
         )
 
     def _truncations(self) -> Iterator[Picture]:
@@ -149,13 +151,13 @@ class LimitAlbum(CardFigures[VHBBCard]):
             for one in self.results.truncations
         ]
         title = "Parametrised network: interval with c̄ switched off at high energy"
-        yield from self._bars(entries, "truncations", title, f"{DISCRIMINANT_TITLES[BEST]}, all channels")
+        yield from self._bars(entries, "truncations", title, f"{_DRAWN_TITLES[BEST]}, all channels")
 
     def _scans(self) -> Iterator[Picture]:
         scans = {"expected": self.results.scans, "observed": self.results.observed_scans}
         for kind, found in scans.items():
             curves = {
-                DISCRIMINANT_TITLES[one.discriminant]: (np.asarray(one.values), np.asarray(one.delta_2lnl))
+                _DRAWN_TITLES[one.discriminant]: (np.asarray(one.values), np.asarray(one.delta_2lnl))
                 for one in found
                 if one.discriminant != "counting"
             }
@@ -177,7 +179,7 @@ class LimitAlbum(CardFigures[VHBBCard]):
         grid = limits.ContourGrid(np.asarray(found.x), np.asarray(found.y), t, crossed)
         first, second = (AXES_TITLES.get(name, name) for name in found.names)
         figure = limits.contours(
-            {DISCRIMINANT_TITLES[found.discriminant]: grid}, axes_titles=(first, second), label=self.label
+            {_DRAWN_TITLES[found.discriminant]: grid}, axes_titles=(first, second), label=self.label
         )
         title = "Expected contours of two coefficients, channels combined"
         yield Picture("contour", title, "Limits", figure)

@@ -1,22 +1,33 @@
 """The head of the report: title, results, the referee's verdict and what limits the numbers."""
 
+from collections.abc import Collection
+
 from znought.facility.referee.verdicts import Verdicts, referee_state, verdict_line
 from znought.facility.results.standard import Results
+from znought.facility.results.words import in_words
 from znought.plots.report import ReportHead
 from znought.plots.style import FigureLabel
 
 __all__ = ["results_head"]
 
 
-def results_head(results: Results, verdicts: Verdicts | None) -> ReportHead:
-    """What a reader sees first: the fit, the held-out significance, and what they are compared with."""
+def results_head(
+    results: Results, verdicts: Verdicts | None, names: Collection[str] = frozenset()
+) -> ReportHead:
+    """What a reader sees first: the fit, the held-out significance, and what they are compared with.
+
+    Args:
+        results: of the run.
+        verdicts: of the referee; None where nobody has judged them.
+        names: of the card, which notes write as figures do.
+    """
     return ReportHead(
         title=results.title,
         label=FigureLabel(label=results.label, lumi_ifb=results.lumi_ifb),
         highlights=(*_fitted(results), *_significances(results)),
         state=referee_state(verdicts),
         verdict=verdict_line(verdicts),
-        notes=results.notes,
+        notes=tuple(in_words(note, names) for note in results.notes),
     )
 
 

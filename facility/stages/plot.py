@@ -36,6 +36,7 @@ from znought.facility.results.notebook import Finished
 from znought.facility.results.provenance import card_document, provenance_tables
 from znought.facility.results.standard import Results, read_results
 from znought.facility.results.summary import report_tables
+from znought.facility.results.words import known_names, tables_in_words
 from znought.facility.workspace import Workspace
 from znought.models import artefacts
 from znought.plots.report import ReportDocument, ReportTable
@@ -70,18 +71,20 @@ def plot(context: Context[StandardCard]) -> Iterable[Path]:
     verdicts = standing_verdicts(context.workspace)
     album, metrics = _album(context, verdicts), standing_metrics(context.workspace.metrics)
     own = own_pictures(context.analysis.figures, Finished(context.workspace, album.results))
+    names = known_names(context.card, album.results.fit)
     judged = [] if verdicts is None else [verdict_table(verdicts)]
     return write_album(
         context,
         chain(album.pictures(), measured_pictures(context, album.shapes), own, metrics_pictures(metrics)),
         # Notes stand in the head of the page.
         tables=(
-            *report_tables(album.results.model_copy(update={"notes": ()})),
-            *judged,
+            *tables_in_words(
+                (*report_tables(album.results.model_copy(update={"notes": ()})), *judged), names
+            ),
             *metrics_tables(metrics),
             *provenance(context),
         ),
-        head=results_head(album.results, verdicts),
+        head=results_head(album.results, verdicts, names),
         documents=[card(context)],
         sections=(*SECTIONS, SECTION),
     )

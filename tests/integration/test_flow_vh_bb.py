@@ -100,6 +100,19 @@ def test_everything_of_the_contract_is_there(output: Path) -> None:
     assert figures | {"z_luminosity_trees_excess", "predicted_2L", "intervals_inclusive", "contour"} <= drawn
 
 
+def test_the_report_begins_with_the_intervals_and_what_was_published(output: Path) -> None:
+    results, report = _json(output / "results.json"), (output / "report.html").read_text()
+    usual = {"channel": "combined", "region": results["main_region"], "order": "quadratic"}
+    usual |= {"method": "delta_2lnl", "scaling": "fixed", "lumi_ifb": results["lumi_ifb"]}
+    usual |= {"discriminant": "parametrised_network"}
+    (one,) = [i for i in results["intervals"] if all(i[key] == value for key, value in usual.items())]
+    written = " ∪ ".join(f"[{1e3 * low:.2f}, {1e3 * high:.2f}]" for low, high in one["segments"])
+    head = report[: report.index("<table")]
+    assert written.replace("-", "−") in head
+    assert "network, all channels; published reach ± 1" in head
+    assert head.count("; published 31.5") == 1
+
+
 def test_the_numbers_are_the_frozen_ones(output: Path) -> None:
     assert [*differences(_json(GOLDEN / "vh_bb.json"), frozen(output), rtol=1e-6)] == []
 

@@ -8,6 +8,7 @@ from znought.analyses.vh_bb.card import VHBBCard
 from znought.analyses.vh_bb.channel_scores import read_channel_scores
 from znought.analyses.vh_bb.figures import NetworkAlbum
 from znought.analyses.vh_bb.figures_limits import LimitAlbum
+from znought.analyses.vh_bb.head import smeft_head
 from znought.analyses.vh_bb.results import SmeftResults, read_smeft_results
 from znought.analyses.vh_bb.summary import smeft_tables
 from znought.facility.context import Context
@@ -20,13 +21,12 @@ from znought.facility.metrics.record import standing_metrics
 from znought.facility.metrics.shown import SECTION, metrics_pictures, metrics_tables
 from znought.facility.ntuples.account import data_lumi_ifb
 from znought.facility.ntuples.flows import read_cutflows
-from znought.facility.referee.verdicts import referee_state, standing_verdicts, verdict_line, verdict_table
+from znought.facility.referee.verdicts import standing_verdicts, verdict_table
 from znought.facility.regions.books import read_region_books, regions_file, still_blinded
 from znought.facility.regions.distributions import region_distributions
 from znought.facility.regions.validation import read_validation
+from znought.facility.results.words import in_words, known_names, tables_in_words
 from znought.facility.stages.plot import card, provenance
-from znought.plots.report import ReportHead
-from znought.plots.style import FigureLabel
 
 __all__ = ["plot"]
 
@@ -48,22 +48,17 @@ def plot(context: Context[VHBBCard]) -> Iterable[Path]:
     """Writes `figures/` and `report.html`."""
     results, verdicts = read_smeft_results(context.workspace.results), standing_verdicts(context.workspace)
     album, metrics = _networks(context, results), standing_metrics(context.workspace.metrics)
+    names = known_names(context.card, results.fit)
+    judged = [] if verdicts is None else [verdict_table(verdicts)]
     return write_album(
         context,
         chain(_pictures(context, album), metrics_pictures(metrics)),
         tables=(
-            *smeft_tables(results.model_copy(update={"notes": ()})),
-            *([] if verdicts is None else [verdict_table(verdicts)]),
+            *tables_in_words((*smeft_tables(results.model_copy(update={"notes": ()})), *judged), names),
             *metrics_tables(metrics),
             *provenance(context),
         ),
-        head=ReportHead(
-            title=results.title,
-            label=FigureLabel(label=results.label, lumi_ifb=results.lumi_ifb),
-            state=referee_state(verdicts),
-            verdict=verdict_line(verdicts),
-            notes=results.notes,
-        ),
+        head=smeft_head(results, verdicts, tuple(in_words(note, names) for note in results.notes)),
         documents=[card(context)],
         sections=SECTIONS,
     )
