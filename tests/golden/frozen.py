@@ -18,7 +18,7 @@ __all__ = ["GOLDEN", "differences", "frozen"]
 GOLDEN = Path(__file__).parent
 FILES = ("cutflow.json", "regions.json", "columns/normalisation.json", "binning.json", "results.json")
 # Words, and numbers that follow from others in the same file.
-LEFT_OUT = {"notes", "label", "title", "published_z0", "selections", "substitutes", "source"}
+LEFT_OUT = {"notes", "label", "title", "published_z0", "selections", "substitutes", "source", "replicates"}
 IDENTITY = {"run", "luminosityBlock", "event", "response", "fold"}
 
 
