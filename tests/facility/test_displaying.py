@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from tests.facility.small import context_of, small_card, write_ntuples
 from tests.plots.drawn import texts
+from znought.analyses.vh_ww.analysis import ANALYSIS
 from znought.errors import CardError, DataError
 from znought.facility.cards.base import Card
 from znought.facility.cards.reading import load_card
@@ -25,6 +26,7 @@ from znought.facility.displaying.found import (
 from znought.facility.stages.process import process
 from znought.facility.workspace import Workspace
 from znought.plots.event_display import event_display
+from znought.plots.labels import drawn_as
 from znought.plots.style import FigureLabel
 
 
@@ -57,7 +59,8 @@ def test_what_is_drawn_stands_in_the_file(run: Path) -> None:
     card, workspace, rows = _card(run), Workspace(run / "out"), _rows(run, "ttbar")
     wanted = _numbers(rows, 5)
     found = selected_event(card, workspace, wanted, "ttbar")
-    drawn = displayed(card, found, entry_of(card, workspace, found))
+    with drawn_as(ANALYSIS, card.styles, card.plotting):
+        drawn = displayed(card, found, entry_of(card, workspace, found))
     with uproot.open(run / "c.root") as file:
         numbers = file["Events/event"].array(library="np")
         entry = int(np.flatnonzero(numbers == wanted.event)[0])
