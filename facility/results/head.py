@@ -37,6 +37,8 @@ def _fitted(results: Results) -> list[tuple[str, str]]:
         return []
     low, high = found.mu_interval
     kind = f"fit to {found.data} data"
+    if found.lumi_ifb and found.lumi_ifb != results.lumi_ifb:
+        kind += f" of {found.lumi_ifb:g} fb⁻¹"
     shown = [
         (f"{found.mu:.2f} [{low:.2f}, {high:.2f}]".replace("-", "−"), f"signal strength μ, {kind}, 68 %")
     ]

@@ -83,6 +83,22 @@ def test_comparison_draws_every_form_of_every_method() -> None:
     assert axes.get_xlim()[1] > 1.2
 
 
+def test_the_legend_of_a_comparison_stays_in_its_frame() -> None:
+    entries = [
+        SignificanceEntry(name, 1.0, 0.9, (0.8, 1.0), 0.85, 0.97)
+        for name in ("cut_based", "mva_greedy", "mva")
+    ]
+    figure = significance_comparison(entries, label=LABEL, note="10% background uncertainty")
+    figure.canvas.draw()
+    (axes,) = figure.axes
+    frame, legend = axes.get_window_extent(), axes.get_legend()
+    assert legend is not None
+    box = legend.get_window_extent()
+    assert frame.x0 <= box.x0
+    assert box.x1 <= frame.x1
+    assert box.y0 >= axes.transData.transform((0.0, 2.5))[1]
+
+
 def test_comparison_of_nothing_is_refused() -> None:
     with pytest.raises(DataError, match="at least one method"):
         significance_comparison([], label=LABEL)

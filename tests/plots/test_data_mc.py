@@ -45,6 +45,20 @@ def test_a_blinded_window_is_hatched_and_named() -> None:
     assert points(upper)[0][0].tolist() == [0.5, 3.5]
 
 
+def test_a_wholly_blinded_region_shows_its_uncertainty() -> None:
+    processes = {"top": (np.full(2, 9.0), np.ones(2))}
+    figure = data_mc(None, processes, [0.0, 1, 2], variable="m_jj", label=LABEL, blinded=[True, True])
+    assert not any(patch.get_hatch() for axes in figure.axes for patch in bars(axes))
+    assert texts(figure).split("\n").count("data blinded") == 1
+
+
+def test_a_single_whole_number_is_one_tick() -> None:
+    analysis = Analysis("a", columns=len, variables=[Variable("n_b", bins="integer", label="$N_b$")])
+    with drawn_as(analysis):
+        figure = data_mc(None, {"top": ([3.0], [1.0])}, [1.5, 2.5], variable="n_b", label=LABEL)
+    assert figure.axes[1].get_xticks().tolist() == [2.0]
+
+
 def test_arrows_of_the_ratio_are_explained_where_there_are_some() -> None:
     processes = {"top": (np.full(8, 10.0), np.ones(8))}
     edges = np.arange(9.0)

@@ -107,6 +107,22 @@ def test_predicted_classes_stack_to_all_signal_events() -> None:
     assert len(figure.legends) == 1
 
 
+def test_predicted_classes_leave_out_events_without_a_value() -> None:
+    values = np.append(np.linspace(100.0, 200.0, 80), np.full(20, -1.0))
+    called = np.ones(100, np.bool_)
+    figure = predicted_class_inputs(
+        {"m_tautau": values},
+        called,
+        np.ones(100),
+        label=LABEL,
+        called=CALLED,
+        undefined={"m_tautau": -1.0},
+    )
+    (axes, *_) = figure.axes
+    assert axes.get_xlim()[0] > 99.0
+    assert steps(axes)["called SMEFT"].sum() == pytest.approx(0.8, abs=0.011)
+
+
 def test_predicted_classes_refuse_other_lengths_and_no_weight() -> None:
     with pytest.raises(DataError, match="expected 2 values"):
         predicted_class_inputs({"ptz": [1.0, 2.0]}, [True], [1.0, 1.0], label=LABEL, called=CALLED)
