@@ -5,11 +5,24 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["DOCS", "PAGES", "ROOT", "Block", "blocks_of", "commands_of"]
+__all__ = ["DOCS", "PAGES", "ROOT", "Block", "blocks_of", "commands_of", "counterparts"]
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 PAGES = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(DOCS.glob("*.md")))
+
+
+def counterparts(analysis: str) -> dict[str, str]:
+    """Each figure of a published analysis → the first name of ours in its place, with wildcards.
+
+    Args:
+        analysis: heading of its part of the page on published analyses.
+    """
+    text = (DOCS / "published.md").read_text(encoding="utf-8")
+    part = text[text.index(f"## {analysis}") :]
+    rows = part[part.index("### Its figures") :].split("\n\n")[1].splitlines()[2:]
+    cells = ([cell.strip() for cell in row.strip("|").split("|")] for row in rows)
+    return {published: re.findall(r"`([^`]+)`", ours)[0] for published, ours in cells}
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import pytest
 
 from tests.golden.frozen import GOLDEN, differences, frozen
 from tests.integration.conftest import Finished, small_card, znought
+from tests.pages import counterparts
 from znought.models.folds import assign_folds
 from znought.models.samples import TrainingConfig
 
@@ -47,6 +48,13 @@ def _scores(output: Path) -> dict[tuple[str, int, int, int], np.ndarray]:
 
 def test_everything_of_the_contract_is_there(finished: Finished) -> None:
     assert [name for name in CONTRACT if not (finished.output / name).exists()] == []
+
+
+def test_every_published_figure_has_its_counterpart(finished: Finished) -> None:
+    wanted = counterparts("VH(WW)")
+    assert len(wanted) >= 7
+    lacking = {k: v for k, v in wanted.items() if not [*(finished.output / "figures").glob(f"{v}.png")]}
+    assert lacking == {}
 
 
 def test_results_hold_what_they_promise(finished: Finished) -> None:
