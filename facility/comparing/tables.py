@@ -1,9 +1,10 @@
 """Two results as tables and as one page with their figures side by side."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from znought.facility.comparing.record import CardDifference, Comparison, NumberPair
-from znought.facility.workspace import Workspace
+from znought.facility.workspace import Workspace, read_json
 from znought.plots.binning import method_title
 from znought.plots.labels import readable
 from znought.plots.report import ReportFigure, ReportHead, ReportTable, write_report
@@ -32,14 +33,14 @@ def comparison_tables(found: Comparison, most: int | None = None) -> tuple[Repor
 
 def write_comparison(path: Path, found: Comparison) -> Path:
     """Writes the page and returns its path."""
-    first, second = Path(found.first), Path(found.second)
+    sides = [(name, Workspace(Path(name)).figures) for name in (found.first, found.second)]
     figures = [
-        ReportFigure(f"{name}, {side}", Workspace(folder).figures / f"{name}.png", section="Figures")
+        ReportFigure(f"{_title(folder, name)}, {side}", folder / f"{name}.png", section="Figures")
         for name in found.figures
-        for side, folder in ((found.first, first), (found.second, second))
+        for side, folder in sides
     ]
     alone = [
-        f"Only in {side}: {', '.join(names)}."
+        (f"{len(names):,}", f"figures in {side} alone: {', '.join(names)}")
         for side, names in ((found.first, found.only_first), (found.second, found.only_second))
         if names
     ]
@@ -47,12 +48,29 @@ def write_comparison(path: Path, found: Comparison) -> Path:
         title=f"{found.first} and {found.second}",
         label=FigureLabel(label="Two results side by side"),
         highlights=(
+            *_differences(found),
             (f"{len(found.numbers):,}", f"numbers differ, {found.n_equal:,} are the same"),
             (f"{len(found.cards):,}", "keys of the cards differ"),
+            *alone,
         ),
-        notes=tuple(alone),
     )
     return write_report(path, head=head, tables=comparison_tables(found), figures=figures)
+
+
+def _title(folder: Path, name: str) -> str:
+    """Title of a figure as its report has it, its name where that was not kept."""
+    kept = folder / f"{name}.json"
+    return str(read_json(kept).get("title", name)) if kept.is_file() else name
+
+
+def _differences(found: Comparison) -> Iterator[tuple[str, str]]:
+    """What differs in the significances, as a reader wants it first."""
+    for one in found.significances:
+        selection, pairing = readable(method_title(one.selection)), "not paired" if one.unpaired else "paired"
+        yield (
+            f"{one.difference:+.2f} [{one.interval[0]:+.2f}, {one.interval[1]:+.2f}]".replace("-", "−"),
+            f"held-out Z₀, {selection}: second less first, {one.level:.0%}, {pairing}",
+        )
 
 
 def _significances(found: Comparison) -> ReportTable:
