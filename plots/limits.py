@@ -24,6 +24,7 @@ _HIGHEST = 9.0
 # χ² quantiles of one parameter.
 _UNIT = 1e-3
 """Of the axis and of the numbers of `limit_bars`."""
+_LEGEND_COLUMNS = 3
 _LEVELS = ((0.68, 0.99), (0.95, 3.84))
 
 
@@ -221,13 +222,15 @@ def limit_bars(
         for row, (above, below) in zip(rows, pairwise(entries), strict=False):
             if above.group != below.group:
                 axes.axhline(row - 0.5, color="#9c9ca1", linewidth=0.8)
-        axes.axvline(0.0, color="black", linewidth=1.2)
-        if claim is not None:
-            for sign in (-1, 1):
-                axes.axvline(sign * claim / _UNIT, color="#3c3c3c", linestyle="dashed", linewidth=1.5)
+        # Lines end below the legend.
+        ends = [-0.6, len(entries) - 0.4]
+        axes.plot([0.0, 0.0], ends, color="black", linewidth=1.2)
+        for place in () if claim is None else (-claim / _UNIT, claim / _UNIT):
+            axes.plot([place, place], ends, color="#3c3c3c", linestyle="dashed", linewidth=1.5)
         axes.set_yticks(rows, [entry.name for entry in entries], fontsize=17)
         axes.tick_params(axis="y", which="both", length=0)
-        axes.set_ylim(-0.6, len(entries) - 0.4 + 1.5)
+        n_lines = 1 - (-(len(groups) + (claim is not None)) // _LEGEND_COLUMNS)
+        axes.set_ylim(-0.6, len(entries) - 0.4 + 0.2 + 0.65 * n_lines)
         axes.set_xlim(-1.05 * reach, 1.05 * reach)
         axes.set_xlabel(rf"{kind} of {coefficient} $\times\ 10^{{3}}$")
         handles = [Line2D([], [], color=shade, linewidth=9, label=group) for group, shade in shades.items()]
@@ -239,7 +242,7 @@ def limit_bars(
         axes.legend(
             handles=handles,
             loc="upper center",
-            ncols=len(handles),
+            ncols=_LEGEND_COLUMNS,
             fontsize=16,
             title=title,
             title_fontsize=16,

@@ -62,6 +62,20 @@ def test_limit_bars_draw_islands_and_write_the_ends_out() -> None:
     assert axes.get_yticks()[0] > axes.get_yticks()[1]
 
 
+def test_the_legend_of_many_luminosities_stays_in_its_frame_and_clear_of_lines() -> None:
+    groups = ("80 fb$^{-1}$", "139 fb$^{-1}$", "300 fb$^{-1}$", "3000 fb$^{-1}$")
+    entries = [LimitEntry("parametrised network", group, ((-0.005, 0.004),)) for group in groups]
+    figure = limit_bars(entries, label=FigureLabel(), claim=0.001, note="all channels, inclusive")
+    figure.canvas.draw()
+    (axes,) = figure.axes
+    frame, legend = axes.get_window_extent(), axes.get_legend()
+    assert legend is not None
+    box = legend.get_window_extent()
+    assert frame.x0 <= box.x0
+    assert box.x1 <= frame.x1
+    assert box.y0 >= max(line.get_window_extent().y1 for line in axes.lines) - 1.0
+
+
 def test_nothing_to_compare_is_refused() -> None:
     with pytest.raises(DataError, match="at least one curve"):
         likelihood_scan({}, label=LABEL)
