@@ -23,6 +23,7 @@ __all__ = [
     "is_variable",
     "line_styles",
     "printed_name",
+    "printed_names",
     "process_label",
     "readable",
     "stacking_order",
@@ -333,6 +334,11 @@ def printed_name(name: str) -> str:
     if "$" in name or "_" not in name:
         return process_label(name)
     return " ".join(process_label(part) for part in name.split("_"))
+
+
+def printed_names() -> frozenset[str]:
+    """Regions, systematics and parameters that figures write otherwise than by their names."""
+    return frozenset({**_NAMES, **_book.get().names})
 
 
 def readable(text: str) -> str:

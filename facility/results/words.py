@@ -6,7 +6,14 @@ from dataclasses import replace
 
 from znought.facility.cards.base import Card
 from znought.facility.results.fitted import FitSummary
-from znought.plots.labels import feature_label, is_variable, printed_name, process_label, readable
+from znought.plots.labels import (
+    feature_label,
+    is_variable,
+    printed_name,
+    printed_names,
+    process_label,
+    readable,
+)
 from znought.plots.report import ReportTable
 
 __all__ = ["in_words", "known_names", "tables_in_words"]
@@ -20,9 +27,9 @@ _NORM = "norm_"
 
 def known_names(card: Card, fit: FitSummary | None = None) -> frozenset[str]:
     """What a sentence may name: processes, regions, systematics, variables, and parameters of a fit."""
-    names = {*card.processes, *card.regions, *card.varied, *card.theory, *card.rates, *card.variables}
+    names = {*card.processes, *card.regions, *card.variables, *printed_names()}
     if fit is not None:
-        names |= {*fit.regions, *fit.pulls, "mu"}
+        names |= {*fit.regions, *fit.pulls}
     return frozenset(names)
 
 
