@@ -19,6 +19,7 @@ from scipy.linalg import cho_factor, cho_solve
 from scipy.sparse import csr_matrix
 
 from znought.errors import DataError
+from znought.stats.labels import Labels
 
 __all__ = ["QUANTILES", "Comparison", "OneDiscriminant", "one_discriminant", "uniformity"]
 
@@ -28,6 +29,8 @@ QUANTILES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98)
 LEAST_EVENTS = 10.0
 """Effective generated events that a bin of the smaller part must expect; else it joins its neighbour."""
 _CHUNK = 20
+_UNITS = 2**20
+"""Generated events of which something is dense at a time."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +81,7 @@ class OneDiscriminant:
 def one_discriminant(
     outputs: Mapping[str, ArrayLike],
     weights: ArrayLike,
-    process: ArrayLike,
+    process: ArrayLike | Labels,
     is_test: ArrayLike,
     identity: ArrayLike,
     *,
@@ -100,12 +103,12 @@ def one_discriminant(
     Raises:
         DataError: a generated event in both parts, or no process with enough events of both.
     """
-    names = np.asarray(process)
+    names = Labels.of(process)
     w, test = np.asarray(weights, np.float64), np.asarray(is_test, np.bool_)
     units, random = np.asarray(identity), np.random.default_rng(seed)
     found: list[Comparison] = []
     permuted = np.zeros(n_permutations)
-    for name in np.unique(names).tolist():
+    for name in sorted(names.present):
         rows = names == name
         labels = _Labels.of(units[rows], test[rows])
         tables = {output: _Table.of(np.asarray(x)[rows], w[rows], labels) for output, x in outputs.items()}
@@ -179,10 +182,14 @@ class _Table:
         sums = csr_matrix((weights, (labels.unit, bins)), shape=(n_units, len(edges) + 1))
         sums.sum_duplicates()
         shares = np.asarray(sums.sum(axis=0)).ravel() / totals.sum()
-        influence = (sums.toarray() - shares * totals[:, None]) / totals.sum()
-        covariance = influence.T @ influence
-        tails = influence[:, ::-1].cumsum(axis=1)[:, ::-1][:, 1:]
-        return cls(sums, quantiles, cho_factor(covariance[:-1, :-1]), np.sqrt(np.sum(tails * tails, axis=0)))
+        covariance, squares = np.zeros((len(shares), len(shares))), np.zeros(len(shares) - 1)
+        for first in range(0, n_units, _UNITS):
+            some = slice(first, first + _UNITS)
+            influence = (sums[some].toarray() - shares * totals[some, None]) / totals.sum()
+            covariance += influence.T @ influence
+            tails = influence[:, ::-1].cumsum(axis=1)[:, ::-1][:, 1:]
+            squares += np.sum(tails * tails, axis=0)
+        return cls(sums, quantiles, cho_factor(covariance[:-1, :-1]), np.sqrt(squares))
 
     def differences(self, test: Floats) -> tuple[Floats, Floats]:
         """Share of test events less that of the others by bin, and what the covariance is multiplied by.
@@ -259,6 +266,7 @@ def _permuted(
 def _labellings(
     test: NDArray[np.bool_], n_permutations: int, random: np.random.Generator
 ) -> Iterator[Floats]:
-    for first in range(0, n_permutations, _CHUNK):
-        n = min(_CHUNK, n_permutations - first)
+    together = max(min(_CHUNK, _CHUNK * _UNITS // max(test.size, 1)), 1)
+    for first in range(0, n_permutations, together):
+        n = min(together, n_permutations - first)
         yield random.permuted(np.tile(test.astype(np.float64), (n, 1)), axis=1)

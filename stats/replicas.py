@@ -13,7 +13,13 @@ from znought.stats.inference import DataKind, loaded_model
 from znought.stats.minimum import fit_at
 from znought.stats.systematics import SystematicConfig
 from znought.stats.templates import RegionTemplates, filled_up
-from znought.stats.treatment import Differences, TreatmentConfig, treated_variations, varied_yields
+from znought.stats.treatment import (
+    Differences,
+    TreatmentConfig,
+    treated_change,
+    treated_variations,
+    varied_yields,
+)
 from znought.stats.workspace import Spec, WorkspaceConfig, build_workspace
 
 __all__ = [
@@ -91,9 +97,12 @@ def flipped_templates(
     for name, of_name in differences.items():
         noise = {key: one.flipped(flip_signs(one.identity, replica)) for key, one in of_name.items()}
         systematic = systematics[name]
-        records = list(treated_variations(name, systematic, noise, nominal, config))
+        changes = {
+            (one.region, one.process): treated_change(noise[one.region, one.process], one.shape, one.norm)
+            for one in treated_variations(name, systematic, noise, nominal, config)
+        }
         for region, central in nominal.items():
-            found[region] |= varied_yields(records, noise, name, systematic, region, central)
+            found[region] |= varied_yields(changes, name, systematic, region, central)
     return tuple(replace(region, variations=found[region.name]) for region in regions)
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from znought.errors import DataError, unknown_name
+from znought.stats.labels import Labels
 from znought.stats.yields import Yields
 
 __all__ = ["NegativeBin", "RegionTemplates", "filled_up", "orthogonal_regions", "to_hist"]
@@ -78,7 +79,7 @@ def filled_up(region: RegionTemplates) -> tuple[RegionTemplates, tuple[NegativeB
 
 def orthogonal_regions(
     scores: Mapping[str, ArrayLike], *, signal: str, signal_above: float, names: Iterable[str] | None = None
-) -> NDArray[np.str_]:
+) -> Labels:
     """The region of every event: ``SR`` from the signal's score, else ``CR_<class>`` by the largest other.
 
     Args:
@@ -100,9 +101,11 @@ def orthogonal_regions(
     for name in wanted:
         if name not in others:
             raise DataError(unknown_name("class", name, others))
-    table = np.stack([np.asarray(scores[name]) for name in others])
-    labels = np.array([f"CR_{name}" if name in wanted else "" for name in others])
-    return np.where(np.asarray(scores[signal]) >= signal_above, "SR", labels[np.argmax(table, axis=0)])
+    largest = np.argmax(np.stack([np.asarray(scores[name]) for name in others]), axis=0)
+    names = ["", "SR", *(f"CR_{name}" for name in wanted)]
+    number = np.array([names.index(f"CR_{name}") if name in wanted else 0 for name in others])
+    is_signal = np.asarray(scores[signal]) >= signal_above
+    return Labels.numbered(names, np.where(is_signal, 1, number[largest]))
 
 
 def to_hist(region: RegionTemplates) -> hist.Hist[hist.storage.Weight]:

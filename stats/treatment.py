@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from znought.errors import DataError, unknown_name
 from znought.stats.envelopes import WeightedYields, WeightSet, theory_envelope
+from znought.stats.labels import Labels
 from znought.stats.ordered import bin_index
 from znought.stats.paired import BinnedEvents, PairedDifference, paired_difference
 from znought.stats.smoothing import Smoothed, SmoothingConfig, smoothed
@@ -32,7 +33,7 @@ __all__ = [
 ]
 
 Floats = NDArray[np.float64]
-Strings = NDArray[np.str_]
+Strings = NDArray[np.str_] | Labels
 Differences = dict[tuple[str, str], PairedDifference]
 
 LOOSER = ""
@@ -66,6 +67,15 @@ class SelectedEvents:
                     f"{name} must hold one value per event. "
                     f"Received: {np.size(values)} for {np.size(self.weights)} events."
                 )
+
+    @classmethod
+    def joined(cls, parts: Sequence["SelectedEvents"]) -> "SelectedEvents":
+        """The events of some parts, one behind the other."""
+        rows = [(part.identity, part.discriminant, part.weights) for part in parts]
+        identity, discriminant, weights = (np.concatenate(each) for each in zip(*rows, strict=True))
+        process = Labels.joined([Labels.of(part.process) for part in parts])
+        region = Labels.joined([Labels.of(part.region) for part in parts])
+        return cls(identity, process, region, discriminant, weights)
 
     def binned(self, process: str, region: str, edges: Floats) -> BinnedEvents:
         """Events of one process in the bins of one region; all of its events in one bin for `LOOSER`."""
@@ -216,16 +226,37 @@ def treated_templates(
             variations = {region: found | ends[region] for region, found in variations.items()}
             continue
         found = {way: _known(varied(way), processes, edges) for way in systematic.variations(name)}
-        differences = paired_differences(nominal, list(found.values()), edges, processes=processes)
-        records += treated_variations(name, systematic, differences, yields, config)
+        treated = list(_treated(name, systematic, nominal, list(found.values()), yields, config))
+        records += (record for record, _ in treated)
+        changes = {(record.region, record.process): change for record, change in treated}
         for region, central in yields.items():
             if systematic.smoothing == "polynomial":
-                variations[region] |= varied_yields(records, differences, name, systematic, region, central)
+                variations[region] |= varied_yields(changes, name, systematic, region, central)
             else:
                 raw = {way: events.yields(region, edges[region], processes) for way, events in found.items()}
                 variations[region] |= raw
     regions = tuple(RegionTemplates(name, yields[name], variations[name]) for name in edges)
     return TreatedTemplates(regions, tuple(records))
+
+
+def _treated(
+    name: str,
+    systematic: SystematicConfig,
+    nominal: SelectedEvents,
+    varied: list[SelectedEvents],
+    yields: Mapping[str, Yields],
+    config: TreatmentConfig | None,
+) -> Iterator[tuple[TreatedVariation, Floats]]:
+    """What becomes of one systematic, with δ, by region and process; differences of one process at a time."""
+    edges = {region: central.edges for region, central in yields.items()}
+    found = {}
+    for process in dict.fromkeys(name for central in yields.values() for name in central.processes):
+        differences = paired_differences(nominal, varied, edges, processes=(process,))
+        for record in treated_variations(name, systematic, differences, yields, config):
+            change = treated_change(differences[record.region, process], record.shape, record.norm)
+            found[record.region, process] = record, change
+    places = ((region, process) for region, central in yields.items() for process in central.processes)
+    yield from (found[place] for place in places if place in found)
 
 
 def paired_differences(
@@ -295,19 +326,17 @@ def theory_yields(
 
 
 def varied_yields(
-    records: Sequence[TreatedVariation],
-    differences: Differences,
+    changes: Mapping[tuple[str, str], Floats],
     name: str,
     systematic: SystematicConfig,
     region: str,
     nominal: Yields,
 ) -> dict[str, Yields]:
-    """Templates ν ± δ of one systematic in one region, by variation, from what became of each process."""
+    """Templates ν ± δ of one systematic in one region, by variation, from δ by region and process."""
     change = np.zeros_like(nominal.sumw)
-    for record in records:
-        if (record.systematic, record.region) == (name, region):
-            found = treated_change(differences[region, record.process], record.shape, record.norm)
-            change[nominal.processes.index(record.process)] = found
+    for i, process in enumerate(nominal.processes):
+        if (region, process) in changes:
+            change[i] = changes[region, process]
     ways = zip(systematic.variations(name), (1.0, -1.0), strict=False)
     return {way: replace(nominal, sumw=nominal.sumw + sign * change) for way, sign in ways}
 
@@ -324,7 +353,7 @@ def treated_variations(
     Args:
         name: of the systematic.
         systematic: how it is treated.
-        differences: as `paired_differences` gives them.
+        differences: as `paired_differences` gives them, of all processes or some.
         nominal: region → yields.
         config: limits.
     """
@@ -333,8 +362,8 @@ def treated_variations(
     for region, central in nominal.items():
         expected = float(central.sumw.sum())
         for process in central.processes:
-            found = differences[region, process]
-            if not systematic.acts_on(process, region) or not found.nominal.sum() > 0:
+            found = differences.get((region, process))
+            if found is None or not systematic.acts_on(process, region) or not found.nominal.sum() > 0:
                 continue
             norm = estimated_norm(
                 found,
@@ -364,7 +393,7 @@ def _one_sided(found: PairedDifference) -> bool:
 def _known(events: SelectedEvents, processes: tuple[str, ...], edges: Mapping[str, Floats]) -> SelectedEvents:
     """The events themselves, if their processes and regions are known."""
     for kind, values, known in (("process", events.process, processes), ("region", events.region, edges)):
-        for value in np.unique(values).tolist():
+        for value in Labels.of(values).present:
             if value not in known and not (kind == "region" and value == LOOSER):
                 raise DataError(unknown_name(kind, value, known))
     return events

@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from znought.errors import DataError, unknown_name
 from znought.stats.bins import checked_edges
+from znought.stats.labels import Labels
 from znought.stats.ordered import bin_contents, bin_index
 
 __all__ = ["Yields", "count_yields"]
@@ -88,7 +89,7 @@ class Yields:
 def count_yields(
     discriminant: ArrayLike,
     weights: ArrayLike,
-    process: ArrayLike,
+    process: ArrayLike | Labels,
     edges: ArrayLike,
     *,
     processes: tuple[str, ...] | None = None,
@@ -115,15 +116,15 @@ def count_yields(
     x, w = np.asarray(discriminant, dtype=np.float64), np.asarray(weights, dtype=np.float64)
     if not (np.isfinite(x).all() and np.isfinite(w).all()):
         raise DataError("discriminant or weights hold values that are not finite.")
-    present, index = np.unique(np.asarray(process, dtype=str), return_inverse=True)
-    names = tuple(present.tolist()) if processes is None else processes
-    for name in present.tolist():
+    labels = Labels.of(process)
+    names = tuple(sorted(labels.present)) if processes is None else processes
+    for name in labels.present:
         if name not in names:
             raise DataError(unknown_name("process", name, names))
     bins, n_bins = bin_index(x, bounds), bounds.size - 1
     inside = (bins >= 0) & (bins < n_bins)
     # Events of different processes are different events, even where their numbers coincide.
-    row = np.array([names.index(name) for name in present.tolist()], dtype=np.int64)[index]
+    row = np.array([names.index(name) if name in names else 0 for name in labels.names])[labels.codes]
     cell = (row * n_bins + bins)[inside]
     codes = None if identity is None else np.unique(np.asarray(identity)[inside], return_inverse=True)[1]
     shape = (len(names), n_bins)

@@ -1,5 +1,6 @@
 """The scored events of an analysis: columns, network outputs and boosted scores, row by row together."""
 
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,11 +17,22 @@ from znought.facility.learning.plan import SEARCH_PART, TEST_PART, TRAINING_PART
 from znought.facility.ntuples.scales import scale_of
 from znought.facility.workspace import Workspace
 from znought.processors.regions import Region, regions_from_card
+from znought.stats.labels import Labels
 from znought.stats.systematics import Side
 
-__all__ = ["ScoredSample", "directions", "quoted", "read_sample", "region"]
+__all__ = [
+    "MODELS",
+    "Model",
+    "ScoredSample",
+    "directions",
+    "needed_variables",
+    "quoted",
+    "read_sample",
+    "region",
+]
 
 Model = Literal["network", "boosting"]
+MODELS: tuple[Model, ...] = ("network", "boosting")
 
 
 @dataclass(frozen=True)
@@ -41,26 +53,13 @@ class ScoredSample:
     scores: EventTable | None = None
     boosted: EventTable | None = None
 
-    def __post_init__(self) -> None:
-        for other, what in ((self.scores, "scores"), (self.boosted, "boosted scores")):
-            if other is None:
-                continue
-            same = len(other) == len(self.columns) and all(
-                np.array_equal(other[name], self.columns[name]) for name in IDENTITY
-            )
-            if not same:
-                raise DataError(
-                    f"The {what} are not of the events in the columns: run `znought run --from train`."
-                )
-
     def __len__(self) -> int:
         return len(self.columns)
 
     @cached_property
-    def process(self) -> NDArray[np.str_]:
+    def process(self) -> Labels:
         """Name of the process of every event, shape (n_events,)."""
-        names = {name: self.card.datasets[name].process for name in self.columns.datasets}
-        return self.columns.per_dataset(names)
+        return self.columns.labels({name: self.card.datasets[name].process for name in self.columns.datasets})
 
     @cached_property
     def class_index(self) -> NDArray[np.int64]:
@@ -75,7 +74,7 @@ class ScoredSample:
     @cached_property
     def is_signal(self) -> NDArray[np.bool_]:
         """Whether the event is of the signal process."""
-        return np.asarray(self.process == self.card.signal)
+        return self.process == str(self.card.signal)
 
     @property
     def models(self) -> tuple[Model, ...]:
@@ -182,26 +181,89 @@ def region(card: Card, name: str) -> Region:
 
 
 def read_sample(
-    card: StandardCard, workspace: Workspace, *, kind: Literal["simulation", "data"]
+    card: StandardCard,
+    workspace: Workspace,
+    *,
+    kind: Literal["simulation", "data"],
+    variables: Sequence[str] | None = None,
+    models: Collection[Model] = MODELS,
+    rows: Callable[["ScoredSample"], NDArray[np.bool_]] | None = None,
 ) -> ScoredSample:
-    """All events of one kind, with their scores where there is a network.
+    """Events of one kind, with their scores where there is a network.
+
+    One dataset is read after the other, and of each what is not wanted is given up.
+
+    Args:
+        card: the analysis.
+        workspace: with columns and scores.
+        kind: of the datasets.
+        variables: that are wanted; all that the card bins unless given.
+        models: whose outputs are wanted.
+        rows: which events of a dataset are wanted; all unless given.
 
     Raises:
         DataError: scores and columns are not of the same events, or a column is missing.
     """
-    datasets = card.of_kind(kind)
+    wanted = [*card.binned, *needed_variables(card)] if variables is None else variables
+    scale = {} if card.is_scored else scale_of(workspace)
+
+    def chosen(datasets: list[str]) -> ScoredSample:
+        found = _of_datasets(card, workspace, datasets, wanted, models, scale)
+        return found if rows is None else found.part(rows(found), 1.0)
+
+    return _joined(card, [chosen([name]) for name in card.of_kind(kind)] or [chosen([])])
+
+
+def needed_variables(card: StandardCard) -> list[str]:
+    """Variables that regions cut on and candidates bin."""
     cuts = [cut.variable for name in card.regions for cut in region(card, name).cuts]
     extra = [] if card.cut_based is None else [card.cut_based.variable]
-    extra += [entry.variable for entry in card.discriminants.values() if entry.variable is not None]
-    columns = read_events(workspace.columns, datasets, ["gen_weight", *card.binned, *cuts, *extra])
+    return [*cuts, *extra, *(one.variable for one in card.discriminants.values() if one.variable is not None)]
+
+
+def _of_datasets(
+    card: StandardCard,
+    workspace: Workspace,
+    datasets: list[str],
+    variables: Sequence[str],
+    models: Collection[Model],
+    scale: Mapping[str, float],
+) -> ScoredSample:
+    """Events of some datasets."""
+    columns = read_events(workspace.columns, datasets, ["gen_weight", *variables])
     if not card.is_scored:
-        weight = columns["gen_weight"] * columns.per_dataset(scale_of(workspace))
-        return ScoredSample(card, columns, np.asarray(weight, np.float64))
+        weight = np.asarray(columns["gen_weight"] * columns.per_dataset(scale), np.float64)
+        return ScoredSample(card, columns, weight)
     outputs = [*(f"score_{name}" for name in card.classes), *_repeats(card)]
-    scores = read_events(workspace.scores, datasets, ["event_weight", "fold", "part", *outputs])
-    trees = [] if card.network is None else [read_events(workspace.boosted, datasets, outputs)]
-    if any(len(columns) != len(table) for table in (scores, *trees)):
-        raise DataError("The scores are not of the events in the columns: run `znought run --from train`.")
+    own = outputs if "network" in models else []
+    scores = read_events(workspace.scores, datasets, ["event_weight", "fold", "part", *own])
+    trees = []
+    if card.network is not None and "boosting" in models:
+        trees = [read_events(workspace.boosted, datasets, outputs)]
+    scores, *trees = (_of_the_same(table, columns) for table in (scores, *trees))
     scores, columns, *trees = quoted(scores, columns, *trees)
     weight = np.asarray(scores["event_weight"], np.float64)
     return ScoredSample(card, columns, weight, scores, trees[0] if trees else None)
+
+
+def _of_the_same(table: EventTable, columns: EventTable) -> EventTable:
+    """Scores without the identity of their events, if that is the one in the columns."""
+    same = len(table) == len(columns) and all(np.array_equal(table[name], columns[name]) for name in IDENTITY)
+    if not same:
+        raise DataError("The scores are not of the events in the columns: run `znought run --from train`.")
+    kept = {name: values for name, values in table.columns.items() if name not in IDENTITY}
+    return EventTable(kept, table.dataset, table.datasets)
+
+
+def _joined(card: StandardCard, parts: list[ScoredSample]) -> ScoredSample:
+    """Samples of several datasets as one; the list is used up."""
+    columns, weights = list[EventTable](), list[NDArray[np.float64]]()
+    scores, boosted = list[EventTable](), list[EventTable]()
+    while parts:
+        part = parts.pop(0)
+        columns.append(part.columns)
+        weights.append(part.weight)
+        scores += [] if part.scores is None else [part.scores]
+        boosted += [] if part.boosted is None else [part.boosted]
+    tables = (EventTable.joined(each) if each else None for each in (scores, boosted))
+    return ScoredSample(card, EventTable.joined(columns), np.concatenate(weights), *tables)

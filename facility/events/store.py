@@ -1,6 +1,6 @@
 """Columns and scores on disk, read back as arrays in an order that no chunking can change."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,6 +16,7 @@ from znought.facility.manifest import MANIFEST, recorded_files
 from znought.facility.metrics.tally import count
 from znought.facility.workspace import atomic_path
 from znought.identity import event_identity
+from znought.stats.labels import Labels
 
 __all__ = [
     "IDENTITY",
@@ -23,8 +24,10 @@ __all__ = [
     "column_bytes",
     "partition_files",
     "read_events",
+    "read_files",
     "stored_columns",
     "stored_datasets",
+    "stored_rows",
     "write_parquet",
 ]
 
@@ -73,6 +76,27 @@ class EventTable:
     def per_dataset(self, values: Mapping[str, Any]) -> NDArray[Any]:
         """One value per event, looked up by its dataset."""
         return np.asarray([values[name] for name in self.datasets])[self.dataset]
+
+    def labels(self, names: Mapping[str, str]) -> Labels:
+        """One name per event, such as its process, looked up by its dataset."""
+        return Labels(self.datasets, self.dataset).renamed({name: names[name] for name in self.datasets})
+
+    @classmethod
+    def joined(cls, parts: list["EventTable"]) -> "EventTable":
+        """Events of several tables, the datasets of each behind those before; the list is used up.
+
+        Column by column, each given up once it is joined: all events twice would not fit.
+        """
+        names, codes, columns = list[str](), list[NDArray[np.int16]](), list[dict[str, NDArray[Any]]]()
+        while parts:
+            part = parts.pop(0)
+            codes.append((part.dataset + len(names)).astype(np.int16))
+            names += part.datasets
+            columns.append(dict(part.columns))
+        # Columns without events are of no type.
+        filled = [one for one, code in zip(columns, codes, strict=True) if code.size] or columns[:1]
+        joined = {name: np.concatenate([one.pop(name) for one in filled]) for name in list(filled[0])}
+        return cls(joined, np.concatenate(codes), tuple(names))
 
     @cached_property
     def identity(self) -> NDArray[np.uint64]:
@@ -136,10 +160,37 @@ def read_events(
     return EventTable(columns, code, tuple(datasets))
 
 
+def read_files(
+    directory: Path,
+    datasets: Sequence[str],
+    columns: Iterable[str],
+    *,
+    variation: str = "nominal",
+) -> Iterator[EventTable]:
+    """Events of one file after the other, as they stand there; arguments and errors as of `read_events`."""
+    names = list(dict.fromkeys([*IDENTITY, *columns]))
+    for code, dataset in enumerate(datasets):
+        for file in _files(directory, dataset, variation):
+            table = _read_file(file, names)
+            found = {name: table.column(name).to_numpy() for name in names}
+            yield EventTable(found, np.full(table.num_rows, code, np.int16), tuple(datasets))
+
+
+def stored_rows(directory: Path, datasets: Iterable[str], variation: str = "nominal") -> int:
+    """Number of events in the files of some datasets."""
+    files = (file for dataset in datasets for file in _files(directory, dataset, variation))
+    return sum(_opened(file).metadata.num_rows for file in files)
+
+
+def _files(directory: Path, dataset: str, variation: str) -> list[Path]:
+    """Files of one dataset and variation, those that the manifest knows."""
+    files = partition_files(directory, dataset, variation)
+    return _known_files(directory, files, directory / dataset / variation)
+
+
 def _read_dataset(directory: Path, dataset: str, variation: str, names: list[str]) -> dict[str, NDArray[Any]]:
     """The sorted columns of one dataset; empty without events."""
-    files = partition_files(directory, dataset, variation)
-    files = _known_files(directory, files, directory / dataset / variation)
+    files = _files(directory, dataset, variation)
     tables = [table for table in (_read_file(file, names) for file in files) if table.num_rows]
     if not tables:
         return {}

@@ -14,6 +14,7 @@ from znought.facility.events.store import EventTable, read_events
 from znought.facility.ntuples.scales import read_scales
 from znought.facility.results.binned import Binning
 from znought.facility.workspace import Workspace
+from znought.stats.labels import Labels
 from znought.stats.templates import orthogonal_regions
 
 __all__ = ["Bins", "Placed", "likelihood_bins", "placed"]
@@ -35,7 +36,7 @@ class Placed:
 
     columns: EventTable
     weight: NDArray[np.float64]
-    where: NDArray[np.str_]
+    where: Labels
     discriminant: NDArray[Any]
 
 
@@ -119,7 +120,7 @@ def _events(
         scores, columns = quoted(scores, columns)
         columns = EventTable({**columns.columns, **scores.columns}, columns.dataset, columns.datasets)
         values = np.asarray(columns[weight] * columns.per_dataset(own), np.float64)
-    nowhere = np.full(len(columns), "", dtype="U64")
+    nowhere = Labels.numbered([""], np.zeros(len(columns), np.uint8))
     return Placed(columns, values, nowhere, np.zeros(len(columns)))
 
 
@@ -136,8 +137,9 @@ def _variables(card: StandardCard) -> list[str]:
 
 def _by_region(card: StandardCard, events: Placed, bins: Bins) -> Placed:
     """Every region of the card that has a discriminant; they may share no event."""
-    where, discriminant = events.where.copy(), events.discriminant.copy()
-    for name, entry in card.discriminants.items():
+    names = ["", *card.discriminants]
+    where, discriminant = np.zeros(len(events.columns), np.int16), events.discriminant.copy()
+    for number, (name, entry) in enumerate(card.discriminants.items(), start=1):
         column = entry.variable if entry.variable is not None else f"score_{entry.output}"
         values, edges = events.columns[column].astype(np.float64), bins[name]
         if entry.output is not None:
@@ -145,14 +147,14 @@ def _by_region(card: StandardCard, events: Placed, bins: Bins) -> Placed:
             values = np.where(values == edges[-1], np.nextafter(edges[-1], 0.0), values)
         inside = region(card, name).mask(events.columns.columns)
         inside &= (values >= edges[0]) & (values < edges[-1])
-        shared = inside & (where != "")
+        shared = inside & (where != 0)
         if shared.any():
             raise DataError(
-                f"discriminants: {int(shared.sum()):,} events lie in {name} and in {where[shared][0]}, and "
-                "would count twice; regions of a fit must be disjoint."
+                f"discriminants: {int(shared.sum()):,} events lie in {name} and in "
+                f"{names[where[shared][0]]}, and would count twice; regions of a fit must be disjoint."
             )
-        where[inside], discriminant[inside] = name, values[inside]
-    return Placed(events.columns, events.weight, where, discriminant)
+        where[inside], discriminant[inside] = number, values[inside]
+    return Placed(events.columns, events.weight, Labels.numbered(names, where), discriminant)
 
 
 def _by_variable(card: StandardCard, events: Placed, bins: Bins) -> Placed:
@@ -161,7 +163,8 @@ def _by_variable(card: StandardCard, events: Placed, bins: Bins) -> Placed:
     values, edges = events.columns[card.cut_based.variable], bins[SIGNAL_REGION]
     inside = region(card, card.cut_based.region).mask(events.columns.columns)
     inside &= (values >= edges[0]) & (values < edges[-1])
-    return Placed(events.columns, events.weight, np.where(inside, SIGNAL_REGION, ""), values)
+    where = Labels.numbered(["", SIGNAL_REGION], inside.astype(np.uint8))
+    return Placed(events.columns, events.weight, where, values)
 
 
 def _by_score(card: StandardCard, events: Placed, bins: Bins) -> Placed:
@@ -179,8 +182,7 @@ def _by_score(card: StandardCard, events: Placed, bins: Bins) -> Placed:
         signal_above=float(bins[SIGNAL_REGION][0]),
         names=(*likelihood.control_regions, *likelihood.validation_regions),
     )
-    for other in likelihood.validation_regions:
-        where[where == f"CR_{other}"] = f"VR_{other}"
+    where = where.renamed({f"CR_{other}": f"VR_{other}" for other in likelihood.validation_regions})
     discriminant = np.where(where == SIGNAL_REGION, signal, 0.5)
     for other in likelihood.region_edges:
         _bin_by_output(where, discriminant, bins, other, outputs[other])
@@ -188,7 +190,7 @@ def _by_score(card: StandardCard, events: Placed, bins: Bins) -> Placed:
 
 
 def _bin_by_output(
-    where: NDArray[np.str_], discriminant: NDArray[Any], bins: Bins, name: str, output: NDArray[Any]
+    where: Labels, discriminant: NDArray[Any], bins: Bins, name: str, output: NDArray[Any]
 ) -> None:
     """Bins a region by the output of its class, in place; events beyond its edges are in no region."""
     for title in (f"CR_{name}", f"VR_{name}"):
@@ -197,4 +199,4 @@ def _bin_by_output(
             # An output of exactly 1 belongs to the last bin.
             values = np.where(output == edges[-1], np.nextafter(edges[-1], 0.0), output)
             discriminant[rows] = values[rows]
-            where[rows & ~((values >= edges[0]) & (values < edges[-1]))] = ""
+            where.codes[rows & ~((values >= edges[0]) & (values < edges[-1]))] = where.names.index("")

@@ -1,7 +1,7 @@
 """From scored events to the templates of a likelihood: signal bins, control regions and variations."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ from znought.facility.fitting.placement import Bins, Placed, placed
 from znought.facility.ntuples.account import data_lumi_ifb
 from znought.facility.workspace import Workspace
 from znought.stats.crossfit import event_parts
+from znought.stats.labels import Labels
 from znought.stats.systematics import SystematicConfig
 from znought.stats.templates import filled_up
 from znought.stats.treatment import SelectedEvents, TreatedTemplates, treated_templates
@@ -239,9 +240,7 @@ def selected_events(
     parts = [_selected(card, workspace, bins, base, mine, scale, shown)]
     if others:
         parts.append(_selected(card, workspace, bins, "nominal", others, scale, shown))
-    return SelectedEvents(
-        *(np.concatenate([getattr(part, one.name) for part in parts]) for one in fields(SelectedEvents))
-    )
+    return SelectedEvents.joined(parts)
 
 
 def _selected(
@@ -263,17 +262,27 @@ def _selected(
     elif not two_point.datasets:
         weight = f"event_weight_{two_point.weight or variation}"
     further = () if shown is None else (shown.variable,)
-    events = placed(card, workspace, tuple(process), bins, partition, weight, further)
-    where = events.where
+    parts = []
+    for name in process:  # of the columns that place the events of a dataset nothing stays
+        events = placed(card, workspace, (name,), bins, partition, weight, further)
+        part = _named(events, process[name], shown)
+        weights = part.weights * scale
+        parts.append(replace(part, weights=weights if factors is None else weights * factors[name]))
+    return SelectedEvents.joined(parts)
+
+
+def _named(events: Placed, process: str, shown: InBinsOf | None) -> SelectedEvents:
+    """Placed events of one process, with the discriminant or what is shown in its place."""
+    where, values = events.where, np.asarray(events.discriminant, np.float64)
     if shown is not None:
-        where = np.where(np.isin(where, list(shown.edges)), where, "")
-    weights = np.asarray(events.weight, np.float64) * scale
+        where = where.renamed({name: "" for name in where.names if name not in shown.edges})
+        values = shown.values(events)
     return SelectedEvents(
         events.columns.identity,
-        events.columns.per_dataset(process),
+        Labels.numbered([process], np.zeros(len(events.columns), np.uint8)),
         where,
-        np.asarray(events.discriminant, np.float64) if shown is None else shown.values(events),
-        weights if factors is None else weights * events.columns.per_dataset(factors),
+        values,
+        np.asarray(events.weight, np.float64),
     )
 
 

@@ -7,6 +7,7 @@ from numpy.typing import ArrayLike
 
 from znought.errors import DataError
 from znought.facility.results.records import DiscriminantTest, OneDiscriminantResult
+from znought.stats.labels import Labels
 from znought.stats.one_discriminant import one_discriminant
 
 __all__ = ["tested"]
@@ -15,7 +16,7 @@ __all__ = ["tested"]
 def tested(
     outputs: Mapping[str, ArrayLike],
     weights: ArrayLike,
-    process: ArrayLike,
+    process: ArrayLike | Labels,
     is_test: ArrayLike,
     identity: ArrayLike,
 ) -> OneDiscriminantResult | None:

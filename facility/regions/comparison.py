@@ -30,6 +30,7 @@ from znought.stats.agreement import (
     kolmogorov_smirnov,
     spectrum,
 )
+from znought.stats.labels import Labels
 from znought.stats.validation import Finding, judged, largest_difference
 
 __all__ = ["input_correlations", "validated"]
@@ -52,7 +53,7 @@ class _Side:
 
     columns: EventTable
     weight: Floats
-    process: NDArray[np.str_]
+    process: Labels
     units: NDArray[np.int64]
 
 
@@ -162,7 +163,7 @@ class _Compared:
             weights += [f"gen_weight_{name}" for name in self.weight_only]
         table = self.table(kind, NOMINAL, weights)
         units = np.unique(table.identity, return_inverse=True)[1].astype(np.int64)
-        process = table.per_dataset({name: self.card.datasets[name].process for name in table.datasets})
+        process = table.labels({name: self.card.datasets[name].process for name in table.datasets})
         weight = table["gen_weight"] * self.scales(table) * scale
         return _Side(table, np.asarray(weight, np.float64), process, units)
 

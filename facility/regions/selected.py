@@ -81,7 +81,7 @@ def read_selected(
     names = sorted({*wanted} & {*stored_columns(columns, datasets)})
     table = read_events(columns, datasets, ["gen_weight", *names])
     scale = table.per_dataset(scale_of(workspace))
-    process = table.per_dataset({name: card.datasets[name].process for name in table.datasets})
+    process = table.labels({name: card.datasets[name].process for name in table.datasets})
     simulated = [name for name, entry in card.processes.items() if entry.kind == "simulation"]
     data = None
     if card.of_kind("data"):

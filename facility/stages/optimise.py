@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from znought.errors import DataError
 from znought.facility.cards.standard import StandardCard
 from znought.facility.context import Context
-from znought.facility.events.sample import ScoredSample, read_sample
+from znought.facility.events.sample import MODELS, Model, ScoredSample, needed_variables, read_sample
 from znought.facility.learning.one_discriminant import tested
 from znought.facility.results.binned import (
     BinnedSelection,
@@ -26,10 +26,12 @@ from znought.facility.results.records import (
     OneDiscriminantResult,
     SizedSignificance,
 )
+from znought.facility.workspace import Workspace
 from znought.identity import uniform
 from znought.models.evaluation import AucReplicas, auc_replicas, effective_size
 from znought.stats.binning import PLAIN, BinningConfig, Method, tune
 from znought.stats.crossfit import Interval, SignificanceEstimate, cross_fitted
+from znought.stats.labels import Labels
 from znought.stats.repeats import held_out_difference, with_training
 from znought.stats.yields import count_yields
 
@@ -103,7 +105,9 @@ def _left_out(by_repeat: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]
 def optimise(context: Context[StandardCard]) -> Iterable[Path]:
     """Writes `binning.json` and `evaluation.json`."""
     card, workspace = context.card, context.workspace
-    sample = read_sample(card, workspace, kind="simulation")
+    sample = read_sample(
+        card, workspace, kind="simulation", variables=needed_variables(card), rows=in_candidates
+    )
     found, estimates = {}, {}
     compared = candidates(card, sample)
     with context.reporter.bar("optimising bins") as advance:
@@ -111,17 +115,34 @@ def optimise(context: Context[StandardCard]) -> Iterable[Path]:
             advance(done, len(compared) + 2, candidate.name)
             estimates[candidate.name] = _estimate(card, sample, candidate)
             found[candidate.name] = _significance(sample, candidate, estimates[candidate.name])
+        every = read_sample(card, workspace, kind="simulation", variables=(), models=())
+        by_size = tuple(_by_size(card, sample, every.columns.identity, estimates))
+        events = events_of(card, every)
+        del sample, compared, every  # all events once are enough to hold
         evaluation = Evaluation(
-            **_areas(card, sample),
-            one_discriminant=_one_discriminant(card, sample),
+            **_of_models(card, workspace),
             z0_differences=_differences(card, estimates),
-            z0_by_size=tuple(_by_size(card, sample, estimates)),
-            events=events_of(card, sample),
+            z0_by_size=by_size,
+            events=events,
         )
-        advance(len(compared) + 2, len(compared) + 2, "")
+        advance(len(found) + 2, len(found) + 2, "")
     write_binning(workspace.binning, found)
     write_evaluation(workspace.evaluation, evaluation)
     return [workspace.binning, workspace.evaluation]
+
+
+def in_candidates(sample: ScoredSample) -> NDArray[np.bool_]:
+    """Which events any of the compared selections may use, shape (n_events,)."""
+    used = np.zeros(len(sample), np.bool_)
+    for name in regions_of_candidates(sample.card):
+        used |= sample.in_region(name)
+    return used
+
+
+def regions_of_candidates(card: StandardCard) -> list[str | None]:
+    """Regions that the compared selections lie in; None for all events."""
+    found = [] if card.cut_based is None else [card.cut_based.region]
+    return [*found, *([card.signal_region] if card.is_scored else []), *card.tuned]
 
 
 def _estimate(
@@ -174,29 +195,42 @@ def _significance(
 
 
 def _by_size(
-    card: StandardCard, sample: ScoredSample, whole: Mapping[str, SignificanceEstimate]
+    card: StandardCard,
+    sample: ScoredSample,
+    identity: NDArray[np.uint64],
+    whole: Mapping[str, SignificanceEstimate],
 ) -> list[SizedSignificance]:
     """Held-out Z0 of every candidate on parts of the generated events, and on all of them last.
 
     Networks stay what they are; a part that leaves a candidate too few events leaves it out.
+
+    Args:
+        card: the analysis.
+        sample: events that the candidates use.
+        identity: of all events.
+        whole: candidate → its estimate on all of them.
     """
-    place = uniform(sample.columns.identity, *np.zeros((2, len(sample)), np.uint64), salt=PARTS)
+    generated = np.unique(identity)
+    of_all, of_sample = (_place(events) for events in (generated, sample.columns.identity))
     found = []
     for share in SHARES:
-        part = sample.part(place < share, 1.0 / share)
+        part = sample.part(of_sample < share, 1.0 / share)
         estimates = {}
         for candidate in candidates(card, part):
             with suppress(DataError):
                 estimates[candidate.name] = _estimate(card, part, candidate, trained=False)
-        found.append(_sized(share, part, estimates))
-    return [*found, _sized(1.0, sample, whole)]
+        found.append(_sized(share, int(np.sum(of_all < share)), estimates))
+    return [*found, _sized(1.0, generated.size, whole)]
 
 
-def _sized(
-    share: float, part: ScoredSample, estimates: Mapping[str, SignificanceEstimate]
-) -> SizedSignificance:
+def _place(identity: NDArray[np.uint64]) -> NDArray[np.float64]:
+    """A number in [0, 1) of each generated event: a share of them is below the share."""
+    return uniform(identity, *np.zeros((2, len(identity)), np.uint64), salt=PARTS)
+
+
+def _sized(share: float, generated: int, estimates: Mapping[str, SignificanceEstimate]) -> SizedSignificance:
     z0 = {name: _estimated(one.held_out, one.interval) for name, one in estimates.items()}
-    return SizedSignificance(share=share, generated=int(np.unique(part.columns.identity).size), z0=z0)
+    return SizedSignificance(share=share, generated=generated, z0=z0)
 
 
 def _estimated(value: float, interval: Interval) -> Estimate:
@@ -212,50 +246,54 @@ def _differences(card: StandardCard, estimates: Mapping[str, SignificanceEstimat
     return found
 
 
-def _areas(card: StandardCard, sample: ScoredSample) -> dict[str, Any]:
-    """Areas of networks and trees, every class carrying the same weight as in training, and differences.
+def _of_models(card: StandardCard, workspace: Workspace) -> dict[str, Any]:
+    """Areas of networks and trees and whether they have one discriminant, of one model after the other.
 
-    All are of one estimator: training and test events alike have the mean of the models of their own folds.
+    Every class carries the same weight as in training. All areas are of one estimator: training and test
+    events alike have the mean of the models of their own folds.
     """
     if not card.is_scored:
-        return {}
+        return {"one_discriminant": {}}
+    areas, one_discriminant = list[AucReplicas](), dict[str, OneDiscriminantResult]()
+    for model in MODELS if card.network is not None else MODELS[:1]:
+        sample = read_sample(card, workspace, kind="simulation", variables=(), models=(model,))
+        areas.append(_areas(card, sample, model))
+        tested_model = _one_discriminant(card, sample, model)
+        if tested_model is not None:
+            one_discriminant[model] = tested_model
+        del sample
+    network, *trees = areas
+    if not trees:
+        found = {"auc": _intervals(network), "auc_events": AREA_EVENTS_OF_MODEL}
+    else:
+        found = {
+            "auc": _intervals(network),
+            "auc_boosting": _intervals(trees[0]),
+            "auc_differences": _intervals(network.less(trees[0])),
+            "auc_events": AREA_EVENTS[card.training.scoring],
+        }
+    return found | {"one_discriminant": one_discriminant}
+
+
+def _areas(card: StandardCard, sample: ScoredSample, model: Model) -> AucReplicas:
     trained = sample.is_estimator
     index, weight = sample.class_index[trained], sample.weight[trained]
     balanced = weight / np.bincount(index, weights=weight, minlength=len(card.classes))[index]
     identity = sample.columns.identity[trained]
-    network, *trees = (
-        auc_replicas(sample.outputs(model)[trained], index, balanced, identity, classes=card.classes)
-        for model in sample.models
-    )
-    if not trees:
-        return {"auc": _intervals(network), "auc_events": AREA_EVENTS_OF_MODEL}
-    return {
-        "auc": _intervals(network),
-        "auc_boosting": _intervals(trees[0]),
-        "auc_differences": _intervals(network.less(trees[0])),
-        "auc_events": AREA_EVENTS[card.training.scoring],
-    }
+    return auc_replicas(sample.outputs(model)[trained], index, balanced, identity, classes=card.classes)
 
 
-def _one_discriminant(card: StandardCard, sample: ScoredSample) -> dict[str, OneDiscriminantResult]:
-    """Whether test and out-of-fold events have one discriminant; nothing where too few events tell."""
-    if not card.is_scored:
-        return {}
+def _one_discriminant(card: StandardCard, sample: ScoredSample, model: Model) -> OneDiscriminantResult | None:
+    """Whether test and out-of-fold events have one discriminant; None where too few events tell."""
     trained = sample.class_index >= 0
-    classes = np.asarray(card.classes)[sample.class_index[trained]]
-    found: dict[str, OneDiscriminantResult] = {}
-    for model in sample.models:
-        outputs = sample.outputs(model)[trained]
-        result = tested(
-            {name: outputs[:, i] for i, name in enumerate(card.classes)},
-            sample.weight[trained],
-            classes,
-            sample.is_test[trained],
-            sample.columns.identity[trained],
-        )
-        if result is not None:
-            found[model] = result
-    return found
+    outputs = sample.outputs(model)[trained]
+    return tested(
+        {name: outputs[:, i] for i, name in enumerate(card.classes)},
+        sample.weight[trained],
+        Labels(card.classes, sample.class_index[trained]),
+        sample.is_test[trained],
+        sample.columns.identity[trained],
+    )
 
 
 def _intervals(areas: AucReplicas) -> dict[str, Estimate]:

@@ -3,10 +3,12 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from znought.errors import DataError
+from znought.models import evaluation
 from znought.models.evaluation import (
     agreement,
     auc,
     auc_estimates,
+    auc_replicas,
     confusion_matrix,
     macro_auc,
     poisson_multiplicity,
@@ -58,6 +60,18 @@ def test_intervals_cover_and_macro_is_the_mean() -> None:
         assert estimate.upper - estimate.lower < 0.05
     assert found["macro"].value == pytest.approx(np.mean([found[name].value for name in "abc"]))
     assert found["macro"].value == pytest.approx(macro_auc(scores, class_index, np.ones(3000)))
+
+
+def test_replicas_of_many_events_are_those_of_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    class_index = RANDOM.integers(0, 3, 20_000)
+    scores = RANDOM.normal(size=(20_000, 3)) + np.eye(3)[class_index]
+    columns = scores, class_index, RANDOM.uniform(-0.1, 1.0, 20_000), np.arange(20_000, dtype=np.uint64)
+    exact = auc_replicas(*columns, classes=("a", "b", "c"), n_bootstrap=10)
+    monkeypatch.setattr(evaluation, "_MOST_RANKED", 10_000)
+    coarse = auc_replicas(*columns, classes=("a", "b", "c"), n_bootstrap=10)
+    assert coarse.values.tolist() == exact.values.tolist()
+    assert coarse.replicas == pytest.approx(exact.replicas, abs=0.01 * exact.replicas.std())
+    assert (coarse.replicas != exact.replicas).any()
 
 
 def test_repeated_responses_widen_the_interval() -> None:

@@ -9,6 +9,7 @@ from tests.models.samples import CLASSES, FEATURES, TRAINING, make_data
 from znought.errors import DataError
 from znought.models.boosting import BoostingConfig, ScoredEvents, boost_fold, combine
 from znought.models.folds import is_test, own_folds
+from znought.stats import one_discriminant as module
 from znought.stats.one_discriminant import OneDiscriminant, one_discriminant, uniformity
 
 N_EVENTS, N_RESPONSES = 1500, 4
@@ -34,6 +35,14 @@ def test_probabilities_are_uniform_under_one_discriminant() -> None:
     assert uniformity(found) > 0.01
     assert 0.3 < np.mean(found) < 0.7
     assert min(found) > 1e-3
+
+
+def test_many_events_are_compared_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = _toy(5, n_means=1)
+    monkeypatch.setattr(module, "_UNITS", 400)
+    pieces = _toy(5, n_means=1)
+    assert pieces.p_value == pytest.approx(whole.p_value, rel=1e-9)
+    assert pieces.fisher == pytest.approx(whole.fisher, rel=1e-9)
 
 
 def test_responses_taken_for_events_would_fail() -> None:
