@@ -163,7 +163,9 @@ def _selected(coarse: PairedDifference, ratio: Floats, config: SmoothingConfig) 
     """The polynomial whose every order has earned its place, given the ratio that the errors are for."""
     factor = cho_factor(_regular(coarse.ratio_covariance(ratio), coarse.nominal))
     fit = _fitted(coarse, factor, 0)
-    for order in range(1, min(config.max_order, coarse.n_bins - 1) + 1):
+    # Bins without nominal yield have no share of the polynomial, and tell nothing about its order.
+    n_filled = int(np.count_nonzero(coarse.nominal > 0))
+    for order in range(1, min(config.max_order, n_filled - 1) + 1):
         higher = _fitted(coarse, factor, order)
         gain = fit.chi2 - higher.chi2
         if chi2_distribution.sf(gain, order - fit.order) < config.order_p_value:

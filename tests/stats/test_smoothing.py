@@ -102,6 +102,15 @@ def test_nothing_at_all_changes_nothing() -> None:
     assert smoothed(paired_difference(empty, empty, empty, 3)).change.tolist() == [0, 0, 0]
 
 
+def test_events_may_move_into_bins_that_the_nominal_leaves_empty() -> None:
+    rows = np.arange(500)
+    nominal = BinnedEvents.of(rows, np.zeros(500, np.int64), np.ones(500))
+    up = BinnedEvents.of(rows, (rows % 10 == 0).astype(np.int64), np.ones(500))
+    found = smoothed(paired_difference(nominal, up, None, 2))
+    assert found.kept_raw
+    assert found.change.tolist() == [-50, 50]
+
+
 def test_limits_are_checked() -> None:
     with pytest.raises(CardError, match="max_order"):
         SmoothingConfig(max_order=9)
