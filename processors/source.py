@@ -5,6 +5,9 @@ import weakref
 from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cache
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +25,9 @@ _N_KEPT = 16
 # memory: pages of big files would count as memory of the worker, and a file that shrinks would kill it.
 _LOCAL: dict[str, Any] = {"handler": MultithreadedFileSource, "use_threads": False, "num_workers": 1}
 _REMOTE: dict[str, Any] = {"timeout": 30}  # seconds, of each request
+# XRootD's client asks a server again two minutes after it was refused, and after five times not for half an
+# hour: longer than a server needs that starts anew, and than requests wait. Windows are seconds.
+_XROOTD = {"ConnectionWindow": 5, "ConnectionRetry": 10, "StreamErrorWindow": 5, "TimeoutResolution": 5}
 
 State = tuple[int, int, int] | None
 
@@ -44,7 +50,18 @@ def is_local(path: str) -> bool:
 
 def open_options(path: str) -> dict[str, Any]:
     """Options of `uproot.open` for a path."""
+    if path.startswith("root://"):
+        _hurry_xrootd()
     return _LOCAL if is_local(path) else _REMOTE
+
+
+@cache
+def _hurry_xrootd() -> None:
+    """Lets this process return soon to servers that come back; what the environment says of XRootD holds."""
+    if find_spec("XRootD"):
+        client = import_module("XRootD.client")
+        for name, seconds in _XROOTD.items():
+            client.EnvPutInt(name, seconds)
 
 
 def kept_tree(path: str, name: str) -> Tree:

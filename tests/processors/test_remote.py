@@ -1,11 +1,7 @@
 """Remote input: root:// against a real xrootd server on loopback, and http against Python's own."""
 
-import shutil
-import socket
-import subprocess
 import tempfile
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
@@ -18,6 +14,7 @@ import uproot
 from XRootD import client
 
 from tests.processors.fixtures import events, vh_ww_processor, write_nanoaod, write_tree
+from tests.processors.servers import free_port, xrootd_server
 from znought.errors import DataError
 from znought.facility.ntuples import patience
 from znought.facility.ntuples.runner import process_fileset
@@ -41,53 +38,11 @@ def served() -> Iterator[Path]:
         yield directory
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
-    for _ in range(200):
-        if process.poll() is not None:
-            pytest.fail(f"the xrootd server ended with code {process.returncode}")
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.05)
-    pytest.fail("the xrootd server does not listen")
-
-
-@contextmanager
-def _server(served: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
-    """Address and process of a server that exports the folder."""
-    program = shutil.which("xrootd")
-    if program is None:
-        pytest.skip("no xrootd server here (Debian: xrootd-server)")
-    port = _free_port()
-    with tempfile.TemporaryDirectory() as name:
-        work = Path(name)
-        work.chmod(0o777)
-        config = work / "xrootd.cfg"
-        paths = f"all.adminpath {work}\nall.pidpath {work}\n"
-        config.write_text(f"xrd.port {port}\nxrd.network nodnr\nall.export {served}\n{paths}")
-        # The server refuses to run as root.
-        user = ["-R", "nobody"] if work.owner() == "root" else []
-        command = [program, "-c", str(config), "-l", str(work / "log"), *user]
-        process = subprocess.Popen(command, cwd=work, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        try:
-            _wait_for(port, process)
-            yield f"root://127.0.0.1:{port}/", process
-        finally:
-            process.kill()
-            process.wait(10)
-
-
 @pytest.fixture(scope="module")
 def xrootd(served: Path) -> Iterator[str]:
     """Address of a server that exports the folder, for a client that looks at its timeouts every second."""
     client.EnvPutInt("TimeoutResolution", 1)  # type: ignore[attr-defined,no-untyped-call]  # no stubs
-    with _server(served) as (address, _):
+    with xrootd_server(served) as (address, _):
         yield address
 
 
@@ -185,7 +140,7 @@ def test_a_dead_server_is_left_for_another(
     xrootd: str, served: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(source._REMOTE, "timeout", 1)
-    dead = f"root://127.0.0.1:{_free_port()}/{served}/a.root"
+    dead = f"root://127.0.0.1:{free_port()}/{served}/a.root"
     alive = f"{xrootd}{served}/a.root"
     fileset = {"x": {"files": [dead], "replicas": {dead: [alive]}}}
     result = process_fileset(None, fileset, vh_ww_processor(), chunk_size=100)
@@ -197,7 +152,7 @@ def test_a_server_that_dies_between_chunks_is_left_for_another(
     xrootd: str, served: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(source._REMOTE, "timeout", 1)
-    with _server(served) as (address, process):
+    with xrootd_server(served) as (address, process):
         mortal, other = f"{address}{served}/b.root", f"{xrootd}{served}/b.root"
 
         def kill(done: int, _: int) -> None:

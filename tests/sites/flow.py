@@ -68,6 +68,7 @@ def flow(
     start: str | None = None,
     last: str = "optimise",
     strikes: Strikes | None = None,
+    elsewhere: Mapping[str, Callable[[], Client]] | None = None,
 ) -> list[str]:
     """Everything up to a stage; what was said on the way.
 
@@ -78,10 +79,12 @@ def flow(
         start: the first stage that is redone whatever holds.
         last: the stage behind which it ends.
         strikes: what happens meanwhile.
+        elsewhere: stage → the client of another cluster that it works on.
     """
     read, found = load_with_analysis(card)
     reporter = _Told(strikes or {})
-    context = Context(read, Workspace(output), RunOptions(start=start), reporter, lambda: client, found)
+    options = RunOptions(start=start)
+    context = Context(read, Workspace(output), options, reporter, lambda: client, found, elsewhere or {})
     stages = whole(context)
     names = [stage.name for stage in stages]
     run_stages(context, stages[: names.index(last) + 1])

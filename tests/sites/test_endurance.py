@@ -7,14 +7,16 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import FunctionType
 
 import pytest
 
 from tests.processors.fixtures import events, vh_ww_processor, write_nanoaod
+from tests.processors.servers import free_port, xrootd_server
 from tests.sites.flow import BARS, assert_same, flow
 from tests.sites.mortal import Mortal, mortal_facility
 from znought.errors import SiteError, ZnoughtError
@@ -166,6 +168,35 @@ def test_a_worker_whose_network_is_cut_for_a_while(tmp_path: Path) -> None:
     expected = process_fileset(None, fileset, vh_ww_processor(tmp_path / "here"))
     assert found.results["x"].of(WHOLE).cutflows == expected.results["x"].of(WHOLE).cutflows
     assert found.n_events("x") == 400
+
+
+# --- servers ------------------------------------------------------------------------------------------
+
+AWAY_S = float(os.environ.get("ZNOUGHT_AWAY_S", "12"))
+"""How long the input server is gone: 30 in life."""
+
+
+def test_an_input_server_that_is_gone_for_a_while() -> None:
+    with TemporaryDirectory() as name, ExitStack() as stack:
+        served, port = Path(name), free_port()
+        served.chmod(0o755)
+        write_nanoaod(served / "a.root", events(400, seed=7))
+        _, process = stack.enter_context(xrootd_server(served, port))
+        back = threading.Timer(AWAY_S, lambda: stack.enter_context(xrootd_server(served, port)))
+
+        def strike(done: int, total: int) -> None:
+            if done == 1:
+                process.kill()
+                process.wait(10)
+                back.start()
+
+        fileset = {"x": {"files": [f"root://127.0.0.1:{port}/{served}/a.root"]}}
+        found = process_fileset(None, fileset, vh_ww_processor(), chunk_size=100, progress=strike)
+        back.join()
+        expected = process_fileset(None, {"x": {"files": [str(served / "a.root")]}}, vh_ww_processor())
+    assert found.results["x"].of(WHOLE).cutflows == expected.results["x"].of(WHOLE).cutflows
+    # Its client asks for the server again while requests wait.
+    assert found.n_rounds == 1 or AWAY_S > 20
 
 
 # --- disks --------------------------------------------------------------------------------------------

@@ -116,6 +116,19 @@ def test_one_stage_elsewhere(card: Path, local: Path, facility: Facility) -> Non
     assert "--at: Unknown stage 'tain', did you mean 'train'?" in failed.stderr
 
 
+def test_the_numbers_of_two_sites_are_those_of_one(card: Path, local: Path, facility: Facility) -> None:
+    output = local.with_name("two-sites")
+    shutil.copytree(local, output)
+    with (
+        connect("local", workers=1, memory="3GiB") as here,
+        connect("coffea-casa", **facility.options) as client,
+    ):
+        flow(card, output, client, start="process", elsewhere={"train": lambda: here})
+        tasks = here.run_on_scheduler(lambda dask_scheduler: list(dask_scheduler.task_prefixes))
+    assert any("train" in task for task in tasks), tasks
+    assert_same(local, output)
+
+
 @pytest.mark.usefixtures("xrootd", "s3")
 @pytest.mark.parametrize(
     ("store", "line"),
