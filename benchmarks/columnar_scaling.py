@@ -1,6 +1,7 @@
-"""Overhead of small chunks, memory on long datasets, and what a second worker brings.
+"""Overhead of small chunks, cost and memory on long datasets, and what a second worker brings.
 
     python -m benchmarks.columnar_scaling --directory /a/disk/with/5/GB
+    python -m benchmarks.columnar_scaling --directory /a/disk/with/13/GB --files 50 --only cost
 
 Set OMP_NUM_THREADS=1 and leave the machine alone: the times are wall times. The files are those of
 benchmarks/columnar.py, copied under identities of their own.
@@ -29,11 +30,17 @@ CHUNK = 100_000
 SMALL = 100
 PER_FILE = 1_000_000
 
-_PEAK = """
-import json, resource, sys
+COUNTS = (1, 3, 10, 20, 30, 50)
+"""Files of which the cost is measured, as far as there are so many."""
+
+_ALONE = """
+import json, resource, sys, time
 from benchmarks.columnar_scaling import timed
+timed(None, sys.argv[2:3], sys.argv[1])
+started = time.process_time()
 timed(None, sys.argv[2:], sys.argv[1])
-print(json.dumps(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024))
+used = time.process_time() - started
+print(json.dumps([used, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024]))
 """
 
 
@@ -64,11 +71,12 @@ def timed(client: Client | None, files: list[str], directory: str, chunk_size: i
     return time.perf_counter() - started
 
 
-def peak_mb(files: list[str], directory: str) -> float:
-    """Peak resident memory in MB of a fresh process that processes the files."""
-    command = [sys.executable, "-c", _PEAK, directory, *files]
+def alone(files: list[str], directory: str) -> tuple[float, float]:
+    """CPU seconds and peak resident memory in MB of a fresh process that is warm and processes the files."""
+    command = [sys.executable, "-c", _ALONE, directory, *files]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    return float(json.loads(done.stdout))
+    seconds, peak = json.loads(done.stdout)
+    return float(seconds), float(peak)
 
 
 def overhead_ms(client: Client | None, path: str, directory: str) -> float:
@@ -92,33 +100,48 @@ def speed_up(files: list[str], directory: str, repeats: int) -> tuple[float, flo
     return median(rates[1]), median(rates[2])
 
 
+def print_overhead(console: Console, path: str, directory: str) -> None:
+    """What a small chunk costs, here and on a cluster."""
+    here = overhead_ms(None, path, directory)
+    console.print(f"each of {PER_FILE // SMALL:,} chunks, in this process: {here:.2f} ms")
+    with (
+        LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=":0") as cluster,
+        Client(cluster) as client,
+    ):
+        timed(client, [path], directory)
+        there = overhead_ms(client, path, directory)
+    console.print(f"each of {PER_FILE // SMALL:,} chunks, on a cluster of one worker: {there:.2f} ms")
+
+
+def print_cost(console: Console, files: list[str], directory: str) -> None:
+    """CPU time an event and memory, of more and more events."""
+    for count in (count for count in COUNTS if count <= len(files)):
+        seconds, peak = alone(files[:count], directory)
+        each = 1e6 * seconds / (count * PER_FILE)
+        console.print(f"{count} M events: {seconds:.2f} CPU s, {each:.4f} µs an event, {peak:.0f} MB")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--directory", type=Path, help="for the files; a temporary one if not given")
-    parser.add_argument("--files", type=int, default=20, help="files of a million events for the memory")
+    parser.add_argument("--files", type=int, default=20, help="most files of a million events for the cost")
     parser.add_argument("--scaling-files", type=int, default=12, help="files for one worker against two")
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--only", choices=["overhead", "cost", "workers"], help="one part alone")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=options.directory) as directory:
         original = Path(directory, "toy.root")
         generate(original, PER_FILE)
         files = copies(original, max(options.files, options.scaling_files))
         console = Console(width=100)
-        here = overhead_ms(None, files[0], directory)
-        console.print(f"each of {PER_FILE // SMALL:,} chunks, in this process: {here:.2f} ms")
-        with (
-            LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=":0") as cluster,
-            Client(cluster) as client,
-        ):
-            timed(client, files[:1], directory)
-            there = overhead_ms(client, files[0], directory)
-        console.print(f"each of {PER_FILE // SMALL:,} chunks, on a cluster of one worker: {there:.2f} ms")
-        one, many = peak_mb(files[:1], directory), peak_mb(files[: options.files], directory)
-        console.print(f"peak memory, 1 M events: {one:.0f} MB")
-        console.print(f"peak memory, {options.files} M events: {many:.0f} MB ({many / one - 1:+.1%})")
-        single, double = speed_up(files[: options.scaling_files], directory, options.repeats)
-        console.print(f"one worker, {options.scaling_files} M events: {single:,.0f} events/s")
-        console.print(f"two workers: {double:,.0f} events/s (× {double / single:.2f})")
+        if options.only in (None, "overhead"):
+            print_overhead(console, files[0], directory)
+        if options.only in (None, "cost"):
+            print_cost(console, files[: options.files], directory)
+        if options.only in (None, "workers"):
+            single, double = speed_up(files[: options.scaling_files], directory, options.repeats)
+            console.print(f"one worker, {options.scaling_files} M events: {single:,.0f} events/s")
+            console.print(f"two workers: {double:,.0f} events/s (× {double / single:.2f})")
 
 
 if __name__ == "__main__":
