@@ -116,9 +116,9 @@ class _Steps:
 
     def curve(self, is_signal: NDArray[np.bool_], weights: Floats) -> RocCurve:
         """ROC curve of the steps."""
-        every = np.bincount(self.step, weights, _N_STEPS)
-        signal = np.bincount(self.step[is_signal], weights[is_signal], _N_STEPS)
-        return _curve(np.cumsum(signal), np.cumsum(every - signal))
+        cell = 2 * self.step.astype(np.intp) + is_signal
+        background, signal = np.cumsum(np.bincount(cell, weights, 2 * _N_STEPS).reshape(-1, 2), axis=0).T
+        return _curve(signal, background)
 
 
 def _curve(signal: Floats, background: Floats) -> RocCurve:

@@ -187,6 +187,7 @@ def read_sample(
     kind: Literal["simulation", "data"],
     variables: Sequence[str] | None = None,
     models: Collection[Model] = MODELS,
+    repeats: bool = True,
     rows: Callable[["ScoredSample"], NDArray[np.bool_]] | None = None,
 ) -> ScoredSample:
     """Events of one kind, with their scores where there is a network.
@@ -199,6 +200,7 @@ def read_sample(
         kind: of the datasets.
         variables: that are wanted; all that the card bins unless given.
         models: whose outputs are wanted.
+        repeats: the discriminant of each repeat of the folds is wanted, too.
         rows: which events of a dataset are wanted; all unless given.
 
     Raises:
@@ -208,7 +210,7 @@ def read_sample(
     scale = {} if card.is_scored else scale_of(workspace)
 
     def chosen(datasets: list[str]) -> ScoredSample:
-        found = _of_datasets(card, workspace, datasets, wanted, models, scale)
+        found = _of_datasets(card, workspace, datasets, wanted, models, repeats, scale)
         return found if rows is None else found.part(rows(found), 1.0)
 
     return _joined(card, [chosen([name]) for name in card.of_kind(kind)] or [chosen([])])
@@ -227,14 +229,16 @@ def _of_datasets(
     datasets: list[str],
     variables: Sequence[str],
     models: Collection[Model],
+    repeats: bool,
     scale: Mapping[str, float],
 ) -> ScoredSample:
     """Events of some datasets."""
-    columns = read_events(workspace.columns, datasets, ["gen_weight", *variables])
     if not card.is_scored:
+        columns = read_events(workspace.columns, datasets, ["gen_weight", *variables])
         weight = np.asarray(columns["gen_weight"] * columns.per_dataset(scale), np.float64)
         return ScoredSample(card, columns, weight)
-    outputs = [*(f"score_{name}" for name in card.classes), *_repeats(card)]
+    columns = read_events(workspace.columns, datasets, variables)
+    outputs = [*(f"score_{name}" for name in card.classes), *(_repeats(card) if repeats else ())]
     own = outputs if "network" in models else []
     scores = read_events(workspace.scores, datasets, ["event_weight", "fold", "part", *own])
     trees = []

@@ -252,47 +252,56 @@ def _of_models(card: StandardCard, workspace: Workspace) -> dict[str, Any]:
     Every class carries the same weight as in training. All areas are of one estimator: training and test
     events alike have the mean of the models of their own folds.
     """
-    if not card.is_scored:
-        return {"one_discriminant": {}}
-    areas, one_discriminant = list[AucReplicas](), dict[str, OneDiscriminantResult]()
-    for model in MODELS if card.network is not None else MODELS[:1]:
-        sample = read_sample(card, workspace, kind="simulation", variables=(), models=(model,))
+    areas, tests = list[AucReplicas](), dict[str, OneDiscriminantResult]()
+    for model in MODELS if card.network is not None else MODELS[: card.is_scored]:
+        sample = _trained_classes(card, workspace, model)
         areas.append(_areas(card, sample, model))
-        tested_model = _one_discriminant(card, sample, model)
-        if tested_model is not None:
-            one_discriminant[model] = tested_model
+        found = _one_discriminant(card, sample, model)
+        tests |= {} if found is None else {model: found}
         del sample
-    network, *trees = areas
-    if not trees:
-        found = {"auc": _intervals(network), "auc_events": AREA_EVENTS_OF_MODEL}
-    else:
-        found = {
-            "auc": _intervals(network),
-            "auc_boosting": _intervals(trees[0]),
-            "auc_differences": _intervals(network.less(trees[0])),
-            "auc_events": AREA_EVENTS[card.training.scoring],
-        }
-    return found | {"one_discriminant": one_discriminant}
+    if len(areas) < len(MODELS):
+        alone = {"auc": _intervals(areas[0]), "auc_events": AREA_EVENTS_OF_MODEL} if areas else {}
+        return alone | {"one_discriminant": tests}
+    network, trees = areas
+    return {
+        "auc": _intervals(network),
+        "auc_boosting": _intervals(trees),
+        "auc_differences": _intervals(network.less(trees)),
+        "auc_events": AREA_EVENTS[card.training.scoring],
+        "one_discriminant": tests,
+    }
+
+
+def _trained_classes(card: StandardCard, workspace: Workspace, model: Model) -> ScoredSample:
+    """Events of the classes that networks are trained on, with the outputs of one model alone."""
+    return read_sample(
+        card,
+        workspace,
+        kind="simulation",
+        variables=(),
+        models=(model,),
+        repeats=False,
+        rows=lambda events: events.class_index >= 0,
+    )
 
 
 def _areas(card: StandardCard, sample: ScoredSample, model: Model) -> AucReplicas:
-    trained = sample.is_estimator
-    index, weight = sample.class_index[trained], sample.weight[trained]
+    chosen = sample if sample.is_estimator.all() else sample.part(sample.is_estimator, 1.0)
+    index, weight = chosen.class_index, chosen.weight
     balanced = weight / np.bincount(index, weights=weight, minlength=len(card.classes))[index]
-    identity = sample.columns.identity[trained]
-    return auc_replicas(sample.outputs(model)[trained], index, balanced, identity, classes=card.classes)
+    identity = chosen.columns.identity
+    return auc_replicas(chosen.outputs(model), index, balanced, identity, classes=card.classes)
 
 
 def _one_discriminant(card: StandardCard, sample: ScoredSample, model: Model) -> OneDiscriminantResult | None:
     """Whether test and out-of-fold events have one discriminant; None where too few events tell."""
-    trained = sample.class_index >= 0
-    outputs = sample.outputs(model)[trained]
+    outputs = sample.outputs(model)
     return tested(
         {name: outputs[:, i] for i, name in enumerate(card.classes)},
-        sample.weight[trained],
-        Labels(card.classes, sample.class_index[trained]),
-        sample.is_test[trained],
-        sample.columns.identity[trained],
+        sample.weight,
+        Labels(card.classes, sample.class_index),
+        sample.is_test,
+        sample.columns.identity,
     )
 
 
