@@ -5,15 +5,24 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["DOCS", "PAGES", "ROOT", "Block", "blocks_of", "commands_of", "counterparts"]
+__all__ = [
+    "DOCS",
+    "PAGES",
+    "ROOT",
+    "Block",
+    "blocks_of",
+    "commands_of",
+    "counterparts",
+    "without_counterpart",
+]
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 PAGES = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(DOCS.glob("*.md")))
 
 
-def counterparts(analysis: str) -> dict[str, str]:
-    """Each figure of a published analysis → the first name of ours in its place, with wildcards.
+def counterparts(analysis: str) -> dict[str, list[str]]:
+    """Each figure of a published analysis → names of ours in its place, with wildcards.
 
     Args:
         analysis: heading of its part of the page on published analyses.
@@ -22,7 +31,14 @@ def counterparts(analysis: str) -> dict[str, str]:
     part = text[text.index(f"## {analysis}") :]
     rows = part[part.index("### Its figures") :].split("\n\n")[1].splitlines()[2:]
     cells = ([cell.strip() for cell in row.strip("|").split("|")] for row in rows)
-    return {published: re.findall(r"`([^`]+)`", ours)[0] for published, ours in cells}
+    return {published: re.findall(r"`([^`]+)`", ours) for published, ours in cells}
+
+
+def without_counterpart(wanted: dict[str, list[str]], figures: Path) -> dict[str, list[str]]:
+    """Published figures of which a run has drawn none of the names."""
+    return {
+        one: names for one, names in wanted.items() if not any([*figures.glob(f"{n}.png")] for n in names)
+    }
 
 
 @dataclass(frozen=True)

@@ -47,7 +47,7 @@ def in_words(text: str, names: Collection[str]) -> str:
         if name not in names:
             return name
         label, before = _label(name), text[: found.start()]
-        if label.lower() == name.lower():
+        if "_" not in name and label.lower() == name.lower():
             return name
         inside = before and not before.endswith(_ENDS)
         return label[0].lower() + label[1:] if inside and _WORDS.match(label) else label

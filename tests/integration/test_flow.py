@@ -10,7 +10,7 @@ import pytest
 
 from tests.golden.frozen import GOLDEN, differences, frozen
 from tests.integration.conftest import Finished, small_card, znought
-from tests.pages import counterparts
+from tests.pages import counterparts, without_counterpart
 from znought.models.folds import assign_folds
 from znought.models.samples import TrainingConfig
 
@@ -53,8 +53,7 @@ def test_everything_of_the_contract_is_there(finished: Finished) -> None:
 def test_every_published_figure_has_its_counterpart(finished: Finished) -> None:
     wanted = counterparts("VH(WW)")
     assert len(wanted) >= 7
-    lacking = {k: v for k, v in wanted.items() if not [*(finished.output / "figures").glob(f"{v}.png")]}
-    assert lacking == {}
+    assert without_counterpart(wanted, finished.output / "figures") == {}
 
 
 def test_results_hold_what_they_promise(finished: Finished) -> None:
