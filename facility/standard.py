@@ -40,7 +40,7 @@ _SIGNAL = (
     "crossfit",
     *_CLASSES,
 )
-_NAMES = ("label", "title")
+_NAMES = ("label", "title", "energy_tev")
 _COMPARED = (*_EVENTS, *_NAMES, "lumi_ifb", "features", "variations", "weights", "signal", "signal_region")
 _READ = (
     "lumi_ifb",
@@ -177,7 +177,7 @@ _FIT = Stage(
 _SUMMARISE = Stage(
     "summarise",
     summarise.summarise,
-    (*_EVENTS, *_SIGNAL, *_NAMES, "fake_leptons"),
+    (*_EVENTS, *_SIGNAL, *_NAMES, "eras", "fake_leptons"),
     reads=(*_COLUMNS, "substitutes", "ledger", "regions", "validation", "fake_leptons"),
     writes=("results",),
 )

@@ -1,6 +1,7 @@
 """The card of VH(bb) in the SMEFT: channels, coefficients, the published network, and what sets limits."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Annotated, Any
 
 from pydantic import Field, field_validator, model_validator
@@ -9,6 +10,7 @@ from znought.analyses.vh_bb.features import FEATURES
 from znought.analyses.vh_bb.selection import CHANNELS, Channel, VHBBSelection
 from znought.errors import CardError, unknown_name
 from znought.facility.cards.base import Card
+from znought.facility.cards.eras import check_lumi_names, lumi_shifts
 from znought.facility.cards.section import Section
 from znought.facility.cards.sections import check_known
 from znought.facility.cards.weights import correction_weights
@@ -21,6 +23,7 @@ from znought.models.space import SpaceConfig
 from znought.stats.eft.channel import MorphingConfig
 from znought.stats.eft.likelihood import Systematics
 from znought.stats.eft.measurement import SmeftConfig
+from znought.stats.systematics import SystematicConfig
 
 __all__ = ["Discriminants", "Export", "Published", "TalkNetwork", "VHBBCard"]
 
@@ -175,7 +178,24 @@ class VHBBCard(Card):
         return self.morphing.process
 
     @property
+    def lumi_shifts(self) -> dict[str, dict[str, float]]:
+        """Parameter of a luminosity → dataset → by how much one standard deviation changes its yields."""
+        return lumi_shifts(self.eras, {name: self.datasets[name] for name in self.of_kind("simulation")})
+
+    @property
+    def systematics_of_limits(self) -> Systematics:
+        """The card's, and luminosities of eras: rates of all processes, however small."""
+        one = SystematicConfig(smoothing="none", part="norm", pruned=False)
+        variations = self.systematics.variations | dict.fromkeys(self.lumi_shifts, one)
+        return replace(self.systematics, variations=variations)
+
+    @property
     def rates(self) -> dict[str, dict[str, float]]:
+        """Relative uncertainties of processes and of luminosities, by dataset."""
+        return self.rates_of_processes | self.lumi_shifts
+
+    @property
+    def rates_of_processes(self) -> dict[str, dict[str, float]]:
         """Relative uncertainties of processes, by dataset."""
         process_of = {name: self.datasets[name].process for name in self.of_kind("simulation")}
         return {
@@ -208,9 +228,7 @@ class VHBBCard(Card):
                 "simulation.pseudo_data: this analysis makes none; switch it off, and give recorded data as "
                 "files of a process of kind data."
             )
-        for name, era in self.eras.items():
-            if era.lumi_uncertainties:
-                raise ValueError(f"eras.{name}.lumi_uncertainties: they enter no limit of this analysis.")
+        check_lumi_names(self.eras, (*self.varied, *self.rates_of_processes))
         if self.of_kind("alternative"):
             raise ValueError("processes: simulation of kind alternative enters no limit of this analysis.")
         if self.theory:

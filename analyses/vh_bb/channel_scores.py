@@ -129,13 +129,17 @@ def unfit(one: ChannelScores, region: str) -> str | None:
 def with_variations(
     channels: Iterable[ChannelScores], workspace: Workspace, region: str
 ) -> tuple[ScoredChannel, ...]:
-    """The events of a region in some channels, with those under every variation of objects and weights.
+    """The events of a region in some channels, with those under every variation and luminosity of an era.
 
     Raises:
         DataError: as `read_channel_scores`.
     """
     return tuple(
-        replace(one.scored(region), variations=dict(_variations(one, workspace, region))) for one in channels
+        replace(
+            one.scored(region),
+            variations=dict(_variations(one, workspace, region)) | dict(_of_luminosities(one, region)),
+        )
+        for one in channels
     )
 
 
@@ -187,6 +191,16 @@ def _variations(one: ChannelScores, workspace: Workspace, region: str) -> Iterat
         varied = replace(one, sample=sample, outputs=outputs)
         rows = varied.in_region(region)
         yield name, ScoredChannel(sample.events.taken(rows), {}, varied._discriminants(rows))
+
+
+def _of_luminosities(one: ChannelScores, region: str) -> Iterator[tuple[str, ScoredChannel]]:
+    """The nominal events with the luminosity of each era one standard deviation up and down."""
+    nominal, table = one.scored(region), one.sample.table.select(one.in_region(region))
+    for name, shifts in one.card.lumi_shifts.items():
+        for way, sign in (("up", 1.0), ("down", -1.0)):
+            factor = 1.0 + sign * table.per_dataset(shifts)
+            events = replace(nominal.events, weight=nominal.events.weight * factor)
+            yield f"{name}_{way}", replace(nominal, events=events)
 
 
 def read_channel_scores(card: VHBBCard, workspace: Workspace, channel: str) -> ChannelScores:

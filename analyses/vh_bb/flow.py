@@ -23,7 +23,7 @@ _EVENTS = (
     "variations",
 )
 _LEARNING = (*_EVENTS, "network", "trees", "discriminants")
-_NAMES = ("label", "title")
+_NAMES = ("label", "title", "energy_tev")
 _COLUMNS = ("columns", "normalisation")
 _COMPARED = ("training_region", "systematics", "morphing")
 _SCORES = (*_COLUMNS, "scores", "boosted")
@@ -58,7 +58,7 @@ _STAGES = (
     Stage(
         "limits",
         limits.set_limits,
-        (*_NAMES, "lumi_ifb", "systematics", "published", "smeft", "weights", *_LEARNING),
+        (*_NAMES, "lumi_ifb", "eras", "systematics", "published", "smeft", "weights", *_LEARNING),
         reads=(*_SCORES, "explanation", "substitutes", "ledger", "validation", "significance"),
         writes=("results", "fit", "unblinding"),
         inputs=limits.inputs,

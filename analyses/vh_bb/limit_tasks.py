@@ -141,7 +141,7 @@ def _work(card: VHBBCard, workspace: Workspace, task: _Task) -> tuple[list[Recor
 def _intervals(
     card: VHBBCard, channels: list[ChannelScores], scored: Scored, task: _Task
 ) -> list[IntervalResult]:
-    systematics = replace(card.systematics, scaling=task.scaling)
+    systematics = replace(card.systematics_of_limits, scaling=task.scaling)
     found = limits(
         scored,
         systematics,
@@ -171,7 +171,7 @@ def _observed(
 ) -> list[ObservedResult]:
     found = observed_limits(
         scored,
-        card.systematics,
+        card.systematics_of_limits,
         card.smeft,
         lumi_ifb=task.lumi_ifb or card.lumi_ifb,
         discriminant=task.discriminant,
@@ -196,7 +196,7 @@ def _observed(
 
 def _scans(card: VHBBCard, channels: list[ChannelScores], scored: Scored, task: _Task) -> list[ScanResult]:
     """The rise of the combined likelihood of the expectation."""
-    model = likelihood_model(scored, task.discriminant, card.systematics, card.smeft)
+    model = likelihood_model(scored, task.discriminant, card.systematics_of_limits, card.smeft)
     return _scanned(model, model.asimov(), task)
 
 
@@ -204,7 +204,7 @@ def _observed_scans(
     card: VHBBCard, channels: list[ChannelScores], scored: Scored, task: _Task
 ) -> list[ScanResult]:
     """The rise of the combined likelihood of the data."""
-    model = likelihood_model(scored, task.discriminant, card.systematics, card.smeft)
+    model = likelihood_model(scored, task.discriminant, card.systematics_of_limits, card.smeft)
     return _scanned(model, observation(scored, task.discriminant, model, card.smeft), task)
 
 
@@ -226,9 +226,9 @@ def _truncations(
     card: VHBBCard, channels: list[ChannelScores], scored: Scored, task: _Task
 ) -> list[Truncation]:
     pt_v = {one.name: one.sample.pt_v[one.in_region(task.region)] for one in channels}
-    model = likelihood_model(scored, task.discriminant, card.systematics, card.smeft)
+    model = likelihood_model(scored, task.discriminant, card.systematics_of_limits, card.smeft)
     found = {None: interval(model, coefficient=model.names[0], level=card.smeft.level)} | truncated_limits(
-        scored, pt_v, card.systematics, card.smeft, discriminant=task.discriminant
+        scored, pt_v, card.systematics_of_limits, card.smeft, discriminant=task.discriminant
     )
     return [
         Truncation(
@@ -245,7 +245,7 @@ def _calibrations(
     card: VHBBCard, channels: list[ChannelScores], scored: Scored, task: _Task
 ) -> list[CalibrationResult]:
     """The interval with thresholds from toys beside that of χ², and how often each holds the truth."""
-    model = likelihood_model(scored, task.discriminant, card.systematics, card.smeft)
+    model = likelihood_model(scored, task.discriminant, card.systematics_of_limits, card.smeft)
     found = calibrate(model, card.smeft)
     return [
         CalibrationResult(
@@ -272,7 +272,7 @@ def _covered(one: Coverage) -> CoverageResult:
 def _contour(
     card: VHBBCard, channels: list[ChannelScores], scored: Scored, task: _Task
 ) -> list[ContourResult]:
-    model = likelihood_model(scored, task.discriminant, card.systematics, card.smeft)
+    model = likelihood_model(scored, task.discriminant, card.systematics_of_limits, card.smeft)
     found = two_coefficients(model, replace(card.smeft, contour_half_width=_reach(model)))
     return [
         ContourResult(
@@ -298,12 +298,12 @@ def _reach(model: LikelihoodModel) -> tuple[float, float]:
 def _breakdown(
     card: VHBBCard, channels: list[ChannelScores], scored: Scored, task: _Task
 ) -> list[BreakdownResult]:
-    """The combined interval without systematics, with rates and MC statistics, and with variations too."""
+    """The combined interval without systematics, with rates and MC statistics, and with all that varies."""
     nominal = tuple(replace(one, variations={}) for one in scored)
     statistics = Systematics(mc_statistics=False)
-    compared = {"none": (nominal, statistics), "rates": (nominal, card.systematics)}
-    if card.variation_names:
-        compared["all"] = (scored, card.systematics)
+    compared = {"none": (nominal, statistics), "rates": (nominal, card.systematics_of_limits)}
+    if scored[0].variations:
+        compared["all"] = (scored, card.systematics_of_limits)
     found = []
     for name, (some, systematics) in compared.items():
         model = likelihood_model(some, task.discriminant, systematics, card.smeft)

@@ -196,7 +196,7 @@ class BreakdownResult(Record):
 
     Attributes:
         systematics: "none"; "rates" of processes and MC statistics; "all", with variations of objects and
-            weights.
+            weights, and luminosities of eras.
     """
 
     systematics: str
@@ -307,6 +307,7 @@ class SmeftResults(Record):
     """Everything that the closing tables, the figures and a notebook need.
 
     Attributes:
+        energies_tev: centre-of-mass energy in TeV → its share of the luminosity.
         coefficient: whose values these are.
         main_region: the one that networks learn from.
         sigma_background: relative uncertainty of the background in every Z_A.
@@ -327,6 +328,7 @@ class SmeftResults(Record):
     title: str
     label: str
     lumi_ifb: float
+    energies_tev: dict[float, float] = Field(default_factory=lambda: {13.0: 1.0})
     coefficient: str
     channels: tuple[str, ...]
     regions: tuple[str, ...]

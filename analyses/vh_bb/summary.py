@@ -10,6 +10,7 @@ from znought.analyses.vh_bb.results import (
     SmeftResults,
 )
 from znought.plots.report import ReportTable
+from znought.plots.style import FigureLabel
 
 __all__ = ["BEST", "DISCRIMINANT_TITLES", "MODEL_TITLES", "smeft_tables"]
 
@@ -44,7 +45,13 @@ def smeft_tables(results: SmeftResults) -> tuple[ReportTable, ...]:
 
 
 def _head(results: SmeftResults) -> str:
-    return f"{results.label}, 13 TeV, {results.lumi_ifb:g} fb⁻¹"
+    return _conditions(results, results.lumi_ifb)
+
+
+def _conditions(results: SmeftResults, lumi_ifb: float | None) -> str:
+    """Label, energies and luminosity; none of these where it is an axis of the table."""
+    label = FigureLabel(results.label, lumi_ifb, results.energies_tev)
+    return f"{label.label}, {label.conditions}"
 
 
 def _reproduction(results: SmeftResults) -> ReportTable:
@@ -197,7 +204,7 @@ def _intervals(results: SmeftResults) -> ReportTable:
         "squared term kept unless said. ∪ the squared term allows another range away from the SM; "
         "† an end is that of the validity of the weights."
     )
-    title = f"{results.label}, 13 TeV: expected {level:.0%} intervals of {results.coefficient}"
+    title = f"{_conditions(results, None)}: expected {level:.0%} intervals of {results.coefficient}"
     return ReportTable(title, header, tuple(rows), caption)
 
 
@@ -244,7 +251,7 @@ def _observed(results: SmeftResults) -> ReportTable:
     caption = (
         "In units of 10⁻³, −2 Δln L; expected in the same bins at the luminosity of the data. ∪, † as above."
     )
-    title = f"{results.label}, 13 TeV, {first.lumi_ifb:.4g} fb⁻¹: observed {first.level:.0%} intervals"
+    title = f"{_conditions(results, first.lumi_ifb)}: observed {first.level:.0%} intervals"
     return ReportTable(f"{title} of {results.coefficient}", header, rows, caption)
 
 

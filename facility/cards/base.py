@@ -142,6 +142,7 @@ class Card(BaseCard):
     Attributes:
         analysis: which one: a name, a file beside the card, or `package.module:NAME`.
         lumi_ifb: integrated luminosity that yields are given at.
+        energy_tev: centre-of-mass energy; eras may have others.
         selection: numbers of the selection, by the analysis's own class.
         stitched: sample (the process unless given) → generator-level variable of the analysis: datasets of
             it may overlap in their `generator_range` of that variable, and are weighted together there.
@@ -158,6 +159,7 @@ class Card(BaseCard):
 
     analysis: str
     lumi_ifb: Annotated[float, Field(gt=0)]
+    energy_tev: Annotated[float, Field(gt=0, le=100)] = 13.0
     eras: dict[str, Era] = Field(default_factory=dict, json_schema_extra=schema_with_preset)
     processes: Mapping[str, Process]
     datasets: dict[str, Dataset]
@@ -210,7 +212,7 @@ class Card(BaseCard):
             refuse_idle_keys(name, dataset, is_data=is_data)
         by_era = scaled_by_era(self.eras)
         check_samples(self.datasets, self.processes, self.generated, self.stitched, by_era=by_era)
-        check_eras(self.eras, self.datasets, self.of_kind("data"), self.lumi_ifb)
+        check_eras(self.eras, self.datasets, self.of_kind("data"), self.lumi_ifb, self.energy_tev)
         if self.variations.jets == "measured" and not all(era.jets for era in self.eras.values() or [Era()]):
             raise ValueError("variations.jets: measured needs jets of every era: eras.<era>.jets.")
         regions_from_card(self.regions)
@@ -300,9 +302,7 @@ class Card(BaseCard):
             self.channels or (WHOLE,),
             refuse_substitutes=self.processing.substitutes == "refuse",
             quality=qualities(self.eras, self.datasets, self._folder),
-            theory={
-                name: one.weights(generated_of(self, one.processes)) for name, one in self.theory.items()
-            },
+            theory={n: one.weights(generated_of(self, one.processes)) for n, one in self.theory.items()},
             jets=jets,
             factors=official.factors,
             varied_factors=official.varied,

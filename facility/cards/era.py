@@ -71,6 +71,7 @@ class Era(Section):
     """A period of data taking.
 
     Attributes:
+        energy_tev: centre-of-mass energy; the card's unless given.
         lumi_ifb: that its simulation is scaled to; the eras' must add up to the card's.
         lumi_uncertainties: parameter of the fit → relative uncertainty of the era's luminosity. Eras that
             name the same parameter have it in common.
@@ -90,6 +91,7 @@ class Era(Section):
             `ZNOUGHT_CORRECTIONS`.
     """
 
+    energy_tev: Annotated[float, Field(gt=0, le=100)] | None = None
     lumi_ifb: Annotated[float, Field(gt=0)] | None = None
     lumi_uncertainties: dict[str, Annotated[float, Field(ge=0, lt=1)]] = Field(default_factory=dict)
     certification: str | Annotated[tuple[str, ...], Field(min_length=1)] | None = None

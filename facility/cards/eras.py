@@ -20,6 +20,7 @@ __all__ = [
     "check_lumi_names",
     "check_sources",
     "correction_file",
+    "energies_of",
     "era_metadata",
     "jet_calibrations",
     "lumi_of",
@@ -38,14 +39,18 @@ _AGREE = 1e-3
 
 
 def check_eras(
-    eras: Mapping[str, Era], datasets: Mapping[str, Dataset], data: Sequence[str], lumi_ifb: float
+    eras: Mapping[str, Era],
+    datasets: Mapping[str, Dataset],
+    data: Sequence[str],
+    lumi_ifb: float,
+    energy_tev: float,
 ) -> None:
     """Raises unless every dataset is of a known era, and luminosities and primary datasets fit.
 
     Args:
         eras, datasets: of the card.
         data: names of the datasets of recorded data.
-        lumi_ifb: of the card.
+        lumi_ifb, energy_tev: of the card.
 
     Raises:
         ValueError: with the key; pydantic turns it into a card error.
@@ -65,6 +70,8 @@ def check_eras(
         _check_jets(f"eras.{name}", name, era)
     given = {name: era.lumi_ifb for name, era in eras.items() if era.lumi_ifb is not None}
     if not given:
+        if len(energies_of(eras, energy_tev)) > 1:
+            raise ValueError("eras: of several energies; give each its lumi_ifb, which its simulation has.")
         return
     for name in eras:
         if name not in given:
@@ -157,6 +164,24 @@ def lumi_of(eras: Mapping[str, Era], dataset: Dataset, lumi_ifb: float) -> float
     """Luminosity that a simulated dataset is scaled to: of its era, or the card's."""
     era = eras.get(dataset.era or "")
     return lumi_ifb if era is None or era.lumi_ifb is None else era.lumi_ifb
+
+
+def energies_of(eras: Mapping[str, Era], energy_tev: float) -> dict[float, float]:
+    """Centre-of-mass energy in TeV → its share of the luminosity, in ascending order.
+
+    Args:
+        eras: of a card.
+        energy_tev: of the card, which eras have unless they say otherwise.
+
+    >>> energies_of({"2018": Era(lumi_ifb=60.0), "2022": Era(lumi_ifb=20.0, energy_tev=13.6)}, 13.0)
+    {13.0: 0.75, 13.6: 0.25}
+    """
+    found: dict[float, float] = {}
+    for era in eras.values():
+        energy = era.energy_tev or energy_tev
+        found[energy] = found.get(energy, 0.0) + (era.lumi_ifb or 1.0)
+    total = sum(found.values())
+    return {energy: found[energy] / total for energy in sorted(found)} or {energy_tev: 1.0}
 
 
 def scaled_by_era(eras: Mapping[str, Era]) -> bool:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from znought.facility.cards.base import Card
 from znought.facility.figures.bins import drawn_bins
+from znought.facility.figures.labels import card_label
 from znought.facility.figures.picture import Picture
 from znought.facility.regions.axes import n_undefined_bins
 from znought.facility.regions.books import RegionBook
@@ -17,7 +18,6 @@ from znought.facility.regions.validation import InputComparison, Validation
 from znought.plots.data_mc import data_mc, n_minus_one
 from znought.plots.inputs import correlation_matrix
 from znought.plots.labels import feature_label, printed_name, readable
-from znought.plots.style import FigureLabel
 from znought.processors.evaluated import WHOLE
 
 __all__ = ["distribution_pictures", "region_pictures", "validation_pictures"]
@@ -58,7 +58,7 @@ def _place(channel: str) -> tuple[str, str]:
 
 def _correlations(card: Card, found: Validation, channel: str) -> Iterator[Picture]:
     where, ending = _place(channel)
-    label = FigureLabel(label=card.label)
+    label = card_label(card)
     simulation, data = (np.array(m) for m in (found.correlations.simulation, found.correlations.data))
     kinds: tuple[tuple[Literal["MC", "data", "difference"], str, NDArray[np.float64]], ...] = (
         ("MC", "correlation_mc", simulation),
@@ -97,7 +97,7 @@ def _data_mc(card: Card, found: Validation, name: str, comparison: InputComparis
         },
         drawn.edges,
         variable=name,
-        label=FigureLabel(label=card.label, lumi_ifb=found.lumi_ifb),
+        label=card_label(card, found.lumi_ifb),
         systematic=drawn.summed(comparison.systematic) * ~blinded,
         signal=card.drawn_signal,
         blinded=blinded,
@@ -155,7 +155,7 @@ def distribution_pictures(
             },
             drawn.edges,
             variable=found.variable,
-            label=FigureLabel(label=card.label, lumi_ifb=lumi),
+            label=card_label(card, lumi, energy_tev=found.energy_tev),
             signal=signal,
             blinded=drawn.any(found.blinded),
             data_name=card.data_name,
@@ -188,8 +188,8 @@ def region_pictures(
 ) -> Iterator[Picture]:
     """Each variable that a region cuts on, after all its other cuts."""
     where, ending = _place(channel)
-    label = FigureLabel(label=card.label, lumi_ifb=card.lumi_ifb)
     for region, book in books.items():
+        label = card_label(card, book.lumi_ifb or card.lumi_ifb, energy_tev=book.energy_tev)
         for variable, found in book.n_minus_one.items():
             edges = found.edges[:-1]
             drawn = drawn_bins(variable, edges, first=n_undefined_bins(card.variables.get(variable), edges))

@@ -8,6 +8,7 @@ from typing import Generic, TypeVar
 
 from znought.facility.cards.base import Card
 from znought.facility.context import Context
+from znought.facility.figures.labels import card_label
 from znought.facility.figures.picture import Picture
 from znought.facility.workspace import write_text
 from znought.plots.behind import drawn_numbers, histograms_json
@@ -28,12 +29,12 @@ class CardFigures(Generic[CardT]):
     @property
     def label(self) -> FigureLabel:
         """Of figures in which the luminosity counts."""
-        return FigureLabel(label=self.card.label, lumi_ifb=self.card.lumi_ifb)
+        return card_label(self.card, self.card.lumi_ifb)
 
     @property
     def shapes(self) -> FigureLabel:
         """Of figures in which it has no meaning, or is an axis."""
-        return FigureLabel(label=self.card.label, lumi_ifb=None)
+        return card_label(self.card)
 
 
 def write_album(

@@ -8,10 +8,10 @@ from znought.facility.cards.base import Card
 from znought.facility.ntuples.flows import FlowEntry, flow_entry
 from znought.facility.regions.selected import (
     SelectedSample,
+    conditions_of_region,
     edges_of,
     inside,
     is_hidden,
-    lumi_of_region,
     read_selected,
 )
 from znought.facility.results.records import Record, read_entries
@@ -56,6 +56,7 @@ class RegionBook(Record):
         n_minus_one: by variable.
         data: events of data that are left; None without data, or where they are blinded.
         lumi_ifb: that simulation stands at, where the region is of one era; None where it is the card's.
+        energy_tev: centre-of-mass energy, where the region is of one era; None where it is the card's.
     """
 
     cuts: tuple[str, ...]
@@ -63,6 +64,7 @@ class RegionBook(Record):
     n_minus_one: dict[str, NMinusOne]
     data: float | None = None
     lumi_ifb: float | None = None
+    energy_tev: float | None = None
 
 
 def region_books(
@@ -89,6 +91,7 @@ def region_books(
             process: found.cutflow(sample.table.select(rows).columns, sample.weight[rows], sample.units[rows])
             for process, rows in sample.rows.items()
         }
+        lumi, energy = conditions_of_region(card, found)
         data = None if is_hidden(found, hidden) else inside(found, sample.data)
         books[name] = RegionBook(
             cuts=next(iter(flows[name].values())).names,
@@ -99,7 +102,8 @@ def region_books(
                 if cut.variable != ERA
             },
             data=None if data is None else float(len(data)),
-            lumi_ifb=lumi_of_region(card, found),
+            lumi_ifb=lumi,
+            energy_tev=energy,
         )
     return books, {".csv": _csv(flows), ".tex": _latex(flows)}
 

@@ -13,9 +13,9 @@ from znought.facility.regions.axes import aligned, n_undefined_bins
 from znought.facility.regions.selected import (
     SelectedSample,
     blinded_window,
+    conditions_of_region,
     edges_of,
     inside,
-    lumi_of_region,
     overlaps,
     read_selected,
 )
@@ -42,6 +42,7 @@ class Distribution:
         without: the blinded region, where its events are left out of data and simulation; None where all
             events are there.
         lumi_ifb: that simulation stands at, where the region is of one era; None where it is the card's.
+        energy_tev: centre-of-mass energy, where the region is of one era; None where it is the card's.
     """
 
     region: str
@@ -52,6 +53,7 @@ class Distribution:
     blinded: NDArray[np.bool_]
     without: str | None
     lumi_ifb: float | None
+    energy_tev: float | None
 
 
 def drawn_variables(card: Card) -> tuple[str, ...]:
@@ -114,7 +116,7 @@ def _distribution(
         None if blinded.all() else counts,
         blinded,
         None if without is None or data is None else without.name,
-        lumi_of_region(card, found),
+        *conditions_of_region(card, found),
     )
 
 

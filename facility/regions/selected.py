@@ -19,10 +19,10 @@ from znought.stats.agreement import spectrum
 __all__ = [
     "SelectedSample",
     "blinded_window",
+    "conditions_of_region",
     "edges_of",
     "inside",
     "is_hidden",
-    "lumi_of_region",
     "overlaps",
     "read_selected",
 ]
@@ -96,14 +96,15 @@ def read_selected(
     )
 
 
-def lumi_of_region(card: Card, found: Region) -> float | None:
-    """Luminosity of the one era that a region is of; None where it is of several."""
-    lumis = [era.lumi_ifb for era in card.eras.values()]
-    places = {ERA: np.arange(len(lumis))}
+def conditions_of_region(card: Card, found: Region) -> tuple[float | None, float | None]:
+    """Luminosity and energy of the one era that a region is of; None and None where it is of several."""
+    eras = list(card.eras.values())
+    places = {ERA: np.arange(len(eras))}
     for cut in found.cuts:
         if cut.variable == ERA and cut.mask(places).sum() == 1:
-            return lumis[int(np.argmax(cut.mask(places)))]
-    return None
+            era = eras[int(np.argmax(cut.mask(places)))]
+            return era.lumi_ifb, era.energy_tev or card.energy_tev
+    return None, None
 
 
 def is_hidden(found: Region, hidden: Region | None) -> bool:

@@ -68,6 +68,7 @@ class Results(Record):
     """Everything that the closing tables, the figures and a notebook need.
 
     Attributes:
+        energies_tev: centre-of-mass energy in TeV → its share of the luminosity.
         auc: area under the ROC curve of the network, per class (one against the rest) and "macro".
         auc_boosting: the same of the boosted trees trained on the same folds.
         auc_differences: network less trees, paired by generated event.
@@ -97,6 +98,7 @@ class Results(Record):
     title: str
     label: str
     lumi_ifb: float
+    energies_tev: dict[float, float] = Field(default_factory=lambda: {13.0: 1.0})
     signal: str | None = None
     sigma_background: float
     auc: dict[str, Estimate] = Field(default_factory=dict)

@@ -6,6 +6,7 @@ from znought.facility.results.records import Estimate
 from znought.facility.results.rounding import with_error, written
 from znought.facility.results.standard import Results
 from znought.plots.report import ReportTable
+from znought.plots.style import FigureLabel
 
 __all__ = ["report_tables"]
 
@@ -20,13 +21,18 @@ def report_tables(results: Results) -> tuple[ReportTable, ...]:
     return (*found, *fitted, *([_areas(results)] if results.auc else []), _events(results))
 
 
+def _head(results: Results, lumi_ifb: float | None = None) -> str:
+    """Label, energies and luminosity; that of the card unless given."""
+    label = FigureLabel(results.label, lumi_ifb or results.lumi_ifb, results.energies_tev)
+    return f"{label.label}, {label.conditions}"
+
+
 def _measurement(results: Results, found: FitSummary) -> ReportTable:
     """Signal strength with its interval: what is measured where no significance is looked for."""
     low, high = found.mu_interval
     z0 = "–" if found.z0 is None else f"{found.z0:.2f}"
     row = (str(results.signal), f"{found.mu:.4f}", f"[{low:.4f}, {high:.4f}]", z0)
-    lumi_ifb = found.lumi_ifb or results.lumi_ifb
-    title = f"{results.label}, 13 TeV, {lumi_ifb:g} fb⁻¹: {found.data} fit of {results.title}"
+    title = f"{_head(results, found.lumi_ifb)}: {found.data} fit of {results.title}"
     caption = "Signal strength μ, 1 for the cross section of the card, with its 68 % interval by profile."
     return ReportTable(title, ("process", "μ", "68 % interval", "Z₀"), (row,), caption)
 
@@ -36,7 +42,7 @@ def _regions(results: Results) -> ReportTable:
     for process in results.events:
         cells = [region[process] for region in results.regions.values()]
         rows.append((process, *(with_error(cell.events[0], cell.mc_stat_error[0]) for cell in cells)))
-    title = f"{results.label}, 13 TeV, {results.lumi_ifb:g} fb⁻¹: expected events of {results.title}"
+    title = f"{_head(results)}: expected events of {results.title}"
     caption = "Errors of the simulated sample alone. " + " ".join(results.notes)
     return ReportTable(title, ("process", *results.regions), tuple(rows), caption, section="Yields")
 
@@ -54,7 +60,7 @@ def _significances(results: Results) -> ReportTable:
         "another sample; difference: held-out Z₀ of the selection of the fit less that of this one, "
         "over the same generated events. " + " ".join(results.notes)
     )
-    title = f"{results.label}, 13 TeV, {results.lumi_ifb:g} fb⁻¹: expected Z₀ of {results.title}"
+    title = f"{_head(results)}: expected Z₀ of {results.title}"
     header = (
         "selection",
         "held-out",

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from pathlib import Path
 
+from znought.facility.cards.eras import energies_of
 from znought.facility.cards.standard import StandardCard
 from znought.facility.context import Context
 from znought.facility.events.sample import read_sample
@@ -41,6 +42,7 @@ def common_results(context: Context[StandardCard], events: dict[str, ClassEvents
         title=card.title,
         label=card.label,
         lumi_ifb=card.lumi_ifb,
+        energies_tev=energies_of(card.eras, card.energy_tev),
         signal=card.signal,
         sigma_background=card.binning.sigma_rel,
         regions={

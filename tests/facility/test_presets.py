@@ -12,12 +12,18 @@ import yaml
 from tests.facility.small import card_content
 from znought.errors import CardError
 from znought.facility.cards.era import Era
-from znought.facility.cards.eras import correction_file, era_metadata
+from znought.facility.cards.eras import correction_file, energies_of, era_metadata
 from znought.facility.cards.presets import preset, preset_names
 from znought.facility.cards.printed import printed_schema
 from znought.facility.cards.reading import StandardCard, load_card
+from znought.facility.figures.labels import card_label
 from znought.facility.ntuples.fileset import fileset_of_dataset
+from znought.facility.regions.selected import conditions_of_region
+from znought.facility.results.head import results_head
+from znought.facility.results.standard import Results
+from znought.facility.results.summary import report_tables
 from znought.processors.quality.certification import read_certification
+from znought.processors.regions import regions_from_card
 
 CMS = ("cms_run2_ul", "cms_run3_2022")
 
@@ -130,9 +136,50 @@ def test_a_card_changes_single_keys(tmp_path: Path) -> None:
     assert '"cms_run2_ul"' in printed_schema(tmp_path / "card.yaml").text[0]
 
 
+BOTH_RUNS: dict[str, Any] = {
+    "preset": ["cms_run2_ul", "cms_run3_2022"],
+    **dict.fromkeys(("2016preVFP", "2016postVFP", "2017")),
+    "2018": {"jets": None},
+    "2022": {"jets": None},
+}
+
+
+def test_labels_say_the_energy_of_each_era(tmp_path: Path) -> None:
+    """One era of each run: both stand in labels of all events, its own in a region of one era."""
+    path = _card(tmp_path, BOTH_RUNS, lumi_ifb=67.81)
+    content = yaml.safe_load(path.read_text())
+    for dataset, era in zip(content["datasets"].values(), ("2018", "2022"), strict=True):
+        dataset["era"] = era
+    path.write_text(yaml.safe_dump(content | {"by_era": True, "regions": {"all": {}}}))
+    card = load_card(path)
+    assert energies_of(card.eras, card.energy_tev) == pytest.approx({13.0: 59.83 / 67.81, 13.6: 7.98 / 67.81})
+    both = "59.83 fb⁻¹ (13 TeV) + 7.98 fb⁻¹ (13.6 TeV)"
+    assert card_label(card, card.lumi_ifb).words == f"Simulation, {both}"
+    (region,) = (one for name, one in regions_from_card(card.regions).items() if "2022" in name)
+    lumi, energy = conditions_of_region(card, region)
+    assert card_label(card, lumi, energy_tev=energy).words == "Simulation, √s = 13.6 TeV, 7.98 fb⁻¹"
+    results = Results(
+        analysis="own",
+        title="yields",
+        label=card.label,
+        lumi_ifb=card.lumi_ifb,
+        energies_tev=energies_of(card.eras, card.energy_tev),
+        sigma_background=0.1,
+        events={},
+    )
+    again = Results.model_validate_json(results.model_dump_json())
+    assert report_tables(again)[0].title == f"Simulation, {both}: expected events of yields"
+    assert results_head(again, None).label.conditions == both
+
+
 @pytest.mark.parametrize(
     ("eras", "changes", "message"),
     [
+        (
+            {"2017": {"energy_tev": 13.0}, "2018": {"energy_tev": 13.6}},
+            {},
+            r"eras: of several energies; give each its lumi_ifb",
+        ),
         ({"preset": "cms_run2"}, {}, r"eras\.preset: Unknown preset 'cms_run2', did you mean 'cms_run2_ul'"),
         (TWO | {"2081": {}}, {}, r"eras: Unknown era of the preset '2081', did you mean '2018'"),
         (TWO | {"2018": {"filter": []}}, {}, r"did you mean 'eras\.2018\.filters'"),
@@ -159,13 +206,13 @@ def test_a_mistake_is_named(tmp_path: Path, eras: Any, changes: dict[str, Any], 
     assert "\n" not in str(caught.value)
 
 
-def test_luminosities_of_eras_are_refused_where_no_fit_has_them(tmp_path: Path) -> None:
+def test_luminosities_of_eras_may_not_have_the_name_of_a_rate(tmp_path: Path) -> None:
     shipped = yaml.safe_load((resources.files("znought.analyses") / "vh_bb_smeft.yaml").read_text())
-    shipped["eras"] = {"2018": {"lumi_uncertainties": {"lumi_2018": 0.015}}}
+    shipped["eras"] = {"2018": {"lumi_uncertainties": {"lumi_2018": 0.015, "rate_vh": 0.1}}}
     shipped["datasets"] = {name: one | {"era": "2018"} for name, one in shipped["datasets"].items()}
     path = tmp_path / "card.yaml"
     path.write_text(yaml.safe_dump(shipped))
-    with pytest.raises(CardError, match=r"eras\.2018\.lumi_uncertainties: they enter no limit"):
+    with pytest.raises(CardError, match=r"lumi_uncertainties\.rate_vh: another uncertainty has this"):
         load_card(path)
 
 

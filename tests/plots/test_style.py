@@ -1,5 +1,6 @@
 """The style leaves no trace, saved figures are whole and repeatable, each carries its label."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -66,9 +67,20 @@ def test_label_refuses_a_luminosity_that_is_none(lumi: float) -> None:
         FigureLabel(lumi_ifb=lumi)
 
 
-def test_label_refuses_an_energy_in_gev() -> None:
+@pytest.mark.parametrize("energy", [13000.0, {13.0: 0.5, 13600.0: 0.5}, {}])
+def test_label_refuses_an_energy_in_gev(energy: float | dict[float, float]) -> None:
     with pytest.raises(DataError, match="TeV"):
-        FigureLabel(energy_tev=13000.0)
+        FigureLabel(energy_tev=energy)
+
+
+def test_label_of_two_energies_says_the_luminosity_of_each() -> None:
+    label = FigureLabel("Preliminary", 146.0, {13.0: 138 / 146, 13.6: 8 / 146})
+    assert label.words == "Preliminary, 138 fb⁻¹ (13 TeV) + 8 fb⁻¹ (13.6 TeV)"
+    assert label.right == "138 fb$^{-1}$ (13 TeV) + 8 fb$^{-1}$ (13.6 TeV)"
+    # Where luminosity is an axis, the energies stand alone.
+    assert replace(label, lumi_ifb=None).words == "Preliminary, √s = 13 and 13.6 TeV"
+    with pytest.raises(DataError, match="add up to 1"):
+        FigureLabel(energy_tev={13.0: 138.0, 13.6: 8.0})
 
 
 @pytest.mark.parametrize("formats", [("pdf", "png", "svg"), ("svg",), ()])

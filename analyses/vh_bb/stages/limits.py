@@ -19,6 +19,7 @@ from znought.analyses.vh_bb.results import (
 )
 from znought.analyses.vh_bb.stages.standard_model import fit_standard_model
 from znought.errors import CardError
+from znought.facility.cards.eras import energies_of
 from znought.facility.context import Context
 from znought.facility.fitting.stepwise import known_line, refuse_without_data, shown_before
 from znought.facility.ntuples.account import remarks
@@ -53,6 +54,7 @@ def set_limits(context: Context[VHBBCard]) -> Iterable[Path]:
         title=card.title,
         label=card.label,
         lumi_ifb=card.lumi_ifb,
+        energies_tev=energies_of(card.eras, card.energy_tev),
         coefficient=card.morphing.coefficients[0],
         channels=card.channels,
         regions=tuple(card.regions),

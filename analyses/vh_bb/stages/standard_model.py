@@ -77,7 +77,7 @@ def _fitted(context: Context[VHBBCard], channels: tuple[ScoredChannel, ...]) -> 
     card, folder = context.card, context.workspace.fit
     kind: DataKind = "observed" if context.options.unblind else "expected"
     binned = {one.events.name: (one, channel_edges(one, BEST, card.smeft)) for one in channels}
-    model = standard_model(binned, BEST, card.systematics)
+    model = standard_model(binned, BEST, card.systematics_of_limits)
     folder.mkdir(parents=True, exist_ok=True)
     write_templates(
         folder, model.templates, signal=model.settings.signal, discriminant=DISCRIMINANT_TITLES[BEST]
@@ -118,9 +118,10 @@ def _opened(
 def _sentence(card: VHBBCard, summary: FitSummary, channels: tuple[str, ...]) -> str:
     low, high = summary.mu_interval
     z0 = "not defined" if summary.z0 is None else f"{summary.z0:.2f}"
+    varied = ", ".join((*card.varied, *card.lumi_shifts)) or "no"
     return (
         f"Standard model, {card.training_region}, {', '.join(channels)} in bins of the "
         f"{DISCRIMINANT_TITLES[BEST]}, rates of processes, MC statistics and "
-        f"{', '.join(card.varied) or 'no'} variations: {summary.data} Z = {z0} of {card.morphing.process} at "
+        f"{varied} variations: {summary.data} Z = {z0} of {card.morphing.process} at "
         f"{summary.lumi_ifb:.4g} fb⁻¹, mu = {summary.mu:.2f} [{low:.2f}, {high:.2f}]."
     )

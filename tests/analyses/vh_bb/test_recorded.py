@@ -164,6 +164,14 @@ def test_what_was_observed_is_told_and_drawn(recorded: Recorded) -> None:
     assert picture.name == "data_mc_m_bb_0L"
 
 
+def test_tables_say_the_energies_of_eras(recorded: Recorded) -> None:
+    both = recorded.shown.model_copy(update={"energies_tev": {13.0: 0.75, 13.6: 0.25}, "lumi_ifb": 80.0})
+    titles = [table.title for table in smeft_tables(both)]
+    assert any("60 fb⁻¹ (13 TeV) + 20 fb⁻¹ (13.6 TeV)" in title for title in titles)
+    assert any("13 and 13.6 TeV: expected" in title for title in titles)
+    assert all("13 TeV" in table.title for table in smeft_tables(recorded.shown))
+
+
 def test_a_log_that_was_taken_away_is_missed(recorded: Recorded) -> None:
     log = recorded.context.workspace.unblinding
     kept = log.read_text()

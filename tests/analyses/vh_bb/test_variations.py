@@ -16,6 +16,7 @@ from tests.analyses.vh_bb.test_columns import B1, B2, LIGHT, MU_PLUS, Event, wri
 from tests.facility.test_process import CORRECTIONS, MUON
 from znought.analyses.vh_bb.analysis import ANALYSIS
 from znought.analyses.vh_bb.card import VHBBCard
+from znought.analyses.vh_bb.channel_scores import read_channel_scores, with_variations
 from znought.analyses.vh_bb.channels import CLASSES
 from znought.analyses.vh_bb.columns import CUTS
 from znought.analyses.vh_bb.explained import ChannelExplanation
@@ -38,6 +39,8 @@ from znought.processors.processor import AnalysisProcessor
 from znought.processors.result import ChannelResult
 from znought.processors.variations import VariationsConfig
 from znought.processors.weights import ScaleFactor
+from znought.stats.eft.intervals import interval
+from znought.stats.eft.measurement import likelihood_model
 
 ALL = VariationsConfig(("jes", "jer", "lepton_scale", "met_soft", "btag"))
 SOFT: Any = (42.0, 0.66, 0.45, -1)
@@ -203,9 +206,11 @@ class Outputs:
 def measured(folder: Path, content: dict[str, Any], client: Client) -> Context[VHBBCard]:
     """From ntuples to what limits are set with, without networks."""
     datasets = dict(content.get("datasets", {}))
+    eras = {name: {"era": era} for name, era in zip(("vh", "ttbar"), content.get("eras", {}), strict=False)}
     for i, (name, xsec) in enumerate({"vh": 2e-3, "ttbar": 4e-3}.items()):
         path = write(folder / f"{name}.root", some_events(500, seed=i), weights=name == "vh")
-        datasets[f"{name}_sample"] = {"process": name, "xsec_pb": xsec, "files": [path]}
+        era = eras.get(name, {})
+        datasets[f"{name}_sample"] = {"process": name, "xsec_pb": xsec, "files": [path], **era}
     written = folder / "card.yaml"
     written.write_text(yaml.safe_dump(content | {"datasets": datasets}))
     card, found = load_with_analysis(written)
@@ -220,15 +225,22 @@ def measured(folder: Path, content: dict[str, Any], client: Client) -> Context[V
     return context
 
 
+ERAS = {
+    "2017": {"lumi_ifb": 50.0, "lumi_uncertainties": {"lumi_correlated": 0.009, "lumi_2017": 0.3}},
+    "2018": {"lumi_ifb": 30.0, "lumi_uncertainties": {"lumi_correlated": 0.02}},
+}
+
+
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Context[VHBBCard]:
-    """From ntuples to limits with variations of jets, tags and a weight, without networks."""
+    """From ntuples to limits with variations of jets, tags, a weight and luminosities, without networks."""
     folder = tmp_path_factory.mktemp("variations")
     btag_sf = asdict(factor(folder, applies_to="jets", efficiency="efficiency"))
     with Client(
         processes=False, n_workers=1, threads_per_worker=1, dashboard_address="127.0.0.1:0"
     ) as client:
-        context = measured(folder, CARD | {"weights": {"btag_sf": btag_sf}}, client)
+        content = CARD | {"weights": {"btag_sf": btag_sf}, "eras": ERAS}
+        context = measured(folder, content, client)
         set_limits(context)
     return context
 
@@ -245,12 +257,46 @@ def test_variations_reach_limits_and_exchange_formats(finished: Context[VHBBCard
     ]
     assert whole.segments == results.breakdown[-1].segments
     assert results.fit is not None
-    assert {"jes", "btag", "btag_sf", "rate_vh", "rate_ttbar"} == set(results.fit.impacts)
-    assert any("jes, btag, btag_sf variations: expected Z" in note for note in results.notes)
+    lumis = {"lumi_correlated", "lumi_2017"}
+    assert {"jes", "btag", "btag_sf", "rate_vh", "rate_ttbar"} | lumis == set(results.fit.impacts)
+    assert any(
+        "jes, btag, btag_sf, lumi_2017, lumi_correlated variations: expected Z" in note
+        for note in results.notes
+    )
     files = {path.name for path in finished.workspace.fit.iterdir()}
     assert {"workspace.json", "hs3.json", "datacard.txt", "templates.root", "hepdata"} <= files
     card = (finished.workspace.fit / "datacard.txt").read_text()
     assert all(name in card for name in ("0L", "jes", "btag_sf", "rate_ttbar"))
+
+
+def test_luminosities_of_eras_act_on_their_datasets_in_the_limits(finished: Context[VHBBCard]) -> None:
+    card = finished.card
+    (channel,) = with_variations(
+        [read_channel_scores(card, finished.workspace, "0L")], finished.workspace, "inclusive"
+    )
+    # VH is simulated for 2017 and tt̄ for 2018: each stands at the luminosity of its era.
+    model = likelihood_model([channel], "pt_v", card.systematics_of_limits, card.smeft)
+    found = model.channels[0].responses
+    expected = {
+        ("lumi_correlated", "vh"): 0.009,
+        ("lumi_correlated", "ttbar"): 0.02,
+        ("lumi_2017", "vh"): 0.3,
+    }
+    for (name, of), shift in expected.items():
+        np.testing.assert_allclose(found[name][of], np.arctanh(shift), rtol=1e-6)
+    assert set(found["lumi_2017"]) == {"vh"}
+    assert card.rates["lumi_2017"] == {"vh_sample": 0.3, "ttbar_sample": 0.0}
+
+    def width(left_out: str) -> float:
+        kept = {key: one for key, one in channel.variations.items() if not key.startswith(left_out)}
+        some = likelihood_model(
+            [replace(channel, variations=kept)], "pt_v", card.systematics_of_limits, card.smeft
+        )
+        return interval(some, coefficient=some.names[0]).half_width
+
+    whole = width("nothing")
+    assert whole > width("lumi_correlated") > width("lumi")
+    assert whole > 1.01 * width("lumi_2017")
 
 
 def test_scores_of_variations_are_of_the_same_networks_and_trees(finished: Context[VHBBCard]) -> None:
