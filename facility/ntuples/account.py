@@ -1,7 +1,7 @@
 """What a run read and what it left out, and the luminosity of data that is left of it."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from znought.errors import CardError, DataError
 from znought.facility.cards.base import Card
@@ -12,21 +12,31 @@ from znought.facility.ntuples.runner import RunResult
 from znought.facility.results.ledger import DatasetAccount, Ledger, LostFile, PartOfInput, read_ledger
 from znought.facility.workspace import Workspace
 
+if TYPE_CHECKING:
+    from znought.processors.quality.judged import Quality
+
 __all__ = ["account", "data_lumi_ifb", "lost_files", "lumi_of_data", "remarks", "stand_ins"]
 
 
-def account(card: Card, fileset: Fileset, found: RunResult) -> Ledger:
+def account(
+    card: Card, fileset: Fileset, found: RunResult, quality: "Mapping[str, Quality] | None" = None
+) -> Ledger:
     """The closed books.
 
     Simulation needs no correction for a file that was left out, for its sum of generated weights went with
     it. The luminosity of data shrinks by the share of their events that was lost.
+
+    Args:
+        card, fileset: what was to be read.
+        found: what was.
+        quality: dataset → what its events had to be to count.
 
     Raises:
         CardError: some datasets of data have a luminosity and others have none.
         DataError: data were lost and nothing says how many events they held, or `n_events` of data is not
             what their files hold.
     """
-    datasets = {name: _entry(fileset, found, name) for name in fileset}
+    datasets = {name: _entry(fileset, found, name, (quality or {}).get(name)) for name in fileset}
     return Ledger(rounds=found.n_rounds, data_lumi_ifb=_data_lumi_ifb(card, datasets), datasets=datasets)
 
 
@@ -73,7 +83,7 @@ def _consequence(entry: DatasetAccount) -> str:
     return f"{lost}; its luminosity is {entry.analysed_lumi_ifb:.4g} of {entry.lumi_ifb:.4g} fb⁻¹"
 
 
-def _entry(fileset: Fileset, found: RunResult, name: str) -> DatasetAccount:
+def _entry(fileset: Fileset, found: RunResult, name: str, quality: "Quality | None") -> DatasetAccount:
     """The account of one dataset."""
     metadata, share = fileset[name]["metadata"], found.shares.get(name, 1.0)
     is_data = bool(metadata["is_data"])
@@ -98,7 +108,7 @@ def _entry(fileset: Fileset, found: RunResult, name: str) -> DatasetAccount:
     fraction = lost / (entry.events + lost) if entry.events + lost else 0.0
     books: dict[str, Any] = {"events_lost": lost, "lost_fraction": fraction, "lumi_ifb": lumi}
     if name in found.results and found.results[name].blocks.read:
-        books["certified"] = certified_events(found.results[name].blocks)
+        books["certified"] = certified_events(found.results[name].blocks, quality)
     books["analysed_lumi_ifb"] = None if lumi is None else lumi * (1.0 - fraction) * share
     return entry.model_copy(update=books)
 

@@ -14,19 +14,22 @@ __all__ = ["certified_events", "refuse_uncertified"]
 _BLOCK_BITS = 32
 
 
-def certified_events(blocks: Blocks) -> CertifiedEvents:
-    """How much of a dataset is certified.
+def certified_events(blocks: Blocks, quality: "Quality | None" = None) -> CertifiedEvents:
+    """How much of a dataset is certified, and by which lists.
 
     The luminosity of the certified blocks is for the experiment to say, and stands in the card; without its
     tables the share of blocks is no share of luminosity.
     """
-    return CertifiedEvents(
+    found = CertifiedEvents(
         blocks=len(blocks.read),
         certified_blocks=len(blocks.certified),
         events=blocks.events,
         certified_events=blocks.certified_events,
         certified_fraction=blocks.certified_events / blocks.events if blocks.events else 0.0,
     )
+    if quality is None or quality.certification is None:
+        return found
+    return found.model_copy(update={"lists": quality.certification.lists})
 
 
 def refuse_uncertified(name: str, blocks: Blocks, quality: "Quality | None") -> None:

@@ -39,13 +39,18 @@ class PartOfInput(Record):
 
 
 class CertifiedEvents(Record):
-    """Luminosity blocks and events of recorded data that were read, and those that are certified."""
+    """Luminosity blocks and events of recorded data that were read, and those that are certified.
+
+    Attributes:
+        lists: that certify them: file, and in XML of ATLAS what the list calls itself.
+    """
 
     blocks: int
     certified_blocks: int
     events: int
     certified_events: int
     certified_fraction: float
+    lists: tuple[str, ...] = ()
 
 
 class DatasetAccount(Record):

@@ -26,10 +26,12 @@ class Certification:
     Attributes:
         file: its name, for messages.
         content: run → certified ranges, as CMS writes it.
+        lists: what each list calls itself: its file, and in XML of ATLAS its name, version and defects.
     """
 
     file: str
     content: str
+    lists: tuple[str, ...] = ()
 
     @property
     def runs(self) -> tuple[int, ...]:
@@ -54,7 +56,8 @@ def read_certification(path: Path, *others: Path) -> Certification:
         known, more = json.loads(found.content), json.loads(other.content)
         if both := sorted(set(known) & set(more), key=int):
             raise DataError(f"certification: run {both[0]} is in {found.file} and in {other.file}.")
-        found = Certification(f"{found.file} and {other.file}", json.dumps(known | more))
+        lists = (*found.lists, *other.lists)
+        found = Certification(f"{found.file} and {other.file}", json.dumps(known | more), lists)
     return found
 
 
@@ -74,10 +77,12 @@ def _one(path: Path) -> Certification:
 def _read(path: Path, mtime_ns: int) -> Certification:
     """The same; read again where the file changed."""
     text = path.read_text(encoding="utf-8")
-    ranges = _of_xml(path, text) if text.lstrip().startswith("<") else _of_json(path, text)
+    is_xml = text.lstrip().startswith("<")
+    ranges = _of_xml(path, text) if is_xml else _of_json(path, text)
     if not any(ranges.values()):
         raise DataError(f"{path}: it certifies no block.")
-    return Certification(path.name, json.dumps(ranges))
+    own = _names_in_xml(text) if is_xml else ()
+    return Certification(path.name, json.dumps(ranges), (", ".join([path.name, *own]),))
 
 
 @lru_cache(maxsize=16)
@@ -112,6 +117,17 @@ def _of_xml(path: Path, text: str) -> Ranges:
         }
     except (ElementTree.ParseError, ValueError, TypeError) as error:
         raise DataError(f"{path}: expected XML as of ATLAS (LumiBlockCollection): {error}.") from error
+
+
+def _names_in_xml(text: str) -> list[str]:
+    """Name and version of each list, and the tag of the defects that it was made with."""
+    found = []
+    for one in ElementTree.fromstring(text).iter("NamedLumiRange"):
+        found += [(one.findtext(key) or "").strip() for key in ("Name", "Version")]
+        found += [
+            (note.text or "").strip() for note in one.iter("Metadata") if note.get("Name") == "RQTSVNVersion"
+        ]
+    return [name for name in found if name]
 
 
 def _range(pair: Any) -> list[int]:

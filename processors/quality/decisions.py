@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
+import awkward as ak
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,6 +15,9 @@ from znought.processors.quality.certification import Certification
 from znought.processors.quality.jet_veto import JetVeto
 
 __all__ = ["CERTIFIED", "CLEAN", "ROWS", "TRIGGERED", "Decisions", "Quality"]
+
+_MATCHES = ("AnalysisTrigMatch_", "AuxDyn.TrigMatchedObjects")
+"""Around the path in the branch of PHYSLITE that lists the objects that it was matched to, where it fired."""
 
 Mask = NDArray[np.bool_]
 Numbers = NDArray[np.uint32]
@@ -118,23 +122,44 @@ class Decisions:
 
     def _fired(self, paths: Sequence[str], *, needed: bool = True) -> Mask:
         """Whether any path fired; those that the file does not have did not."""
-        branches = self.chunk.view.entries.tree.branches
-        fired = ~self._all
+        fired, branches = ~self._all, self._paths
         known = {
             path: [name for name in branches if name == path or fnmatchcase(name, path)] for path in paths
         }
         if needed and not any(known.values()):
+            bits = " Its own decisions are bits, which need the menu." if self._has_bits else ""
             raise DataError(
                 f"{self.chunk.path}: era {self.quality.era!r} asks for the trigger {', '.join(paths)}, of "
-                "which the file has no path."
+                f"which the file has no path.{bits}"
             )
-        self.chunk.view.read_branches(name for names in known.values() for name in names)
+        flags = {branches[name] for names in known.values() for name in names if branches[name] == name}
+        self.chunk.view.read_branches(flags)
         for path, names in known.items():
             if not names:
                 self.chunk.declared[f"trigger {path}"] = "a path that the file does not have: it did not fire"
             for name in names:
-                fired |= self._flag(name)
+                fired |= self._flag(name) if name in flags else self._matched(name, branches[name])
         return fired
+
+    @property
+    def _paths(self) -> dict[str, str]:
+        """Trigger path → branch: a decision of this name, or the objects that it was matched to."""
+        branches, (head, tail) = self.chunk.view.entries.tree.branches, _MATCHES
+        matched = (name for name in branches if name.startswith(head) and name.endswith(tail))
+        return {name.removeprefix(head).removesuffix(tail): name for name in matched} | {
+            name: name for name in branches
+        }
+
+    @property
+    def _has_bits(self) -> bool:
+        """Whether decisions stand in the file as bits of an xAOD::TrigDecision."""
+        return "xTrigDecision" in self.chunk.view.entries.tree.branches
+
+    def _matched(self, path: str, branch: str) -> Mask:
+        """Whether a path fired and is matched to objects of the event."""
+        self.chunk.declared[f"trigger {path}"] = "fired with objects of the file matched to it"
+        found: Mask = ak.to_numpy(ak.num(self.chunk.view.entries.whole(branch), axis=1) > 0)
+        return found
 
     def _clean(self) -> Mask:
         passed = self._all

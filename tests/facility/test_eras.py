@@ -94,6 +94,7 @@ def test_two_eras_in_one_card(eras: tuple[Path, dict[str, Any]]) -> None:
         "events": N_EVENTS,
         "certified_events": int(block.sum()),
         "certified_fraction": float(block.mean()),
+        "lists": ["good.json"],
     }
     # Every shared event was taken from the first primary dataset; the other has none of its own.
     assert not list((output / "columns/Muon").rglob("*.parquet")) or cutflow_sums(output, "data")[2] > 0

@@ -20,7 +20,8 @@ from znought.processors.quality.judged import CERTIFIED, CLEAN, TRIGGERED, Judge
 CMS = {"315257": [[1, 88], [91, 92]], "315259": [[1, 172]], "315264": [[32, 261]]}
 GRL = """<?xml version="1.0"?>
 <!DOCTYPE LumiRangeCollection SYSTEM "http://atlas-runquery.cern.ch/LumiRangeCollection.dtd">
-<LumiRangeCollection><NamedLumiRange><Name>small</Name>
+<LumiRangeCollection><NamedLumiRange><Name>small</Name><Version>2.1</Version>
+<Metadata Name="RQTSVNVersion">DQDefects-00-04-02</Metadata>
 <LumiBlockCollection><Run>315257</Run><LBRange Start="1" End="88"/><LBRange Start="91" End="92"/>
 </LumiBlockCollection>
 <LumiBlockCollection><Run>315259</Run><LBRange Start="1" End="172"/></LumiBlockCollection>
@@ -34,6 +35,7 @@ def test_both_formats_certify_the_same_blocks(tmp_path: Path) -> None:
     (tmp_path / "atlas.xml").write_text(GRL)
     cms, atlas = (read_certification(tmp_path / name) for name in ("cms.json", "atlas.xml"))
     assert cms.runs == atlas.runs == (315257, 315259, 315264)
+    assert (cms.lists, atlas.lists) == (("cms.json",), ("atlas.xml, small, 2.1, DQDefects-00-04-02",))
     run = np.array([315257] * 6 + [315259, 315260, 315264, 315264], np.uint32)
     block = np.array([1, 88, 89, 90, 91, 93, 172, 1, 31, 32], np.uint32)
     expected = [True, True, False, False, True, False, True, False, False, True]
@@ -45,6 +47,7 @@ def test_lists_of_several_years_are_one(tmp_path: Path) -> None:
         (tmp_path / name).write_text(json.dumps(content))
     first, second, twice = (tmp_path / name for name in ("2015.json", "2016.json", "twice.json"))
     both = read_certification(first, second)
+    assert both.lists == ("2015.json", "2016.json")
     run, block = np.array([(315257, 1), (315257, 90), (297730, 5), (297730, 10)], np.uint32).T
     assert both.passes(run, block).tolist() == [True, False, True, False]
     with pytest.raises(DataError, match=r"run 315257 is in 2015\.json and in twice\.json"):
@@ -142,6 +145,26 @@ def test_a_path_of_part_of_an_era_is_declared_and_a_missing_trigger_refused(tmp_
     misspelt = Quality("2018", (CLEAN,), filters=("Flag_good",))
     with pytest.raises(DataError, match=r"Unknown event filter 'Flag_good', did you mean"):
         judged(whole_chunk(good), misspelt)
+
+
+def test_paths_of_physlite_are_those_with_matched_objects(open_data: Path) -> None:
+    """The file's decisions are bits without their menu; the objects that a path was matched to are there."""
+    path = str(open_data / "PHYSLITE_example.root")
+    menu = {"main": ("HLT_e26_lhtight_nod0_ivarloose", "HLT_mu26_ivar*", "HLT_e17_old")}
+    chunk = whole_chunk(path, tree="CollectionTree")
+    found = judged(chunk, Quality("2018", (TRIGGERED,), triggers=menu))
+    branch = "AnalysisTrigMatch_{}AuxDyn.TrigMatchedObjects"
+    fired = np.zeros(100, np.bool_)
+    for name in ("HLT_e26_lhtight_nod0_ivarloose", "HLT_mu26_ivarmedium"):
+        raw = uproot.open(path)["CollectionTree"][branch.format(name)].array(library="np")
+        fired |= np.array([len(one) > 0 for one in raw])
+    assert found.kept.tolist() == fired.tolist()
+    assert fired.sum() == 66
+    assert chunk.declared["trigger HLT_mu26_ivar*"] == "fired with objects of the file matched to it"
+    assert "did not fire" in chunk.declared["trigger HLT_e17_old"]
+    without = Quality("2018", (TRIGGERED,), triggers={"main": ("HLT_noalg_L1XE50",)})
+    with pytest.raises(DataError, match=r"no path\. Its own decisions are bits, which need the menu\.$"):
+        judged(whole_chunk(path, tree="CollectionTree"), without)
 
 
 def test_filters_of_data_are_asked_of_data_alone(tmp_path: Path) -> None:
