@@ -22,7 +22,15 @@ from znought.stats.templates import filled_up
 from znought.stats.treatment import SelectedEvents, TreatedTemplates, treated_templates
 from znought.stats.workspace import WorkspaceConfig
 
-__all__ = ["InBinsOf", "Part", "fit_settings", "selected_events", "systematics_of", "templates"]
+__all__ = [
+    "InBinsOf",
+    "Part",
+    "apart_by_era",
+    "fit_settings",
+    "selected_events",
+    "systematics_of",
+    "templates",
+]
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """The exported likelihood, built again, and asked what noise, slopes and signals do to it."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -13,12 +13,19 @@ from znought.facility.fitting.opening import fitted_regions, kept_bins, without_
 from znought.facility.fitting.placement import Bins, likelihood_bins
 from znought.facility.fitting.templates import fit_settings, selected_events, systematics_of, templates
 from znought.facility.ntuples.account import data_lumi_ifb
+from znought.facility.referee.eras import other_correlations
 from znought.facility.referee.tilted import TiltedEvents, control_counts
 from znought.facility.results.binned import read_binning
 from znought.facility.results.standard import Results
 from znought.facility.workspace import Workspace, read_json
 from znought.stats.paired import PairedDifference
-from znought.stats.referee.likelihood import coverage, goodness, mc_statistics, signal_comes_back
+from znought.stats.referee.likelihood import (
+    correlations,
+    coverage,
+    goodness,
+    mc_statistics,
+    signal_comes_back,
+)
 from znought.stats.referee.nuisances import (
     Direction,
     constraints_earned,
@@ -46,6 +53,7 @@ _NAMES = (
     "injected signal",
     "MC statistics",
     "goodness of fit",
+    "correlation across eras",
     "constraints earned",
     "coverage",
 )
@@ -142,6 +150,7 @@ def likelihood_checks(
     yield signal_comes_back(found.spec)
     yield mc_statistics(found.spec)
     yield _goodness(found)
+    yield _correlations(found)
     yield _constraints(found, _REPLICAS[thorough])
     if thorough:
         yield from coverage(found.spec, _TOYS)
@@ -272,3 +281,10 @@ def _goodness(found: Likelihood) -> Check:
     if not found.is_observed:
         return not_applicable("goodness of fit", tested, "data are blinded")
     return goodness(found.spec)
+
+
+def _correlations(found: Likelihood) -> Check:
+    """The fit with systematics of all eras together, and of each apart."""
+    others = other_correlations(found.card)
+    again = {name: replace(found, card=card).again for name, card in others.items()}
+    return correlations(found.spec, again, data="observed" if found.is_observed else "expected")

@@ -18,7 +18,7 @@ from znought.stats.referee.record import Check, not_applicable
 
 __all__ = ["checks_of", "inputs", "referee", "referee_of_events"]
 
-ABOUT = 25
+ABOUT = 26
 """Checks of an analysis with network and fit, for the length of the bar."""
 
 

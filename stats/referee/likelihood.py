@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 
 from znought.stats.goodness import goodness_of_fit
-from znought.stats.inference import fit_workspace
+from znought.stats.inference import DataKind, FitResult, fit_workspace
 from znought.stats.pseudo_experiments import toy_study
 from znought.stats.referee.record import Check, Verdict, above, below, not_applicable
 from znought.stats.spec import Spec, entries
 
 __all__ = [
+    "correlations",
     "coverage",
     "goodness",
     "mc_statistics",
@@ -26,6 +27,8 @@ _BACK = 0.05
 _RATIO = 1.2
 _STABLE = (2.0, 4.0)
 _P_VALUE = 1e-3
+_MOVED = 0.3
+"""Of the error of μ: as much as a slope of a background may move it."""
 
 
 def signal_comes_back(spec: Spec, mus: Sequence[float] = INJECTED) -> Check:
@@ -92,6 +95,48 @@ def mc_statistics(spec: Spec) -> Check:
         advice="Quote the number with MC statistics (`mc_stat: true`), and simulate more.",
         parts={"with": (z_with, 0.0), "without": (z_without, 0.0)},
     )
+
+
+def correlations(spec: Spec, others: Mapping[str, Spec], *, data: DataKind) -> Check:
+    """The interval of μ with systematics that eras have in common, or not, otherwise than in the card.
+
+    Args:
+        spec: workspace.
+        others: how systematics are correlated → workspace; none where there is nothing to correlate.
+        data: what is fitted.
+
+    Raises:
+        DataError: a fit that did not converge.
+    """
+    name, tested = "correlation across eras", "interval of μ with systematics of all eras together, and apart"
+    if not others:
+        reason = "no two eras have a systematic that is varied through the chain"
+        return not_applicable(name, tested, reason)
+    nominal = fit_workspace(spec, data=data)
+    error = 0.5 * (nominal.mu_high - nominal.mu_low)
+    found = {one: fit_workspace(other, data=data) for one, other in others.items()}
+    moved = {
+        one: max(abs(fit.mu_low - nominal.mu_low), abs(fit.mu_high - nominal.mu_high)) / error
+        for one, fit in found.items()
+    }
+    worst = max(moved.values())
+    shown = "; ".join(f"{_quoted(fit)} {one}" for one, fit in found.items())
+    return Check(
+        name=name,
+        tested=tested,
+        verdict=above(worst, warn=_MOVED, fail=np.inf),
+        measured=f"{_quoted(nominal)} as in the card; {shown}: an end moves by {worst:.3f} σ",
+        value=worst,
+        advice="Say which correlation each systematic has and why, and quote the other as an uncertainty.",
+        unseen="correlations of the luminosities, which are those of the experiment, and of theory.",
+        parts={one: (fit.mu, 0.5 * (fit.mu_high - fit.mu_low)) for one, fit in found.items()},
+    )
+
+
+def _quoted(fit: FitResult) -> str:
+    """Signal strength with its interval, and the significance where there is one."""
+    z0 = "" if fit.z0 is None else f", Z₀ {fit.z0:.3f}"
+    return f"μ {fit.mu:.3f} [{fit.mu_low:.3f}, {fit.mu_high:.3f}]{z0}"
 
 
 def stability(quoted: float, error: float, others: Mapping[str, float]) -> Check:

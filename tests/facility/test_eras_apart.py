@@ -12,8 +12,10 @@ from znought.errors import CardError
 from znought.facility.cards.era import Era
 from znought.facility.context import Context
 from znought.facility.fitting.templates import fit_settings, systematics_of, templates
+from znought.facility.referee.eras import other_correlations
 from znought.facility.stages.process import process
 from znought.stats.inference import fit_workspace
+from znought.stats.referee.likelihood import correlations
 from znought.stats.workspace import build_workspace
 
 BINS = {"SR": np.array([0.2, 0.4, 1.0]), "CR_top": np.array([0.0, 1.0])}
@@ -65,6 +67,37 @@ def test_each_era_has_a_parameter_that_moves_its_datasets_alone(scored: Context[
     names = {p.name for p in fit_workspace(build_workspace(apart.regions, settings)).parameters}
     assert {"jes_2017", "jes_2018"} & names
     assert "jes" not in names
+
+
+def test_the_fit_is_compared_with_other_correlations(scored: Context[Any]) -> None:
+    """The card has jes apart by era: the alternative is together, and nothing else."""
+
+    def spec(card: Any) -> Any:
+        treated = templates(card, scored.workspace, BINS, with_data=False)
+        return build_workspace(treated.regions, fit_settings(card, scored.workspace))
+
+    others = other_correlations(scored.card)
+    assert list(others) == ["all eras together"]
+    (together,) = others.values()
+    assert list(fit_settings(together, scored.workspace).systematics) == ["jes"]
+    back = other_correlations(together)
+    assert list(back) == ["each era apart"]
+    assert spec(back["each era apart"]) == spec(scored.card)
+    check = correlations(spec(scored.card), {"together": spec(together)}, data="expected")
+    card, other = (fit_workspace(spec(one)) for one in (scored.card, together))
+    error = 0.5 * (card.mu_high - card.mu_low)
+    moved = max(abs(other.mu_low - card.mu_low), abs(other.mu_high - card.mu_high)) / error
+    assert check.value == pytest.approx(moved)
+    assert moved > 0.0
+    assert check.verdict == ("warn" if moved > 0.3 else "pass")
+    assert check.parts["together"][0] == pytest.approx(other.mu)
+
+
+def test_one_era_has_nothing_to_correlate(scored: Context[Any]) -> None:
+    one = {name: entry.model_copy(update={"era": "2017"}) for name, entry in scored.card.datasets.items()}
+    assert other_correlations(scored.card.model_copy(update={"datasets": one})) == {}
+    check = correlations({}, {}, data="expected")
+    assert (check.verdict, check.name) == ("not applicable", "correlation across eras")
 
 
 def test_a_dataset_without_an_era_is_named(tmp_path: Path) -> None:
