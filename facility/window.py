@@ -22,6 +22,12 @@ class CardWindow:
     def __reduce__(self) -> tuple[Any, ...]:
         return CardWindow, (self._card, self._sections, self._stage)
 
+    def section(self, *names: str) -> dict[str, Any]:
+        """Some sections as plain values; pydantic finds none in a window."""
+        for name in names:
+            getattr(self, name)
+        return self._card.section(*names)
+
     def __getattr__(self, name: str) -> Any:
         card = self.__dict__["_card"]
         if name in type(card).model_fields:

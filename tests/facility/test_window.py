@@ -39,6 +39,9 @@ def test_declared_sections_and_files_are_there(context: Context[Any]) -> None:
     def work(seen: Context[Any]) -> list[Path]:
         assert seen.card.title == "test"
         assert set(seen.card.regions) == {"signal", "low_m_ll"}
+        assert seen.card.section("title") == {"title": "test"}
+        with pytest.raises(StageError, match="section 'eras', which it does not declare"):
+            seen.card.section("title", "eras")
         write_text(seen.workspace.cutflow, "x")
         return [seen.workspace.cutflow]
 
