@@ -21,6 +21,7 @@ __all__ = [
     "Output",
     "Scale",
     "SiteName",
+    "Skim",
     "Unblind",
     "UnblindTo",
     "given_card",
@@ -108,4 +109,8 @@ MaxFiles = Annotated[
 MaxChunks = Annotated[
     int | None,
     typer.Option("--max-chunks", min=1, help="Only the first chunks of each dataset, for a trial."),
+]
+Skim = Annotated[
+    Path | None,
+    typer.Option("--skim", metavar="DIR", help="Write the selected events as ntuples into this new folder."),
 ]

@@ -30,6 +30,7 @@ from znought.facility.arguments import (
     Output,
     Scale,
     SiteName,
+    Skim,
     Unblind,
     UnblindTo,
 )
@@ -141,6 +142,7 @@ def _stage_command(name: str) -> Callable[..., None]:
         force: Force = False,
         max_files: MaxFiles = None,
         max_chunks: MaxChunks = None,
+        skim: Skim = None,
         as_json: AsJson = False,
         *,
         options: SiteOptions,
@@ -148,14 +150,18 @@ def _stage_command(name: str) -> Callable[..., None]:
         from znought.facility.context import RunOptions
         from znought.facility.pipeline import single
 
-        wanted = RunOptions(fileset=fileset, force=force, max_files=max_files, max_chunks=max_chunks)
+        again = force or skim is not None
+        wanted = RunOptions(
+            fileset=fileset, force=again, max_files=max_files, max_chunks=max_chunks, skim=skim
+        )
         _execute(card, output, _Place(site, options), wanted, single(name))
         if as_json:
             typer.echo(json.dumps({"stage": name, "output": str(output)}))
 
     if name != "process":
         given = signature(command)
-        kept = [one for one in given.parameters.values() if not one.name.startswith("max_")]
+        of_process = ("max_files", "max_chunks", "skim")
+        kept = [one for one in given.parameters.values() if one.name not in of_process]
         command.__signature__ = given.replace(parameters=kept)  # type: ignore[attr-defined]
     return with_site_options(command)
 

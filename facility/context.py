@@ -33,6 +33,7 @@ class RunOptions:
         start: redo this stage of the flow and those behind it.
         max_files, max_chunks: most files and chunks of each dataset that are processed; None takes all.
         thorough: let the referee draw pseudo-experiments, too.
+        skim: folder to which `process` writes the selected events as ntuples; None writes none.
     """
 
     events_scale: float = 1.0
@@ -43,6 +44,7 @@ class RunOptions:
     max_files: int | None = None
     max_chunks: int | None = None
     thorough: bool = False
+    skim: Path | None = None
 
     @property
     def unblind(self) -> bool:

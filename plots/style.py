@@ -120,16 +120,18 @@ class FigureLabel:
             stands before it where the card asks for the experiment's style.
         lumi_ifb: integrated luminosity in inverse femtobarns, None where it has no meaning.
         energy_tev: centre-of-mass energy in TeV; where there are several, each with its share of the
-            luminosity.
+            luminosity; None where it has no meaning.
     """
 
     label: str = "Simulation"
     lumi_ifb: float | None = None
-    energy_tev: float | Mapping[float, float] = 13.0
+    energy_tev: float | Mapping[float, float] | None = 13.0
 
     def __post_init__(self) -> None:
         if self.lumi_ifb is not None and not (np.isfinite(self.lumi_ifb) and self.lumi_ifb > 0):
             raise DataError(f"Luminosity of a figure must be positive. Received: {self.lumi_ifb!r}.")
+        if self.energy_tev is None:
+            return
         if not self.shares or not all(0 < energy <= _LARGE_ENERGY_TEV for energy in self.shares):
             raise DataError(f"Energy of a figure must be in TeV, up to 100. Received: {self.energy_tev!r}.")
         if not np.isclose(sum(self.shares.values()), 1.0):
@@ -138,7 +140,8 @@ class FigureLabel:
     @property
     def shares(self) -> Mapping[float, float]:
         """Centre-of-mass energy in TeV → its share of the luminosity."""
-        return self.energy_tev if isinstance(self.energy_tev, Mapping) else {self.energy_tev: 1.0}
+        given = self.energy_tev
+        return {} if given is None else given if isinstance(given, Mapping) else {given: 1.0}
 
     @property
     def conditions(self) -> str:
@@ -149,7 +152,7 @@ class FigureLabel:
         >>> FigureLabel(lumi_ifb=146.0, energy_tev={13.0: 138 / 146, 13.6: 8 / 146}).conditions
         '138 fb⁻¹ (13 TeV) + 8 fb⁻¹ (13.6 TeV)'
         """
-        return self._conditions("fb⁻¹")
+        return self._conditions("", "fb⁻¹")
 
     @property
     def words(self) -> str:
@@ -158,7 +161,7 @@ class FigureLabel:
         >>> FigureLabel(lumi_ifb=139.0).words
         'Simulation, √s = 13 TeV, 139 fb⁻¹'
         """
-        return f"{self.label}, {'' if self._is_sum else '√s = '}{self.conditions}"
+        return ", ".join(filter(None, (self.label, self._conditions("√s = ", "fb⁻¹"))))
 
     @property
     def right(self) -> str:
@@ -167,19 +170,16 @@ class FigureLabel:
         >>> FigureLabel(lumi_ifb=139.0).right
         '$\\sqrt{s}$ = 13 TeV, 139 fb$^{-1}$'
         """
-        return ("" if self._is_sum else r"$\sqrt{s}$ = ") + self._conditions("fb$^{-1}$")
+        return self._conditions(r"$\sqrt{s}$ = ", "fb$^{-1}$")
 
-    @property
-    def _is_sum(self) -> bool:
-        """Whether each energy stands behind its luminosity."""
-        return self.lumi_ifb is not None and len(self.shares) > 1
-
-    def _conditions(self, unit: str) -> str:
-        if self.lumi_ifb is not None and self._is_sum:
+    def _conditions(self, root: str, unit: str) -> str:
+        """Energies behind a symbol, and luminosity; of several energies each behind its luminosity."""
+        if self.lumi_ifb is not None and len(self.shares) > 1:
             parts = (f"{share * self.lumi_ifb:.4g} {unit} ({e:g} TeV)" for e, share in self.shares.items())
             return " + ".join(parts)
         energies = " and ".join(f"{energy:g}" for energy in self.shares)
-        return f"{energies} TeV" + ("" if self.lumi_ifb is None else f", {self.lumi_ifb:g} {unit}")
+        lumi = "" if self.lumi_ifb is None else f"{self.lumi_ifb:g} {unit}"
+        return ", ".join(filter(None, (energies and f"{root}{energies} TeV", lumi)))
 
 
 _labels: WeakKeyDictionary[Figure, FigureLabel] = WeakKeyDictionary()

@@ -20,6 +20,7 @@ from znought.processors.plugin import Divided, evaluate
 from znought.processors.quality.blocks import Blocks
 from znought.processors.quality.judged import judged
 from znought.processors.result import ChannelResult, DatasetResult
+from znought.processors.skimming import selected_events, write_skim
 from znought.processors.theory import weighed
 
 __all__ = ["AnalysisProcessor"]
@@ -33,11 +34,13 @@ class AnalysisProcessor(ProcessorABC):  # type: ignore[misc]  # coffea has no ty
         analysis: what is computed.
         request: what the card asks for.
         columns_directory: where parquet columns go; None writes none.
+        skim_directory: where the selected events go as ntuples; None writes none.
     """
 
     analysis: Analysis
     request: Request
     columns_directory: str | None = None
+    skim_directory: str | None = None
 
     @property
     def refuse_substitutes(self) -> bool:
@@ -61,10 +64,15 @@ class AnalysisProcessor(ProcessorABC):  # type: ignore[misc]  # coffea has no ty
         )
         chunk = replace(chunk, btag=self.request.btags.get(chunk.dataset, {}))
         chunk.check_btag()
+        chunk.view.entries.tree.asked.clear()
         parts = dict(events.metadata.get("parts", {}))
         if not parts:
             found, blocks = self._evaluated(chunk)
-            return {chunk.dataset: self._result(chunk, chunk.dataset, found, blocks)}
+            result = self._result(chunk, chunk.dataset, found, blocks)
+            if self.skim_directory is not None:
+                kept = selected_events([found], len(chunk.view))
+                write_skim(chunk, kept, Path(self.skim_directory, chunk.dataset))
+            return {chunk.dataset: result}
         divided = self._divided(chunk, parts, events.metadata.get("parts_by"))
         return {name: self._result(chunk, name, part, Blocks()) for name, part in divided.items()}
 

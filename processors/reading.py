@@ -76,6 +76,7 @@ class Tree:
         n_entries: entries of the tree.
         branches: names of all branches.
         directory: the open file, for who reads it by other means.
+        asked: branches that were read; who wants those of one chunk empties it before.
     """
 
     def __init__(self, directory: Any, name: str) -> None:
@@ -84,6 +85,7 @@ class Tree:
         self._file = directory.file
         self._known: dict[str, _Branch] = {}
         self._last: dict[str, tuple[int, Column]] = {}
+        self.asked: set[str] = set()
         self._n_requested = 0
         self.path = str(directory.file.file_path)
         self.uuid = str(directory.file.uuid)
@@ -99,6 +101,7 @@ class Tree:
             DataError: a branch holds something else than numbers or lists of numbers.
         """
         names = tuple(names)
+        self.asked.update(names)
         with reading(self.path, f"branch {' or '.join(names)}" if len(names) < 3 else "a branch"):
             return self._read(names, start, stop)
 
@@ -129,6 +132,11 @@ class Tree:
         """What a branch says of itself."""
         return str(getattr(self._tree[self._names[name]], "title", ""))
 
+    def counter(self, name: str) -> str | None:
+        """The branch that counts the numbers of each list of a branch; None where there is none."""
+        branch = getattr(self._tree[self._names[name]], "count_branch", None)
+        return None if branch is None else str(branch.name)
+
     def newly_requested(self) -> int:
         """Bytes that were asked of the file since the last call, those of opening it in the first."""
         before, self._n_requested = self._n_requested, int(self._file.source.num_requested_bytes)
@@ -144,6 +152,7 @@ class Tree:
 
     def whole(self, name: str, start: int, stop: int) -> ak.Array:
         """A branch of any type between two entries, as uproot reads it."""
+        self.asked.add(name)
         with reading(self.path, f"branch {name}"):
             return self._tree[name].array(entry_start=start, entry_stop=stop, library="ak")
 

@@ -23,7 +23,7 @@ def smeft_head(results: SmeftResults, verdicts: Verdicts | None, notes: tuple[st
     """
     return ReportHead(
         title=results.title,
-        label=FigureLabel(label=results.label, lumi_ifb=results.lumi_ifb),
+        label=FigureLabel(results.label, results.lumi_ifb, results.energies_tev),
         highlights=(*_observed(results), *_expected(results), *_significances(results)),
         state=referee_state(verdicts),
         verdict=verdict_line(verdicts),

@@ -46,7 +46,7 @@ def write_comparison(path: Path, found: Comparison) -> Path:
     ]
     head = ReportHead(
         title=f"{found.first} and {found.second}",
-        label=FigureLabel(label="Two results side by side"),
+        label=FigureLabel(label="Two results side by side", energy_tev=None),
         highlights=(
             *_differences(found),
             (f"{len(found.numbers):,}", f"numbers differ, {found.n_equal:,} are the same"),

@@ -7,10 +7,11 @@ from znought.facility.cards.base import Card
 from znought.facility.cards.reading import load_with_analysis
 from znought.facility.displaying.drawn import displayed
 from znought.facility.displaying.found import EventNumbers, best_event, entry_of, selected_event
+from znought.facility.figures.labels import card_label
 from znought.facility.workspace import Workspace
 from znought.plots.event_display import event_display
 from znought.plots.labels import drawn_as
-from znought.plots.style import FigureLabel, save
+from znought.plots.style import save
 
 __all__ = ["write_display"]
 
@@ -39,6 +40,12 @@ def write_display(path: Path, output: Path, event: str | None = None, dataset: s
     )
     with drawn_as(found.analysis, card.styles, card.plotting):
         drawn = displayed(card, selected, entry_of(card, workspace, selected))
-        figure = event_display(drawn, label=FigureLabel(card.label))
+        figure = event_display(drawn, label=card_label(card, energy_tev=_energy_tev(card, selected.dataset)))
         name = "_".join((selected.dataset, *map(str, vars(selected.numbers).values())))
         return save(figure, workspace.displays, name, card.plotting.formats)
+
+
+def _energy_tev(card: Card, dataset: str) -> float:
+    """Centre-of-mass energy of the era of a dataset, or of the card."""
+    era = card.eras.get(card.datasets[dataset].era or "")
+    return card.energy_tev if era is None else era.energy_tev or card.energy_tev

@@ -20,6 +20,7 @@ from znought.facility.context import Context
 from znought.facility.ntuples.fileset import Fileset, file_states, read_fileset
 from znought.facility.ntuples.partial import first_files
 from znought.facility.ntuples.runner import RunResult, process_fileset
+from znought.facility.ntuples.skims import refuse_skims
 from znought.facility.stages import process
 from znought.facility.stages.trigger_efficiency import data_of, measured_triggers
 from znought.facility.workspace import write_text
@@ -58,8 +59,9 @@ def measure(context: Context[Card]) -> Iterable[Path]:
     simulated = {name: one for name, one in fileset.items() if not one["metadata"]["is_data"]}
     if not simulated:
         raise DataError("weights: efficiencies are measured in simulation; the card has none.")
-    written = []
-    for name, weight in measured_weights(context.card.weights).items():
+    written, weights = [], measured_weights(context.card.weights)
+    refuse_skims(simulated if weights else {})
+    for name, weight in weights.items():
         mine = {one: _undivided(entry) for one, entry in simulated.items() if _is_for(weight, entry)}
         path = efficiency_file(context.workspace.efficiencies, name)
         corrections, remarks = (

@@ -11,6 +11,7 @@ from znought.facility.ntuples.chunks import processed, wanted_files
 from znought.facility.ntuples.fileset import Fileset, file_states
 from znought.facility.ntuples.partial import part_of_input
 from znought.facility.ntuples.runner import RunResult
+from znought.facility.ntuples.skims import refuse_option
 from znought.facility.results.ledger import DatasetAccount, Ledger, write_ledger
 from znought.facility.results.output import write_output
 from znought.processors.existing import ExistingProcessor
@@ -30,10 +31,12 @@ def process(context: Context[ProcessorCard]) -> Iterable[Path]:
     """Every event of every file once, or a stop that names what failed; then what the processor returned.
 
     Raises:
+        CardError: a skim is asked for.
         DataError: the processor failed, or returned what can be neither added up nor written; or no dataset
             holds an event.
     """
     card, workspace = context.card, context.workspace
+    refuse_option(context)
     fileset = wanted_files(context)
     processor = made_processor(context.found, card.arguments)
     found = processed(context, fileset, processor)

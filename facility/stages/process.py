@@ -32,6 +32,7 @@ from znought.facility.ntuples.flows import write_cutflows
 from znought.facility.ntuples.repeats import refuse_repeats
 from znought.facility.ntuples.runner import RunResult
 from znought.facility.ntuples.scales import write_scales
+from znought.facility.ntuples.skims import new_skim, said_of, skims_of, with_books, write_skims
 from znought.facility.ntuples.theory import theory_scales
 from znought.facility.results.ledger import write_ledger
 from znought.facility.workspace import Workspace, atomic_path, write_json
@@ -76,17 +77,20 @@ def process(context: Context[Card]) -> Iterable[Path]:
     check_scale_factors(correction_weights(card.weights), any_object=context.analysis.columns is None)
     fileset = wanted_files(context)
     _refuse_unmeasured(card, workspace)
-    request = card.request_with(workspace.efficiencies.resolve())
-    processor = AnalysisProcessor(context.analysis.for_workers, request, str(workspace.columns.resolve()))
-    found = processed(context, fileset, processor)
+    request, skims = card.request_with(workspace.efficiencies.resolve()), skims_of(context, fileset)
+    columns, skim = str(workspace.columns.resolve()), new_skim(context)
+    processor = AnalysisProcessor(context.analysis.for_workers, request, columns, skim)
+    found = with_books(processed(context, fileset, processor), skims)
+    if skim is not None:
+        write_skims(context, fileset, found)
     for name, result in found.results.items():
         refuse_uncertified(name, result.blocks, request.quality.get(name))
-    ledger = account(card, fileset, found)
+    ledger = account(card, fileset, found, request.quality)
     write_ledger(workspace.ledger, ledger)
-    for line in (*remarks(ledger), *stand_ins(ledger)):
+    for line in (*remarks(ledger), *stand_ins(ledger), *said_of(skims)):
         context.reporter.remark(line)
     scales = scales_of(card, found)
-    columns = column_files(workspace.columns, found)
+    written = column_files(workspace.columns, found)
     names = [variable.name for variable in context.analysis.variables]
     for channel in request.channels:
         flows = (entry.of(channel).cutflows.get(NOMINAL, Cutflow()) for entry in found.results.values())
@@ -105,12 +109,13 @@ def process(context: Context[Card]) -> Iterable[Path]:
     entries |= {name: scale_entry(None) for name in card.estimated}
     write_scales(workspace.normalisation, entries)
     write_json(workspace.substitutes, substitutes_of(found))
-    written = [workspace.ledger, workspace.normalisation, workspace.substitutes]
     return [
-        *written,
+        workspace.ledger,
+        workspace.normalisation,
+        workspace.substitutes,
         *_cutflows(context, found, scales),
         _histograms(card, workspace, found, scales),
-        *columns,
+        *written,
     ]
 
 

@@ -17,6 +17,7 @@ from znought.facility.context import Context
 from znought.facility.events.store import IDENTITY, write_parquet
 from znought.facility.ntuples.flows import FlowEntry, FlowTable, flow_entry, write_cutflows
 from znought.facility.ntuples.scales import DatasetScale, write_scales
+from znought.facility.ntuples.skims import refuse_option
 from znought.facility.results.ledger import DatasetAccount, Ledger, write_ledger
 from znought.facility.workspace import write_json
 from znought.processors.cutflow import Cutflow
@@ -43,10 +44,12 @@ def take_table(context: Context[TableCard]) -> Iterable[Path]:
     """Writes the columns of every process; their weights are expected events already.
 
     Raises:
+        CardError: a skim is asked for.
         DataError: a label that is no process of the card, a process without events, events that stand there
             twice, or a weight or variable that is no finite number.
     """
     card, workspace = context.card, context.workspace
+    refuse_option(context)
     table = _table(card)
     labels = _labels(card, table)
     if not card.table.identity:

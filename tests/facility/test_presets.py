@@ -152,6 +152,7 @@ def test_labels_say_the_energy_of_each_era(tmp_path: Path) -> None:
         dataset["era"] = era
     path.write_text(yaml.safe_dump(content | {"by_era": True}))
     card = load_card(path)
+    assert isinstance(card, StandardCard)
     assert energies_of(card.eras, card.energy_tev) == pytest.approx({13.0: 59.83 / 67.81, 13.6: 7.98 / 67.81})
     both = "59.83 fb⁻¹ (13 TeV) + 7.98 fb⁻¹ (13.6 TeV)"
     assert card_label(card, card.lumi_ifb).words == f"Simulation, {both}"

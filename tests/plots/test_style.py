@@ -79,6 +79,8 @@ def test_label_of_two_energies_says_the_luminosity_of_each() -> None:
     assert label.right == "138 fb$^{-1}$ (13 TeV) + 8 fb$^{-1}$ (13.6 TeV)"
     # Where luminosity is an axis, the energies stand alone.
     assert replace(label, lumi_ifb=None).words == "Preliminary, √s = 13 and 13.6 TeV"
+    # Nor has a page of two results one energy.
+    assert FigureLabel("Two results", energy_tev=None).words == "Two results"
     with pytest.raises(DataError, match="add up to 1"):
         FigureLabel(energy_tev={13.0: 138.0, 13.6: 8.0})
 
