@@ -274,6 +274,8 @@ _NAMES = {
     "lepton_scale": "Lepton momentum scale",
     "electron_scale": "Electron energy scale",
     "muon_scale": "Muon momentum scale",
+    "electron_resolution": "Electron energy resolution",
+    "muon_resolution": "Muon momentum resolution",
     "met_soft": "Soft missing momentum",
     "btag": "$b$-tagging",
     "btag_heavy": "$b$-tagging, heavy flavour",

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from znought.analysis import CHANNEL, Cuts
 from znought.processors.calibration.jets import JetCalibration
+from znought.processors.calibration.leptons import LeptonCalibration
 from znought.processors.calibration.weighing import Factor
 from znought.processors.cutflow import Cutflow
 from znought.processors.variations import VariationsConfig
@@ -34,6 +35,7 @@ class Request:
         quality: dataset → what its events must be to count, beside what the analysis asks.
         theory: set of generator weights → where they are; each member gives a weight column.
         jets: dataset → how its jets are calibrated; as the file has them where it is not there.
+        leptons: dataset → flavour → how its leptons are calibrated; as for jets.
         factors: simulated dataset → official scale factors of its era by name.
         varied_factors: names of the varied weights that they give some dataset, such as `muon_id_stat_up`.
         btags: dataset → branch of the b-tag, and its working point where a scale factor is for one.
@@ -50,6 +52,7 @@ class Request:
     quality: Mapping[str, Any] = field(default_factory=dict)
     theory: Mapping[str, Any] = field(default_factory=dict)
     jets: Mapping[str, JetCalibration] = field(default_factory=dict)
+    leptons: Mapping[str, Mapping[str, LeptonCalibration]] = field(default_factory=dict)
     factors: Mapping[str, Mapping[str, Factor]] = field(default_factory=dict)
     varied_factors: tuple[str, ...] = ()
     btags: Mapping[str, Mapping[str, float | None]] = field(default_factory=dict)

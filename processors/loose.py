@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from znought.errors import DataError, unknown_name
+from znought.processors.dialects.base import Flavour
 from znought.processors.evaluated import NOMINAL, Evaluated, Evaluation
 from znought.processors.objects import Leptons
 
@@ -31,7 +32,7 @@ __all__ = [
     "with_loose",
 ]
 
-FLAVOURS = ("electron", "muon")
+FLAVOURS: tuple[Flavour, ...] = ("electron", "muon")
 """By the number that columns have for each."""
 LOOSE = "loose"
 """Name under which events with loose leptons are kept beside variations."""

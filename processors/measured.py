@@ -1,4 +1,4 @@
-"""Jets and missing transverse momentum of an analysis's own columns, calibrated as the card says."""
+"""Objects of an analysis's own columns, calibrated as the card says."""
 
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -8,14 +8,15 @@ from numpy.typing import NDArray
 
 from znought.processors.calibration.jets import JetCalibration
 from znought.processors.chunk import Chunk
+from znought.processors.dialects.base import Flavour
 from znought.processors.evaluated import Request
-from znought.processors.objects import Jets, Missing
+from znought.processors.objects import Jets, Leptons, Missing, check_units
 from znought.processors.variations import Variation
 
 if TYPE_CHECKING:
     from znought.processors.canonical import Source
 
-__all__ = ["Measured", "measured"]
+__all__ = ["Measured", "measured", "measured_leptons"]
 
 Indices = NDArray[np.int64]
 
@@ -99,3 +100,37 @@ def measured(chunk: Chunk, event: Indices, request: Request) -> Measured | None:
     source = calibrated_source(canonical_source(chunk.counting(held)), calibration)
     jet = chunk.view.only(event).objects("jet_pt")
     return Measured(source, calibration, jet, np.arange(len(event)), request.variations.jets == "measured")
+
+
+def measured_leptons(chunk: Chunk, flavour: Flavour, request: Request) -> Leptons:
+    """Leptons of a chunk, in GeV or refused, calibrated where the card says how, and as variations move them.
+
+    Args:
+        chunk: the chunk.
+        flavour: electrons or muons.
+        request: of the card.
+    """
+    leptons = chunk.dialect.leptons(chunk.view, flavour)
+    check_units(leptons.pt, what=f"{flavour}s", dialect=chunk.dialect.name, path=chunk.path)
+    calibrations = request.leptons.get(chunk.dataset, {})
+    asked = () if chunk.is_data else request.variations.of_events()
+    varied = [one for one in asked if flavour in one.lepton_flavours]
+    if flavour not in calibrations:
+        factors = {one.name: np.float32(1.0 + one.shift) for one in varied}
+        return replace(leptons, moved={name: leptons.pt * factor for name, factor in factors.items()})
+    # As above.
+    from znought.processors.canonical import (
+        canonical_source,
+        lepton_makers,
+        lepton_source,
+        varied_source,
+    )
+    from znought.processors.canonical.source import data
+
+    key = data(calibrations[flavour].collection, "pt")
+    source = lepton_source(canonical_source(chunk), calibrations)
+    moved = {}
+    for one in varied:
+        makers = lepton_makers(one, calibrations) if request.variations.leptons == "measured" else None
+        moved[one.name] = varied_source(source, one, makers).array(key)
+    return replace(leptons, pt=source.array(key), of_met=leptons.pt, moved=moved)

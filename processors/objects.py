@@ -1,6 +1,7 @@
 """Canonical objects of a chunk, in GeV and radians, whatever dialect they come from."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -31,6 +32,8 @@ class Leptons:
         isolation: relative isolation, smaller is more isolated, shape (n_leptons,).
         identified: passes the dialect's identification, shape (n_leptons,).
         loose: fails the identification, of those that count; None where no such lepton does.
+        of_met: transverse momenta that the missing one was built from; None where they are `pt`.
+        moved: variation → transverse momenta under it, of those that move some.
     """
 
     counts: NDArray[np.int64]
@@ -41,6 +44,8 @@ class Leptons:
     isolation: Floats
     identified: NDArray[np.bool_]
     loose: NDArray[np.bool_] | None = None
+    of_met: Floats | None = None
+    moved: Mapping[str, Floats] = field(default_factory=dict)
 
     @cached_property
     def event(self) -> NDArray[np.int64]:
@@ -59,15 +64,28 @@ class Leptons:
             self.isolation[index],
             self.identified[index],
             None if self.loose is None else self.loose[index],
+            None if self.of_met is None else self.of_met[index],
+            {name: pt[index] for name, pt in self.moved.items()},
         )
         vars(leptons).update(event=event)
         return leptons
 
-    def scaled(self, factor: float) -> "Leptons":
-        """The leptons with momenta times a factor."""
-        leptons = replace(self, pt=self.pt * np.float32(factor))
+    def under(self, variation: str) -> "Leptons":
+        """The leptons under a variation; the very same ones where it moves none of them."""
+        if variation not in self.moved:
+            return self
+        of_met = self.pt if self.of_met is None else self.of_met
+        leptons = replace(self, pt=self.moved[variation], of_met=of_met)
         vars(leptons).update(event=self.event)
         return leptons
+
+    def gained(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """px and py that each has gained since the missing transverse momentum was built, GeV."""
+        if self.of_met is None:
+            return np.zeros(len(self.pt)), np.zeros(len(self.pt))
+        phi = self.phi.astype(np.float64)
+        change = self.pt.astype(np.float64) - self.of_met
+        return np.asarray(change * np.cos(phi)), np.asarray(change * np.sin(phi))
 
 
 @dataclass(frozen=True)
@@ -192,6 +210,16 @@ class Missing:
         before = np.hypot(self.px, self.py)
         ratio = np.divide(np.hypot(px, py), before, out=np.ones(len(before)), where=before > 0.0)
         return replace(self, px=px, py=py, significance=self.significance * ratio)
+
+    def after_leptons(self, px: NDArray[np.float64], py: NDArray[np.float64]) -> "Missing":
+        """That of events whose leptons gained px and py, GeV: both missing momenta see them.
+
+        Where the calibrated one is of the soft term alone, leptons are added to it later.
+        """
+        found = self
+        if self.track_px is not None and self.track_py is not None:
+            found = replace(self, track_px=self.track_px - px, track_py=self.track_py - py)
+        return found if self.soft_only else found.shifted(-px, -py)
 
 
 def event_of(counts: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -16,6 +16,8 @@ from znought.processors.canonical import (
     Settings,
     calibrated_events,
     canonical_events,
+    lepton_makers,
+    leptons_calibrated,
     measured_makers,
     varied_source,
 )
@@ -126,6 +128,8 @@ def _pass_of(analysis: Analysis, chunk: Chunk, request: Request) -> Pass:
     events = canonical_events(chunk, Settings(points, request.refuse_substitutes))
     if chunk.dataset in request.jets:
         events = calibrated_events(events, request.jets[chunk.dataset])
+    if leptons := request.leptons.get(chunk.dataset):
+        events = leptons_calibrated(events, leptons)
     return Pass(analysis, request, events, chunk.weight())
 
 
@@ -191,10 +195,14 @@ class _Moved:
             yield from (group[first : first + size] for first in range(0, len(group), size))
 
     def _measured(self, variation: Variation) -> dict[str, Maker] | None:
-        """How the dataset's calibration moves its jets, where the card asks for that."""
-        if self.request.variations.jets == "relative":
+        """How the dataset's calibration moves its jets or leptons, where the card asks for that."""
+        request, dataset = self.request, self.events.source.chunk.dataset
+        if variation.lepton_flavours:
+            measured = request.variations.leptons == "measured"
+            return lepton_makers(variation, request.leptons.get(dataset, {})) if measured else None
+        if request.variations.jets == "relative":
             return None
-        return measured_makers(variation, self.request.jets.get(self.events.source.chunk.dataset))
+        return measured_makers(variation, request.jets.get(dataset))
 
     def _together(self, group: Sequence["_Part"]) -> list[dict[str, Kept]]:
         """What each variation of a group keeps of its events."""

@@ -7,7 +7,6 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from znought.errors import CardError
 from znought.processors.measured import Measured
 from znought.processors.objects import Jets, Missing
 from znought.processors.resolution import worsened
@@ -43,24 +42,16 @@ class Recoil:
         """Shifted jets; the missing transverse momentum follows what it was built from.
 
         Args:
-            variation: what to shift; for `lepton_scale` the leptons are the shifted ones already.
+            variation: what to shift; one of leptons has shifted them, and what follows, already.
             noise: gives what `resolution_noise` does, to whom asks for it.
-
-        Raises:
-            CardError: a quantity that is neither of jets nor of the missing transverse momentum.
         """
         moved = None if self.measured is None else self.measured.varied(self.jets, self.missing, variation)
         if moved is not None:
             return replace(self, jets=moved[0], missing=moved[1])
-        if variation.quantity == "lepton_scale":
-            return replace(self, missing=self._after_leptons(variation))
+        if variation.lepton_flavours:
+            return self
         if variation.quantity == "met_soft":
             return replace(self, missing=self._soft(variation))
-        if variation.kind not in ("jes", "jer"):
-            raise CardError(
-                f"variations.enabled: {variation.quantity} moves what this analysis does not tell apart; "
-                "vary lepton_scale instead."
-            )
         factor: Floats = np.full(len(self.jets.pt), 1.0 + variation.shift)
         if variation.quantity == "jer":
             factor = worsened(noise(), variation.relative)
@@ -73,16 +64,6 @@ class Recoil:
             return self.missing
         (px, py), (new_px, new_py) = self.jet_sum, _sums(after)
         return self.missing.shifted(px - new_px, py - new_py)
-
-    def _after_leptons(self, variation: Variation) -> Missing:
-        """Missing transverse momenta after the leptons moved; both see them."""
-        missing = self.missing
-        # The leptons are shifted already: their nominal momenta are smaller by the factor.
-        share = variation.shift / (1.0 + variation.shift)
-        dx, dy = (-share * along for along in self.leptons)
-        if missing.track_px is not None and missing.track_py is not None:
-            missing = replace(missing, track_px=missing.track_px + dx, track_py=missing.track_py + dy)
-        return missing if missing.soft_only else missing.shifted(dx, dy)
 
     def _soft(self, variation: Variation) -> Missing:
         """Missing transverse momentum and soft activity with a shifted soft term."""

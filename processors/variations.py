@@ -10,7 +10,7 @@ from scipy.special import ndtri
 
 from znought.errors import CardError, unknown_name
 from znought.identity import uniform
-from znought.processors.objects import Jets
+from znought.processors.objects import Jets, event_of
 
 __all__ = [
     "NO_TAG",
@@ -19,6 +19,7 @@ __all__ = [
     "Variation",
     "VariationsConfig",
     "jet_numbers",
+    "object_numbers",
     "resolution_noise",
     "shift_tagging",
     "without_tags",
@@ -30,6 +31,8 @@ Name = Literal[
     "lepton_scale",
     "electron_scale",
     "muon_scale",
+    "electron_resolution",
+    "muon_resolution",
     "met_soft",
     "btag",
     "btag_heavy",
@@ -48,6 +51,16 @@ _PARTS: Mapping[str, tuple[str, ...]] = {
     "lepton_scale": ("electron_scale", "muon_scale"),
 }
 """What moves the same as several others together."""
+_OF_LEPTONS: Mapping[str, tuple[str, ...]] = {
+    "lepton_scale": ("electron", "muon"),
+    "electron_scale": ("electron",),
+    "muon_scale": ("muon",),
+    "electron_resolution": ("electron",),
+    "muon_resolution": ("muon",),
+}
+"""Flavours whose momenta are varied."""
+_MEASURED_ONLY = ("electron_resolution", "muon_resolution")
+"""What only a calibration knows the size of."""
 
 
 @dataclass(frozen=True)
@@ -57,9 +70,11 @@ class VariationsConfig:
     Attributes:
         enabled: names out of jes, jer, met_soft, lepton_scale or electron_scale, muon_scale, and btag or
             btag_heavy, btag_light; where jets are measured also `jes_<source>`, by the name of the source in
-            the calibration.
+            the calibration; where leptons are, electron_resolution and muon_resolution.
         jets: "relative" moves jets by the sizes below; "measured" by the uncertainties of the era's
             calibration, `jes` being the total.
+        leptons: "relative" moves leptons by the sizes below; "measured" by the uncertainties of the era's
+            calibration.
         jes_relative: jet energy scale, share of pT and mass.
         jer_relative: additional jet energy resolution, share of pT. Of simulation that was never smeared it
             can only become worse: there is no `jer_down`, and the fit mirrors `jer_up`.
@@ -72,6 +87,7 @@ class VariationsConfig:
 
     enabled: tuple[str, ...] = ()
     jets: Literal["relative", "measured"] = "relative"
+    leptons: Literal["relative", "measured"] = "relative"
     jes_relative: float = 0.02
     jer_relative: float = 0.05
     lepton_scale_relative: float = 0.002
@@ -94,8 +110,11 @@ class VariationsConfig:
         for whole, parts in _PARTS.items():
             if whole in self.enabled and set(parts) & set(self.enabled):
                 raise CardError(f"variations.enabled: {whole} holds {' and '.join(parts)}; name it or them.")
+        for name in _MEASURED_ONLY if self.leptons == "relative" else ():
+            if name in self.enabled:
+                raise CardError(f"variations.enabled: {name} has no relative size: give leptons: measured.")
         for name in get_args(Name):
-            size = getattr(self, f"{name}_relative")
+            size = self._size(name)
             if not 0.0 < size < 1.0:
                 message = f"variations.{name}_relative must lie between 0 and 1; received {size}."
                 raise CardError(message)
@@ -103,7 +122,7 @@ class VariationsConfig:
     def all(self) -> tuple["Variation", ...]:
         """Up and down of everything enabled, in the order of the card."""
         return tuple(
-            Variation(name, direction, getattr(self, f"{self._kind(name)}_relative"))
+            Variation(name, direction, self._size(self._kind(name)))
             for name in self.enabled
             for direction in self.directions(name)
         )
@@ -111,6 +130,10 @@ class VariationsConfig:
     def directions(self, name: str) -> tuple[Direction, ...]:
         """Directions in which a quantity is varied: `up` alone where down is its mirror image."""
         return ("up",) if name == "jer" and self.jets == "relative" else ("up", "down")
+
+    def _size(self, kind: str) -> float:
+        """The card's relative size of a quantity; what only a calibration knows has that of its scale."""
+        return float(getattr(self, f"{kind.replace('_resolution', '_scale')}_relative"))
 
     def _kind(self, name: str) -> str:
         """The quantity that a name is of: a source of the energy scale is one of it, where it is measured."""
@@ -159,6 +182,11 @@ class Variation:
         return self.quantity in _TAGGING
 
     @property
+    def lepton_flavours(self) -> tuple[str, ...]:
+        """Flavours of the leptons whose momenta it moves; none for others."""
+        return _OF_LEPTONS.get(self.quantity, ())
+
+    @property
     def flavours(self) -> tuple[int, ...]:
         """Hadron flavours of the jets that it changes the tagging of; empty for all."""
         return _TAGGING.get(self.quantity, ())
@@ -183,8 +211,20 @@ def jet_numbers(jets: Jets, identity: Mapping[str, NDArray[np.integer]], *, salt
         identity: run, luminosityBlock, event and response of their events, each of shape (n_events,).
         salt: names the purpose; other salts are independent.
     """
-    event = jets.event
-    place = np.arange(len(event)) - (np.cumsum(jets.counts) - jets.counts)[event]
+    return object_numbers(jets.counts, identity, salt=salt)
+
+
+def object_numbers(
+    counts: NDArray[np.int64], identity: Mapping[str, NDArray[np.integer]], *, salt: str
+) -> Floats:
+    """The same for objects of any kind, so many of them in each event.
+
+    Args:
+        counts: objects per event, shape (n_events,).
+        identity, salt: as for `jet_numbers`.
+    """
+    event = event_of(counts)
+    place = np.arange(len(event)) - (np.cumsum(counts) - counts)[event]
     label = identity["response"].astype(np.uint64)[event] << np.uint64(8)
     lumi = identity["luminosityBlock"].astype(np.uint64)[event]
     lumi = lumi | ((label + place.astype(np.uint64)) << np.uint64(32))

@@ -46,7 +46,7 @@ def columns(chunk: Chunk, request: Request) -> Evaluation:
     """
     cuts = request.cuts
     assert isinstance(cuts, VHBBSelection)
-    leptons, moved = lepton_tables(chunk, cuts, request.variations)
+    leptons, moved = lepton_tables(chunk, cuts, request)
     generated = chunk.weight()
     return {
         name: {

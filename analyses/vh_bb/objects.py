@@ -8,14 +8,14 @@ from numpy.typing import NDArray
 
 from znought.analyses.vh_bb.selection import LeptonTable, VHBBSelection, clean_jets, lepton_table
 from znought.processors.chunk import Chunk
-from znought.processors.evaluated import Request
-from znought.processors.measured import measured
+from znought.processors.evaluated import NOMINAL, Request
+from znought.processors.loose import FLAVOURS
+from znought.processors.measured import measured, measured_leptons
 from znought.processors.objects import Jets, Missing, check_units
 from znought.processors.recoil import Recoil
 from znought.processors.scale_factors import jet_flavours
 from znought.processors.variations import (
     Variation,
-    VariationsConfig,
     jet_numbers,
     resolution_noise,
     without_tags,
@@ -49,7 +49,7 @@ class Objects:
         return self.recoil.missing
 
     def varied(self, chunk: Chunk, variation: Variation) -> "Objects":
-        """The same with one quantity moved; for `lepton_scale` the leptons are the shifted ones already."""
+        """The same with one quantity moved; one of leptons has shifted them already."""
         jets = self.jets
         if variation.is_tagging:
             numbers = jet_numbers(jets, chunk.identity(self.event), salt="btag")
@@ -63,25 +63,17 @@ class Objects:
 
 
 def lepton_tables(
-    chunk: Chunk, cuts: VHBBSelection, variations: VariationsConfig
+    chunk: Chunk, cuts: VHBBSelection, request: Request
 ) -> tuple[LeptonTable, dict[str, LeptonTable]]:
     """Leptons of the chunk, in GeV or refused, and by name of the variation those that are moved."""
-    electrons = chunk.dialect.leptons(chunk.view, "electron")
-    muons = chunk.dialect.leptons(chunk.view, "muon")
-    for name, leptons in (("electrons", electrons), ("muons", muons)):
-        check_units(leptons.pt, what=name, dialect=chunk.dialect.name, path=chunk.path)
+    electrons, muons = (measured_leptons(chunk, flavour, request) for flavour in FLAVOURS)
 
-    def table(factor: float) -> LeptonTable:
-        return lepton_table(
-            electrons.scaled(factor), muons.scaled(factor), cuts, gap=chunk.dialect.electron_gap
-        )
+    def table(variation: str) -> LeptonTable:
+        moved = electrons.under(variation), muons.under(variation)
+        return lepton_table(*moved, cuts, gap=chunk.dialect.electron_gap)
 
-    moved = {
-        variation.name: table(1.0 + variation.shift)
-        for variation in variations.of_events()
-        if variation.quantity == "lepton_scale"
-    }
-    return lepton_table(electrons, muons, cuts, gap=chunk.dialect.electron_gap), moved
+    varied = (one.name for one in request.variations.of_events() if one.lepton_flavours)
+    return table(NOMINAL), {name: table(name) for name in varied}
 
 
 def objects_of(
@@ -96,5 +88,8 @@ def objects_of(
     if calibration is not None:
         jets, missing = calibration.calibrated(jets, missing)
     mine = leptons.of(found)
+    gained = mine.gained_px.sum(axis=1), mine.gained_py.sum(axis=1)
+    if any(along.any() for along in gained):
+        missing = missing.after_leptons(*gained)
     recoil = Recoil(mine.vector_sum, clean_jets(jets, mine, cuts), missing, calibration)
     return Objects(event, mine, recoil)

@@ -106,6 +106,9 @@ class LeptonTable:
     phi: Floats
     charge: NDArray[np.int64]
     is_muon: Mask
+    gained_px: Floats
+    """That it has gained since the missing transverse momentum was built, GeV."""
+    gained_py: Floats
 
     def of(self, events: Mask) -> "LeptonTable":
         """The leptons of some events."""
@@ -132,8 +135,11 @@ def lepton_table(
             good &= (abs_eta < gap[0]) | (abs_eta > gap[1])
         event = event_of(leptons.counts)[good]
         columns = (leptons.pt[good], leptons.eta[good], leptons.phi[good], leptons.charge[good])
-        parts.append((event, *columns, np.full(len(event), is_muon)))
-    event, pt, eta, phi, charge, is_muon_flag = (np.concatenate(part) for part in zip(*parts, strict=True))
+        gained = [along[good] for along in leptons.gained()]
+        parts.append((event, *columns, *gained, np.full(len(event), is_muon)))
+    event, pt, eta, phi, charge, gained_px, gained_py, is_muon_flag = (
+        np.concatenate(part) for part in zip(*parts, strict=True)
+    )
     order = np.lexsort((-pt, event))
     count = np.bincount(event, minlength=n_events)
     column = np.arange(len(event)) - np.repeat(np.cumsum(count) - count, count)
@@ -151,6 +157,8 @@ def lepton_table(
         np.asarray(table(phi, np.float64), np.float64),
         np.asarray(table(charge, np.int64), np.int64),
         np.asarray(table(is_muon_flag, np.bool_), np.bool_),
+        np.asarray(table(gained_px, np.float64), np.float64),
+        np.asarray(table(gained_py, np.float64), np.float64),
     )
 
 

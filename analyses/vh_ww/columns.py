@@ -35,7 +35,7 @@ def columns(chunk: Chunk, request: Request) -> Evaluation:
     """
     cuts = _cuts(request)
     gen_weight = chunk.weight()
-    leptons = read_leptons(chunk, cuts, request.loose)
+    leptons = read_leptons(chunk, cuts, request)
     pairs = _pairs(chunk, leptons, request)
     holding = reduce(np.union1d, (found.event for found in pairs.values()))
     contents = read_contents(chunk, holding, cuts, request)
@@ -81,8 +81,8 @@ def _pairs(chunk: Chunk, leptons: tuple[Leptons, Leptons], request: Request) -> 
     """Nominal pairs, and by name of the variation those of moved leptons."""
     pairs = {NOMINAL: select_dilepton(*leptons, _cuts(request))}
     for variation in () if chunk.is_data else request.variations.all():
-        if variation.quantity == "lepton_scale":
-            electrons, muons = (flavour.scaled(1.0 + variation.shift) for flavour in leptons)
+        if variation.lepton_flavours:
+            electrons, muons = (flavour.under(variation.name) for flavour in leptons)
             pairs[variation.name] = select_dilepton(electrons, muons, _cuts(request))
     return pairs
 

@@ -85,6 +85,19 @@ class Chosen:
         )
         return Chosen(self.electrons, self.muons, event, *pair, (electrons, muons))
 
+    def gained(self) -> tuple[Floats, Floats]:
+        """px and py that the leptons of each event have gained since missing momentum was built, GeV."""
+        px, py = np.zeros(len(self.event)), np.zeros(len(self.event))
+        parts = zip((self.electrons, self.muons), (self.electron, self.muon), self.further, strict=True)
+        for leptons, own, more in parts:
+            if leptons.of_met is None:
+                continue
+            index = np.concatenate([own, more])
+            row = np.searchsorted(self.event, leptons.event[index])
+            for total, each in zip((px, py), leptons.gained(), strict=True):
+                np.add.at(total, row, each[index])
+        return px, py
+
     def third(self) -> ThirdLepton:
         """The lepton beside each pair."""
         n = len(self.event)

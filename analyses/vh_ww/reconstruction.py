@@ -24,8 +24,8 @@ from znought.analyses.vh_ww.variations import Objects
 from znought.processors.chunk import Chunk
 from znought.processors.dialects.view import View
 from znought.processors.evaluated import Request
-from znought.processors.loose import LeptonDefinition, with_loose
-from znought.processors.measured import Measured, measured
+from znought.processors.loose import FLAVOURS, LeptonDefinition, with_loose
+from znought.processors.measured import Measured, measured, measured_leptons
 from znought.processors.objects import Jets, Leptons, Missing, check_units
 
 __all__ = ["Contents", "Selected", "b_veto", "left_tagged", "read_contents", "read_leptons", "reconstruct"]
@@ -83,20 +83,16 @@ class Hadronic:
         return objects.pairs is self.objects.pairs and objects.jets is self.objects.jets
 
 
-def read_leptons(
-    chunk: Chunk, selection: VHWWSelection, loose: Mapping[str, LeptonDefinition]
-) -> tuple[Leptons, Leptons]:
-    """Electrons and muons of the chunk that can make a pair, in GeV or refused.
+def read_leptons(chunk: Chunk, selection: VHWWSelection, request: Request) -> tuple[Leptons, Leptons]:
+    """Electrons and muons of the chunk that can make a pair, in GeV or refused, calibrated as asked.
 
     Args:
         chunk: the chunk.
         selection: the cuts.
-        loose: flavour → which of its leptons are tight or loose; both can make a pair.
+        request: calibrations, variations, and which leptons are tight or loose; both can make a pair.
     """
-    electrons = chunk.dialect.leptons(chunk.view, "electron")
-    muons = chunk.dialect.leptons(chunk.view, "muon")
-    for name, leptons in (("electrons", electrons), ("muons", muons)):
-        check_units(leptons.pt, what=name, dialect=chunk.dialect.name, path=chunk.path)
+    electrons, muons = (measured_leptons(chunk, flavour, request) for flavour in FLAVOURS)
+    loose: Mapping[str, LeptonDefinition] = request.loose
     if loose:
         electrons = with_loose(electrons, loose["electron"])
         muons = with_loose(muons, loose["muon"])
@@ -126,6 +122,8 @@ class Contents:
             rows = np.searchsorted(self.event, pairs.event)
             jets, missing = jets.of(rows), missing.of(rows)
             found = None if found is None else found.of(rows)
+        if pairs.gained is not None:
+            missing = missing.after_leptons(*pairs.gained)
         return Objects(pairs, clean_jets(jets, pairs, dr_min=selection.dr_jet_lepton_min), missing, found)
 
 

@@ -122,6 +122,8 @@ class Dilepton:
         same_sign: whether the charges are alike, shape (n_pairs,).
         third: the lepton beside each pair; None where the selection keeps no event with one.
         loose: columns that fake factors need, shape (n_pairs,); none unless asked for.
+        gained: px and py that all leptons of the event have gained since the missing transverse momentum was
+            built, GeV, shape (n_pairs,); None where they have not moved.
     """
 
     event: NDArray[np.int64]
@@ -132,6 +134,7 @@ class Dilepton:
     same_sign: NDArray[np.bool_]
     third: ThirdLepton | None = None
     loose: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    gained: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None
 
     @property
     def vector(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -217,7 +220,9 @@ def _paired(chosen: Chosen, selection: VHWWSelection, passed: NDArray[np.int8]) 
     passed[chosen.event] += 1
     third = chosen.third() if selection.n_leptons_max > 2 else None
     pair = leading.at(heavy), subleading.at(heavy), m_ll[heavy]
-    return Dilepton(chosen.event, *pair, passed, chosen.same_sign, third, chosen.loose())
+    has_moved = any(one.of_met is not None for one in (chosen.electrons, chosen.muons))
+    gained = chosen.gained() if has_moved else None
+    return Dilepton(chosen.event, *pair, passed, chosen.same_sign, third, chosen.loose(), gained)
 
 
 def _good(leptons: Leptons, selection: VHWWSelection) -> NDArray[np.bool_]:

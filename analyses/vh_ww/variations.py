@@ -50,7 +50,7 @@ def vary(
     """Shifted objects; the missing transverse momentum follows what it was built from.
 
     Args:
-        objects: nominal ones; for `lepton_scale` the pairs are the shifted ones already.
+        objects: nominal ones; with the shifted pairs already, for a variation of leptons.
         variation: what to shift.
         noise: gives what `resolution_noise` does, to whom asks for it.
         flavour: gives the hadron flavour of the jets, to whom asks for it.

@@ -10,12 +10,11 @@ from pydantic import Field, PrivateAttr, SerializeAsAny, field_validator, model_
 from znought.analysis import Analysis, Cuts, Variable
 from znought.errors import CardError, SiteError
 from znought.facility.cards.apart import telling
+from znought.facility.cards.calibrations import calibrations_of, check_measured
 from znought.facility.cards.era import Era
 from znought.facility.cards.eras import (
     check_eras,
-    check_sources,
     era_metadata,
-    jet_calibrations,
     qualities,
     scaled_by_era,
 )
@@ -213,8 +212,7 @@ class Card(BaseCard):
         by_era = scaled_by_era(self.eras)
         check_samples(self.datasets, self.processes, self.generated, self.stitched, by_era=by_era)
         check_eras(self.eras, self.datasets, self.of_kind("data"), self.lumi_ifb, self.energy_tev)
-        if self.variations.jets == "measured" and not all(era.jets for era in self.eras.values() or [Era()]):
-            raise ValueError("variations.jets: measured needs jets of every era: eras.<era>.jets.")
+        check_measured(self.variations, self.eras)
         regions_from_card(self.regions)
         return self
 
@@ -292,8 +290,7 @@ class Card(BaseCard):
         Raises:
             CardError: a file that is not there, or a source of the jet energy scale that no era knows.
         """
-        jets = jet_calibrations(self.eras, self.datasets, self.of_kind("data"), self._folder)
-        check_sources(self.variations.enabled, jets)
+        jets, leptons = calibrations_of(self)
         official = official_of(self, efficiencies)
         return Request(
             self.selection,
@@ -304,6 +301,7 @@ class Card(BaseCard):
             quality=qualities(self.eras, self.datasets, self._folder),
             theory={n: one.weights(generated_of(self, one.processes)) for n, one in self.theory.items()},
             jets=jets,
+            leptons=leptons,
             factors=official.factors,
             varied_factors=official.varied,
             btags=official.btags,

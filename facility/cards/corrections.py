@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from znought.errors import CardError
+from znought.facility.cards.calibrations import lepton_calibration
 from znought.facility.cards.era import Era
 from znought.facility.cards.eras import correction_file
 from znought.facility.cards.official import official_of
@@ -24,7 +25,8 @@ def correction_problems(card: "Card") -> tuple[str, ...]:
     Args:
         card: with its folder.
     """
-    found = [*_files(card.eras, card.folder), *_jets(card.eras, card.folder)]
+    eras, folder = card.eras, card.folder
+    found = [*_files(eras, folder), *_jets(eras, folder), *_leptons(eras, folder)]
     for name, factor in correction_weights(card.weights).items():
         try:
             check_scale_factors({name: factor}, any_object=card.has_plain_functions)
@@ -36,11 +38,8 @@ def correction_problems(card: "Card") -> tuple[str, ...]:
 def _files(eras: Mapping[str, Era], folder: Path) -> Iterator[str]:
     """Files of eras that are not there."""
     for era, entry in eras.items():
-        named = {f"corrections.{kind}": file for kind, file in entry.corrections.items()}
-        named |= {f"jet_vetoes.{name}.file": one.file for name, one in entry.jet_vetoes.items()}
-        named |= {"jets.file": entry.jets.file} if entry.jets else {}
         certified = [("certification", file) for file in entry.certifications]
-        for key, file in [*named.items(), *certified]:
+        for key, file in [*entry.correction_files.items(), *certified]:
             try:
                 correction_file(file, folder)
             except CardError as error:
@@ -60,3 +59,16 @@ def _jets(eras: Mapping[str, Era], folder: Path) -> Iterator[str]:
             except CardError as error:
                 if "no such file" not in str(error):
                     yield f"eras.{era}.jets.{key}: {error}"
+
+
+def _leptons(eras: Mapping[str, Era], folder: Path) -> Iterator[str]:
+    """Corrections of leptons that their files do not have, or that are of something else."""
+    for era, entry in eras.items():
+        for flavour in ("electron", "muon"):
+            try:
+                found = lepton_calibration(era, entry, flavour, folder, is_data=False)
+                if found is not None:
+                    found.check()
+            except CardError as error:
+                if "no such file" not in str(error):
+                    yield f"eras.{era}.{flavour}s: {error}"

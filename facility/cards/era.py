@@ -7,7 +7,7 @@ from pydantic import Field, field_validator, model_validator
 from znought.errors import unknown_name
 from znought.facility.cards.section import Section
 
-__all__ = ["CORRECTIONS", "Era", "JetEnergies", "JetVetoMap"]
+__all__ = ["CORRECTIONS", "ElectronEnergies", "Era", "JetEnergies", "JetVetoMap", "MuonMomenta"]
 
 CORRECTIONS = ("pileup", "btag", "electron", "muon")
 """What an era may name a file of corrections for."""
@@ -32,6 +32,37 @@ class JetEnergies(Section):
     resolution: str = ""
     algorithm: str = "AK4PFchs"
     raw_met: Literal["", "RawMET", "RawPFMET", "RawPuppiMET"] = ""
+
+
+class ElectronEnergies(Section):
+    """Official scale and smearing of the electrons of one era.
+
+    Attributes:
+        file: of correctionlib (`electronSS_EtDependent.json.gz`, `electronSS.json.gz`, or
+            `EGM_ScaleUnc.json.gz` of ultra-legacy files, which have scale and smearing already), looked for
+            as that of `jets`.
+        scale: name of the scale in it, such as "EGMScale_Compound_Ele_2022preEE" or "UL-EGM_ScaleUnc".
+        smearing: name of the smearing, such as "EGMSmearAndSyst_ElePTsplit_2022preEE"; empty smears nothing.
+        pt_min_gev: electrons below stay as the file has them.
+    """
+
+    file: str
+    scale: str
+    smearing: str = ""
+    pt_min_gev: Annotated[float, Field(ge=0)] = 20.0
+
+
+class MuonMomenta(Section):
+    """Official scale and resolution of the muons of one era.
+
+    Attributes:
+        file: of correctionlib (`muon_scalesmearing.json.gz`), looked for as that of `jets`.
+        pt_min_gev, pt_max_gev: muons beyond stay as the file has them.
+    """
+
+    file: str
+    pt_min_gev: Annotated[float, Field(ge=0)] = 26.0
+    pt_max_gev: Annotated[float, Field(gt=0)] = 200.0
 
 
 class JetVetoMap(Section):
@@ -85,7 +116,7 @@ class Era(Section):
         jet_vetoes: name, which a row of the cutflow takes, → region in which jets are not to be trusted.
         jet_id: identification that good jets pass; made from its inputs where files lack it or are wrong.
         pileup_id: identification of jets of the collision itself that those below 50 GeV pass, in Run 2.
-        jets: their calibration; as the files have them unless given.
+        jets, electrons, muons: their calibration; as the files have them unless given.
         btag_working_point: of the file of `corrections.btag`, which gives its values.
         corrections: pileup, btag, electron or muon → file of correctionlib, beside the card or in a folder of
             `ZNOUGHT_CORRECTIONS`.
@@ -104,6 +135,8 @@ class Era(Section):
     jet_id: Literal["tight", "tight_lepton_veto"] = "tight"
     pileup_id: Literal["loose", "medium", "tight"] | None = None
     jets: JetEnergies | None = None
+    electrons: ElectronEnergies | None = None
+    muons: MuonMomenta | None = None
     btag_working_point: Literal["L", "M", "T", "XT", "XXT"] = "L"
     corrections: dict[str, str] = Field(default_factory=dict)
 
@@ -112,6 +145,14 @@ class Era(Section):
         """Files of certified luminosity blocks."""
         given = self.certification
         return () if given is None else (given,) if isinstance(given, str) else given
+
+    @property
+    def correction_files(self) -> dict[str, str]:
+        """Key → file of corrections, of every one that it names."""
+        calibrated = {"jets": self.jets, "electrons": self.electrons, "muons": self.muons}
+        found = {f"{key}.file": one.file for key, one in calibrated.items() if one is not None}
+        found |= {f"corrections.{kind}": file for kind, file in self.corrections.items()}
+        return found | {f"jet_vetoes.{name}.file": one.file for name, one in self.jet_vetoes.items()}
 
     @property
     def jet_identification(self) -> dict[str, str]:

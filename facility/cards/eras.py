@@ -10,7 +10,6 @@ from znought.facility.cards.era import Era, JetVetoMap
 from znought.facility.cards.sections import Dataset, check_known
 
 if TYPE_CHECKING:
-    from znought.processors.calibration.jets import JetCalibration
     from znought.processors.quality.jet_veto import JetVeto
     from znought.processors.quality.judged import Quality
 
@@ -18,11 +17,9 @@ __all__ = [
     "SEARCHED",
     "check_eras",
     "check_lumi_names",
-    "check_sources",
     "correction_file",
     "energies_of",
     "era_metadata",
-    "jet_calibrations",
     "lumi_of",
     "lumi_shifts",
     "qualities",
@@ -263,52 +260,3 @@ def correction_file(name: str, folder: Path) -> Path:
             return (one / name).resolve()
     places = ", ".join(str(one) for one in folders)
     raise CardError(f"{name}: no such file in {places} ({SEARCHED} names further folders).")
-
-
-def jet_calibrations(
-    eras: Mapping[str, Era], datasets: Mapping[str, Dataset], data: Sequence[str], folder: Path
-) -> "dict[str, JetCalibration]":
-    """Dataset → how its jets are calibrated, of the eras that say so.
-
-    Args:
-        eras, datasets: of the card.
-        data: names of the datasets of recorded data.
-        folder: of the card.
-
-    Raises:
-        CardError: a file that is not there.
-    """
-    from znought.processors.calibration.jets import JetCalibration
-
-    found: dict[str, JetCalibration] = {}
-    for name, dataset in datasets.items():
-        jets = eras[str(dataset.era)].jets if eras else None
-        if jets is None:
-            continue
-        is_data = name in data
-        # Jets are calibrated before a dataset is divided into its parts.
-        found[dataset.part_of or name] = JetCalibration(
-            era=str(dataset.era),
-            file=str(correction_file(jets.file, folder)),
-            scale=jets.data[str(dataset.period)] if is_data else jets.simulation,
-            resolution="" if is_data else jets.resolution,
-            algorithm=jets.algorithm,
-            raw_met=jets.raw_met,
-        )
-    return found
-
-
-def check_sources(enabled: Sequence[str], calibrations: "Mapping[str, JetCalibration]") -> None:
-    """Raises for a source of the jet energy scale that is in the file of no era.
-
-    Raises:
-        CardError: names it and the files.
-    """
-    for name in enabled:
-        kind, _, source = name.partition("_")
-        if kind != "jes" or not source or any(one.has(source) for one in calibrations.values()):
-            continue
-        files = ", ".join(sorted({one.file for one in calibrations.values()}))
-        raise CardError(
-            f"variations.enabled: no era knows the source {source!r} of the jet energies: {files}."
-        )

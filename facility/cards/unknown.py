@@ -40,8 +40,11 @@ def _named(place: str, kind: str, names: Iterable[str], known: Iterable[str]) ->
 
 def _calibrated(analysis: Analysis, card: "Card") -> Iterator[str]:
     if analysis.columns is not None and not analysis.calibrates:
-        reason = f"analysis {analysis.name!r} makes its columns of jets as files have them"
-        yield from (f"eras.{name}.jets: {reason}." for name, era in card.eras.items() if era.jets is not None)
+        for name, era in card.eras.items():
+            for key in ("jets", "electrons", "muons"):
+                if getattr(era, key) is not None:
+                    reason = f"analysis {analysis.name!r} makes its columns of {key} as files have them"
+                    yield f"eras.{name}.{key}: {reason}."
 
 
 def _luminosities(analysis: Analysis, card: "Card") -> Iterator[str]:

@@ -41,7 +41,8 @@ def printed_corrections(path: str, output: Path = Path("output")) -> Iterator[st
             raise CardError(f"{path}: weights.{name}: its efficiencies were not measured yet: {cure}.")
     shown = [*shown_corrections(card, found.analysis, folder)]
     if not shown:
-        raise CardError(f"{path}: neither eras.<era>.jets nor a weight by kind asks for a correction.")
+        asking = "neither jets, electrons or muons of an era nor a weight by kind"
+        raise CardError(f"{path}: {asking} asks for a correction.")
     for era, rows in groupby(shown, key=lambda one: one.era):
         yield f"era {era}" if era else "no era"
         yield from _table([_HEADER, *map(_cells, rows)])

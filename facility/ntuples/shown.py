@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from znought.facility.cards.base import Card
 from znought.facility.cards.official import official_of
 from znought.facility.ntuples.entries import opened_entries
 from znought.facility.ntuples.fileset import fileset_of_dataset
+from znought.processors.calibration.leptons import LeptonCalibration
 from znought.processors.calibration.official import CENTRAL, OfficialFactor, Values
 from znought.processors.calibration.trigger import LEADING
 from znought.processors.calibration.weighing import EVENT, Factor, Weighable, event_values, leading
@@ -23,6 +25,8 @@ from znought.processors.canonical import (
     Settings,
     calibrated_events,
     canonical_events,
+    lepton_makers,
+    leptons_calibrated,
     measured_makers,
     varied_events,
 )
@@ -31,7 +35,7 @@ from znought.processors.evaluated import Request
 from znought.processors.factors import Weighed
 from znought.processors.namespace import Objects
 from znought.processors.passes import Pass
-from znought.processors.variations import VariationsConfig
+from znought.processors.variations import Variation, VariationsConfig
 
 __all__ = ["Shown", "shown_corrections"]
 
@@ -96,6 +100,9 @@ def _of_era(
     if dataset in request.jets:
         before, events = events, calibrated_events(events, request.jets[dataset])
         yield from _jets(era, request, dataset, before, events)
+    if dataset in request.leptons:
+        before, events = events, leptons_calibrated(events, request.leptons[dataset])
+        yield from _leptons(era, request.leptons[dataset], before, events)
     factors = official_of(card, efficiencies).of_era(era)
     if not factors:
         return
@@ -179,15 +186,33 @@ def _jets(
     }
     for kind in dict.fromkeys(name.rpartition("_")[0] for name in moved):
         for what in ("Jet", "MET"):
-            plain, nominal, up, down = (
-                _momenta(events, what)
-                for events in (before.array, after.array, moved[f"{kind}_up"], moved[f"{kind}_down"])
-            )
-            for event, pt, *values in zip(plain[0], plain[1], nominal[1], up[1], down[1], strict=True):
-                yield Shown(era, f"{what}.pt {kind}", event, {"pt_of_file": pt}, tuple(values))  # type: ignore[arg-type]  # three
+            four = (before.array, after.array, moved[f"{kind}_up"], moved[f"{kind}_down"])
+            yield from _momenta(era, what, kind, *four)
 
 
-def _momenta(events: ak.Array, what: str) -> tuple[list[int], list[float]]:
+def _leptons(
+    era: str, calibrations: Mapping[str, LeptonCalibration], before: CanonicalEvents, after: CanonicalEvents
+) -> Iterator[Shown]:
+    """Momenta of electrons and muons, as calibrated, with each uncertainty."""
+    for (flavour, calibration), kind in product(calibrations.items(), ("scale", "resolution")):
+        if not calibration.varies(kind):
+            continue
+        up, down = (Variation(f"{flavour}_{kind}", way, 0.0) for way in ("up", "down"))
+        moved = [varied_events(after, one, lepton_makers(one, calibrations)).array for one in (up, down)]
+        four = (before.array, after.array, *moved)
+        yield from _momenta(era, calibration.collection, f"{flavour}_{kind}", *four)
+
+
+def _momenta(
+    era: str, what: str, kind: str, before: ak.Array, after: ak.Array, up: ak.Array, down: ak.Array
+) -> Iterator[Shown]:
+    """A row for each object: its momentum in the file, and calibrated with one uncertainty."""
+    plain, nominal, high, low = (_flat_momenta(events, what) for events in (before, after, up, down))
+    for event, pt, *values in zip(plain[0], plain[1], nominal[1], high[1], low[1], strict=True):
+        yield Shown(era, f"{what}.pt {kind}", event, {"pt_of_file": pt}, tuple(values))  # type: ignore[arg-type]  # three
+
+
+def _flat_momenta(events: ak.Array, what: str) -> tuple[list[int], list[float]]:
     """Event and momentum of each object."""
     pt = events[what].pt
     if pt.ndim == 1:

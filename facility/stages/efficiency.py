@@ -97,6 +97,7 @@ def _counted_jets(context: Context[Card], name: str, weight: BTagWeight, fileset
         wanted.cuts if context.analysis.columns is None else Cuts(),
         refuse_substitutes=wanted.refuse_substitutes,
         jets=wanted.jets,
+        leptons=wanted.leptons,
         btags=wanted.btags,
     )
     processor = AnalysisProcessor(_counting(context.analysis, weight).for_workers, request)

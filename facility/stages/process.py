@@ -165,15 +165,9 @@ def _digests(card: Card) -> dict[str, str]:
     for name, weight in named_weights(card.weights).items():
         files |= {f"weights.{name}": correction_file(file, card.folder) for file in weight.files}
     for era, entry in card.eras.items():
-        named = {"jets": entry.jets.file if entry.jets else None}
-        named |= {f"certification.{i}": file for i, file in enumerate(entry.certifications)}
-        named |= {f"corrections.{kind}": file for kind, file in entry.corrections.items()}
-        named |= {f"jet_vetoes.{name}": veto.file for name, veto in entry.jet_vetoes.items()}
-        files |= {
-            f"eras.{era}.{key}": correction_file(file, card.folder)
-            for key, file in named.items()
-            if file is not None
-        }
+        named = {f"certification.{i}": file for i, file in enumerate(entry.certifications)}
+        named |= entry.correction_files
+        files |= {f"eras.{era}.{key}": correction_file(file, card.folder) for key, file in named.items()}
     for name, path in files.items():
         if not path.is_file():
             raise CardError(f"{name}: no such file {path}.")

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from znought.analysis import Analysis, Cuts, Histogram, Variable
 from znought.errors import CardError, DataError, unknown_name
 from znought.facility.cards.base import Card
+from znought.facility.cards.calibrations import leptons_of_era
 from znought.facility.cards.eras import era_metadata, qualities
 from znought.facility.cards.sections import Dataset
 from znought.facility.cards.trigger_weight import TriggerWeight
@@ -90,6 +91,10 @@ def measured_triggers(
         wanted.cuts if card.has_plain_functions else Cuts(),
         refuse_substitutes=wanted.refuse_substitutes,
         quality=quality,
+        leptons={
+            one: leptons_of_era(_era({**fileset, **data}, one), card.eras, card.folder, is_data=one in data)
+            for one in (*fileset, *data)
+        },
         btags=wanted.btags,
     )
     eras = {}

@@ -2,6 +2,7 @@
 
 from znought.processors.canonical.calibrated import calibrated_events, calibrated_source, measured_makers
 from znought.processors.canonical.events import CanonicalEvents, canonical_events, canonical_source
+from znought.processors.canonical.leptons import lepton_makers, lepton_source, leptons_calibrated
 from znought.processors.canonical.source import Settings, Source
 from znought.processors.canonical.varied import varied_events, varied_source
 
@@ -13,6 +14,9 @@ __all__ = [
     "calibrated_source",
     "canonical_events",
     "canonical_source",
+    "lepton_makers",
+    "lepton_source",
+    "leptons_calibrated",
     "measured_makers",
     "varied_events",
     "varied_source",

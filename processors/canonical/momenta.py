@@ -23,6 +23,7 @@ __all__ = [
     "MET_VECTOR",
     "direction",
     "jet_sum",
+    "lepton_sum",
 ]
 
 Floats = NDArray[np.float64]
@@ -88,14 +89,25 @@ def _lepton_sum(source: Source) -> Floats:
 
 
 def _sum_of_flavour(source: Source, *, name: str) -> Floats:
-    n_events = len(source.chunk.view)
     if not source.has(name, "pt"):
-        return np.zeros((2, n_events))
-    tight = _tight(source, name)
+        return np.zeros((2, len(source.chunk.view)))
+    return lepton_sum(source, name, source.array(data(name, "pt")))
+
+
+def lepton_sum(source: Source, name: str, size: Floats) -> Floats:
+    """Σ size along the tight leptons of one flavour, shape (2, n_events).
+
+    Args:
+        source: says which leptons are tight.
+        name: of the collection.
+        size: of each lepton, such as its momentum in GeV, shape (n_leptons,).
+    """
+    n_events, tight = len(source.chunk.view), _tight(source, name)
     event = event_of(source.counts(name))[tight]
-    pt = source.array(data(name, "pt"))[tight]
     along = direction(source.array(data(name, "phi"))[tight])
-    return np.stack([np.bincount(event, pt * part, minlength=n_events) for part in along]).astype(np.float64)
+    return np.stack([np.bincount(event, size[tight] * part, minlength=n_events) for part in along]).astype(
+        np.float64
+    )
 
 
 def _clean_jet(source: Source) -> NDArray[np.bool_]:

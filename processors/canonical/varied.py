@@ -15,23 +15,33 @@ from znought.processors.canonical.momenta import (
     JET_NOISE,
     JET_NUMBER,
     LEPTON_SUM,
-    LEPTON_SUMS,
     MET_VECTOR,
     direction,
     jet_sum,
+    lepton_sum,
 )
 from znought.processors.canonical.source import Source, data
 from znought.processors.dialects.nanoaod import SIMULATION
 from znought.processors.resolution import worsened
 from znought.processors.variations import NO_TAG, Variation
 
-__all__ = ["Maker", "moved_jets", "moved_met", "varied_events", "varied_source"]
+__all__ = [
+    "LEPTON_COLLECTIONS",
+    "Maker",
+    "moved_jets",
+    "moved_leptons",
+    "moved_met",
+    "varied_events",
+    "varied_source",
+]
 
 Floats = NDArray[np.float64]
 Maker = Callable[[Source], NDArray[Any]]
 
 _FACTOR = "helper/jet_factor"
 _TRACK_MET = ("TkMET", "TrkMET")
+LEPTON_COLLECTIONS = ("Electron", "Muon", "MET", *_TRACK_MET)
+"""What moves with leptons."""
 
 
 def varied_events(
@@ -105,20 +115,32 @@ def _smeared(source: Source, *, key: str) -> Floats:
 
 
 def _lepton_scale(variation: Variation, names: tuple[str, ...]) -> dict[str, Maker]:
-    """Momenta of leptons times a factor; both missing transverse momenta see tight ones."""
+    """Momenta of leptons times a factor."""
     factor = 1.0 + variation.shift
-    makers: dict[str, Maker] = {
-        data(name, "pt"): partial(_scaled, key=data(name, "pt"), factor=factor) for name in names
-    }
+    return moved_leptons({name: partial(_scaled, key=data(name, "pt"), factor=factor) for name in names})
 
-    def moved(source: Source) -> Floats:
+
+def moved_leptons(momenta: Mapping[str, Maker]) -> dict[str, Maker]:
+    """Other momenta of leptons; both missing transverse momenta follow tight ones.
+
+    Args:
+        momenta: collection → maker of its momenta, GeV.
+    """
+    makers: dict[str, Maker] = {data(name, "pt"): maker for name, maker in momenta.items()}
+
+    def gained(source: Source) -> Floats:
         """What tight leptons gain, GeV, shape (2, n_events)."""
-        return variation.shift * sum((_before(source, LEPTON_SUMS[name]) for name in names), np.zeros(1))
+        nominal, total = _nominal(source), np.zeros((2, len(source.chunk.view)))
+        for name in momenta:
+            if source.has(name, "pt"):
+                key = data(name, "pt")
+                total += lepton_sum(nominal, name, source.array(key) - nominal.array(key))
+        return total
 
-    makers |= moved_met(lambda source: -moved(source))
+    makers |= moved_met(lambda source: -gained(source))
     for name in _TRACK_MET:
-        makers[data(name, "pt")] = partial(_track_met, name=name, moved=moved, place=0)
-        makers[data(name, "phi")] = partial(_track_met, name=name, moved=moved, place=1)
+        makers[data(name, "pt")] = partial(_track_met, name=name, moved=gained, place=0)
+        makers[data(name, "phi")] = partial(_track_met, name=name, moved=gained, place=1)
     return makers
 
 
@@ -223,6 +245,8 @@ _KINDS: Mapping[str, _Kind] = {
     "lepton_scale": _of_leptons("Electron", "Muon"),
     "electron_scale": _of_leptons("Electron"),
     "muon_scale": _of_leptons("Muon"),
+    "electron_resolution": _of_leptons("Electron"),
+    "muon_resolution": _of_leptons("Muon"),
     "met_soft": _Kind(("MET",), _soft_term),
     "btag": _Kind(("Jet",), _tagging),
     "btag_heavy": _Kind(("Jet",), _tagging),

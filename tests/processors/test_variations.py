@@ -11,7 +11,7 @@ import pytest
 from tests.processors.fixtures import vh_ww_processor
 from znought.analyses.vh_ww.selection import VHWWSelection, cut_weight
 from znought.analyses.vh_ww.variables import FEATURES
-from znought.errors import CardError, ZnoughtError
+from znought.errors import CardError
 from znought.facility.ntuples.runner import RunResult, process_fileset
 from znought.processors.evaluated import WHOLE
 from znought.processors.objects import Jets
@@ -197,10 +197,3 @@ def test_mistakes_in_the_card_are_named() -> None:
         VariationsConfig(enabled=("btag", "btag_light"))
     with pytest.raises(CardError, match="lepton_scale holds electron_scale and muon_scale; name it or them"):
         VariationsConfig(("muon_scale", "lepton_scale"))
-
-
-def test_a_quantity_that_an_analysis_does_not_tell_apart_is_refused(
-    many: tuple[str, str], tmp_path: Path
-) -> None:
-    with pytest.raises(ZnoughtError, match="muon_scale moves what this analysis does not tell apart"):
-        _run(many, tmp_path, variations=VariationsConfig(("muon_scale",)))
