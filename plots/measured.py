@@ -14,6 +14,7 @@ from znought.plots.style import FigureLabel, add_label, new_figure, style_contex
 __all__ = ["MeasuredBins", "measured_in_bins"]
 
 _COLOURS = ("#5790fc", "#e42536", "#f89c20", "#964a8b", "#717581", "#7a21dd")
+_BETWEEN = "#d5d5da"
 _APART = 0.5
 """Share of a bin over which the points of several curves are spread, so that none hides another."""
 
@@ -84,6 +85,8 @@ def _draw(
     """Points with bars; returns the highest end."""
     widths, centres, top = np.diff(edges), 0.5 * (edges[1:] + edges[:-1]), 0.0
     seen = set[str]()
+    for edge in edges[1:-1]:
+        axes.axvline(edge, color=_BETWEEN, linewidth=0.8, zorder=0)
     for i, (name, one) in enumerate(curves.items()):
         values, low, high = (np.asarray(x, np.float64) for x in (one.values, one.low, one.high))
         good = np.isfinite(values)
