@@ -345,8 +345,10 @@ def predicted_class_inputs(
         for axes, (name, raw) in zip(panels, values.items(), strict=False):
             column = vector(raw, what=name, size=weight.size)
             has_value = column != sentinels[name] if name in sentinels else np.ones(weight.size, np.bool_)
-            _stack_by_prediction(axes, column[has_value], share[has_value], is_called[has_value], called)
-            axes.set_xlabel(feature_label(name).axis)
+            names = feature_label(name)
+            shown = (column[has_value], share[has_value], is_called[has_value])
+            _stack_by_prediction(axes, *shown, called, names.upper)
+            axes.set_xlabel(names.axis)
             axes.xaxis.set_major_locator(MaxNLocator(4))
             axes.yaxis.set_major_locator(MaxNLocator(4))
         for axes in panels[len(values) :]:
@@ -366,9 +368,11 @@ def _stack_by_prediction(
     share: npt.NDArray[np.float64],
     is_called: npt.NDArray[np.bool_],
     called: tuple[str, str],
+    upper: float | None,
 ) -> None:
     """Events called background at the bottom, those called signal on them; shares of all."""
     low, high = np.quantile(values, (0.001, 0.99)) if values.size else (0.0, 1.0)
+    high = high if upper is None or upper <= low else min(high, upper)
     edges = np.linspace(low, high if high > low else low + 1.0, _N_PANEL_BINS + 1)
     masks = (~is_called, is_called)
     below, above = (np.histogram(values[mask], edges, weights=share[mask])[0] for mask in masks)
