@@ -20,7 +20,7 @@ _MISSING = "#3c3c3c"
 _RADIUS = 0.4
 """Of jets, in η and φ."""
 _ETA_MAX = 5.0
-_MOST_FACTS = 14
+_MOST_FACTS = 18
 _HALO = {"facecolor": "white", "edgecolor": "none", "alpha": 0.7, "pad": 0.5}
 
 
