@@ -49,6 +49,8 @@ class BinnedEvents:
     def inside(self, n_bins: int) -> "BinnedEvents":
         """The rows in one of the bins."""
         keep = (self.bins >= 0) & (self.bins < n_bins)
+        if keep.all():
+            return self
         return BinnedEvents(self.identity[keep], self.bins[keep], self.weights[keep])
 
 

@@ -81,7 +81,7 @@ class SelectedEvents:
         """Events of one process in the bins of one region; all of its events in one bin for `LOOSER`."""
         rows = self.process == process
         if region == LOOSER:
-            bins = np.zeros(int(rows.sum()), np.int64)
+            bins: NDArray[np.integer] = np.zeros(int(rows.sum()), np.int8)
         else:
             rows &= self.region == region
             bins = bin_index(self.discriminant[rows], edges)

@@ -169,9 +169,9 @@ def _by_variable(card: StandardCard, events: Placed, bins: Bins) -> Placed:
 
 def _by_score(card: StandardCard, events: Placed, bins: Bins) -> Placed:
     """Signal bins, and of all other events the region of their largest other output."""
-    outputs = {name: events.columns[f"score_{name}"].astype(np.float64) for name in card.classes}
+    outputs = {name: events.columns[f"score_{name}"] for name in card.classes}
     name, likelihood = str(card.class_of_signal), card.likelihood
-    signal = outputs[name]
+    signal = outputs[name] = outputs[name].astype(np.float64)
     if card.signal_region is not None:
         inside = region(card, card.signal_region).mask(events.columns.columns)
         # Outside the signal region's cuts no event can reach the signal bins, whatever its score.
@@ -185,7 +185,7 @@ def _by_score(card: StandardCard, events: Placed, bins: Bins) -> Placed:
     where = where.renamed({f"CR_{other}": f"VR_{other}" for other in likelihood.validation_regions})
     discriminant = np.where(where == SIGNAL_REGION, signal, 0.5)
     for other in likelihood.region_edges:
-        _bin_by_output(where, discriminant, bins, other, outputs[other])
+        _bin_by_output(where, discriminant, bins, other, outputs[other].astype(np.float64))
     return Placed(events.columns, events.weight, where, discriminant)
 
 
