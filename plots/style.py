@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, cast
 from weakref import WeakKeyDictionary
 
+import matplotlib as mpl
 import matplotlib.style
 import mplhep
 import numpy as np
@@ -283,10 +284,11 @@ def save(
     folder.mkdir(parents=True, exist_ok=True)
     engine = figure.get_layout_engine()
     try:
-        with style_context():
+        with style_context(), mpl.rc_context({"figure.constrained_layout.use": False}):
             written = [_write(figure, folder / f"{name}.png", _UNDATED["png"])]
-            # The places found for the picture hold for the page: finding them takes a third of the time.
-            figure.set_layout_engine("none")
+            # The places found for the picture hold for the page. With any engine, be it the empty one,
+            # matplotlib would draw each page twice.
+            figure.set_layout_engine(None)
             others = (kind for kind in formats if kind != "png")
             written += [_write(figure, folder / f"{name}.{kind}", _UNDATED[kind]) for kind in others]
     finally:
