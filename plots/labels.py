@@ -20,6 +20,7 @@ __all__ = [
     "drawn_as",
     "drawn_by",
     "feature_label",
+    "in_style_of",
     "is_variable",
     "line_styles",
     "printed_name",
@@ -201,13 +202,8 @@ def _plotted(book: _Book, plotting: PlottingEntry) -> _Book:
             rebin=entry.rebin,
             log=entry.log,
         )
-    return replace(
-        book,
-        features=features,
-        names=dict(plotting.names),
-        order=tuple(plotting.order),
-        style=plotting.style,
-    )
+    names, order = dict(plotting.names), tuple(plotting.order)
+    return replace(book, features=features, names=names, order=order, style=plotting.style)
 
 
 # Petroff's palette (arXiv:2107.02270): tells classes apart with any colour vision, and in grey.
@@ -362,6 +358,16 @@ def stacking_order() -> tuple[str, ...]:
 def drawn_by() -> Experiment:
     """Whose fonts and name figures have, as the card says."""
     return _book.get().style
+
+
+@contextmanager
+def in_style_of(experiment: Experiment) -> Iterator[None]:
+    """Within it, figures have the fonts and the name of an experiment, whatever the card says."""
+    token = _book.set(replace(_book.get(), style=experiment))
+    try:
+        yield
+    finally:
+        _book.reset(token)
 
 
 def colours(names: Iterable[str]) -> dict[str, str]:

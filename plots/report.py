@@ -5,7 +5,6 @@ import csv
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from html import escape
 from io import BytesIO, StringIO
 from pathlib import Path
@@ -17,7 +16,15 @@ from PIL import Image, UnidentifiedImageError
 from znought.errors import DataError
 from znought.plots.style import FigureLabel
 
-__all__ = ["ReportDocument", "ReportFigure", "ReportHead", "ReportTable", "write_report"]
+__all__ = [
+    "ReportDocument",
+    "ReportFigure",
+    "ReportHead",
+    "ReportPicture",
+    "ReportTable",
+    "reduced_picture",
+    "write_report",
+]
 
 LAST = "Provenance"
 """Heading under which a reader finds how the page came about: always the last."""
@@ -84,39 +91,21 @@ class ReportTable:
 
 @dataclass(frozen=True)
 class ReportFigure:
-    """A figure that was saved as PNG.
+    """A figure of the page.
 
     Attributes:
         title: what it shows.
-        png: where the picture is.
+        picture: as the page holds it.
         caption: what is plotted, on which events, at which luminosity.
         section: heading under which it stands.
         numbers: file of what is drawn, to be downloaded; None without.
     """
 
     title: str
-    png: Path
+    picture: "ReportPicture"
     caption: str = ""
     section: str = "Figures"
     numbers: Path | None = None
-
-    @cached_property
-    def picture(self) -> "ReportPicture":
-        """The picture with few colours, which a drawing needs no more of: a third of the bytes.
-
-        Raises:
-            DataError: the file is missing, or is no picture.
-        """
-        try:
-            with Image.open(self.png) as image:
-                reduced = image.convert("RGB").quantize(_COLOURS, dither=Image.Dither.NONE)
-        except FileNotFoundError as error:
-            raise DataError(f"Report figure {self.title!r}: no file {self.png}.") from error
-        except UnidentifiedImageError as error:
-            raise DataError(f"Report figure {self.title!r}: {self.png} is no picture.") from error
-        content = BytesIO()
-        reduced.save(content, format="PNG", optimize=True)
-        return ReportPicture(data_address("image/png", content.getvalue()), *reduced.size)
 
     @property
     def download(self) -> str | None:
@@ -131,6 +120,24 @@ class ReportPicture:
     source: str
     width: int
     height: int
+
+
+def reduced_picture(png: Path) -> ReportPicture:
+    """A saved picture with few colours, which a drawing needs no more of: a third of the bytes.
+
+    Raises:
+        DataError: the file is missing, or is no picture.
+    """
+    try:
+        with Image.open(png) as image:
+            reduced = image.convert("RGB").quantize(_COLOURS, dither=Image.Dither.NONE)
+    except FileNotFoundError as error:
+        raise DataError(f"Report: no file {png}.") from error
+    except UnidentifiedImageError as error:
+        raise DataError(f"Report: {png} is no picture.") from error
+    content = BytesIO()
+    reduced.save(content, format="PNG", optimize=True)
+    return ReportPicture(data_address("image/png", content.getvalue()), *reduced.size)
 
 
 @dataclass(frozen=True)
@@ -216,9 +223,6 @@ def write_report(
         documents: under the last heading.
         sections: headings in their order; others follow as tables, then figures have them, and "Provenance"
             is the last.
-
-    Raises:
-        DataError: a figure's file is missing.
     """
     target = Path(path)
     environment = Environment(

@@ -7,7 +7,7 @@ from znought.facility.comparing.record import CardDifference, Comparison, Number
 from znought.facility.workspace import Workspace, read_json
 from znought.plots.binning import method_title
 from znought.plots.labels import readable
-from znought.plots.report import ReportFigure, ReportHead, ReportTable, write_report
+from znought.plots.report import ReportFigure, ReportHead, ReportTable, reduced_picture, write_report
 from znought.plots.style import FigureLabel
 
 __all__ = ["comparison_tables", "write_comparison"]
@@ -35,7 +35,7 @@ def write_comparison(path: Path, found: Comparison) -> Path:
     """Writes the page and returns its path."""
     sides = [(name, Workspace(Path(name)).figures) for name in (found.first, found.second)]
     figures = [
-        ReportFigure(f"{_title(folder, name)}, {side}", folder / f"{name}.png", section="Figures")
+        ReportFigure(f"{_title(folder, name)}, {side}", reduced_picture(folder / f"{name}.png"))
         for name in found.figures
         for side, folder in sides
     ]

@@ -35,4 +35,4 @@ def own_pictures(functions: Iterable[Function], finished: Finished) -> Iterator[
             message = f"expected a matplotlib Figure, received {type(figure).__name__}"
             raise DataError(f"{place(function)}, figure {name!r}: {message}.")
         title, _, caption = (inspect.getdoc(function) or name).partition("\n")
-        yield Picture(name, title.rstrip("."), "Own figures", figure, " ".join(caption.split()))
+        yield Picture(name, title.rstrip("."), "Own figures", figure, " ".join(caption.split()), is_own=True)

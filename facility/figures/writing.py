@@ -1,7 +1,7 @@
 """What the figures of every analysis share: their labels, and how they become files and a report."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -12,8 +12,9 @@ from znought.facility.figures.labels import card_label
 from znought.facility.figures.picture import Picture
 from znought.facility.workspace import write_text
 from znought.plots.behind import drawn_numbers, histograms_json
+from znought.plots.drawing import Drawn, draw, draw_all
 from znought.plots.report import ReportDocument, ReportFigure, ReportHead, ReportTable, write_report
-from znought.plots.style import FigureLabel, label_of, save
+from znought.plots.style import FigureLabel, label_of
 
 __all__ = ["CardFigures", "write_album"]
 
@@ -59,32 +60,50 @@ def write_album(
     workspace, written, shown = context.workspace, list[Path](), list[ReportFigure]()
     # All of them before the first is drawn: how many there are is known from the start.
     waiting = list(pictures)
-    total = len(waiting)
     with context.reporter.bar("drawing figures") as advance:
-        for done in range(1, total + 1):
-            picture = waiting.pop(0)
-            files, figure = _written(picture, workspace.figures, context.card.plotting.formats)
-            written += files
-            shown.append(figure)
-            advance(done, total, picture.name)
+        drawn = _drawn(waiting, workspace.figures, context.card.plotting.formats)
+        for done, (picture, one) in enumerate(drawn, start=1):
+            numbers = _write_numbers(picture, workspace.figures)
+            written += [*one.files, *numbers]
+            shown.append(
+                ReportFigure(picture.title, one.picture, _caption(picture), picture.section, numbers[0])
+            )
+            advance(done, len(waiting), picture.name)
     write_report(
         workspace.report, head=head, tables=tables, figures=shown, documents=documents, sections=sections
     )
     return [*written, workspace.report]
 
 
-def _written(picture: Picture, folder: Path, formats: Sequence[str]) -> tuple[list[Path], ReportFigure]:
-    """Files of one picture: in every format, its numbers, and its histograms where it has some."""
-    files = [*save(picture.figure, folder, picture.name, formats)]
-    label = label_of(picture.figure)
-    about = {"title": picture.title, "caption": picture.caption, "label": label.words if label else ""}
-    numbers = folder / f"{picture.name}.json"
+def _drawn(
+    pictures: Sequence[Picture], folder: Path, formats: Sequence[str]
+) -> Iterator[tuple[Picture, Drawn]]:
+    """Every picture with its files: the engine's on all cores, then the user's own in this process."""
+    shared = [one for one in pictures if not one.is_own]
+    yield from zip(shared, draw_all([(one.figure, one.name) for one in shared], folder, formats), strict=True)
+    for picture in pictures:
+        if picture.is_own:
+            yield picture, draw(picture.figure, picture.name, folder, formats)
+
+
+def _write_numbers(picture: Picture, folder: Path) -> list[Path]:
+    """Files of a picture's numbers and, where it has some, of its histograms."""
+    about = {"title": picture.title, "caption": picture.caption, "label": _label(picture)}
     content = about | drawn_numbers(picture.figure)
-    write_text(numbers, json.dumps(content, ensure_ascii=False, separators=(",", ":")) + "\n")
-    downloads = [numbers]
+    written = [folder / f"{picture.name}.json"]
+    write_text(written[0], json.dumps(content, ensure_ascii=False, separators=(",", ":")) + "\n")
     if (histograms := histograms_json(picture.figure)) is not None:
-        downloads.append(folder / f"{picture.name}.uhi.json")
-        write_text(downloads[-1], histograms)
-    caption = " ".join(filter(None, [picture.caption, f"{about['label']}." if label else ""]))
-    shown = ReportFigure(picture.title, files[0], caption, picture.section, numbers)
-    return [*files, *downloads], shown
+        written.append(folder / f"{picture.name}.uhi.json")
+        write_text(written[-1], histograms)
+    return written
+
+
+def _label(picture: Picture) -> str:
+    """What stands above its frame; empty without."""
+    label = label_of(picture.figure)
+    return label.words if label else ""
+
+
+def _caption(picture: Picture) -> str:
+    """What the report says below it."""
+    return " ".join(filter(None, [picture.caption, _label(picture) and f"{_label(picture)}."]))

@@ -16,7 +16,14 @@ import pytest
 from PIL import Image
 
 from tests.browser.chromium import Tab, opened
-from znought.plots.report import ReportDocument, ReportFigure, ReportHead, ReportTable, write_report
+from znought.plots.report import (
+    ReportDocument,
+    ReportFigure,
+    ReportHead,
+    ReportTable,
+    reduced_picture,
+    write_report,
+)
 from znought.plots.style import FigureLabel
 
 WIDTHS = (390, 1440)
@@ -35,7 +42,10 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
         folder / "report.html",
         head=ReportHead("Report", FigureLabel(), (("1.5", "Z"),), "warn", "Referee: 1 warn.", ("A note.",)),
         tables=[ReportTable("Wide", header, (header,), "Caption.")],
-        figures=[ReportFigure(f"Figure {i}", png, "Caption.", "Network", numbers) for i in range(3)],
+        figures=[
+            ReportFigure(f"Figure {i}", reduced_picture(png), "Caption.", "Network", numbers)
+            for i in range(3)
+        ],
         documents=[ReportDocument("Card", "card.yaml", "lumi_ifb: 139")],
     )
 

@@ -9,7 +9,14 @@ import pytest
 from PIL import Image
 
 from znought.errors import DataError
-from znought.plots.report import ReportDocument, ReportFigure, ReportHead, ReportTable, write_report
+from znought.plots.report import (
+    ReportDocument,
+    ReportFigure,
+    ReportHead,
+    ReportTable,
+    reduced_picture,
+    write_report,
+)
 from znought.plots.style import FigureLabel
 
 
@@ -46,9 +53,14 @@ def _page(path: Path) -> _Page:
     return page
 
 
-def _write(folder: Path) -> Path:
-    png, numbers = folder / "roc.png", folder / "roc.json"
+def _png(folder: Path) -> Path:
+    png = folder / "roc.png"
     Image.new("RGB", (4, 3), "white").save(png)
+    return png
+
+
+def _write(folder: Path) -> Path:
+    picture, numbers = reduced_picture(_png(folder)), folder / "roc.json"
     numbers.write_text('{"panels": []}')
     return write_report(
         folder / "out" / "report.html",
@@ -65,9 +77,9 @@ def _write(folder: Path) -> Path:
             ReportTable("Made", ("what", "which"), (("Python", "3"),), section="Provenance"),
         ],
         figures=[
-            ReportFigure("ROC", png, "AUC > 0.8", "Training", numbers),
-            ReportFigure("Bins", png, "", "Binning"),
-            ReportFigure("Again", png, "", "Training"),
+            ReportFigure("ROC", picture, "AUC > 0.8", "Training", numbers),
+            ReportFigure("Bins", picture, "", "Binning"),
+            ReportFigure("Again", picture, "", "Training"),
         ],
         documents=[ReportDocument("Card", "card.yaml", "lumi_ifb: 139")],
     )
@@ -115,18 +127,21 @@ def test_numbers_tables_and_documents_come_whole(tmp_path: Path) -> None:
     assert "what,which\nPython,3\n" in contents["data:text/csv;base64"]
 
 
-def test_nothing_is_left_of_a_page_whose_figure_is_missing(tmp_path: Path) -> None:
-    absent = ReportFigure("ROC", tmp_path / "absent.png")
-    with pytest.raises(DataError, match=r"no file .*absent\.png"):
+def test_nothing_is_left_of_a_page_whose_numbers_are_missing(tmp_path: Path) -> None:
+    absent = ReportFigure("ROC", reduced_picture(_png(tmp_path)), numbers=tmp_path / "absent.json")
+    with pytest.raises(FileNotFoundError, match=r"absent\.json"):
         write_report(
             tmp_path / "report.html", head=ReportHead("x", FigureLabel()), tables=[], figures=[absent]
         )
+    assert [path.name for path in tmp_path.iterdir()] == ["roc.png"]
+
+
+def test_a_picture_that_is_none_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"no file .*absent\.png"):
+        reduced_picture(tmp_path / "absent.png")
     (tmp_path / "absent.png").write_text("no picture")
     with pytest.raises(DataError, match=r"absent\.png is no picture"):
-        write_report(
-            tmp_path / "report.html", head=ReportHead("x", FigureLabel()), tables=[], figures=[absent]
-        )
-    assert [path.name for path in tmp_path.iterdir()] == ["absent.png"]
+        reduced_picture(tmp_path / "absent.png")
 
 
 def test_table_with_a_ragged_row_is_refused() -> None:
