@@ -1,10 +1,10 @@
-"""CPU time and memory per event of official calibrations: jets with 11 sources of their scale, and weights.
+"""CPU time and memory per event of official calibrations: jets with 11 sources, weights, and leptons.
 
     ZNOUGHT_OPEN_DATA=FOLDER python -m benchmarks.calibrations --events 20000
 
 writes one file of NanoAOD-like events (four jets, two leptons) and processes it as one chunk by an analysis
-of plain functions, each time with more of 2018's corrections. Memory is the peak of what Python and numpy
-hold.
+of plain functions, each time with more of 2018's corrections; those of leptons are files of the tests, in the
+layouts of 2022. Memory is the peak of what Python and numpy hold.
 """
 
 import argparse
@@ -25,6 +25,7 @@ import yaml
 
 from tests.facility.official import WEIGHTS, columns_of, official_card
 from tests.processors.fixtures import write_nanoaod
+from tests.processors.lepton_files import lepton_columns, write_electron_energies, write_muon_momenta
 from tests.processors.test_missing_momentum import met_columns
 from znought.facility.cards.base import Card
 from znought.facility.cards.reading import load_with_analysis
@@ -52,12 +53,13 @@ SOURCES = (
 )
 
 
+LEPTONS = ("electron_scale", "electron_resolution", "muon_scale", "muon_resolution")
 MET = 'Variable("met", lambda o: o.events.MET.pt, bins=(10, 0, 200)), '
 
 
 def _events(n_events: int) -> dict[str, Any]:
     """The hundred events of the tests, repeated, each with an identity of its own."""
-    columns = {**met_columns("2018"), **columns_of("2018")}
+    columns = lepton_columns({**met_columns("2018"), **columns_of("2018")})
     times = -(-n_events // len(columns["event"]))
     many = {
         name: ak.concatenate([values] * times) if isinstance(values, ak.Array) else np.tile(values, times)
@@ -82,6 +84,11 @@ def _card(folder: Path, changed: dict[str, Any]) -> Card:
     return card
 
 
+def _lepton_files(folder: Path) -> dict[str, Any]:
+    electrons = write_electron_energies(folder / "electrons.json", "2022 by energy")
+    return {"electrons": electrons, "muons": write_muon_momenta(folder / "muons.json")}
+
+
 def _work(folder: Path, card: Card, path: Path) -> Callable[[], Any]:
     """Processing of the whole file as one chunk."""
     _, found = load_with_analysis(folder / "card.yaml")
@@ -102,7 +109,7 @@ def main() -> None:
     weights = {name: one | {"eras": ["2018"]} for name, one in WEIGHTS.items() if name != "btag"}
     weights["btag"] = {"kind": "btag_shape", "tagger": "deepJet"}
     weights["muon_iso"] |= {"name": "NUM_TightRelIso_DEN_TightIDandIPCut"}
-    measured = {
+    measured: dict[str, Any] = {
         "jets": "measured",
         "enabled": ["jer", "met_soft", *(f"jes_Regrouped_{one}" for one in SOURCES)],
     }
@@ -116,6 +123,11 @@ def main() -> None:
     }
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
+        steps["and electrons and muons, four uncertainties"] = {
+            "era": type1 | _lepton_files(folder),
+            "weights": weights,
+            "variations": measured | {"leptons": "measured", "enabled": [*measured["enabled"], *LEPTONS]},
+        }
         path = folder / "2018.root"
         write_nanoaod(path, _events(options.events))
         for name, changed in steps.items():

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,10 @@ from numpy.typing import NDArray
 from znought.errors import CardError, DataError, unknown_name
 
 __all__ = ["Range", "correction", "correction_names", "evaluated_correction", "keys", "ranges", "variations"]
+
+
+_MOST_NAMED = 12
+"""Corrections of a file that a message still lists."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +46,16 @@ def correction(file: str, name: str) -> Any:
     for group in (corrections, corrections.compound):
         if name in list(group):
             return group[name]
-    raise CardError(unknown_name("correction", name, [*corrections, *corrections.compound]))
+    raise CardError(_unknown(name, [*corrections, *corrections.compound]))
+
+
+def _unknown(name: str, known: list[str]) -> str:
+    """One line for a name that a file does not have; of many names, as of jets, the nearest alone."""
+    if len(known) <= _MOST_NAMED:
+        return unknown_name("correction", name, known)
+    near = get_close_matches(name, known, n=3)
+    hint = f", did you mean {' or '.join(map(repr, near))}?" if near else "."
+    return f"Unknown correction {name!r}{hint} There are {len(known)}."
 
 
 def correction_names(file: str) -> tuple[str, ...]:

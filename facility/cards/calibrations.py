@@ -1,6 +1,6 @@
 """Calibrations of a card's jets, electrons and muons, dataset by dataset."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -8,7 +8,7 @@ from znought.errors import CardError
 from znought.facility.cards.era import Era
 from znought.facility.cards.eras import correction_file
 from znought.facility.cards.sections import Dataset
-from znought.processors.variations import Variation, VariationsConfig
+from znought.processors.variations import VariationsConfig
 
 if TYPE_CHECKING:
     from znought.facility.cards.base import Card
@@ -47,7 +47,7 @@ def check_measured(variations: VariationsConfig, eras: Mapping[str, Era]) -> Non
                 )
     if variations.leptons == "relative":
         return
-    asked = dict.fromkeys(key for one in variations.all() for key in _keys(one))
+    asked = {f"{flavour}s": one.quantity for one in variations.all() for flavour in one.lepton_flavours}
     if not asked:
         raise ValueError("variations.leptons: measured has no effect: no lepton is varied.")
     for key, quantity in asked.items():
@@ -57,10 +57,6 @@ def check_measured(variations: VariationsConfig, eras: Mapping[str, Era]) -> Non
                     f"variations.leptons: measured {quantity} needs {key} of every era: eras.<era>.{key}; "
                     f"{name!r} has none."
                 )
-
-
-def _keys(variation: Variation) -> Iterable[str]:
-    return (f"{flavour}s" for flavour in variation.lepton_flavours)
 
 
 def _jets(

@@ -99,7 +99,7 @@ class JetCalibration:
         try:
             return correction(self.file, name)
         except CardError as error:
-            raise CardError(f"era {self.era!r}: {error}") from error
+            raise CardError(f"era {self.era!r}: {error} ({self.file})") from error
 
     def _of(self, name: str, **inputs: Any) -> Floats:
         wanted = [one.name for one in self._correction(name).inputs]

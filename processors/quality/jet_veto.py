@@ -116,7 +116,10 @@ def check_map(veto: JetVeto) -> None:
     Raises:
         CardError: with the names that are there.
     """
-    correction(veto.file, veto.correction)
+    try:
+        correction(veto.file, veto.correction)
+    except CardError as error:
+        raise CardError(f"{error} ({veto.file})") from error
     known = variations(veto.file, veto.correction, "type")
     for kind in veto.types:
         if kind not in known:

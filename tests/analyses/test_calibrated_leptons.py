@@ -19,10 +19,12 @@ from znought.analyses.vh_bb.objects import lepton_tables, objects_of
 from znought.analyses.vh_bb.selection import VHBBSelection
 from znought.analyses.vh_ww.columns import columns
 from znought.analyses.vh_ww.selection import VHWWSelection
+from znought.analysis import Analysis, Cuts, Variable
 from znought.processors.calibration.leptons import LeptonCalibration, MuonCalibration
 from znought.processors.canonical import canonical_events, lepton_makers, leptons_calibrated, varied_events
 from znought.processors.chunk import Chunk
 from znought.processors.evaluated import NOMINAL, WHOLE, Request
+from znought.processors.plugin import evaluate
 from znought.processors.variations import VariationsConfig
 
 QUANTITIES = ("electron_scale", "muon_scale", "electron_resolution", "muon_resolution")
@@ -89,6 +91,31 @@ def test_pairs_and_missing_momentum(chunk: Chunk, calibrations: dict[str, Lepton
         assert mine.columns["met"] == pytest.approx(np.hypot(*expected), rel=1e-5, abs=1e-3), name
         totals.add(round(float(np.sum(e + mu)), 6))
     assert len(totals) == len(found)
+
+
+def test_plain_functions_see_calibrated_leptons(
+    chunk: Chunk, calibrations: dict[str, LeptonCalibration]
+) -> None:
+    analysis = Analysis(
+        "sums",
+        objects=lambda events, cuts: {"electrons": events.Electron, "muons": events.Muon, "met": events.MET},
+        select=lambda o, cuts: {"one": ak.num(o.electrons) + ak.num(o.muons) > 0},
+        variables=[
+            Variable("e", lambda o: ak.sum(o.electrons.pt, axis=1)),
+            Variable("mu", lambda o: ak.sum(o.muons.pt, axis=1)),
+            Variable("met", lambda o: o.met.pt),
+        ],
+    )
+    found = evaluate(analysis, chunk, Request(Cuts(), MEASURED, leptons={"toy": calibrations}))[WHOLE]
+    truth = _canonical(chunk, calibrations)
+    assert set(found) == set(truth)
+    for name, events in truth.items():
+        mine, picked = found[name].columns, events[found[name].event]
+        assert mine["e"] == pytest.approx(ak.to_numpy(ak.sum(picked.Electron.pt, axis=1)), rel=1e-6)
+        assert mine["mu"] == pytest.approx(ak.to_numpy(ak.sum(picked.Muon.pt, axis=1)), rel=1e-6)
+        assert mine["met"] == pytest.approx(ak.to_numpy(picked.MET.pt), rel=1e-6)
+    sums = {name: float(np.sum(one.columns["e"]) + np.sum(one.columns["mu"])) for name, one in found.items()}
+    assert len(set(sums.values())) == len(sums)
 
 
 def test_leptons_of_recorded_events_do_not_vary(

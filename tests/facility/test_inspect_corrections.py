@@ -3,11 +3,14 @@
 from pathlib import Path
 
 import correctionlib
+import numpy as np
 import pytest
 import yaml
 from typer.testing import CliRunner
 
 from tests.facility.official import ERAS, columns_of, official_card
+from tests.processors.fixtures import write_nanoaod
+from tests.processors.lepton_files import lepton_columns, write_electron_energies, write_muon_momenta
 from znought.errors import CardError
 from znought.facility.cards.base import Card
 from znought.facility.cards.reading import load_with_analysis
@@ -18,8 +21,10 @@ from znought.facility.ntuples.shown import FEW_EVENTS, Shown, shown_corrections
 
 @pytest.fixture
 def card_path(open_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A card of two eras, of which one calibrates its jets."""
+    """A card of two eras, of which one calibrates its jets, the other its leptons."""
     monkeypatch.setenv("ZNOUGHT_CORRECTIONS", str(open_data / "pog"))
+    columns = lepton_columns(columns_of("2022")) | {"run": np.full(100, 2, np.uint32)}
+    write_nanoaod(tmp_path / "2022.root", columns)
     path = official_card(tmp_path)
     content = yaml.safe_load(path.read_text())
     content["eras"]["2018"]["jets"] = {
@@ -27,6 +32,8 @@ def card_path(open_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         "simulation": "Summer19UL18_V5_MC",
         "resolution": "Summer19UL18_JRV2_MC",
     }
+    content["eras"]["2022"]["electrons"] = write_electron_energies(tmp_path / "e.json", "2022")
+    content["eras"]["2022"]["muons"] = write_muon_momenta(tmp_path / "mu.json")
     path.write_text(yaml.safe_dump(content, sort_keys=False))
     return path
 
@@ -52,10 +59,13 @@ def test_values_are_those_of_the_files(card_path: Path, open_data: Path) -> None
             assert one.values == pytest.approx([pileup.evaluate(n, way) for way in ("nominal", "up", "down")])
     names = {one.name for one in rows if one.era == "2018"}
     assert {"Jet.pt jes", "MET.pt jer", "muon_id_stat", "btag_heavy_correlated", "prefiring"} <= names
-    assert not {one.name for one in rows if one.era == "2022"} & {"Jet.pt jes", "prefiring"}
+    others = {one.name for one in rows if one.era == "2022"}
+    assert not others & {"Jet.pt jes", "prefiring"}
+    assert {f"{flavour}.pt {flavour.lower()}_scale" for flavour in ("Electron", "Muon")} <= others
+    assert {f"{flavour}.pt {flavour.lower()}_resolution" for flavour in ("Electron", "Muon")} <= others
     for one in rows:
         nominal, up, down = one.values
-        if one.name == "Jet.pt jes":
+        if one.name in ("Jet.pt jes", "Muon.pt muon_scale"):
             assert None not in (nominal, up, down)
             assert down < nominal < up  # type: ignore[operator]  # none is None
 
@@ -83,3 +93,18 @@ def test_a_card_without_corrections_says_so(tmp_path: Path) -> None:
     path = official_card(tmp_path, {}, eras={"2018": {}, "2022": {}})
     with pytest.raises(CardError, match="neither jets, electrons or muons of an era nor a weight by"):
         [*printed_corrections(str(path))]
+
+
+def test_measured_leptons_need_a_calibration_in_every_era(card_path: Path) -> None:
+    content = yaml.safe_load(card_path.read_text())
+    for variations, message in (
+        (
+            {"leptons": "measured", "enabled": ["electron_scale"]},
+            r"electron_scale needs electrons of every era.*'2018'",
+        ),
+        ({"leptons": "measured", "enabled": ["jes"]}, "measured has no effect: no lepton is varied"),
+        ({"enabled": ["muon_resolution"]}, "muon_resolution has no relative size: give leptons: measured"),
+    ):
+        card_path.write_text(yaml.safe_dump({**content, "variations": variations}, sort_keys=False))
+        with pytest.raises(CardError, match=message):
+            load_with_analysis(card_path)

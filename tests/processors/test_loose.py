@@ -133,3 +133,19 @@ def test_a_lepton_may_be_loose_by_its_identification() -> None:
     assert (tight.tolist(), loose.tolist()) == ([True, False, False], [False, False, True])
     _, loose = BOTH["muon"].masks(values.__getitem__)
     assert loose.tolist() == [False, True, False]
+
+
+@pytest.mark.parametrize("share", [0.0, 0.05, 0.2])
+def test_harder_misidentified_leptons_raise_the_factor(share: float) -> None:
+    """By 1/(1 − h), as documented: the softest lepton of an event is taken for the misidentified one."""
+    n, rate = 400_000, 0.3
+    rng = np.random.default_rng(8)
+    hard_is_fake = rng.uniform(size=n) < share
+    is_loose = rng.uniform(size=n) > rate
+    event, pt = np.repeat(np.arange(n), 2), np.tile([60.0, 20.0], n)
+    loose = np.stack([hard_is_fake & is_loose, ~hard_is_fake & is_loose], axis=1).ravel()
+    found = lepton_columns(n, event, np.zeros(2 * n, np.int64), pt, np.zeros(2 * n), loose)
+    tight = found["n_loose"] == 0
+    probes = (found["n_loose"] == 1) & found["probe_is_loose"]
+    factor = tight.sum() / probes.sum()
+    assert factor == pytest.approx(rate / (1.0 - rate) / (1.0 - share), rel=0.01)

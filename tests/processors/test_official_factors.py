@@ -233,6 +233,45 @@ def test_electrons_below_the_file_are_refused_with_all_names(open_data: Path, pt
         assert left["up"][3] == left["nominal"][3] == 1.0
 
 
+@pytest.mark.parametrize("era", ERAS)
+def test_traps_of_every_file_are_refused_or_clamped(open_data: Path, era: str) -> None:
+    """Muons beyond |η| = 2.4 and below 15 GeV, electrons below 10 GeV, b-tags beyond |η| = 2.5."""
+    given = _random(era) | {"pt": np.full(N, 40.0)}
+    for kind, variable, beyond, edge in (
+        ("muon", "eta", 2.45, np.nextafter(2.4, 0.0)),
+        ("muon", "pt", 14.0, 15.0),
+        ("electron", "pt", 9.0, 10.0),
+        ("btag", "abs_eta", 2.6, np.nextafter(2.5, 0.0)),
+    ):
+        values = given[variable].copy()
+        values[3] = beyond
+        outside, at_edge = (
+            given | {variable: values},
+            given | {variable: np.where(values == beyond, edge, values)},
+        )
+        refusing, clamping, leaving = (_trap(open_data, era, kind, way) for way in ("refuse", "clamp", "one"))
+        with pytest.raises(
+            DataError, match=rf"era '{era}': weights\.w: correction .* of {kind}.*json\.gz has val"
+        ):
+            _all(refusing, outside)
+        assert _all(clamping, outside)["nominal"] == pytest.approx(
+            _all(refusing, at_edge)["nominal"], rel=1e-6
+        )
+        assert _all(leaving, outside)["nominal"][3] == 1.0
+
+
+def _trap(open_data: Path, era: str, kind: str, outside: Any) -> OfficialFactor:
+    name = {"muon": "muon_Z", "electron": "electron", "btag": "btagging"}[kind]
+    file = str(open_data / "pog" / ERAS[era] / f"{name}.json.gz")
+    if kind == "muon":
+        chosen = "NUM_TightID_DEN_TrackerMuons"
+        return named.muon("w", era, file, objects="muons", name=chosen, outside=outside)
+    if kind == "electron":
+        return named.electron("w", era, file, objects="electrons", name="wp80iso", outside=outside)
+    options: dict[str, Any] = {"tagger": TAGGER[era], "working_point": "M", "outside": outside}
+    return named.btag_points("w", era, file, objects="jets", **options)
+
+
 def test_a_variation_without_its_up_is_refused(open_data: Path, tmp_path: Path) -> None:
     content = json.loads(gzip.decompress((open_data / "pog/2018_UL/puWeights.json.gz").read_bytes()))
     node = content["corrections"][0]["data"]
