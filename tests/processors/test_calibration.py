@@ -192,8 +192,8 @@ def test_jets_are_those_of_the_official_files(open_data: Path, tmp_path: Path, e
         size = corrections[f"{official.scale}_{source}_{official.algorithm}"].evaluate(eta, nominal)
         for way, sign in (("up", 1.0), ("down", -1.0)):
             variation = Variation("jes" if source == "Total" else f"jes_{source}", way, 0.02)  # type: ignore[arg-type]  # the name of a direction
-            moved = varied_source(calibrated.source, variation, measured_makers(variation, calibration))
-            assert moved.array("data/Jet.pt") == pytest.approx(nominal * (1 + sign * size), rel=1e-6), source
+            jets = varied_source(calibrated.source, variation, measured_makers(variation, calibration))
+            assert jets.array("data/Jet.pt") == pytest.approx(nominal * (1 + sign * size), rel=1e-6), source
     for way in ("up", "down"):
         variation = Variation("jer", way, 0.05)  # type: ignore[arg-type]  # as above
         moved = varied_events(calibrated, variation, measured_makers(variation, calibration))
