@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import awkward as ak
 import numpy as np
@@ -55,12 +56,22 @@ def write_skim(chunk: Chunk, kept: NDArray[np.bool_], folder: Path) -> None:
         return
     names = sorted({*tree.asked, *chunk.view.layout.branches.values()} & {*tree.branches})
     read = {name: one.only(kept) for name, one in tree.read(names, chunk.start, chunk.stop).items()}
-    arrays = _collections(tree, read)
-    with uproot.recreate(folder / f"{chunk.name}.root") as file:
-        written = file.mktree(chunk.dialect.tree, {name: _type(array) for name, array in arrays.items()})
-        if kept.any():
-            written.extend(arrays)
-        copy_sums(tree.directory, file, rows=chunk.start == 0)
+    _write(chunk, _collections(tree, read), folder, n_events=int(kept.sum()))
+
+
+def _write(chunk: Chunk, arrays: Mapping[str, Any], folder: Path, *, n_events: int) -> None:
+    """The file of a chunk, whole or not at all: another attempt at the same chunk may be on its way."""
+    folder.mkdir(parents=True, exist_ok=True)
+    temporary = folder / f".{chunk.name}.{uuid4().hex}.part"
+    try:
+        with uproot.recreate(temporary) as file:
+            written = file.mktree(chunk.dialect.tree, {name: _type(array) for name, array in arrays.items()})
+            if n_events:
+                written.extend(arrays)
+            copy_sums(chunk.view.entries.tree.directory, file, rows=chunk.start == 0)
+        temporary.replace(folder / f"{chunk.name}.root")
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def copy_sums(source: Any, target: Any, *, rows: bool) -> None:
