@@ -41,6 +41,9 @@ _ENABLED = "variations.enabled"
 _OF_ERA = ("lumi_ifb", "lumi_uncertainties", "energy_tev")
 """Keys of an era that select nothing."""
 
+_ONLY_WEIGH = ("corrections.pileup", "corrections.electron", "corrections.muon")
+"""Files of an era that decide no event."""
+
 
 class Skim(Record):
     """What stands beside the files of a dataset's skim.
@@ -213,8 +216,8 @@ def _selected_by(context: Context[Card], dataset: str) -> dict[str, str]:
 
 def _digests(era: Era, folder: Path) -> dict[str, str]:
     """File of an era that decides which events and jets count → SHA-256 of its content."""
-    names = [*era.certifications, *(veto.file for veto in era.jet_vetoes.values())]
-    names += [] if era.jets is None else [era.jets.file]
+    of_objects = (file for key, file in era.correction_files.items() if key not in _ONLY_WEIGH)
+    names = dict.fromkeys((*era.certifications, *of_objects))
     return {
         name: hashlib.sha256(correction_file(name, folder).read_bytes()).hexdigest()[:12] for name in names
     }
