@@ -32,7 +32,7 @@ from znought.processors.passes import Pass
 from znought.processors.quality.decisions import ROWS
 from znought.processors.variations import Variation
 
-__all__ = ["Divided", "evaluate", "refuse_empty"]
+__all__ = ["Divided", "evaluate", "nominal_events", "refuse_empty"]
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
@@ -121,8 +121,12 @@ class Divided:
         }
 
 
-def _pass_of(analysis: Analysis, chunk: Chunk, request: Request) -> Pass:
-    """The nominal evaluation of a chunk, still to be made."""
+def nominal_events(chunk: Chunk, request: Request) -> CanonicalEvents:
+    """Events of a chunk as they are selected, jets and leptons calibrated where the card asks for it.
+
+    Raises:
+        DataError: a branch that is needed is missing, or a correction has no value.
+    """
     points = request.cuts.btag_working_points
     check_working_points(points)
     events = canonical_events(chunk, Settings(points, request.refuse_substitutes))
@@ -130,7 +134,12 @@ def _pass_of(analysis: Analysis, chunk: Chunk, request: Request) -> Pass:
         events = calibrated_events(events, request.jets[chunk.dataset])
     if leptons := request.leptons.get(chunk.dataset):
         events = leptons_calibrated(events, leptons)
-    return Pass(analysis, request, events, chunk.weight())
+    return events
+
+
+def _pass_of(analysis: Analysis, chunk: Chunk, request: Request) -> Pass:
+    """The nominal evaluation of a chunk, still to be made."""
+    return Pass(analysis, request, nominal_events(chunk, request), chunk.weight())
 
 
 def _kept(whole: Pass, chunk: Chunk) -> dict[str, dict[str, Kept]]:

@@ -18,6 +18,8 @@ __all__ = ["CardDifference", "Comparison", "NumberPair", "compared"]
 _RELATIVE = 1e-9
 # Words, and what follows from other numbers in the same file.
 _LEFT_OUT = {"notes", "unblinding_log", "auc_events"}
+_BESIDE = {"plot", "referee", "tune", "export"}
+"""Stages on which no number stands."""
 _CENTRES = ("value", "held_out")
 
 
@@ -81,12 +83,13 @@ def compared(first: Path, second: Path) -> Comparison:
     """Compares two output directories.
 
     Raises:
-        DataError: one of them is no output directory of a finished run.
+        DataError: one of them is no output directory of a finished run, or a run has begun anew since.
     """
     one, two = Workspace(first), Workspace(second)
     for place in (one, two):
         if not place.results.is_file():
             raise DataError(f"{place.directory}: no results.json; expected the output of a finished run.")
+        _refuse_unfinished(place)
     pairs = _pairs(read_json(one.results), read_json(two.results))
     differing = tuple(pair for pair in pairs if not _is_equal(pair))
     yields = paired_yields(one, two)
@@ -104,6 +107,22 @@ def compared(first: Path, second: Path) -> Comparison:
         only_first=tuple(sorted(figures[0] - figures[1])),
         only_second=tuple(sorted(figures[1] - figures[0])),
     )
+
+
+def _refuse_unfinished(place: Workspace) -> None:
+    """Raises where a stage was done after the one that wrote the results, which stand on an older one."""
+    if not place.manifest.is_file():
+        return
+    stages = read_json(place.manifest)["stages"]
+    names = list(stages)  # in the order in which they were done
+    writer = next((name for name in names if place.results.name in stages[name].get("outputs", {})), None)
+    later = names if writer is None else names[names.index(writer) + 1 :]
+    anew = [name for name in later if name not in _BESIDE]
+    if anew:
+        raise DataError(
+            f"{place.directory}: results.json is older than stage {anew[-1]!r}: a run began anew and was "
+            "interrupted. The same command again resumes it."
+        )
 
 
 def _pairs(first: Any, second: Any) -> list[NumberPair]:

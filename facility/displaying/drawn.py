@@ -10,9 +10,9 @@ from znought.facility.cards.base import Card
 from znought.facility.displaying.found import SelectedEvent
 from znought.plots.event_display import DisplayedEvent, DisplayedObject
 from znought.plots.labels import feature_label
-from znought.processors.canonical import Settings, calibrated_events, canonical_events
 from znought.processors.chunk import Chunk
 from znought.processors.kinematics import delta_r
+from znought.processors.plugin import nominal_events
 
 __all__ = ["displayed"]
 
@@ -28,11 +28,7 @@ def displayed(card: Card, found: SelectedEvent, chunk: Chunk) -> DisplayedEvent:
         found: the event.
         chunk: of its entry alone.
     """
-    request = card.request
-    settings = Settings(request.cuts.btag_working_points, request.refuse_substitutes)
-    events = canonical_events(chunk, settings)
-    if found.dataset in request.jets:
-        events = calibrated_events(events, request.jets[found.dataset])
+    events = nominal_events(chunk, card.request)
     event = events.array[0]
     leptons = [*_leptons(event)]
     where = ", ".join(filter(None, (found.dataset, found.channel, str(found.numbers))))

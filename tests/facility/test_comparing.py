@@ -33,7 +33,8 @@ SECTION = {"lumi_ifb": 139.0, "training": {"n_folds": 5, "seed": 1}}
 def _output(folder: Path, results: Any, section: Any, figures: tuple[str, ...] = ("roc",)) -> Path:
     folder.mkdir()
     write_json(folder / "results.json", results)
-    write_json(folder / "manifest.json", {"stages": {"train": {"section": section}}})
+    done = {"train": {"section": section}, "fit": {"section": {}, "outputs": {"results.json": {}}}}
+    write_json(folder / "manifest.json", {"stages": done})
     (folder / "figures").mkdir()
     for name in figures:
         Image.new("RGB", (4, 3), "white").save(folder / "figures" / f"{name}.png")
@@ -153,6 +154,15 @@ def test_the_command_prints_tables_json_and_a_page(outputs: tuple[Path, Path], t
     text = page.read_text()
     assert text.count("data:image/png") == 2
     assert f"roc, {outputs[0]}" in text
+
+
+def test_results_of_an_interrupted_run_are_refused(outputs: tuple[Path, Path]) -> None:
+    for stages in (["fit", "plot", "train"], ["train"]):
+        record = {"section": {}, "outputs": {}}
+        done = {name: record | {"outputs": {"results.json": {}} if name == "fit" else {}} for name in stages}
+        write_json(outputs[1] / "manifest.json", {"stages": done})
+        with pytest.raises(DataError, match="older than stage 'train': a run began anew"):
+            compared(*outputs)
 
 
 def test_a_folder_without_results_is_one_line(outputs: tuple[Path, Path], tmp_path: Path) -> None:
