@@ -36,7 +36,7 @@ def known_names(card: Card, fit: FitSummary | None = None) -> frozenset[str]:
 def in_words(text: str, names: Collection[str]) -> str:
     """A sentence in which names are written as figures write them; other words stay.
 
-    A name that is the word itself, but for capitals, stays too.
+    A name that is the word itself, but for a capital in front, stays too.
 
     >>> in_words("jes moves yields of top by 2 %, jer mu by 1 %", {"jes", "jer", "top", "mu"})
     'Jet energy scale moves yields of top by 2 %, jet energy resolution μ by 1 %'
@@ -47,7 +47,7 @@ def in_words(text: str, names: Collection[str]) -> str:
         if name not in names:
             return name
         label, before = _label(name), text[: found.start()]
-        if "_" not in name and label.lower() == name.lower():
+        if "_" not in name and label == name.capitalize():
             return name
         inside = before and not before.endswith(_ENDS)
         return label[0].lower() + label[1:] if inside and _WORDS.match(label) else label
