@@ -158,7 +158,7 @@ def test_the_command_prints_tables_json_and_a_page(outputs: tuple[Path, Path], t
 
 def test_results_of_an_interrupted_run_are_refused(outputs: tuple[Path, Path]) -> None:
     for stages in (["fit", "plot", "train"], ["train"]):
-        done = {
+        done: dict[str, Any] = {
             name: {"section": {}, "outputs": {"results.json": {}} if name == "fit" else {}} for name in stages
         }
         write_json(outputs[1] / "manifest.json", {"stages": done})
