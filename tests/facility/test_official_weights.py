@@ -391,7 +391,7 @@ def test_each_part_is_a_systematic_and_some_are_apart_by_era(corrections: Path, 
     context = context_of(path, tmp_path / "out")
     names = [stage.name for stage in whole(context)]
     assert names.index("efficiency") + 1 == names.index("process")
-    assert [one.name for one in whole(context) if "efficiencies" in one.reads] == ["process"]
+    assert [one.name for one in whole(context) if "efficiencies" in one.reads] == ["process", "plot"]
     measure(context)
     process(context)
     card = context.card
