@@ -76,7 +76,8 @@ def candidates(card: StandardCard, sample: ScoredSample) -> tuple[Candidate, ...
         cuts = card.cut_based
         selected = sample.in_region(cuts.region)
         variable = sample.columns[cuts.variable]
-        whole = replace(rules, lower=min(cuts.lower, float(variable[selected].min())), upper=cuts.upper)
+        lowest = float(variable[selected].min(initial=np.inf))
+        whole = replace(rules, lower=min(cuts.lower, lowest), upper=cuts.upper)
         binned = replace(rules, lower=cuts.lower, upper=cuts.upper)
         found.append(Candidate("cut_based", selected, variable, "single", whole))
         found.append(Candidate(card.binned_selection, selected, variable, "greedy", binned))
@@ -103,11 +104,20 @@ def _left_out(by_repeat: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]
 
 
 def optimise(context: Context[StandardCard]) -> Iterable[Path]:
-    """Writes `binning.json` and `evaluation.json`."""
+    """Writes `binning.json` and `evaluation.json`.
+
+    Raises:
+        DataError: no simulated event is in any of the regions.
+    """
     card, workspace = context.card, context.workspace
     sample = read_sample(
         card, workspace, kind="simulation", variables=needed_variables(card), rows=in_candidates
     )
+    if not len(sample):
+        raise DataError(
+            f"{workspace.columns}: no simulated event is in the regions that are compared. "
+            "Where stages before were not run, `znought run` does it."
+        )
     found, estimates = {}, {}
     compared = candidates(card, sample)
     with context.reporter.bar("optimising bins") as advance:

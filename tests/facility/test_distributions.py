@@ -1,5 +1,6 @@
 """Variables in the regions of a fit: the same events as the discriminant's bins, moved by the same fit."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,12 +9,14 @@ import pytest
 
 from tests.facility.small import context_of, small_card, write_ntuples
 from tests.facility.test_likelihood import _score
-from znought.errors import CardError
+from znought.errors import CardError, DataError
 from znought.facility.context import Context
 from znought.facility.fitting.distributions import distributions
 from znought.facility.fitting.placement import placed
 from znought.facility.fitting.templates import fit_settings, templates
+from znought.facility.stages.optimise import optimise
 from znought.facility.stages.process import process
+from znought.facility.workspace import Workspace
 from znought.stats.workspace import build_workspace
 
 BINS = {"SR": np.array([0.2, 0.4, 1.0]), "CR_top": np.array([0.0, 1.0])}
@@ -64,3 +67,8 @@ def test_a_variable_without_bins_is_refused(tmp_path: Path) -> None:
     write_ntuples(tmp_path)
     with pytest.raises(CardError, match=r"likelihood\.distributions: Unknown variable with bins 'm_l'"):
         _context(tmp_path, "m_l")
+
+
+def test_bins_of_nothing_stop_in_one_line(scored: Context[Any], tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"columns: no simulated event is in the regions .* `znought run`"):
+        tuple(optimise(replace(scored, workspace=Workspace(tmp_path))))
