@@ -61,6 +61,11 @@ def _jets(view: View, btag: Floats) -> Jets:
     )
 
 
+def _btag(view: View) -> Floats:
+    """The file's own decision, 1 or 0, where a b-tagging tool has left one; DL1d otherwise."""
+    return view.bits("jet_btag").astype(np.float64) if view.has("jet_btag") else _dl1d(view)
+
+
 def _dl1d(view: View) -> Floats:
     """DL1d = ln(p_b / (f_c p_c + (1 − f_c) p_u)) of every jet, through the link to its tagging.
 
@@ -134,6 +139,12 @@ def _aux(collection: str, field: str) -> str:
 
 
 _LINK = _aux("AnalysisJets", "btaggingLink")
+# As ATLAS' algorithms name decisions of a b-tagging tool, now and before: tagger and efficiency.
+_DECISIONS = tuple(
+    _aux("AnalysisJets", name)
+    for tagger in ("GN2v01_FixedCutBEff_85", "DL1dv01_FixedCutBEff_85")
+    for name in (f"{tagger}_select", f"ftag_select_{tagger}")
+)
 _ISOLATION = "ptvarcone30_Nonprompt_All_MaxWeightTTVA"
 
 PHYSLITE = Dialect(
@@ -157,9 +168,13 @@ PHYSLITE = Dialect(
         Field.of("jet_mass", _aux("AnalysisJets", "m")),
         Field.of("jet_flavour", _aux("AnalysisJets", "HadronConeExclTruthLabelID"), optional=True),
         Field.of("jet_jvt", _aux("AnalysisJets", "NNJvtPass")),
-        Field.of("jet_btag_index", f"{_LINK}/{_LINK}.m_persIndex"),
-        Field.of("jet_btag_key", f"{_LINK}/{_LINK}.m_persKey"),
-        *(Field.of(f"btag_{x}", _aux("BTagging_AntiKt4EMPFlow", f"DL1dv01_{x}")) for x in ("pb", "pc", "pu")),
+        Field.of("jet_btag", *_DECISIONS, optional=True),
+        Field.of("jet_btag_index", f"{_LINK}/{_LINK}.m_persIndex", unless="jet_btag"),
+        Field.of("jet_btag_key", f"{_LINK}/{_LINK}.m_persKey", unless="jet_btag"),
+        *(
+            Field.of(f"btag_{x}", _aux("BTagging_AntiKt4EMPFlow", f"DL1dv01_{x}"), unless="jet_btag")
+            for x in ("pb", "pc", "pu")
+        ),
         Field.of("met_mpx", _aux("MET_Core_AnalysisMET", "mpx")),
         Field.of("met_mpy", _aux("MET_Core_AnalysisMET", "mpy")),
         Field.of("met_sumet", _aux("MET_Core_AnalysisMET", "sumet")),
@@ -169,7 +184,7 @@ PHYSLITE = Dialect(
     ),
     leptons=_leptons,
     jets=_jets,
-    btag=_dl1d,
+    btag=_btag,
     missing=_missing,
     gen_weight=_gen_weight,
     sums="bookkeepers",

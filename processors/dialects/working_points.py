@@ -25,7 +25,8 @@ ANY_ERA = "any"
 # CMS: `deepJet_wp_values` and `particleNet_wp_values`, working point L (10 % light mistag), of the b-tagging
 # files of correctionlib for 2016preVFP_UL, 2016postVFP_UL, 2017_UL, 2018_UL and 2022_Summer22.
 # ATLAS Open Data 2020: MV2c10 at 85 %, as in atlas-outreach-data-tools' analysis of 13 TeV data; 2025: the
-# quantiles 1 to 5 stand for 100, 85, 77, 70 and 60 %. The simulation's own discriminant: 85 %.
+# quantiles 1 to 5 stand for 100, 85, 77, 70 and 60 %. Decisions of ATLAS' own tool are 0 or 1, also at 85 %.
+# The simulation's own discriminant: 85 %.
 WORKING_POINTS: Mapping[str, Mapping[str, float]] = MappingProxyType(
     {
         "Jet_btagDeepFlavB": {
@@ -39,6 +40,10 @@ WORKING_POINTS: Mapping[str, Mapping[str, float]] = MappingProxyType(
         "Jet_btagUParTAK4B": {},
         "Jet_btagDiscriminant": {ANY_ERA: 0.15},
         "BTagging_AntiKt4EMPFlowAuxDyn.DL1dv01_pb": {},
+        "AnalysisJetsAuxDyn.GN2v01_FixedCutBEff_85_select": {ANY_ERA: 0.5},
+        "AnalysisJetsAuxDyn.ftag_select_GN2v01_FixedCutBEff_85": {ANY_ERA: 0.5},
+        "AnalysisJetsAuxDyn.DL1dv01_FixedCutBEff_85_select": {ANY_ERA: 0.5},
+        "AnalysisJetsAuxDyn.ftag_select_DL1dv01_FixedCutBEff_85": {ANY_ERA: 0.5},
         "jet_MV2c10": {ANY_ERA: 0.1758475},
         "jet_btag_quantile": {ANY_ERA: 1.5},
     }

@@ -16,6 +16,7 @@ from znought.facility.ntuples.runner import process_fileset
 from znought.processors.dialects import DIALECTS
 from znought.processors.dialects.physlite import PHYSLITE
 from znought.processors.dialects.view import Entries, View
+from znought.processors.dialects.working_points import working_point
 from znought.processors.reading import Tree
 
 Columns = dict[str, Any]
@@ -192,9 +193,8 @@ def _view(columns: Columns, folder: Path) -> View:
     path = folder / "links.root"
     with uproot.recreate(path) as file:
         write_tree(file, "CollectionTree", columns)
-    fields = {"jet_pt", "jet_eta", "jet_btag_index", "jet_btag_key", "btag_pb", "btag_pc", "btag_pu"}
     layout = PHYSLITE.layout(PHYSLITE.branches())
-    branches = {name: name for name in fields}
+    branches = {name: name for name in columns}
     layout = type(layout)(layout.dialect, branches, {}, {})
     tree = Tree(uproot.open(path), "CollectionTree")
     return View(Entries(tree, 0, 2, {"filename": str(path)}), layout)
@@ -223,6 +223,17 @@ def test_links_lead_to_their_own_tagging(tmp_path: Path) -> None:
         for b, c, u in ((0.1, 0.1, 0.8), (0.9, 0.05, 0.05), (0.5, 0.2, 0.3))
     ]
     assert found == pytest.approx(expected, rel=1e-6)
+
+
+def test_a_decision_of_the_file_stands_in_front_of_the_probabilities(tmp_path: Path) -> None:
+    branch = "AnalysisJetsAuxDyn.GN2v01_FixedCutBEff_85_select"
+    layout = PHYSLITE.layout({*PHYSLITE.branches()} - {"BTagging_AntiKt4EMPFlowAuxDyn.DL1dv01_pb"})
+    assert layout.branches["jet_btag"] == branch
+    assert not {"btag_pb", "jet_btag_index", "jet_btag_key"} & {*layout.missing}
+    assert working_point(layout, era=None, given={}, path="x.root") == 0.5
+    columns = _links([[1, 0], [0]], [[KEY, KEY], [KEY]], CENTRAL)
+    decision = {"jet_btag": ak.values_astype(ak.Array([[0, 1], [1]]), np.int8)}
+    np.testing.assert_array_equal(PHYSLITE.btag(_view(columns | decision, tmp_path)), [0.0, 1.0, 1.0])
 
 
 @pytest.mark.parametrize(
