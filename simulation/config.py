@@ -4,7 +4,10 @@ from dataclasses import dataclass, field
 
 from znought.errors import CardError
 
-__all__ = ["DetectorConfig", "PseudoDataConfig", "SimulationConfig"]
+__all__ = ["ENERGY_TEV", "DetectorConfig", "PseudoDataConfig", "SimulationConfig"]
+
+ENERGY_TEV = 13.0
+"""Centre-of-mass energy that every recipe is generated at."""
 
 
 def _require(condition: bool, key: str, expected: str, received: object) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from znought.errors import CardError
+from znought.simulation.config import ENERGY_TEV
 
 __all__ = [
     "COMMON",
@@ -48,7 +49,7 @@ class Weigher:
 
 
 COMMON: tuple[str, ...] = (
-    "Beams:eCM = 13000.",
+    f"Beams:eCM = {1e3 * ENERGY_TEV:.0f}.",
     # The underlying event enters through the detector's soft terms; generating it costs a factor 3.
     "PartonLevel:MPI = off",
     # Electrons are taken dressed with their photons; no leptons from shower photons.

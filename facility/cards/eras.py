@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from znought.errors import CardError, unknown_name
 from znought.facility.cards.era import Era, JetVetoMap
 from znought.facility.cards.sections import Dataset, check_known
+from znought.simulation.config import ENERGY_TEV
 
 if TYPE_CHECKING:
     from znought.processors.quality.jet_veto import JetVeto
@@ -54,6 +55,7 @@ def check_eras(
     """
     for name, dataset in datasets.items():
         where = f"datasets.{name}"
+        _check_generated(where, dataset, (eras.get(str(dataset.era)) or Era()).energy_tev or energy_tev)
         if not eras:
             if dataset.primary_dataset is not None:
                 raise ValueError(f"{where}.primary_dataset: has no effect without eras that name triggers.")
@@ -76,6 +78,15 @@ def check_eras(
     total = sum(given.values())
     if abs(total - lumi_ifb) > _AGREE * lumi_ifb:
         raise ValueError(f"lumi_ifb: the eras add up to {total:g}. Received: {lumi_ifb:g}.")
+
+
+def _check_generated(where: str, dataset: Dataset, energy_tev: float) -> None:
+    """Raises where a recipe would be generated at another energy than the card says."""
+    recipe = getattr(dataset, "recipe", None)
+    if recipe is not None and not dataset.files and energy_tev != ENERGY_TEV:
+        raise ValueError(
+            f"{where}.recipe: {recipe} is generated at {ENERGY_TEV:g} TeV, and energy_tev is {energy_tev:g}."
+        )
 
 
 def _check_primary(where: str, dataset: Dataset, era: Era, *, is_data: bool) -> None:

@@ -113,7 +113,7 @@ def optimise(context: Context[StandardCard]) -> Iterable[Path]:
     sample = read_sample(
         card, workspace, kind="simulation", variables=needed_variables(card), rows=in_candidates
     )
-    if not len(sample):
+    if regions_of_candidates(card) and not len(sample):
         raise DataError(
             f"{workspace.columns}: no simulated event is in the regions that are compared. "
             "Where stages before were not run, `znought run` does it."

@@ -206,6 +206,20 @@ def test_a_mistake_is_named(tmp_path: Path, eras: Any, changes: dict[str, Any], 
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("of_era", [True, False])
+def test_events_are_not_generated_at_another_energy(tmp_path: Path, of_era: bool) -> None:
+    shipped = yaml.safe_load((resources.files("znought.analyses") / "vh_ww.yaml").read_text())
+    if of_era:
+        shipped["eras"] = {"2022": {"energy_tev": 13.6}}
+        shipped["datasets"] = {name: one | {"era": "2022"} for name, one in shipped["datasets"].items()}
+    else:
+        shipped["energy_tev"] = 13.6
+    path = tmp_path / "card.yaml"
+    path.write_text(yaml.safe_dump(shipped))
+    with pytest.raises(CardError, match=r"recipe: \w+ is generated at 13 TeV, and energy_tev is 13\.6"):
+        load_card(path)
+
+
 def test_luminosities_of_eras_may_not_have_the_name_of_a_rate(tmp_path: Path) -> None:
     shipped = yaml.safe_load((resources.files("znought.analyses") / "vh_bb_smeft.yaml").read_text())
     shipped["eras"] = {"2018": {"lumi_uncertainties": {"lumi_2018": 0.015, "rate_vh": 0.1}}}
