@@ -9,6 +9,7 @@ from matplotlib.container import ErrorbarContainer
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle, StepPatch
 from matplotlib.text import Text
+from matplotlib.transforms import Bbox
 
 from znought.analyses.vh_bb import analysis as vh_bb
 from znought.analyses.vh_ww import analysis as vh_ww
@@ -46,6 +47,16 @@ def points(axes: Axes) -> list[tuple[Vector, Vector]]:
             line = container.lines[0]
             found.append((np.asarray(line.get_xdata()), np.asarray(line.get_ydata())))
     return found
+
+
+def legend_in_frame(axes: Axes) -> Bbox:
+    """Where the legend of a drawn panel stands, which must not be wider than its frame, in pixels."""
+    frame, legend = axes.get_window_extent(), axes.get_legend()
+    assert legend is not None
+    box = legend.get_window_extent()
+    assert frame.x0 <= box.x0
+    assert box.x1 <= frame.x1
+    return box
 
 
 def bars(axes: Axes) -> list[Rectangle]:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tests.plots.drawn import lines, points, steps, texts
+from tests.plots.drawn import legend_in_frame, lines, points, steps, texts
 from znought.errors import DataError
 from znought.plots.binning import SignificanceEntry, optimised_binning, significance_comparison
 from znought.plots.style import FigureLabel
@@ -91,12 +91,7 @@ def test_the_legend_of_a_comparison_stays_in_its_frame() -> None:
     figure = significance_comparison(entries, label=LABEL, note="10% background uncertainty")
     figure.canvas.draw()
     (axes,) = figure.axes
-    frame, legend = axes.get_window_extent(), axes.get_legend()
-    assert legend is not None
-    box = legend.get_window_extent()
-    assert frame.x0 <= box.x0
-    assert box.x1 <= frame.x1
-    assert box.y0 >= axes.transData.transform((0.0, 2.5))[1]
+    assert legend_in_frame(axes).y0 >= axes.transData.transform((0.0, 2.5))[1]
 
 
 def test_comparison_of_nothing_is_refused() -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from matplotlib.contour import QuadContourSet
 
-from tests.plots.drawn import bars, lines, texts
+from tests.plots.drawn import bars, legend_in_frame, lines, texts
 from znought.errors import DataError
 from znought.plots.limits import ContourGrid, LimitEntry, contours, likelihood_scan, limit_bars
 from znought.plots.style import FigureLabel
@@ -68,12 +68,7 @@ def test_the_legend_of_many_luminosities_stays_in_its_frame_and_clear_of_lines()
     figure = limit_bars(entries, label=FigureLabel(), claim=0.001, note="all channels, inclusive")
     figure.canvas.draw()
     (axes,) = figure.axes
-    frame, legend = axes.get_window_extent(), axes.get_legend()
-    assert legend is not None
-    box = legend.get_window_extent()
-    assert frame.x0 <= box.x0
-    assert box.x1 <= frame.x1
-    assert box.y0 >= max(line.get_window_extent().y1 for line in axes.lines) - 1.0
+    assert legend_in_frame(axes).y0 >= max(line.get_window_extent().y1 for line in axes.lines) - 1.0
 
 
 def test_nothing_to_compare_is_refused() -> None:
