@@ -40,22 +40,55 @@ def test_rotation_keeps_lengths_and_angles_and_is_isotropic() -> None:
 
 
 @pytest.mark.parametrize(("hardness", "mean_fraction"), [(1.0, 0.4), (-1.0, 0.3), (0.0, 0.35)])
-def test_energy_fraction_of_leptons_from_polarised_taus(hardness: float, mean_fraction: float) -> None:
+def test_energy_fraction_of_electrons_from_polarised_taus(hardness: float, mean_fraction: float) -> None:
     # Fast τ: dN/dz = (5 - 9z² + 4z³)/3 + P (1 - 9z² + 8z³)/3 with P = -h, so <z> = 7/20 + h/20.
     tau = _along_z(TAU_MASS_GEV, 500.0, N)
-    lepton = decays.tau_to_lepton(tau, np.full(N, hardness), np.random.default_rng(2))
+    electron = np.ones(N, np.bool_)
+    lepton = decays.tau_to_lepton(tau, np.full(N, hardness), electron, np.random.default_rng(2))
     fraction = lepton[:, 3] / tau[:, 3]
     assert abs(fraction.mean() - mean_fraction) < 5 * fraction.std() / np.sqrt(N)
     assert fraction.max() < 1.0 + 1e-5
 
 
-def test_neutrinos_of_a_tau_have_no_negative_mass() -> None:
+@pytest.mark.parametrize("hardness", [1.0, -1.0, 0.0])
+def test_muons_know_their_mass(hardness: float) -> None:
+    # <E_lab>/E_τ = <E + p cosθ>/m_τ of the double differential width, integrated here by itself.
+    mass, n = 0.105658, 1_000_000
+    end = (TAU_MASS_GEV**2 + mass**2) / (2 * TAU_MASS_GEV)
+    x0 = mass / end
+    x, cos = np.meshgrid(np.linspace(x0, 1.0, 1501), np.linspace(-1.0, 1.0, 201))
+    p = np.sqrt(x**2 - x0**2)
+    isotropic, anisotropic = 3 * x - 2 * x**2 - x0**2, p * (2 * x - 2 + np.sqrt(1 - x0**2))
+    width = p * (isotropic + hardness * cos * anisotropic)
+    weight = width * np.where(np.abs(cos) == 1.0, 0.5, 1.0)
+    expected = end * np.sum(weight * (x + p * cos)) / np.sum(weight) / TAU_MASS_GEV
+    tau = _along_z(TAU_MASS_GEV, 500.0, n)
+    muon = np.zeros(n, np.bool_)
+    lepton = decays.tau_to_lepton(tau, np.full(n, hardness), muon, np.random.default_rng(2))
+    fraction = lepton[:, 3] / tau[:, 3]
+    assert abs(fraction.mean() - expected) < 5 * fraction.std() / np.sqrt(n)
+    assert expected - (7 + hardness) / 20 > 0.004
+    assert np.allclose(_mass(lepton), mass, atol=0.02)
+
+
+def test_polarisation_follows_the_mass_of_the_pair() -> None:
+    v = 1 - 4 * decays.SIN2_EFFECTIVE
+    pole, middle, low = decays.tau_polarisation(np.array([decays.Z_MASS_GEV, 60.0, 1.0]))
+    assert pole == pytest.approx(-2 * v / (1 + v**2), abs=1e-3)
+    # Photon and Z of one sign interfere below the pole, and turn it.
+    assert 0.25 < middle < 0.4
+    assert abs(low) < 1e-3
+
+
+@pytest.mark.parametrize("is_electron", [True, False])
+def test_neutrinos_of_a_tau_have_no_negative_mass(is_electron: bool) -> None:
     tau = _along_z(TAU_MASS_GEV, 30.0, 5000)
-    lepton = decays.tau_to_lepton(tau, np.ones(5000), np.random.default_rng(3))
+    flavour = np.full(5000, is_electron)
+    lepton = decays.tau_to_lepton(tau, np.ones(5000), flavour, np.random.default_rng(3))
     neutrinos = tau - lepton
     mass2 = neutrinos[:, 3] ** 2 - np.sum(neutrinos[:, :3] ** 2, axis=1)
     assert mass2.min() > -1e-6
-    assert mass2.max() < TAU_MASS_GEV**2 + 1e-6
+    assert mass2.max() < (TAU_MASS_GEV - _mass(lepton).min()) ** 2 + 1e-3
 
 
 def test_w_pair_gives_one_electron_and_one_muon_of_opposite_charge() -> None:
@@ -75,9 +108,11 @@ def test_tau_pairs_are_both_hard_or_both_soft() -> None:
     draw = decays.draw_tau_pair(taus, np.random.default_rng(5))
     fraction = draw.p4[..., 3] / taus[..., 3]
     covariance = np.cov(fraction.T)[0, 1]
-    # hardness h = ±1 in common shifts both means by h/20; the mean of h is 0.145.
-    assert abs(covariance - (1.0 - 0.145**2) / 400.0) < 5 * 0.05 / np.sqrt(N)
-    assert abs(fraction.mean() - (0.35 + 0.145 / 20.0)) < 0.003
+    # hardness h = ±1 in common shifts both means by h/20; its mean is that of -P at this mass. Muons, one of
+    # the two, carry 0.0056 more.
+    mean = -float(decays.tau_polarisation(np.array(2 * taus[0, 0, 3])))
+    assert abs(covariance - (1.0 - mean**2) / 400.0) < 5 * 0.05 / np.sqrt(N)
+    assert abs(fraction.mean() - (0.35 + 0.0056 / 2 + mean / 20.0)) < 0.002
 
 
 def test_higgs_decays_balance_in_the_rest_frame_and_leptons_fly_together() -> None:
