@@ -5,8 +5,9 @@ Delphes 3 (arXiv:1307.6346, `delphes_card_ATLAS.tcl`), the electron's gap 1.37 <
 isolation summed over the event's own particles within ΔR < 0.3. Jets: resolution in `config`. Calorimeter
 MET: leptons, jets above 20 GeV and a soft term with pile-up noise. Track MET: leptons and the charged
 particles that the tracker finds (efficiency of the same card); blind to neutral particles, hardly
-touched by pile-up. MET significance: object-based (ATLAS-CONF-2018-038). Not there: pile-up jets, trigger,
-charge misidentification, fake and non-prompt leptons.
+touched by pile-up. MET significance: object-based (ATLAS-CONF-2018-038). Jets of other interactions, and
+the jet-vertex tag that they and the hard ones have to pass, in `pile_up`. Not there: trigger, charge
+misidentification, fake and non-prompt leptons.
 """
 
 from dataclasses import dataclass, replace
@@ -15,7 +16,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from znought.simulation import tagging
+from znought.simulation import pile_up, tagging
 from znought.simulation.config import DetectorConfig
 from znought.simulation.decays import LeptonDraw
 from znought.simulation.recipe import Skim
@@ -57,6 +58,7 @@ class Jets:
     flavour: NDArray[np.int32]
     discriminant: Array
     probability_85: Array
+    jvt: Array
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,7 @@ class Response:
         leptons, jets: rectangular objects, first axis n_rows.
         met, track_met: vectors in GeV, shape (n_rows, 2).
         met_significance, soft_activity: shape (n_rows,).
+        pile_up_mean, n_pile_up, n_vertices: of the crossing, as in `pile_up.Crossing`, shape (n_rows,).
     """
 
     event: NDArray[np.int64]
@@ -77,6 +80,9 @@ class Response:
     track_met: Array
     met_significance: Array
     soft_activity: Array
+    pile_up_mean: Array
+    n_pile_up: NDArray[np.int64]
+    n_vertices: NDArray[np.int64]
 
 
 def respond(
@@ -92,39 +98,54 @@ def respond(
         rng: random numbers.
     """
     leptons = _leptons(draw, rng)
-    is_electron = np.abs(leptons.pdg_id) == 11
-    kept = leptons.pt > 0.0
-    rows = np.arange(len(truth))
-    if skim == "emu":
-        rows = np.flatnonzero(np.any(kept & is_electron, axis=1) & np.any(kept & ~is_electron, axis=1))
-    jet_pt = _smeared_jet_pt(truth, rows, detector, rng)
-    enough = np.sum(jet_pt > 0.0, axis=1) >= 2
-    rows, jet_pt = rows[enough], jet_pt[enough]
-    jets = _jets(truth, rows, jet_pt, detector, rng)
+    rows = _skimmed(leptons, skim)
+    own = rng.spawn(1)[0]
+    crossing = pile_up.crossing(detector.pile_up_mean, len(rows), own)
+    jet_pt, jvt = _hard_jets(truth, rows, crossing, detector, (rng, own))
+    others = pile_up.pile_up_jets(crossing.interactions, own)
+    enough = np.sum(jet_pt > 0.0, axis=1) + np.sum(others.pt > 0.0, axis=1) >= 2
+    rows, jet_pt, crossing = rows[enough], jet_pt[enough], _taken(crossing, enough)
+    jets = _jets(truth, rows, (jet_pt, jvt[enough]), _taken(others, enough), detector, rng)
     if skim == "bb":
         tagged = np.sum(jets.discriminant > tagging.WORKING_POINTS["85"], axis=1) >= 2
-        rows, jet_pt, jets = rows[tagged], jet_pt[tagged], _taken(jets, tagged)
-    leptons = _isolated(_taken(leptons, rows), truth, rows, detector, rng)
+        rows, jet_pt, crossing = rows[tagged], jet_pt[tagged], _taken(crossing, tagged)
+        jets = _taken(jets, tagged)
+    share = crossing.interactions / pile_up.REFERENCE
+    leptons = _isolated(_taken(leptons, rows), truth, rows, detector.isolation_noise_gev * share, rng)
     true_px_py = np.where(draw.pdg_id[rows, :, None] != 0, draw.p4[rows, :, :2], 0.0)
     soft, soft_scalar = _soft_term(truth, rows, jet_pt > 0.0)
     lepton_sum = _vector_sum(leptons.pt, leptons.phi) + _lost_electrons(
         true_px_py, draw.pdg_id[rows], leptons
     )
     noise = rng.normal(size=(2, len(rows), 2))
+    sigma = detector.met_soft_sigma_gev * pile_up.soft_noise(crossing.interactions)
     met = -(lepton_sum + _vector_sum(jets.pt, jets.phi) + detector.met_soft_response * soft)
-    met += detector.met_soft_sigma_gev * noise[0]
+    met += sigma[:, None] * noise[0]
     tracks = _tracks(truth, rows, rng)
     track_met = -(_vector_sum(leptons.pt, leptons.phi) + tracks) + detector.track_met_sigma_gev * noise[1]
-    pile_up = rng.gamma(SOFT_ACTIVITY_SHAPE, detector.soft_activity_mean_gev / SOFT_ACTIVITY_SHAPE, len(rows))
+    activity = rng.gamma(SOFT_ACTIVITY_SHAPE, detector.soft_activity_mean_gev * share / SOFT_ACTIVITY_SHAPE)
     return Response(
         event=rows,
         leptons=_sorted_leptons(leptons),
         jets=jets,
         met=met,
         track_met=track_met,
-        met_significance=_met_significance(met, leptons, jets, detector),
-        soft_activity=detector.met_soft_response * soft_scalar + pile_up,
+        met_significance=_met_significance(
+            met, leptons, jets, detector, soft=sigma, noise=pile_up.jet_noise(crossing.interactions)
+        ),
+        soft_activity=detector.met_soft_response * soft_scalar + activity,
+        pile_up_mean=crossing.mean,
+        n_pile_up=crossing.interactions,
+        n_vertices=crossing.vertices,
     )
+
+
+def _skimmed(leptons: Leptons, skim: Skim) -> NDArray[np.int64]:
+    """Events that the skim keeps by their leptons."""
+    if skim != "emu":
+        return np.arange(len(leptons.pt))
+    kept, is_electron = leptons.pt > 0.0, np.abs(leptons.pdg_id) == 11
+    return np.flatnonzero(np.any(kept & is_electron, axis=1) & np.any(kept & ~is_electron, axis=1))
 
 
 def thinned(response: Response, floor: float, rng: np.random.Generator) -> tuple[Response, Array]:
@@ -142,14 +163,14 @@ def thinned(response: Response, floor: float, rng: np.random.Generator) -> tuple
     return Response(**arrays, **objects), 1.0 / keep[left]
 
 
-def jet_resolution(pt: Array, eta: Array, detector: DetectorConfig) -> Array:
-    """σ(pT)/pT of jets of true momentum pt (GeV).
+def jet_resolution(pt: Array, eta: Array, detector: DetectorConfig, *, noise: Array | float = 1.0) -> Array:
+    """σ(pT)/pT of jets of true momentum pt (GeV); `noise` is a factor on N.
 
     >>> jet_resolution(np.array([20.0, 100.0]), np.zeros(2), DetectorConfig()).round(3).tolist()
-    [0.237, 0.086]
+    [0.238, 0.088]
     """
     forward = np.where(np.abs(eta) > TRACK_ETA_MAX, detector.jet_forward_noise_factor, 1.0)
-    noise = detector.jet_noise_gev * forward / pt
+    noise = noise * detector.jet_noise_gev * forward / pt
     return np.sqrt(noise**2 + detector.jet_stochastic**2 / pt + detector.jet_constant**2)
 
 
@@ -183,7 +204,7 @@ def _leptons(draw: LeptonDraw, rng: np.random.Generator) -> Leptons:
     return Leptons(reco, eta, phi, draw.pdg_id, np.zeros_like(pt))
 
 
-_Objects = TypeVar("_Objects", Leptons, Jets)
+_Objects = TypeVar("_Objects", Leptons, Jets, pile_up.Crossing, pile_up.PileUpJets)
 
 
 def _taken(objects: _Objects, rows: NDArray[np.int64] | Mask) -> _Objects:
@@ -194,7 +215,7 @@ def _isolated(
     leptons: Leptons,
     truth: Truth,
     rows: NDArray[np.int64],
-    detector: DetectorConfig,
+    noise: Array,
     rng: np.random.Generator,
 ) -> Leptons:
     """With the relative sum of particle pT within ΔR < 0.3, plus pile-up noise."""
@@ -206,7 +227,7 @@ def _isolated(
         d_phi = np.minimum(d_phi, np.float32(2.0 * np.pi) - d_phi)
         near = d_eta * d_eta + d_phi * d_phi < ISOLATION_RADIUS**2
         total[:, column] = np.sum(pt * near, axis=1)
-    total += rng.exponential(detector.isolation_noise_gev, size=total.shape)
+    total += rng.exponential(noise[:, None], size=total.shape)
     isolation = np.divide(total, leptons.pt, out=np.zeros_like(total), where=leptons.pt > 0.0)
     return replace(leptons, isolation=isolation)
 
@@ -223,28 +244,57 @@ def _lost_electrons(true_px_py: Array, pdg_id: NDArray[np.int32], leptons: Lepto
     return result
 
 
-def _smeared_jet_pt(
-    truth: Truth, rows: NDArray[np.int64], detector: DetectorConfig, rng: np.random.Generator
-) -> Array:
-    """Reconstructed jet pT, 0 below threshold or outside acceptance, shape (n_rows, n_jets)."""
+def _hard_jets(
+    truth: Truth,
+    rows: NDArray[np.int64],
+    crossing: pile_up.Crossing,
+    detector: DetectorConfig,
+    rng: tuple[np.random.Generator, np.random.Generator],
+) -> tuple[Array, Array]:
+    """Reconstructed pT of the hard interaction's jets, and their tags, each (n_rows, n_jets).
+
+    pT is 0 below threshold, outside acceptance, and where the tag fails.
+    """
     pt, eta = truth.jet_pt[rows], truth.jet_eta[rows]
     present = pt > 0.0
-    sigma = jet_resolution(np.where(present, pt, 1.0), eta, detector)
-    factor = np.maximum(1.0 + sigma * rng.normal(size=pt.shape), 0.05) * detector.jet_energy_scale
+    noise = pile_up.jet_noise(crossing.interactions)[:, None]
+    sigma = jet_resolution(np.where(present, pt, 1.0), eta, detector, noise=noise)
+    factor = np.maximum(1.0 + sigma * rng[0].normal(size=pt.shape), 0.05) * detector.jet_energy_scale
     reco = pt * factor
-    return np.where(present & (reco > JET_PT_MIN_GEV) & (np.abs(eta) < JET_ETA_MAX), reco, 0.0)
+    present &= (reco > JET_PT_MIN_GEV) & (np.abs(eta) < JET_ETA_MAX)
+    jvt = np.ones_like(pt)
+    if detector.pile_up_mean > 0.0:
+        jvt = pile_up.jvt(np.where(present, reco, 0.0), eta, is_hard=True, rng=rng[1])
+        present &= pile_up.passes_jvt(reco, eta, jvt)
+    return np.where(present, reco, 0.0), jvt
 
 
 def _jets(
-    truth: Truth, rows: NDArray[np.int64], reco_pt: Array, detector: DetectorConfig, rng: np.random.Generator
+    truth: Truth,
+    rows: NDArray[np.int64],
+    hard: tuple[Array, Array],
+    others: pile_up.PileUpJets,
+    detector: DetectorConfig,
+    rng: np.random.Generator,
 ) -> Jets:
-    order = np.argsort(-reco_pt, axis=1, kind="stable")[
-        :, : int(np.sum(reco_pt > 0.0, axis=1).max(initial=1))
-    ]
-    take = [np.take_along_axis(getattr(truth, "jet_" + name)[rows], order, axis=1) for name in _JET_FIELDS]
-    true_pt, eta, phi, mass = take
-    flavour = np.take_along_axis(truth.jet_flavour[rows], order, axis=1)
-    pt = np.take_along_axis(reco_pt, order, axis=1)
+    """Jets of the hard interaction (reconstructed pT, tag) and of others."""
+    none = np.zeros_like(others.pt)
+    reco_pt = np.concatenate([hard[0], others.pt], axis=1)
+    order = np.argsort(-reco_pt, axis=1, kind="stable")
+    order = order[:, : int(np.sum(reco_pt > 0.0, axis=1).max(initial=1))]
+    columns = (
+        (hard[0], others.pt),
+        (truth.jet_pt[rows], others.pt),
+        (truth.jet_eta[rows], others.eta),
+        (truth.jet_phi[rows], others.phi),
+        (truth.jet_mass[rows], none),
+        (hard[1], others.jvt),
+    )
+    pt, true_pt, eta, phi, mass, jvt = (
+        np.take_along_axis(np.concatenate(pair, axis=1), order, axis=1) for pair in columns
+    )
+    all_flavours = np.concatenate([truth.jet_flavour[rows], none.astype(np.int32)], axis=1)
+    flavour = np.take_along_axis(all_flavours, order, axis=1)
     present = pt > 0.0
     angle = detector.jet_angle_gev / np.maximum(true_pt, 1.0)
     shift = rng.normal(size=(2, *pt.shape)) * angle
@@ -259,10 +309,8 @@ def _jets(
         flavour=np.where(present, flavour, 0),
         discriminant=tagging.discriminant(pt, eta, flavour, rng),
         probability_85=tagging.tag_probability(pt, eta, flavour, cut=tagging.WORKING_POINTS["85"]),
+        jvt=jvt,
     )
-
-
-_JET_FIELDS = ("pt", "eta", "phi", "mass")
 
 
 def _vector_sum(pt: Array, phi: Array) -> Array:
@@ -288,16 +336,20 @@ def _tracks(truth: Truth, rows: NDArray[np.int64], rng: np.random.Generator) -> 
     return _vector_sum(tracks, phi.astype(np.float64))
 
 
-def _met_significance(met: Array, leptons: Leptons, jets: Jets, detector: DetectorConfig) -> Array:
+def _met_significance(
+    met: Array, leptons: Leptons, jets: Jets, detector: DetectorConfig, *, soft: Array, noise: Array
+) -> Array:
     """S = MET / √(σ_L² (1 − ρ_LT²)), variances of all objects turned along and across MET.
+
+    `soft` is the width of the soft term, `noise` the factor on N of the jets, shape (n_rows,).
 
     References:
         ATLAS-CONF-2018-038, eq. 15.
     """
     phi_met = np.arctan2(met[:, 1], met[:, 0])[:, None]
     covariance = np.zeros((3, met.shape[0]))  # LL, TT, LT
-    covariance[:2] = detector.met_soft_sigma_gev**2
-    jet_sigma = jets.pt * jet_resolution(np.maximum(jets.pt, 1.0), jets.eta, detector)
+    covariance[:2] = soft**2
+    jet_sigma = jets.pt * jet_resolution(np.maximum(jets.pt, 1.0), jets.eta, detector, noise=noise[:, None])
     jet_across = np.where(jets.pt > 0.0, detector.jet_angle_gev, 0.0)
     is_electron = np.abs(leptons.pdg_id) == 11
     lepton_sigma = leptons.pt * _lepton_resolution(np.maximum(leptons.pt, 1.0), leptons.eta, is_electron)

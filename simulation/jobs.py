@@ -35,7 +35,7 @@ __all__ = [
     "run_job",
 ]
 
-GENERATION = 2
+GENERATION = 3
 """Raise it whenever the events of a given job change: files of another generation are made anew."""
 
 _LATER_OPTIONS = ("lepton_filter", "matrix_element")

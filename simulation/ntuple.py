@@ -64,6 +64,7 @@ def rows_of(
             "MET_significance": response.met_significance.astype(np.float32),
             **_vector("TkMET", response.track_met),
             "SoftActivity_ht": response.soft_activity.astype(np.float32),
+            **_vertices(response, is_simulation=bool(weights)),
         },
         counts={name: np.sum(mask, axis=1) for name, mask in masks.items()},
         objects={
@@ -78,6 +79,16 @@ def _vector(name: str, xy: NDArray[np.float64]) -> Branches:
         f"{name}_pt": np.hypot(xy[:, 0], xy[:, 1]).astype(np.float32),
         f"{name}_phi": np.arctan2(xy[:, 1], xy[:, 0]).astype(np.float32),
     }
+
+
+def _vertices(response: Response, *, is_simulation: bool) -> Branches:
+    """Reconstructed vertices and, in simulation, interactions, under the names that NanoAOD has."""
+    vertices = response.n_vertices.astype(np.int32)
+    seen = {"PV_npvs": vertices, "PV_npvsGood": vertices}
+    if not is_simulation:
+        return seen
+    mean = response.pile_up_mean.astype(np.float32)
+    return {**seen, "Pileup_nTrueInt": mean, "Pileup_nPU": response.n_pile_up.astype(np.int32)}
 
 
 def _lepton_fields(leptons: Leptons, mass_gev: float) -> Branches:
@@ -99,6 +110,7 @@ def _jet_fields(jets: Jets, *, is_simulation: bool) -> Branches:
         "phi": jets.phi.astype(np.float32),
         "mass": jets.mass.astype(np.float32),
         "btagDiscriminant": jets.discriminant.astype(np.float32),
+        "jvt": jets.jvt.astype(np.float32),
         "hadronFlavour": jets.flavour,
         "btagProb85": jets.probability_85.astype(np.float32),
     }

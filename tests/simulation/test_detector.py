@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from znought.simulation import detector as d
+from znought.simulation import pile_up
 from znought.simulation.config import DetectorConfig
 from znought.simulation.decays import LeptonDraw
 from znought.simulation.recipe import Skim
@@ -19,6 +20,7 @@ PERFECT = DetectorConfig(
     jet_angle_gev=0.0,
     met_soft_response=1.0,
     met_soft_sigma_gev=0.5,
+    pile_up_mean=0.0,
     track_met_sigma_gev=0.0,
 )
 
@@ -77,7 +79,7 @@ def test_jets_have_the_declared_resolution_and_scale() -> None:
     config = DetectorConfig(jet_energy_scale=1.02)
     pt = _respond(config).jets.pt
     jets = _respond(config).jets
-    leading = np.where(jets.flavour == 5, pt, 0.0).max(axis=1)
+    leading = pt[jets.flavour == 5]
     sigma = d.jet_resolution(np.array([60.0]), np.zeros(1), config)[0]
     assert abs(leading.mean() / 60.0 - 1.02) < 0.01
     assert abs(leading.std() / 60.0 / 1.02 - sigma) < 0.01
@@ -108,7 +110,8 @@ def test_met_significance_falls_with_resolution_and_grows_with_met() -> None:
     met = np.hypot(sharp.met[:, 0], sharp.met[:, 1])
     assert np.corrcoef(met, sharp.met_significance)[0, 1] > 0.9
     # Along MET alone the soft term is an upper bound of the significance.
-    assert np.all(sharp.met_significance <= met / DetectorConfig().met_soft_sigma_gev + 1e-9)
+    soft = DetectorConfig().met_soft_sigma_gev * pile_up.soft_noise(sharp.n_pile_up)
+    assert np.all(sharp.met_significance <= met / soft + 1e-9)
 
 
 @pytest.mark.parametrize("floor", [0.5, 0.9])
@@ -121,3 +124,42 @@ def test_thinned_rows_keep_every_mean(floor: float) -> None:
     assert abs(factor.sum() / len(seen.event) - 1.0) < 5 * np.sqrt(np.sum(factor**2)) / len(seen.event)
     assert abs((factor * veto).sum() / before.sum() - 1.0) < 0.1
     assert np.all(factor[veto > floor] == 1.0)
+
+
+@pytest.mark.parametrize(("pt", "expected", "error"), [(20.0, 0.24, 0.015), (300.0, 0.06, 0.005)])
+def test_jet_resolution_is_the_published_one(pt: float, expected: float, error: float) -> None:
+    """Particle-flow jets of arXiv:2007.02645."""
+    assert abs(d.jet_resolution(np.array([pt]), np.zeros(1), DetectorConfig())[0] - expected) < error
+
+
+def test_more_interactions_blur_the_missing_momentum_but_not_the_tracks() -> None:
+    few, many = (_respond(replace(PERFECT, met_soft_sigma_gev=10.0, pile_up_mean=n)) for n in (5.0, 60.0))
+    ratio = np.sqrt(61.0 / 6.0)
+    found = [np.percentile(seen.met[:, 0], [16.0, 84.0]) for seen in (few, many)]
+    # A little more than the soft term's: jets of the other interactions.
+    assert ratio < np.diff(found[1])[0] / np.diff(found[0])[0] < 1.4 * ratio
+    assert many.soft_activity.mean() - 5.0 > 8.0 * (few.soft_activity.mean() - 5.0)
+    assert many.leptons.isolation.mean() > few.leptons.isolation.mean()
+    tracks = [np.percentile(seen.track_met[:, 0], [16.0, 84.0]) for seen in (few, many)]
+    assert abs(np.diff(tracks[1])[0] / np.diff(tracks[0])[0] - 1.0) < 0.1
+
+
+def test_jets_of_other_interactions_are_written_where_the_tag_cannot_see_them() -> None:
+    seen = _respond(replace(PERFECT, pile_up_mean=60.0), skim="dijet")
+    central = np.abs(seen.jets.eta) < pile_up.JVT_ETA_MAX
+    assert np.sum(seen.jets.pt[~central] > 0.0) / len(seen.event) == pytest.approx(0.38, abs=0.04)
+    tagged = central & (seen.jets.pt > 0.0) & (seen.jets.pt < pile_up.JVT_PT_MAX_GEV)
+    assert np.all(seen.jets.jvt[tagged] > pile_up.JVT_MIN)
+    assert len(seen.event) < N  # jets of the hard interaction that fail the tag are gone
+    assert np.all(seen.n_vertices <= 1 + seen.n_pile_up)
+    again = _respond(replace(PERFECT, pile_up_mean=60.0), skim="dijet")
+    assert np.array_equal(again.jets.pt, seen.jets.pt)
+    assert np.array_equal(again.n_pile_up, seen.n_pile_up)
+
+
+def test_without_pile_up_nothing_of_it_is_left() -> None:
+    seen = _respond(skim="dijet")
+    assert len(seen.event) == N
+    assert np.all(seen.n_pile_up == 0)
+    assert np.all(seen.n_vertices == 1)
+    assert seen.jets.pt.shape[1] == 2
