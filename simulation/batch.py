@@ -19,12 +19,15 @@ class GeneratedBatch:
         attempt: ordinal of the attempt that each came from, counted from 1.
         captured: what the recipe's weigher captured of each hard process; empty without one.
         weights: of each event, shape (n_events,).
+        counted: weights of the events that sums of weights are of. Where weights differ, those that the
+            generator filter dropped are among them: what passes cannot be told from numbers of events.
     """
 
     records: ak.Array
     attempt: NDArray[np.int64]
     captured: tuple[Any, ...]
     weights: NDArray[np.float64]
+    counted: NDArray[np.float64]
 
 
 class Generator(Protocol):

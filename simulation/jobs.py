@@ -38,7 +38,7 @@ __all__ = [
 GENERATION = 3
 """Raise it whenever the events of a given job change: files of another generation are made anew."""
 
-_LATER_OPTIONS = ("lepton_filter", "matrix_element")
+_LATER_OPTIONS = ("lepton_filter", "matrix_element", "jet_filter")
 """Options of recipes that files from before them do not know: without them, they are not in a fingerprint."""
 
 BATCH_SIZE = 250
@@ -284,7 +284,7 @@ class _Production:
         self.generator = generator
         self.rng = np.random.default_rng(seed)
         self.run_number = _number("run", job.dataset) % 900_000 + 100_000
-        self.n_events = 0
+        self.n_events = self.n_counted = 0
         self.sumw = self.sumw2 = 0.0
         self.parts: list[Rows] = []
         self.library: NDArray[np.float64] | None = None
@@ -343,8 +343,9 @@ class _Production:
             identity = self._identity(seen.event, first, response)
             self.parts.append(rows_of(seen, identity, weights))
         self.n_events += n
-        self.sumw += float(np.sum(batch.weights[:n]))
-        self.sumw2 += float(np.sum(batch.weights[:n] ** 2))
+        self.n_counted += len(batch.counted)
+        self.sumw += float(np.sum(batch.counted))
+        self.sumw2 += float(np.sum(batch.counted**2))
 
     def _identity(self, rows: NDArray[np.int64], first: int, response: int) -> dict[str, NDArray[Any]]:
         identity: dict[str, NDArray[Any]] = {
@@ -368,10 +369,10 @@ class _Production:
         return decays.LeptonDraw(truth.source, truth.source_id)
 
     def runs(self) -> dict[str, NDArray[Any]]:
-        """The `Runs` tree: one row, sums over all events behind the generator filter."""
+        """The `Runs` tree: one row, sums over the events that are counted."""
         run = {"run": np.array([self.run_number], dtype=np.uint32)}
         if self.job.is_data:
             return run
         sums = {"genEventSumw": np.array([self.sumw]), "genEventSumw2": np.array([self.sumw2])}
-        counts = {"genEventCount": self.n_events, "genFilterAttempted": self.generator.attempted}
+        counts = {"genEventCount": self.n_counted, "genFilterAttempted": self.generator.attempted}
         return {**run, **sums, **{name: np.array([n], dtype=np.int64) for name, n in counts.items()}}

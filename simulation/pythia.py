@@ -15,7 +15,7 @@ from znought.simulation.batch import GeneratedBatch
 from znought.simulation.decays import boosted
 from znought.simulation.recipe import COMMON, BPairFilter, LeptonPart, PartonFilter, Recipe
 
-__all__ = ["Partons", "PythiaGenerator", "charges", "higgs_decays"]
+__all__ = ["Partons", "PythiaGenerator", "charges", "higgs_decays", "started"]
 
 _QUIET = ("Print:quiet = on", "Random:setSeed = on")
 # The hard process as it stands, without shower, remnants and hadrons.
@@ -126,9 +126,14 @@ class Partons(Protocol):
         """Ends what they come from."""
 
 
-def _start(
+def started(
     commands: tuple[str, ...], seed: int, hooks: _Filter | None = None, partons: Partons | None = None
 ) -> Any:
+    """A Pythia at work with settings and a seed.
+
+    Raises:
+        DataError: it refuses a setting.
+    """
     pythia = pythia8mc.Pythia("", False)
     for command in (*_QUIET, f"Random:seed = {seed}", *commands):
         if not pythia.readString(command):
@@ -149,7 +154,7 @@ class PythiaGenerator:
     def __init__(self, recipe: Recipe, seed: int, partons: Partons | None = None) -> None:
         self._filter = _Filter(recipe)
         self._partons = partons
-        self._pythia = _start((*COMMON, *recipe.commands), seed, self._filter, partons)
+        self._pythia = started((*COMMON, *recipe.commands), seed, self._filter, partons)
 
     @property
     def attempted(self) -> int:
@@ -176,7 +181,8 @@ class PythiaGenerator:
         attempt = np.asarray(records.scale[:, 0], dtype=np.int64)
         captured = tuple(self._filter.captured[int(i)] for i in attempt if self._filter.captured)
         self._filter.captured.clear()
-        return GeneratedBatch(records, attempt, captured, np.ones(len(attempt)))
+        weights = np.ones(len(attempt))
+        return GeneratedBatch(records, attempt, captured, weights, counted=weights)
 
     def close(self) -> None:
         """Ends what its partons come from."""
@@ -214,7 +220,7 @@ def higgs_decays(n_decays: int, seed: int) -> NDArray[np.float64]:
         "24:onMode = off",
         "24:onIfAny = 11",
     )
-    pythia = _start((*COMMON, *_PROCESS_ONLY, *commands), seed)
+    pythia = started((*COMMON, *_PROCESS_ONLY, *commands), seed)
     records = pythia.nextBatch(n_decays).prt
     higgs = _momenta(records[records.id == 25][:, :1])
     legs = np.concatenate(

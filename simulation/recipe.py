@@ -14,6 +14,7 @@ from znought.simulation.config import ENERGY_TEV
 __all__ = [
     "COMMON",
     "BPairFilter",
+    "JetFilter",
     "LeptonFilter",
     "LeptonPart",
     "LeptonSource",
@@ -95,6 +96,14 @@ class BPairFilter:
     m_max_gev: float = 250.0
 
 
+@dataclass(frozen=True)
+class JetFilter:
+    """Veto behind a shower, before hadronisation: `n_jets` anti-kT jets of partons above `pt_gev`."""
+
+    pt_gev: float = 15.0
+    n_jets: int = 2
+
+
 LeptonPart = Literal["pair", "tau_pair", "rest"]
 
 
@@ -137,7 +146,7 @@ class MatrixElement:
         particles: number → Sherpa's properties of a particle, as in {15: {"Stable": 1}}.
         decays: the only decays of outgoing W, Z or top, as in ["24,12,-11"]; their branching ratios are not
             in the cross section.
-        shower: "sherpa" goes on to hadrons; "pythia" takes the partons, with the recipe's `commands`.
+        shower: "sherpa", and its partons become hadrons in Pythia; or "pythia", which takes the hard process.
         enhance: how many times more often than by nature events with all `jets` are made, each with a weight
             that is so many times smaller. The integration does not depend on it.
     """
@@ -172,13 +181,14 @@ class Recipe:
     Attributes:
         name: by which cards call it.
         description: one line, with what is missing.
-        commands: Pythia settings on top of `COMMON`; none where Sherpa makes the hadrons.
+        commands: Pythia settings on top of `COMMON`; of hadrons and decays alone behind Sherpa's shower.
         leptons: where the prompt leptons come from.
         parton_filter: generator filter; None lets every event pass.
         w_charge: keep only this charge of the associated W (others do not count as attempted).
         n_taus: keep only this number of τ in the hard process (others do not count as attempted).
         b_pair: further generator filter, for heavy flavour; not beside `parton_filter`.
         lepton_filter: further generator filter, by the leptons of W bosons.
+        jet_filter: generator filter behind Sherpa's shower.
         skim: which rows are written.
         events_per_job, attempts_per_job: size of one job in simulation and in pseudo-data.
         veto_floor: rows of simulation whose b-veto probability P lies below it are kept with probability
@@ -202,12 +212,15 @@ class Recipe:
     weigher: Weigher | None = None
     lepton_filter: LeptonFilter | None = None
     matrix_element: MatrixElement | None = None
+    jet_filter: JetFilter | None = None
 
     def __post_init__(self) -> None:
         if self.parton_filter is not None and self.b_pair is not None:
             raise CardError(f"Recipe {self.name!r}: parton_filter and b_pair exclude each other.")
         if self.matrix_element is not None and self.matrix_element.shower == "sherpa":
             self._check_merged()
+        elif self.jet_filter is not None:
+            raise CardError(f"Recipe {self.name!r}: jet_filter stands behind Sherpa's shower only.")
 
     @property
     def unweighted(self) -> "Recipe":
@@ -217,7 +230,6 @@ class Recipe:
         return replace(self, matrix_element=replace(self.matrix_element, enhance=1.0))
 
     def _check_merged(self) -> None:
-        given = {**vars(self), "commands": self.commands or None}
-        for key in ("commands", "parton_filter", "b_pair", "lepton_filter", "weigher", "w_charge", "n_taus"):
-            if given[key] is not None:
+        for key in ("parton_filter", "b_pair", "lepton_filter", "weigher", "w_charge", "n_taus"):
+            if getattr(self, key) is not None:
                 raise CardError(f"Recipe {self.name!r}: {key} is Pythia's, and Sherpa showers this one.")

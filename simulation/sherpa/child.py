@@ -15,7 +15,7 @@ from znought.simulation.sherpa.installed import environment
 
 __all__ = ["Child", "Mode"]
 
-Mode = Literal["integrate", "hadrons", "partons"]
+Mode = Literal["integrate", "showered", "partons"]
 
 _WORKER = Path(__file__).with_name("worker.py")
 _COLOUR = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]")

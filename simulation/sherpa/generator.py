@@ -1,6 +1,7 @@
-"""Sherpa's events: batches of hadrons, or partons one by one for Pythia."""
+"""Sherpa's events: showered partons whose hadrons are Pythia's, or the hard process for Pythia's shower."""
 
 import shutil
+from collections.abc import Iterator
 from typing import Any
 
 import awkward as ak
@@ -8,14 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from znought.simulation.batch import GeneratedBatch
-from znought.simulation.recipe import MatrixElement, Recipe
+from znought.simulation.hadrons import Hadronisation
+from znought.simulation.recipe import JetFilter, MatrixElement, Recipe
 from znought.simulation.sherpa.child import Child, Mode
 from znought.simulation.sherpa.installed import check_installed
 from znought.simulation.sherpa.integration import run_folder
+from znought.simulation.truth import jets_of
 
 __all__ = ["SherpaGenerator", "SherpaRun"]
 
 _COLUMNS = {"id": np.int32, "status": np.int32, "mother1": np.int32}
+_BLOCK = 250
 
 
 class SherpaRun:
@@ -50,16 +54,19 @@ class SherpaRun:
 
 
 class SherpaGenerator:
-    """One seeded Sherpa for one recipe, to hadrons; every attempt passes."""
+    """One seeded Sherpa for one recipe to showered partons, and Pythia for their hadrons."""
 
     def __init__(self, recipe: Recipe, seed: int) -> None:
-        self._run = SherpaRun(recipe, seed, "hadrons")
-        self._n_events = 0
+        self._hadrons = Hadronisation(recipe.commands, seed)
+        self._filter = recipe.jet_filter
+        self._run = SherpaRun(recipe, seed, "showered")
+        self._showered = self._unlimited()
+        self._attempted = 0
 
     @property
     def attempted(self) -> int:
-        """Events so far."""
-        return self._n_events
+        """Events so far, those that the filter dropped among them."""
+        return self._attempted
 
     @property
     def sigma_pb(self) -> float:
@@ -72,20 +79,50 @@ class SherpaGenerator:
         return self._run.sigma_error_pb
 
     def batch(self, n_events: int) -> GeneratedBatch:
-        """The next events."""
-        found = self._run.events(n_events)
-        first = self._n_events + 1
-        self._n_events += n_events
-        attempt = np.arange(first, first + n_events)
-        return GeneratedBatch(_records(found["rows"], found["counts"]), attempt, (), found["weights"])
+        """The next events that pass the filter."""
+        records, attempts, counted = [], [], []
+        while len(records) < n_events:
+            partons, weight, passes = next(self._showered)
+            self._attempted += 1
+            counted.append(weight)
+            record = self._hadrons.record(partons) if passes else None
+            if record is not None:
+                records.append(record)
+                attempts.append(self._attempted)
+        attempt, weights = np.array(attempts, np.int64), np.array(counted)
+        first = self._attempted - len(counted) + 1
+        return GeneratedBatch(_records(records), attempt, (), weights[attempt - first], counted=weights)
 
     def close(self) -> None:
         """Ends Sherpa."""
         self._run.close()
 
+    def _unlimited(self) -> Iterator[tuple[NDArray[np.float64], float, bool]]:
+        """Partons of each event, its weight, and whether the filter lets it pass."""
+        while True:
+            found = self._run.events(_BLOCK)
+            partons = np.split(found["rows"], np.cumsum(found["counts"])[:-1])
+            passes = _passes(found["rows"], found["counts"], self._filter)
+            yield from zip(partons, found["weights"].tolist(), passes.tolist(), strict=True)
 
-def _records(rows: NDArray[np.float64], counts: NDArray[np.int64]) -> ak.Array:
+
+def _passes(
+    rows: NDArray[np.float64], counts: NDArray[np.int64], wanted: JetFilter | None
+) -> NDArray[np.bool_]:
+    """Which events have the jets of partons that are asked for."""
+    if wanted is None:
+        return np.ones(len(counts), np.bool_)
+    event = np.repeat(np.arange(len(counts)), counts)
+    coloured = np.any(rows[:, 1:3] != 0.0, axis=1)
+    pt = jets_of(rows[coloured, 3:], event[coloured], len(counts))[0]
+    return np.asarray(np.sum(pt > wanted.pt_gev, axis=1) >= wanted.n_jets)
+
+
+def _records(records: list[NDArray[np.float64]]) -> ak.Array:
     """Event records with the fields of Pythia's that are read."""
+    rows = np.concatenate(records)
     integers = {name: rows[:, i].astype(kind) for i, (name, kind) in enumerate(_COLUMNS.items())}
     momenta = ak.zip({name: rows[:, 3 + i] for i, name in enumerate(("px", "py", "pz", "e"))})
-    return ak.unflatten(ak.zip({**integers, "p": momenta}, depth_limit=1), counts)
+    return ak.unflatten(
+        ak.zip({**integers, "p": momenta}, depth_limit=1), [len(record) for record in records]
+    )

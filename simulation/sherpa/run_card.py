@@ -26,18 +26,17 @@ _COMMON: Final = MappingProxyType(
         "EVENT_GENERATION_MODE": "Unweighted",
         # Of the integration; events have seeds of their own.
         "RANDOM_SEED": 20200611,
-        # Particles that cross 10 mm are the detector's.
-        "HADRON_DECAYS": {"Max_Proper_Lifetime": 10.0},
+        # Hadrons are Pythia's, of events that pass the generator filter.
+        "FRAGMENTATION": "None",
     }
 )
 _PARTICLES: Final[Mapping[int, Mapping[str, int | float]]] = MappingProxyType(
-    {111: {"Stable": 1}, 25: {"Mass": 125.0}, 6: {"Mass": 172.5}}
+    {25: {"Mass": 125.0}, 6: {"Mass": 172.5}}
 )
 _ERRORS: Final = MappingProxyType({1: 0.02, 2: 0.05})
 _PARTONS_ONLY: Final = MappingProxyType(
     {
         "SHOWER_GENERATOR": "None",
-        "FRAGMENTATION": "None",
         "BEAM_REMNANTS": False,
         # Half the sum of transverse masses, where the shower has no scale to offer.
         "SCALES": "VAR{H_TM2/4}",

@@ -1,7 +1,7 @@
 """Sherpa in a process of its own, run as a script: it writes to the terminal and ends processes on errors.
 
     python worker.py integrate PROGRAM
-    python worker.py hadrons | partons  SHERPA-ARGUMENT ...
+    python worker.py showered | partons  SHERPA-ARGUMENT ...
 
 `integrate` becomes Sherpa's own program, which says what is wrong with a run card, as its module does not.
 Otherwise the first record on standard output says that Sherpa is ready; then each line on standard input, a
@@ -19,14 +19,9 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-# Sherpa's states of a particle (ATOOLS/Phys/Particle.H).
-_ACTIVE, _DECAYED = 1, 2
-# Status codes as Pythia's: negative for what decayed, from 80 on what hadronisation made.
-_PROMPT, _HADRON = 23, 83
-_TAU = 15
-_FIRST_HADRON = 100  # PDG numbers from there on
-
 Rows = list[tuple[float, ...]]
+
+_FINAL = 1  # Sherpa's state of an active particle (ATOOLS/Phys/Particle.H)
 
 
 def _pdg_id(particle: Any) -> int:
@@ -40,34 +35,14 @@ def _momentum(particle: Any) -> tuple[float, float, float, float]:
     return p[1], p[2], p[3], p[0]
 
 
-def _is_heavy(pdg_id: int) -> bool:
-    """Whether it is a hadron with a b or c quark."""
-    code = abs(pdg_id)
-    return code > _FIRST_HADRON and max(code // 1000 % 10, code // 100 % 10) in (4, 5)
-
-
-def _made_by_hadrons(blob: Any) -> bool:
-    return any(abs(_pdg_id(blob.InPart(i))) > _FIRST_HADRON for i in range(blob.NInP()))
-
-
-def _particles(blobs: Any) -> Rows:
-    """Final particles, decayed τ and heavy hadrons: id, status, row of the mother, momentum."""
-    rows: Rows = []
-    row_of: dict[int, int] = {}
-    for i in range(len(blobs)):
-        blob = blobs[i]
-        is_late = _made_by_hadrons(blob)
-        for k in range(blob.NOutP()):
-            particle = blob.OutPart(k)
-            state, pdg_id = int(particle.Stat()), _pdg_id(particle)
-            is_final = state == _ACTIVE and not particle.HasDecBlob()
-            if not is_final and not (state == _DECAYED and (_is_heavy(pdg_id) or abs(pdg_id) == _TAU)):
-                continue
-            code = _HADRON if is_late or abs(pdg_id) > _FIRST_HADRON else _PROMPT
-            mother = row_of.get(blob.InPart(0).Number(), 0) if blob.NInP() == 1 else 0
-            row_of[particle.Number()] = len(rows)
-            rows.append((pdg_id, code if is_final else -code, mother, *_momentum(particle)))
-    return rows
+def _showered(blobs: Any) -> Rows:
+    """What hadronisation starts from: id, colour, anticolour, momentum of each parton, remnant and lepton."""
+    return [
+        (_pdg_id(particle), particle.GetFlow(1), particle.GetFlow(2), *_momentum(particle))
+        for blob in (blobs[i] for i in range(len(blobs)))
+        for particle in (blob.OutPart(k) for k in range(blob.NOutP()))
+        if int(particle.Stat()) == _FINAL and not particle.HasDecBlob()
+    ]
 
 
 def _partons(blobs: Any) -> Rows:
@@ -131,7 +106,7 @@ def main() -> None:
     sherpa.InitializeTheEventHandler()
     _send(answers)
     for n_events in _requests():
-        _send(answers, **_events(sherpa, {"hadrons": _particles, "partons": _partons}[mode], n_events))
+        _send(answers, **_events(sherpa, {"showered": _showered, "partons": _partons}[mode], n_events))
     answers.close()
     # Sherpa's own clean-up may end with an error after all is done.
     os._exit(0)

@@ -16,16 +16,18 @@ import uproot
 
 from znought.analyses.vh_ww.recipes import RECIPES
 from znought.errors import CardError, DataError
+from znought.simulation import jobs
 from znought.simulation.config import DetectorConfig, SimulationConfig
+from znought.simulation.hadrons import Hadronisation
 from znought.simulation.jobs import SampleRequest, SimulationJob, plan, run_job
-from znought.simulation.recipe import MatrixElement, PartonFilter, Recipe
+from znought.simulation.recipe import JetFilter, MatrixElement, PartonFilter, Recipe
 from znought.simulation.recipe_file import read_recipes
 from znought.simulation.sherpa import child, generator, installed, integration, worker
 from znought.simulation.sherpa.run_card import run_card, run_digest
 
 CUTS = (("Mass", 15, -15, 66.0, "E_CMS"),)
 ELEMENT = MatrixElement(("93 93 -> 15 -15",), {"QCD": 0, "EW": 2}, cuts=CUTS, particles={15: {"Stable": 1}})
-RECIPE = Recipe("taus", "", (), "tau_pair", matrix_element=ELEMENT)
+RECIPE = Recipe("taus", "", ("15:mayDecay = off",), "tau_pair", matrix_element=ELEMENT)
 JOB = SimulationJob("taus", RECIPE, 0, n_events=40, n_responses=5, seed=5, detector=DetectorConfig())
 
 needs_sherpa = pytest.mark.skipif(
@@ -54,7 +56,6 @@ def test_an_integration_is_that_of_a_run_card_and_a_version() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"commands": ("24:onMode = off",)}, "commands is Pythia's"),
         ({"parton_filter": PartonFilter()}, "parton_filter is Pythia's"),
         ({"n_taus": 0}, "n_taus is Pythia's"),
     ],
@@ -63,6 +64,12 @@ def test_options_of_pythia_do_not_go_with_sherpas_shower(options: dict[str, Any]
     with pytest.raises(CardError, match=message):
         replace(RECIPE, **options)
     replace(RECIPE, **options, matrix_element=replace(ELEMENT, shower="pythia"))
+
+
+def test_a_filter_behind_sherpas_shower_does_not_go_with_pythias() -> None:
+    with pytest.raises(CardError, match="'ztautau': jet_filter stands behind Sherpa's shower only"):
+        replace(RECIPES["ztautau"], jet_filter=JetFilter())
+    replace(RECIPE, jet_filter=JetFilter())
 
 
 def test_pseudo_data_are_made_as_often_as_by_nature() -> None:
@@ -102,8 +109,9 @@ def as_sherpa(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     script = tmp_path / "as_sherpa.py"
     monkeypatch.setattr(child, "_WORKER", script)
     monkeypatch.setattr(child, "environment", lambda: None)
-    monkeypatch.setattr(generator, "check_installed", lambda recipe: None)
-    monkeypatch.setattr(integration, "sherpa_version", lambda: "0")
+    monkeypatch.setattr(installed, "is_installed", lambda: True)
+    for module in (integration, jobs):
+        monkeypatch.setattr(module, "sherpa_version", lambda: "0")
     monkeypatch.setattr(integration, "program", lambda: Path("Sherpa"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     return script
@@ -148,56 +156,77 @@ def test_an_interrupted_integration_goes_on_and_is_made_once(as_sherpa: Path) ->
     assert not list(integration.kept_in().glob("*.part"))
 
 
-def test_events_carry_weights_and_cross_section(as_sherpa: Path) -> None:
-    events = """
+SHOWERED = """
 if sys.argv[1] == "integrate":
     os.makedirs("Process")
     open("Results.zip", "w").close()
     sys.exit()
 send()
+taus = [[15, 0, 0, 0, 40, 0, 41], [-15, 0, 0, 0, -40, 0, 41]]
+jets = [[2, 501, 0, 60, 0, 10, 61], [21, 502, 501, 5, 0, -300, 301], [-2, 0, 502, -65, 0, 9, 66]]
+soft = [[2, 501, 0, 6, 0, 400, 401], [-2, 0, 501, -6, 0, -400, 401]]
 for line in sys.stdin:
     n = int(line)
-    rows = np.tile([[15, 23, 0, 30, 0, 0, 31], [-15, 23, 0, -30, 0, 0, 31]], (n, 1))
-    send(rows=rows, counts=np.full(n, 2), weights=np.full(n, 7.0), sigma_pb=3.0, sigma_error_pb=0.5)
+    kinds = [taus + (jets if i % 3 == 2 else soft) for i in range(n)]
+    weights = np.arange(n) % 3 + 1.0
+    counts = np.array([len(kind) for kind in kinds])
+    send(rows=np.concatenate(kinds), counts=counts, weights=weights, sigma_pb=3.0, sigma_error_pb=0.5)
 """
-    as_sherpa.write_text(ANSWER + events)
-    made = generator.SherpaGenerator(RECIPE, 1)
+
+
+def test_events_that_pass_become_hadrons_and_all_are_counted(as_sherpa: Path) -> None:
+    as_sherpa.write_text(ANSWER + SHOWERED)
+    recipe = replace(RECIPE, jet_filter=JetFilter(pt_gev=15.0))
+    made = generator.SherpaGenerator(recipe, 1)
     batch = made.batch(3)
     made.close()
-    assert batch.records.id.to_list() == [[15, -15]] * 3
-    assert batch.records.p.e.to_list() == [[31.0, 31.0]] * 3
-    assert (batch.weights.tolist(), batch.attempt.tolist()) == ([7.0] * 3, [1, 2, 3])
-    assert (made.attempted, made.sigma_pb, made.sigma_error_pb) == (3, 3.0, 0.5)
+    assert batch.attempt.tolist() == [3, 6, 9]
+    assert batch.weights.tolist() == [3.0, 3.0, 3.0]
+    assert batch.counted.tolist() == [1.0, 2.0, 3.0] * 3
+    assert (made.attempted, made.sigma_pb, made.sigma_error_pb) == (9, 3.0, 0.5)
+    final = batch.records[batch.records.status > 0]
+    assert ak.sum(final.p.e, axis=1).to_list() == pytest.approx([510.0] * 3, abs=0.1)
+    assert ak.to_list(ak.sum(abs(final.id) == 15, axis=1)) == [2, 2, 2]
+    assert ak.all(ak.sum(abs(final.id) > 100, axis=1) >= 4)
+    assert not ak.any((abs(final.id) <= 6) | (final.id == 21))
 
 
-def _particle(pdg_id: int, number: int, *, state: int = 1, has_decayed: bool = False) -> Any:
+def test_weights_of_dropped_events_are_in_the_sums(as_sherpa: Path, tmp_path: Path) -> None:
+    as_sherpa.write_text(ANSWER + SHOWERED)
+    recipe = replace(RECIPE, jet_filter=JetFilter(pt_gev=15.0))
+    summary = run_job(replace(JOB, recipe=recipe, n_events=4, n_responses=1), str(tmp_path / "made"))
+    with uproot.open(summary.path) as file:
+        runs = file["Runs"].arrays(library="np")
+    assert (summary.n_events, summary.n_attempted) == (4, 12)
+    assert (runs["genEventSumw"], runs["genEventSumw2"]) == (4 * 6.0, 4 * 14.0)
+    assert (runs["genEventCount"], runs["genFilterAttempted"]) == (12, 12)
+
+
+def test_partons_without_a_partner_are_given_up() -> None:
+    lone = np.array([[2.0, 501.0, 0.0, 0.0, 0.0, 50.0, 50.0]])
+    assert Hadronisation((), 1).record(lone) is None
+
+
+def _particle(pdg_id: int, colours: tuple[int, int], *, state: int = 1, has_decayed: bool = False) -> Any:
     flavour = SimpleNamespace(Kfcode=lambda: abs(pdg_id), IsAnti=lambda: pdg_id < 0)
     return SimpleNamespace(
         Flav=lambda: flavour,
-        Number=lambda: number,
         Stat=lambda: state,
         HasDecBlob=lambda: has_decayed,
+        GetFlow=lambda i: colours[i - 1],
         Momentum=lambda: (4.0, 1.0, 2.0, 3.0),
     )
 
 
-def _blob(incoming: list[Any], outgoing: list[Any]) -> Any:
-    return SimpleNamespace(
-        InPart=incoming.__getitem__,
-        OutPart=outgoing.__getitem__,
-        NInP=lambda: len(incoming),
-        NOutP=lambda: len(outgoing),
-    )
-
-
-def test_particles_are_final_prompt_or_heavy() -> None:
-    quark = _particle(5, 1, has_decayed=True)
-    hadron = _particle(-521, 2, state=2, has_decayed=True)
-    tau, lepton, soft = _particle(15, 3, state=2, has_decayed=True), _particle(11, 4), _particle(13, 5)
-    blobs = [_blob([quark], [quark, hadron, tau]), _blob([tau], [lepton]), _blob([hadron], [soft])]
-    rows = worker._particles(blobs)
-    assert [row[:3] for row in rows] == [(-521, -83, 0), (15, -23, 0), (11, 23, 1), (13, 83, 0)]
-    assert rows[0][3:] == (1.0, 2.0, 3.0, 4.0)
+def test_partons_are_those_that_nothing_decays() -> None:
+    first = [
+        _particle(5, (501, 0), has_decayed=True),
+        _particle(-5, (0, 502)),
+        _particle(2212, (0, 0), state=3),
+    ]
+    then = [_particle(15, (0, 0), state=2), _particle(21, (502, 501))]
+    blobs = [SimpleNamespace(NOutP=lambda o=out: len(o), OutPart=out.__getitem__) for out in (first, then)]
+    assert worker._showered(blobs) == [(-5, 0, 502, 1.0, 2.0, 3.0, 4.0), (21, 502, 501, 1.0, 2.0, 3.0, 4.0)]
 
 
 def _arrays(path: str) -> ak.Array:
@@ -215,16 +244,16 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @needs_sherpa
 def test_the_same_files_from_one_process_and_from_two(kept: None, tmp_path: Path) -> None:
-    jobs = [replace(JOB, index=index) for index in (0, 1)]
-    alone = [run_job(job, str(tmp_path / "alone")) for job in jobs]
+    two = [replace(JOB, index=index) for index in (0, 1)]
+    alone = [run_job(job, str(tmp_path / "alone")) for job in two]
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
-        both = list(pool.map(partial(run_job, directory=str(tmp_path / "both")), jobs))
+        both = list(pool.map(partial(run_job, directory=str(tmp_path / "both")), two))
     for one, other in zip(alone, both, strict=True):
         assert ak.array_equal(_arrays(one.path), _arrays(other.path))
         assert one.sigma_pb == other.sigma_pb
     first, second = (ak.to_numpy(_arrays(summary.path).MET_pt) for summary in alone)
     assert not np.any(np.isin(first, second))
-    again = run_job(jobs[0], str(tmp_path / "alone"))
+    again = run_job(two[0], str(tmp_path / "alone"))
     assert again.seconds == 0.0
 
 
