@@ -25,7 +25,7 @@ Array = NDArray[np.float64]
 MEASURED = (0.157, 0.0365, 0.0084)
 WITHIN = (0.15, 0.15, 0.25)
 BATCH_SIZE = 250
-DEFAULT = ("ztautau", "ztautau_jet")
+DEFAULT = ("ztautau", "ztautau_jets")
 
 
 def n_jets_of(truth: Truth) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
@@ -51,7 +51,7 @@ def _rapidity(truth: Truth) -> Array:
 def counted(recipe: Recipe, n_events: int, seed: int) -> tuple[Array, Array, float, float]:
     """Σw and Σw² of Z bosons with at least 0 to 3 jets, cross section in pb and seconds of the events."""
     found, squared = np.zeros(4), np.zeros(4)
-    with generating(replace(recipe, parton_filter=None), seed) as generator:
+    with generating(replace(recipe, parton_filter=None, jet_filter=None), seed) as generator:
         start = time.perf_counter()
         for _ in range(-(-n_events // BATCH_SIZE)):
             batch = generator.batch(BATCH_SIZE)

@@ -35,7 +35,7 @@ CASES = (
     ("wz_lll", 2, None),
     ("wz_qqtautau", 6, None),
     ("zz_qqtautau", 6, None),
-    ("ztautau_jet", 20, None),
+    ("ztautau_jets", 20, None),
     ("wt_ll", 6, None),
 )
 

@@ -131,9 +131,9 @@ def tau_to_lepton(
         Fetscher, Gerber, "Muon decay parameters", Review of Particle Physics, for V − A; masses beyond
         the first order in Bullock, Hagiwara, Martin, Nucl. Phys. B395 (1993) 499.
     """
-    n = tau.shape[0]
+    n = len(tau)
     drawn = rng.random(n)
-    x, slope, end, mass = np.empty(n), np.empty(n), np.empty(n), np.empty(n)
+    x, slope, end, mass = (np.empty(n) for _ in range(4))
     for spectrum, chosen in ((_ELECTRON, is_electron), (_MUON, ~is_electron)):
         grid, cumulative = spectrum.table
         x[chosen] = np.interp(drawn[chosen], cumulative, grid)

@@ -80,7 +80,9 @@ class SherpaGenerator:
 
     def batch(self, n_events: int) -> GeneratedBatch:
         """The next events that pass the filter."""
-        records, attempts, counted = [], [], []
+        records: list[NDArray[np.float64]] = []
+        attempts: list[int] = []
+        counted: list[float] = []
         while len(records) < n_events:
             partons, weight, passes = next(self._showered)
             self._attempted += 1
