@@ -34,6 +34,8 @@ _PARTICLES: Final[Mapping[int, Mapping[str, int | float]]] = MappingProxyType(
     {25: {"Mass": 125.0}, 6: {"Mass": 172.5}}
 )
 _ERRORS: Final = MappingProxyType({1: 0.02, 2: 0.05})
+_OVERWEIGHT: Final = 0.02
+"""Share of the cross section in events that weigh more than the rest; 0.001 takes three times as long."""
 _PARTONS_ONLY: Final = MappingProxyType(
     {
         "SHOWER_GENERATOR": "None",
@@ -79,7 +81,8 @@ def _process(element: MatrixElement, name: str) -> dict[str, Any]:
     n_out = len(name.partition("->")[2].split())
     # The error of an integration moves no event: it costs some of them, which are tried in vain.
     with_jets: dict[str, dict[str, float]] = {
-        f"2->{n_out + n}": {"Integration_Error": _ERRORS[min(n, 2)]} for n in range(1, element.jets + 1)
+        f"2->{n_out + n}": {"Integration_Error": _ERRORS[min(n, 2)], "Max_Epsilon": _OVERWEIGHT}
+        for n in range(1, element.jets + 1)
     }
     if element.enhance != 1.0:
         with_jets[f"2->{n_out + element.jets}"]["Enhance_Factor"] = element.enhance
