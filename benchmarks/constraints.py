@@ -20,8 +20,9 @@ from znought.facility.results.binned import read_binning
 from znought.facility.workspace import Workspace
 from znought.stats.replicas import constraint_verdicts, constraints, replica_constraints
 from znought.stats.systematics import Smoothing
+from znought.stats.template_sums import paired_tables
 from znought.stats.templates import filled_up
-from znought.stats.treatment import paired_differences, treated_templates
+from znought.stats.treatment import treated_templates
 from znought.stats.workspace import build_workspace
 
 
@@ -44,8 +45,8 @@ def add_rows(
         processes=processes,
         systematics=systematics,
     )
-    differences = {
-        name: paired_differences(
+    tables = {
+        name: paired_tables(
             nominal,
             [selected_events(card, workspace, bins, way) for way in config.variations(name)],
             bins,
@@ -56,7 +57,7 @@ def add_rows(
     likelihood = replace(fit_settings(card, workspace), systematics=systematics)
     spec = build_workspace([filled_up(region)[0] for region in found.regions], likelihood)
     measured = dict.fromkeys(systematics, 1.0) | constraints(spec, systematics)
-    noise = replica_constraints(found.regions, differences, likelihood, n_replicas=replicas)
+    noise = replica_constraints(found.regions, tables, likelihood, n_replicas=replicas)
     unmoved = dict.fromkeys(systematics, (1.0,) * replicas)
     for verdict in constraint_verdicts(measured, unmoved | noise):
         if verdict.parameter in systematics:

@@ -30,8 +30,8 @@ from znought.facility.learning.training import NetworkTask, train_networks
 from znought.facility.progress import Terminal
 from znought.facility.stages.train import boost_trees
 from znought.facility.workspace import Workspace
+from znought.models.areas import auc_estimates
 from znought.models.boosting import combine
-from znought.models.evaluation import auc_estimates
 from znought.models.network import NetworkConfig
 from znought.models.scoring import scores_of
 from znought.models.search import Search, SearchConfig

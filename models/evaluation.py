@@ -1,7 +1,6 @@
-"""Weighted ROC curves, areas with bootstrap intervals, agreement of samples, confusion of classes.
+"""Weighted ROC curves, agreement of samples, confusion of classes.
 
-Weights may be negative: every sum here is signed. Responses of one generated event are not
-independent; intervals resample whole events by their identity.
+Weights may be negative: every sum here is signed.
 """
 
 from dataclasses import dataclass
@@ -11,26 +10,21 @@ from numpy.typing import NDArray
 from scipy import special, stats
 
 from znought.errors import DataError
-from znought.identity import uniform
 
 __all__ = [
     "Agreement",
-    "AucReplicas",
-    "Estimate",
+    "Ranking",
     "RocCurve",
     "agreement",
     "auc",
-    "auc_estimates",
-    "auc_replicas",
     "confusion_matrix",
+    "curve_of_sums",
     "effective_size",
     "macro_auc",
     "roc_curve",
 ]
 
 Floats = NDArray[np.float64]
-_MOST_RANKED = 2**21
-_N_STEPS = 2**14
 
 
 @dataclass(frozen=True)
@@ -45,15 +39,6 @@ class RocCurve:
     background_efficiency: Floats
     signal_efficiency: Floats
     auc: float
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A value with its central 68 % bootstrap interval."""
-
-    value: float
-    lower: float
-    upper: float
 
 
 @dataclass(frozen=True)
@@ -82,14 +67,14 @@ class Agreement:
 
 
 @dataclass(frozen=True)
-class _Ranking:
+class Ranking:
     """Order of falling scores, and the last place of every run of equal scores."""
 
     order: NDArray[np.intp]
     ends: NDArray[np.intp]
 
     @classmethod
-    def of(cls, scores: NDArray[np.floating]) -> "_Ranking":
+    def of(cls, scores: NDArray[np.floating]) -> "Ranking":
         order = np.argsort(-scores)
         ordered = scores[order]
         return cls(order, np.append(np.flatnonzero(ordered[1:] != ordered[:-1]), len(scores) - 1))
@@ -99,29 +84,10 @@ class _Ranking:
         ordered = weights[self.order]
         chosen = is_signal[self.order]
         signal, background = (np.where(side, ordered, 0.0) for side in (chosen, ~chosen))
-        return _curve(np.cumsum(signal)[self.ends], np.cumsum(background)[self.ends])
+        return curve_of_sums(np.cumsum(signal)[self.ends], np.cumsum(background)[self.ends])
 
 
-@dataclass(frozen=True)
-class _Steps:
-    """Step of each score from the highest down, so that steps hold about equal numbers of events."""
-
-    step: NDArray[np.uint16]
-
-    @classmethod
-    def of(cls, scores: NDArray[np.floating]) -> "_Steps":
-        some = np.sort(scores[:: max(len(scores) // _N_STEPS, 1)])
-        above = len(some) - np.searchsorted(some, scores, side="right")
-        return cls((above * (_N_STEPS - 1) // len(some)).astype(np.uint16))
-
-    def curve(self, is_signal: NDArray[np.bool_], weights: Floats) -> RocCurve:
-        """ROC curve of the steps."""
-        cell = 2 * self.step.astype(np.intp) + is_signal
-        background, signal = np.cumsum(np.bincount(cell, weights, 2 * _N_STEPS).reshape(-1, 2), axis=0).T
-        return _curve(signal, background)
-
-
-def _curve(signal: Floats, background: Floats) -> RocCurve:
+def curve_of_sums(signal: Floats, background: Floats) -> RocCurve:
     """ROC curve of Σw above every cut, the loosest one last.
 
     Raises:
@@ -152,7 +118,7 @@ def roc_curve(scores: NDArray[np.floating], is_signal: NDArray[np.bool_], weight
     """
     if len(scores) == 0:
         raise DataError("roc_curve: no events.")
-    return _Ranking.of(scores).curve(np.asarray(is_signal, np.bool_), np.asarray(weights, np.float64))
+    return Ranking.of(scores).curve(np.asarray(is_signal, np.bool_), np.asarray(weights, np.float64))
 
 
 def auc(scores: NDArray[np.floating], is_signal: NDArray[np.bool_], weights: Floats) -> float:
@@ -171,113 +137,6 @@ def macro_auc(
     doubles = np.asarray(weights, np.float64)
     areas = [auc(scores[:, index], class_index == index, doubles) for index in range(scores.shape[1])]
     return float(np.mean(areas))
-
-
-def auc_estimates(
-    scores: NDArray[np.floating],
-    class_index: NDArray[np.integer],
-    weights: Floats,
-    identity: NDArray[np.uint64],
-    *,
-    classes: tuple[str, ...],
-    n_bootstrap: int = 100,
-    salt: str = "auc",
-) -> dict[str, Estimate]:
-    """One-vs-rest area per class, and their mean under the name `macro`, with intervals.
-
-    The bootstrap gives every event identity a Poisson(1) multiplicity, so that repeated detector
-    responses of one event come and go together.
-
-    Args:
-        scores: shape (n_events, n_classes).
-        class_index, weights, identity: shape (n_events,).
-        classes: names, in the order of the score columns.
-        n_bootstrap: number of resamplings.
-        salt: names the resampling.
-
-    Raises:
-        DataError: a class without a positive sum of weights.
-    """
-    replicas = auc_replicas(
-        scores, class_index, weights, identity, classes=classes, n_bootstrap=n_bootstrap, salt=salt
-    )
-    return replicas.estimates()
-
-
-@dataclass(frozen=True)
-class AucReplicas:
-    """Areas of each class and their mean, `macro`, with bootstrap replicas.
-
-    Attributes:
-        names: of the classes, and `macro`.
-        values: shape (n_names,).
-        replicas: shape (n_bootstrap, n_names); replica k draws the same events whatever the scores.
-    """
-
-    names: tuple[str, ...]
-    values: Floats
-    replicas: Floats
-
-    def estimates(self) -> dict[str, Estimate]:
-        """Each area with its interval."""
-        lower, upper = np.quantile(self.replicas, special.ndtr([-1.0, 1.0]), axis=0)
-        return {
-            name: Estimate(float(self.values[index]), float(lower[index]), float(upper[index]))
-            for index, name in enumerate(self.names)
-        }
-
-    def less(self, other: "AucReplicas") -> "AucReplicas":
-        """Paired differences to the areas of other scores of the same events.
-
-        Raises:
-            DataError: other classes or another number of replicas.
-        """
-        if self.names != other.names or self.replicas.shape != other.replicas.shape:
-            raise DataError("A paired difference of areas needs equal classes and numbers of replicas.")
-        return AucReplicas(self.names, self.values - other.values, self.replicas - other.replicas)
-
-
-def auc_replicas(
-    scores: NDArray[np.floating],
-    class_index: NDArray[np.integer],
-    weights: Floats,
-    identity: NDArray[np.uint64],
-    *,
-    classes: tuple[str, ...],
-    n_bootstrap: int = 100,
-    salt: str = "auc",
-) -> AucReplicas:
-    """Areas with bootstrap replicas; arguments and errors as for `auc_estimates`.
-
-    Of more than two million events the replicas' areas are those of scores in 16,384 steps, within which all
-    are equal: that changes an area by less than the share of a step, far below the replicas' spread.
-    """
-    doubles = np.asarray(weights, np.float64)
-    kind = _Ranking if len(doubles) <= _MOST_RANKED else _Steps
-    ordered = [kind.of(scores[:, index]) for index in range(len(classes))]
-
-    def areas(event_weights: Floats) -> Floats:
-        each = [one.curve(class_index == index, event_weights).auc for index, one in enumerate(ordered)]
-        return np.array([*each, np.mean(each)])
-
-    multiplicity = (poisson_multiplicity(identity, replica, salt=salt) for replica in range(n_bootstrap))
-    replicas = np.array([areas(doubles * times) for times in multiplicity])
-    if kind is _Ranking:
-        return AucReplicas((*classes, "macro"), areas(doubles), replicas)
-    values = [auc(scores[:, index], class_index == index, doubles) for index in range(len(classes))]
-    return AucReplicas((*classes, "macro"), np.array([*values, np.mean(values)]), replicas)
-
-
-def poisson_multiplicity(identity: NDArray[np.uint64], replica: int, *, salt: str) -> Floats:
-    """Poisson(1) numbers by event identity: the same in every room, order and chunking."""
-    drawn = uniform(
-        identity,
-        np.full(identity.shape, replica),
-        np.zeros(identity.shape, np.uint64),
-        salt=f"{salt}/bootstrap",
-    )
-    steps = stats.poisson.cdf(np.arange(12), 1.0)
-    return np.searchsorted(steps, drawn, side="right").astype(np.float64)
 
 
 def effective_size(weights: Floats, identity: NDArray[np.uint64] | None = None) -> float:
@@ -347,7 +206,7 @@ def _largest_distance(
 ) -> float:
     values = np.concatenate([first, second])
     signed = np.concatenate([first_weights, -second_weights])
-    ranking = _Ranking.of(values)
+    ranking = Ranking.of(values)
     return float(np.max(np.abs(np.cumsum(signed[ranking.order])[ranking.ends])))
 
 

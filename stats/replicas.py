@@ -12,9 +12,9 @@ from znought.identity import event_identity
 from znought.stats.inference import DataKind, loaded_model
 from znought.stats.minimum import fit_at
 from znought.stats.systematics import SystematicConfig
+from znought.stats.template_sums import PairedTables, differences_of
 from znought.stats.templates import RegionTemplates, filled_up
 from znought.stats.treatment import (
-    Differences,
     TreatmentConfig,
     treated_change,
     treated_variations,
@@ -75,7 +75,7 @@ def flip_signs(identity: NDArray[np.integer], replica: int) -> NDArray[np.int8]:
 
 def flipped_templates(
     regions: Sequence[RegionTemplates],
-    differences: Mapping[str, Differences],
+    tables: Mapping[str, PairedTables],
     systematics: Mapping[str, SystematicConfig],
     replica: int,
     *,
@@ -86,16 +86,18 @@ def flipped_templates(
     What is left of a variation is its noise, treated as the variation was: smoothed or not.
 
     Args:
-        regions: templates; variations that `differences` does not hold stay as they are.
-        differences: systematic → `znought.stats.treatment.paired_differences`, at the same luminosity.
+        regions: templates; variations that `tables` does not hold stay as they are.
+        tables: systematic → `znought.stats.template_sums.paired_tables`, at the same luminosity.
         systematics: how each is treated.
         replica: number of the replica; another one has other signs.
         config: limits.
     """
     nominal = {region.name: region.nominal for region in regions}
     found = {region.name: dict(region.variations) for region in regions}
-    for name, of_name in differences.items():
-        noise = {key: one.flipped(flip_signs(one.identity, replica)) for key, one in of_name.items()}
+    for name, of_name in tables.items():
+        noise = differences_of(
+            {key: one.flipped(flip_signs(one.identity, replica)) for key, one in of_name.items()}
+        )
         systematic = systematics[name]
         changes = {
             (one.region, one.process): treated_change(noise[one.region, one.process], one.shape, one.norm)
@@ -132,7 +134,7 @@ def constraints(
 
 def replica_constraints(
     regions: Sequence[RegionTemplates],
-    differences: Mapping[str, Differences],
+    tables: Mapping[str, PairedTables],
     likelihood: WorkspaceConfig,
     *,
     n_replicas: int = 20,
@@ -145,7 +147,7 @@ def replica_constraints(
 
     Args:
         regions: treated templates.
-        differences: see `flipped_templates`.
+        tables: see `flipped_templates`.
         likelihood: settings of the fit.
         n_replicas: how many.
         config: limits of the treatment.
@@ -155,7 +157,7 @@ def replica_constraints(
         raise CardError(f"n_replicas must be at least 1. Received: {n_replicas}.")
     fits = []
     for replica in range(n_replicas):
-        noise = flipped_templates(regions, differences, likelihood.systematics, replica, config=config)
+        noise = flipped_templates(regions, tables, likelihood.systematics, replica, config=config)
         fits.append(constraints(build_workspace([filled_up(region)[0] for region in noise], likelihood)))
         if progress is not None:
             progress(replica + 1, n_replicas)

@@ -15,6 +15,7 @@ from znought.stats.paired import PairedDifference
 __all__ = ["Smoothed", "SmoothingConfig", "cumulative_basis", "groups_of", "smoothed"]
 
 Floats = NDArray[np.float64]
+_ROUNDING = 1e-12
 _FLOOR = 1e-5
 """Smallest relative error of a bin's ratio: weights that are exact functions leave no error at all."""
 
@@ -154,9 +155,10 @@ def groups_of(difference: PairedDifference, movers_min: float) -> NDArray[np.int
 
 def _movers_between(difference: PairedDifference, first: int, last: int) -> float:
     """Effective generated events that differ in the sum of some neighbouring bins."""
-    change = np.asarray(difference.change_of_event[:, first:last].sum(axis=1)).ravel()
-    square = float(np.sum(change**2))
-    return float(np.sum(np.abs(change)) ** 2 / square) if square > 0 else 0.0
+    block = difference.covariance[first:last, first:last]
+    square, size = float(block.sum()), float(difference.sizes[first, last - 1])
+    # What moves between these bins cancels but for rounding.
+    return size**2 / square if square > _ROUNDING * np.trace(block) else 0.0
 
 
 def _selected(coarse: PairedDifference, ratio: Floats, config: SmoothingConfig) -> _Fit:

@@ -6,98 +6,38 @@ from dataclasses import asdict, dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from znought.errors import DataError, unknown_name
 from znought.stats.envelopes import WeightedYields, WeightSet, theory_envelope
-from znought.stats.labels import Labels
-from znought.stats.ordered import bin_index
-from znought.stats.paired import BinnedEvents, PairedDifference, paired_difference
+from znought.stats.paired import PairedDifference
 from znought.stats.smoothing import Smoothed, SmoothingConfig, smoothed
 from znought.stats.systematics import SystematicConfig
+from znought.stats.template_sums import (
+    LOOSER,
+    Differences,
+    SelectedEvents,
+    TemplateSums,
+    members,
+    varied_sums,
+    yields_by_region,
+)
 from znought.stats.templates import RegionTemplates
 from znought.stats.unresolved import NormConfig, NormEstimate, estimated_norm
-from znought.stats.yields import Yields, count_yields
+from znought.stats.yields import Yields
 
 __all__ = [
-    "LOOSER",
-    "Differences",
-    "SelectedEvents",
     "TreatedTemplates",
     "TreatedVariation",
     "TreatmentConfig",
-    "paired_differences",
     "theory_yields",
     "treated_change",
+    "treated_sums",
     "treated_templates",
     "treated_variations",
     "varied_yields",
 ]
 
 Floats = NDArray[np.float64]
-Strings = NDArray[np.str_] | Labels
-Differences = dict[tuple[str, str], PairedDifference]
-
-LOOSER = ""
-"""Key of all events of a process, in a region of the fit or in none."""
+_OfSystematic = tuple[Mapping[str, Mapping[str, Yields]], Iterator[Differences]]
 _ONE_SIDED = 0.01
-
-
-@dataclass(frozen=True)
-class SelectedEvents:
-    """Simulated events under the nominal or one variation, in a region of the fit or in none.
-
-    Attributes:
-        identity: integer of the generated event, the dataset being part of it, shape (n_rows,). A variation
-            keeps the nominal event's.
-        process: name, shape (n_rows,).
-        region: name, "" for events that are in no region of the fit but in the looser one, shape (n_rows,).
-        discriminant: what is binned in the region, shape (n_rows,).
-        weights: in expected events, shape (n_rows,).
-    """
-
-    identity: NDArray[np.integer]
-    process: Strings
-    region: Strings
-    discriminant: Floats
-    weights: Floats
-
-    def __post_init__(self) -> None:
-        for name, values in vars(self).items():
-            if np.shape(values) != np.shape(self.weights):
-                raise DataError(
-                    f"{name} must hold one value per event. "
-                    f"Received: {np.size(values)} for {np.size(self.weights)} events."
-                )
-
-    @classmethod
-    def joined(cls, parts: Sequence["SelectedEvents"]) -> "SelectedEvents":
-        """The events of some parts, one behind the other."""
-        rows = [(part.identity, part.discriminant, part.weights) for part in parts]
-        identity, discriminant, weights = (np.concatenate(each) for each in zip(*rows, strict=True))
-        process = Labels.joined([Labels.of(part.process) for part in parts])
-        region = Labels.joined([Labels.of(part.region) for part in parts])
-        return cls(identity, process, region, discriminant, weights)
-
-    def binned(self, process: str, region: str, edges: Floats) -> BinnedEvents:
-        """Events of one process in the bins of one region; all of its events in one bin for `LOOSER`."""
-        rows = self.process == process
-        if region == LOOSER:
-            bins: NDArray[np.integer] = np.zeros(int(rows.sum()), np.int8)
-        else:
-            rows &= self.region == region
-            bins = bin_index(self.discriminant[rows], edges)
-        return BinnedEvents(self.identity[rows], bins, self.weights[rows])
-
-    def yields(self, region: str, edges: Floats, processes: tuple[str, ...]) -> Yields:
-        """Yields of every process in the bins of one region."""
-        rows = self.region == region
-        return count_yields(
-            self.discriminant[rows],
-            self.weights[rows],
-            self.process[rows],
-            edges,
-            processes=processes,
-            identity=self.identity[rows],
-        )
 
 
 @dataclass(frozen=True)
@@ -216,71 +156,59 @@ def treated_templates(
     Raises:
         DataError: an unknown process or region among the events.
     """
-    _known(nominal, processes, edges)
-    yields = {region: nominal.yields(region, bins, processes) for region, bins in edges.items()}
-    variations: dict[str, dict[str, Yields]] = {region: {} for region in edges}
-    records: list[TreatedVariation] = []
-    for name, systematic in systematics.items():
-        if systematic.weights is not None:
-            ends = theory_yields(name, systematic.weights, varied, yields)
-            variations = {region: found | ends[region] for region, found in variations.items()}
-            continue
-        found = {way: _known(varied(way), processes, edges) for way in systematic.variations(name)}
-        treated = list(_treated(name, systematic, nominal, list(found.values()), yields, config))
-        records += (record for record, _ in treated)
-        changes = {(record.region, record.process): change for record, change in treated}
-        for region, central in yields.items():
-            if systematic.smoothing == "polynomial":
-                variations[region] |= varied_yields(changes, name, systematic, region, central)
-            else:
-                raw = {way: events.yields(region, edges[region], processes) for way, events in found.items()}
-                variations[region] |= raw
-    regions = tuple(RegionTemplates(name, yields[name], variations[name]) for name in edges)
-    return TreatedTemplates(regions, tuple(records))
+    central = yields_by_region(nominal, edges, processes)
+
+    def found(name: str) -> _OfSystematic:
+        return varied_sums(nominal, varied, edges, processes, name, systematics[name])
+
+    return _treated(central, found, systematics, config)
+
+
+def treated_sums(
+    sums: TemplateSums,
+    systematics: Mapping[str, SystematicConfig],
+    config: TreatmentConfig | None = None,
+) -> TreatedTemplates:
+    """The same from sums over all events.
+
+    Args:
+        sums: of `znought.stats.template_sums.template_sums`, of parts of the events and added up.
+        systematics: name → how it is treated.
+        config: limits.
+    """
+    return _treated(
+        sums.nominal, lambda name: (sums.varied, iter([sums.differences[name]])), systematics, config
+    )
 
 
 def _treated(
-    name: str,
-    systematic: SystematicConfig,
-    nominal: SelectedEvents,
-    varied: list[SelectedEvents],
-    yields: Mapping[str, Yields],
+    nominal: Mapping[str, Yields],
+    varied: Callable[[str], _OfSystematic],
+    systematics: Mapping[str, SystematicConfig],
     config: TreatmentConfig | None,
-) -> Iterator[tuple[TreatedVariation, Floats]]:
-    """What becomes of one systematic, with δ, by region and process; differences of one process at a time."""
-    edges = {region: central.edges for region, central in yields.items()}
-    found = {}
-    for process in dict.fromkeys(name for central in yields.values() for name in central.processes):
-        differences = paired_differences(nominal, varied, edges, processes=(process,))
-        for record in treated_variations(name, systematic, differences, yields, config):
-            change = treated_change(differences[record.region, process], record.shape, record.norm)
-            found[record.region, process] = record, change
-    places = ((region, process) for region, central in yields.items() for process in central.processes)
-    yield from (found[place] for place in places if place in found)
-
-
-def paired_differences(
-    nominal: SelectedEvents,
-    varied: list[SelectedEvents],
-    edges: Mapping[str, Floats],
-    *,
-    processes: tuple[str, ...],
-) -> Differences:
-    """Paired difference by (region, process), and of all events of each process under `LOOSER`.
-
-    Args:
-        nominal: events.
-        varied: up and down, or the one alternative.
-        edges: region → edges of its bins.
-        processes: names.
-    """
-    found = {}
-    for region, bins in {**edges, LOOSER: np.array([0.0, 1.0])}.items():
-        for process in processes:
-            parts = [events.binned(process, region, bins) for events in (nominal, *varied)]
-            down = parts[2] if len(parts) > 2 else None
-            found[region, process] = paired_difference(parts[0], parts[1], down, bins.size - 1)
-    return found
+) -> TreatedTemplates:
+    variations: dict[str, dict[str, Yields]] = {region: {} for region in nominal}
+    records: list[TreatedVariation] = []
+    for name, systematic in systematics.items():
+        as_it_is, by_process = varied(name)
+        found = {}
+        for differences in by_process:
+            for record in treated_variations(name, systematic, differences, nominal, config):
+                place = record.region, record.process
+                found[place] = record, treated_change(differences[place], record.shape, record.norm)
+        places = [(region, process) for region, one in nominal.items() for process in one.processes]
+        records += (found[place][0] for place in places if place in found)
+        changes = {place: change for place, (_, change) in found.items()}
+        for region, central in nominal.items():
+            if systematic.weights is not None:
+                one = theory_yields(name, systematic.weights, as_it_is[region], central)
+            elif systematic.smoothing == "polynomial":
+                one = varied_yields(changes, name, systematic, region, central)
+            else:
+                one = {way: as_it_is[region][way] for way in systematic.variations(name)}
+            variations[region] |= one
+    regions = tuple(RegionTemplates(name, one, variations[name]) for name, one in nominal.items())
+    return TreatedTemplates(regions, tuple(records))
 
 
 def treated_change(difference: PairedDifference, shape: Smoothed, norm: NormEstimate) -> Floats:
@@ -292,37 +220,25 @@ def treated_change(difference: PairedDifference, shape: Smoothed, norm: NormEsti
 
 
 def theory_yields(
-    name: str,
-    weights: WeightSet,
-    varied: Callable[[str], SelectedEvents],
-    nominal: Mapping[str, Yields],
-) -> dict[str, dict[str, Yields]]:
-    """Region → up and down templates of a set of theory weights, for every process.
+    name: str, weights: WeightSet, varied: Mapping[str, Yields], nominal: Yields
+) -> dict[str, Yields]:
+    """Up and down templates of a set of theory weights in one region, for every process.
 
     Args:
         name: of the systematic.
         weights: the set.
-        varied: gives the events with a member's weight by its name; each dataset normalised by that
-            weight's own sum over generated events, so that rates stay the nominal's. With `keep_rate` by
-            the nominal's sum.
-        nominal: region → yields. The central weight, if the set has one, is asked for by its name too.
+        varied: yields with a member's weight by its name; each dataset normalised by that weight's own sum
+            over generated events, so that rates stay the nominal's. With `keep_rate` by the nominal's sum.
+        nominal: yields. The central weight, if the set has one, is asked for by its name too.
     """
-    names = (*([weights.central] if weights.central else []), *weights.members)
-    tables: dict[str, list[Floats]] = {region: [] for region in nominal}
-    for member in names:
-        events = varied(member)
-        for region, central in nominal.items():
-            tables[region].append(events.yields(region, central.edges, central.processes).sumw)
-    found = {}
-    for region, central in nominal.items():
-        members = tables[region] if weights.central else [central.sumw, *tables[region]]
-        up, down = central.sumw.copy(), central.sumw.copy()
-        for i in range(len(central.processes)):
-            first, *rest = (WeightedYields(table[i], 1.0) for table in members)
-            envelope = theory_envelope(central.sumw[i], first, rest, weights)
-            up[i], down[i] = envelope.up, envelope.down
-        found[region] = {f"{name}_up": replace(central, sumw=up), f"{name}_down": replace(central, sumw=down)}
-    return found
+    tables = [varied[member].sumw for member in members(weights)]
+    tables = tables if weights.central else [nominal.sumw, *tables]
+    up, down = nominal.sumw.copy(), nominal.sumw.copy()
+    for i in range(len(nominal.processes)):
+        first, *rest = (WeightedYields(table[i], 1.0) for table in tables)
+        envelope = theory_envelope(nominal.sumw[i], first, rest, weights)
+        up[i], down[i] = envelope.up, envelope.down
+    return {f"{name}_up": replace(nominal, sumw=up), f"{name}_down": replace(nominal, sumw=down)}
 
 
 def varied_yields(
@@ -353,7 +269,7 @@ def treated_variations(
     Args:
         name: of the systematic.
         systematic: how it is treated.
-        differences: as `paired_differences` gives them, of all processes or some.
+        differences: as `differences_of` gives them, of all processes or some.
         nominal: region → yields.
         config: limits.
     """
@@ -388,12 +304,3 @@ def _one_sided(found: PairedDifference) -> bool:
     if p_value is None or p_value >= _ONE_SIDED:
         return False
     return bool(np.sum(found.bend**2) > np.sum(found.change**2))
-
-
-def _known(events: SelectedEvents, processes: tuple[str, ...], edges: Mapping[str, Floats]) -> SelectedEvents:
-    """The events themselves, if their processes and regions are known."""
-    for kind, values, known in (("process", events.process, processes), ("region", events.region, edges)):
-        for value in Labels.of(values).present:
-            if value not in known and not (kind == "region" and value == LOOSER):
-                raise DataError(unknown_name(kind, value, known))
-    return events

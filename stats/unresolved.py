@@ -72,13 +72,13 @@ def estimated_norm(
     `resolved_p_value`.
 
     Args:
-        own: of one process in the region.
+        own: of one process in the region, made with the looser region.
         looser: of the same process in a region that contains it.
         statistical_error: of the data expected in the region, √(expected events), positive.
         config: limits.
 
     Raises:
-        DataError: a statistical error that is not positive.
+        DataError: a statistical error that is not positive, or a region made without the looser one.
     """
     config = config or NormConfig()
     if not statistical_error > 0:
@@ -121,11 +121,8 @@ def _p_value(value: float, error: float) -> float:
 
 def _error_of_difference(own: PairedDifference, looser: PairedDifference) -> float:
     """Error of own.norm − looser.norm: events that are in both count once."""
-    identity = np.union1d(own.identity, looser.identity)
-    total = np.zeros(identity.size)
-    for found, sign in ((own, 1.0), (looser, -1.0)):
-        change = np.asarray(found.change_of_event.sum(axis=1)).ravel()
-        nominal = np.asarray(found.nominal_of_event.sum(axis=1)).ravel()
-        share = (change - found.norm * nominal) / found.nominal.sum()
-        total[np.searchsorted(identity, found.identity)] += sign * share
-    return float(np.sqrt(np.sum(total**2)))
+    if own.shared is None:
+        raise DataError("The difference of a region was not made with the looser one beside it.")
+    x, y = (np.array([1.0, -found.norm]) / found.nominal.sum() for found in (own, looser))
+    together = float(x @ own.shared @ y)
+    return float(np.sqrt(max(own.norm_error**2 + looser.norm_error**2 - 2.0 * together, 0.0)))

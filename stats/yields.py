@@ -35,6 +35,18 @@ class Yields:
                 received = np.shape(getattr(self, name))
                 raise DataError(f"{name} must have the shape {expected}. Received: {received}.")
 
+    def __add__(self, other: "Yields") -> "Yields":
+        """Yields of these and of other generated events, of the same processes and bins."""
+        if self.processes != other.processes or not np.array_equal(self.edges, other.edges):
+            raise DataError("Yields of other processes or bins cannot be added.")
+        return Yields(
+            self.processes,
+            self.edges,
+            self.sumw + other.sumw,
+            self.sumw2 + other.sumw2,
+            self.events + other.events,
+        )
+
     @property
     def errors(self) -> Floats:
         """MC-statistical errors, sqrt(sumw2)."""

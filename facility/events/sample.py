@@ -1,7 +1,7 @@
 """The scored events of an analysis: columns, network outputs and boosted scores, row by row together."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from znought.errors import DataError
 from znought.facility.cards.base import Card
 from znought.facility.cards.standard import StandardCard
-from znought.facility.events.store import IDENTITY, EventTable, read_events
+from znought.facility.events.slices import Slice, one_share, slices
+from znought.facility.events.store import IDENTITY, WHOLE_SHARE, EventTable, Share, read_events
 from znought.facility.learning.plan import SEARCH_PART, TEST_PART, TRAINING_PART
 from znought.facility.ntuples.scales import scale_of
 from znought.facility.workspace import Workspace
@@ -28,7 +29,9 @@ __all__ = [
     "needed_variables",
     "quoted",
     "read_sample",
+    "read_share",
     "region",
+    "sample_slices",
 ]
 
 Model = Literal["network", "boosting"]
@@ -189,6 +192,7 @@ def read_sample(
     models: Collection[Model] = MODELS,
     repeats: bool = True,
     rows: Callable[["ScoredSample"], NDArray[np.bool_]] | None = None,
+    part: Slice | None = None,
 ) -> ScoredSample:
     """Events of one kind, with their scores where there is a network.
 
@@ -202,18 +206,33 @@ def read_sample(
         models: whose outputs are wanted.
         repeats: the discriminant of each repeat of the folds is wanted, too.
         rows: which events of a dataset are wanted; all unless given.
+        part: slice of the events of this kind; all of them unless given.
 
     Raises:
         DataError: scores and columns are not of the same events, or a column is missing.
     """
     wanted = [*card.binned, *needed_variables(card)] if variables is None else variables
     scale = {} if card.is_scored else scale_of(workspace)
+    events = part or Slice(card.of_kind(kind))
 
     def chosen(datasets: list[str]) -> ScoredSample:
-        found = _of_datasets(card, workspace, datasets, wanted, models, repeats, scale)
+        found = _of_datasets(card, workspace, datasets, wanted, models, repeats, scale, events.share)
         return found if rows is None else found.part(rows(found), 1.0)
 
-    return _joined(card, [chosen([name]) for name in card.of_kind(kind)] or [chosen([])])
+    return _joined(card, [chosen([name]) for name in events.datasets] or [chosen([])])
+
+
+def sample_slices(card: StandardCard, workspace: Workspace) -> tuple[Slice, ...]:
+    """Slices of all simulated events."""
+    return slices(workspace.columns, card.of_kind("simulation"))
+
+
+def read_share(card: StandardCard, workspace: Workspace) -> ScoredSample:
+    """The simulated events; a share of the generated ones that stands for all where there are too many."""
+    every = card.of_kind("simulation")
+    share = one_share(workspace.columns, every)
+    found = read_sample(card, workspace, kind="simulation", part=Slice(every, share))
+    return found if share.of == 1 else replace(found, weight=found.weight * share.of)
 
 
 def needed_variables(card: StandardCard) -> list[str]:
@@ -231,19 +250,20 @@ def _of_datasets(
     models: Collection[Model],
     repeats: bool,
     scale: Mapping[str, float],
+    share: Share = WHOLE_SHARE,
 ) -> ScoredSample:
     """Events of some datasets."""
     if not card.is_scored:
-        columns = read_events(workspace.columns, datasets, ["gen_weight", *variables])
+        columns = read_events(workspace.columns, datasets, ["gen_weight", *variables], share=share)
         weight = np.asarray(columns["gen_weight"] * columns.per_dataset(scale), np.float64)
         return ScoredSample(card, columns, weight)
-    columns = read_events(workspace.columns, datasets, variables)
+    columns = read_events(workspace.columns, datasets, variables, share=share)
     outputs = [*(f"score_{name}" for name in card.classes), *(_repeats(card) if repeats else ())]
     own = outputs if "network" in models else []
-    scores = read_events(workspace.scores, datasets, ["event_weight", "fold", "part", *own])
+    scores = read_events(workspace.scores, datasets, ["event_weight", "fold", "part", *own], share=share)
     trees = []
     if card.network is not None and "boosting" in models:
-        trees = [read_events(workspace.boosted, datasets, outputs)]
+        trees = [read_events(workspace.boosted, datasets, outputs, share=share)]
     scores, *trees = (_of_the_same(table, columns) for table in (scores, *trees))
     scores, columns, *trees = quoted(scores, columns, *trees)
     weight = np.asarray(scores["event_weight"], np.float64)

@@ -20,7 +20,9 @@ from znought.stats.labels import Labels
 
 __all__ = [
     "IDENTITY",
+    "WHOLE_SHARE",
     "EventTable",
+    "Share",
     "column_bytes",
     "partition_files",
     "read_events",
@@ -32,6 +34,29 @@ __all__ = [
 ]
 
 IDENTITY = ("run", "luminosityBlock", "event", "response")
+
+
+@dataclass(frozen=True)
+class Share:
+    """One of several equal shares of the generated events, drawn by a hash of their numbers.
+
+    Attributes:
+        index: from 0 on.
+        of: how many shares there are.
+    """
+
+    index: int = 0
+    of: int = 1
+
+    def rows(self, table: pa.Table) -> pa.Table:
+        """The rows of the share's events; all responses of one event are in one share."""
+        if self.of == 1:
+            return table
+        mixed = event_identity(*(table.column(name).to_numpy() for name in IDENTITY[:3]), salt="share")
+        return table.filter(pa.array(mixed % np.uint64(self.of) == np.uint64(self.index)))
+
+
+WHOLE_SHARE = Share()
 
 
 @dataclass(frozen=True)
@@ -136,6 +161,7 @@ def read_events(
     columns: Iterable[str],
     *,
     variation: str = "nominal",
+    share: Share = WHOLE_SHARE,
 ) -> EventTable:
     """Events of some datasets, sorted by (run, luminosityBlock, event, response) within each.
 
@@ -144,12 +170,13 @@ def read_events(
         datasets: which ones, in the order wanted; one without selected events contributes none.
         columns: names beyond the identity.
         variation: systematic variation.
+        share: of the generated events.
 
     Raises:
         DataError: a column is missing; or a file is damaged, gone, or not one that a stage has written.
     """
     names = list(dict.fromkeys([*IDENTITY, *columns]))
-    parts = [_read_dataset(directory, dataset, variation, names) for dataset in datasets]
+    parts = [_read_dataset(directory, dataset, variation, names, share) for dataset in datasets]
     n_rows = [len(part[names[0]]) if part else 0 for part in parts]
     code = np.repeat(np.arange(len(parts), dtype=np.int16), n_rows)
     filled = [part for part in parts if part]
@@ -188,10 +215,12 @@ def _files(directory: Path, dataset: str, variation: str) -> list[Path]:
     return _known_files(directory, files, directory / dataset / variation)
 
 
-def _read_dataset(directory: Path, dataset: str, variation: str, names: list[str]) -> dict[str, NDArray[Any]]:
+def _read_dataset(
+    directory: Path, dataset: str, variation: str, names: list[str], share: Share
+) -> dict[str, NDArray[Any]]:
     """The sorted columns of one dataset; empty without events."""
     files = _files(directory, dataset, variation)
-    tables = [table for table in (_read_file(file, names) for file in files) if table.num_rows]
+    tables = [table for file in files if (table := share.rows(_read_file(file, names))).num_rows]
     if not tables:
         return {}
     merged = pa.concat_tables(tables)

@@ -1,9 +1,12 @@
 """Variables of the events in the regions of a fit, before and after it, with the errors of its parameters."""
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 
 from znought.facility.cards.standard import StandardCard
+from znought.facility.events.sample import sample_slices
 from znought.facility.fitting.placement import Bins
 from znought.facility.fitting.templates import InBinsOf, fit_settings, selected_events, templates
 from znought.facility.regions.axes import comparison_edges
@@ -52,17 +55,25 @@ def _edges(card: StandardCard, workspace: Workspace, bins: Bins, name: str) -> d
     """Bins of the variable in each region that holds events; those without any join their lower neighbour."""
     variable = card.binned[name]
     whole = InBinsOf(name, dict.fromkeys(bins, np.array([-np.inf, np.inf])))
-    events = selected_events(card, workspace, bins, "nominal", shown=whole)
-    found = {}
-    for region in bins:
-        rows = events.region == region
-        values, weights = events.discriminant[rows], events.weights[rows]
-        edges = comparison_edges(variable, values)
-        within = np.clip(values, edges[0], np.nextafter(edges[-1], edges[0]))
-        filled = np.histogram(within, edges, weights=weights)[0] > 0
-        if filled.any():
-            found[region] = _joined(edges, filled)
-    return found
+
+    def parts() -> Iterator[tuple[str, Floats, Floats]]:
+        for of in sample_slices(card, workspace):
+            events = selected_events(card, workspace, bins, "nominal", shown=whole, of=of)
+            for region in bins:
+                rows = events.region == region
+                yield region, events.discriminant[rows], events.weights[rows]
+
+    ends: dict[str, list[Floats]] = {region: [] for region in bins}
+    for region, values, _ in parts() if variable.bins == "integer" else ():
+        ends[region] += [values.min(), values.max()] if values.size else []
+    edges = {region: comparison_edges(variable, ends[region]) for region in bins}
+    content = {region: np.zeros(one.size - 1) for region, one in edges.items()}
+    for region, values, weights in parts():
+        first, last = edges[region][[0, -1]]
+        within = np.clip(values, first, np.nextafter(last, first))
+        content[region] += np.histogram(within, edges[region], weights=weights)[0]
+    filled = {region: one > 0 for region, one in content.items()}
+    return {region: _joined(edges[region], one) for region, one in filled.items() if one.any()}
 
 
 def _joined(edges: Floats, filled: NDArray[np.bool_]) -> Floats:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from znought.errors import DataError
 from znought.facility.cards.standard import SIGNAL_REGION, StandardCard
 from znought.facility.events.sample import quoted, region
-from znought.facility.events.store import EventTable, read_events
+from znought.facility.events.store import WHOLE_SHARE, EventTable, Share, read_events
 from znought.facility.ntuples.scales import read_scales
 from znought.facility.results.binned import Binning
 from znought.facility.workspace import Workspace
@@ -73,6 +73,7 @@ def placed(
     variation: str = "nominal",
     weight: str = "event_weight",
     further: tuple[str, ...] = (),
+    share: Share = WHOLE_SHARE,
 ) -> Placed:
     """The events of some datasets under a variation, placed.
 
@@ -84,11 +85,12 @@ def placed(
         variation: whose columns and scores are read.
         weight: column of the weight.
         further: columns that are wanted beside those that placing needs.
+        share: of the generated events.
 
     Raises:
         DataError: an event lies in two regions of the likelihood.
     """
-    events = _events(card, workspace, datasets, variation, weight, further)
+    events = _events(card, workspace, datasets, variation, weight, further, share)
     if card.discriminants:
         return _by_region(card, events, bins)
     if not card.is_scored:
@@ -103,11 +105,12 @@ def _events(
     variation: str,
     weight: str,
     further: tuple[str, ...],
+    share: Share,
 ) -> Placed:
     """Events with all columns and scores that placing them needs, in no region yet."""
     stored = weight.replace("event_", "gen_")
     wanted = dict.fromkeys([stored, *_variables(card), *further])
-    columns = read_events(workspace.columns, datasets, list(wanted), variation=variation)
+    columns = read_events(workspace.columns, datasets, list(wanted), variation=variation, share=share)
     scale = read_scales(workspace)
     scales = columns.per_dataset({name: scale[name].scale for name in datasets})
     # A member of a set of generator weights is normalised by its own sum.
@@ -116,7 +119,7 @@ def _events(
     values = np.asarray(columns[stored] * scales * columns.per_dataset(own), np.float64)
     if card.is_scored:
         names = [weight, "part", *(f"score_{name}" for name in card.classes)]
-        scores = read_events(workspace.scores, datasets, names, variation=variation)
+        scores = read_events(workspace.scores, datasets, names, variation=variation, share=share)
         scores, columns = quoted(scores, columns)
         columns = EventTable({**columns.columns, **scores.columns}, columns.dataset, columns.datasets)
         values = np.asarray(columns[weight] * columns.per_dataset(own), np.float64)

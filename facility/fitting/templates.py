@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial, reduce
+from operator import add
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +12,9 @@ from znought.errors import CardError
 from znought.facility.cards.official import varied_parts
 from znought.facility.cards.standard import StandardCard
 from znought.facility.cards.weights import named_weights
-from znought.facility.events.sample import directions
+from znought.facility.events.sample import directions, sample_slices
+from znought.facility.events.slices import Slice, slices
+from znought.facility.events.store import Share
 from znought.facility.fitting.change import changed
 from znought.facility.fitting.placement import Bins, Placed, placed
 from znought.facility.ntuples.account import data_lumi_ifb
@@ -18,8 +22,9 @@ from znought.facility.workspace import Workspace
 from znought.stats.crossfit import event_parts
 from znought.stats.labels import Labels
 from znought.stats.systematics import SystematicConfig
+from znought.stats.template_sums import SelectedEvents, TemplateSums, template_sums
 from znought.stats.templates import filled_up
-from znought.stats.treatment import SelectedEvents, TreatedTemplates, treated_templates
+from znought.stats.treatment import TreatedTemplates, treated_sums, treated_templates
 from znought.stats.workspace import WorkspaceConfig
 
 __all__ = [
@@ -91,7 +96,7 @@ def templates(
 ) -> TreatedTemplates:
     """Templates of every region of the likelihood, nominal and under every systematic.
 
-    Variations are smoothed by their paired errors.
+    Variations are smoothed by their paired errors. Events are read slice by slice, one variation at a time.
 
     Args:
         card: with the names of regions, control regions and variations.
@@ -106,18 +111,23 @@ def templates(
     lumi = data_lumi_ifb(workspace) if with_data else None
     scale = 1.0 if lumi is None else lumi / card.lumi_ifb
     systematics = systematics_of(card, workspace)
+    edges = bins if shown is None else shown.edges
+    processes = tuple(name for name, entry in card.processes.items() if entry.kind == "simulation")
 
-    def events(variation: str) -> SelectedEvents:
-        found = selected_events(card, workspace, bins, variation, scale=scale, shown=shown)
+    def events(of: Slice, variation: str) -> SelectedEvents:
+        found = selected_events(card, workspace, bins, variation, scale=scale, shown=shown, of=of)
         return found if part is None else part.of(found)
 
-    found = treated_templates(
-        events("nominal"),
-        events,
-        bins if shown is None else shown.edges,
-        processes=tuple(name for name, entry in card.processes.items() if entry.kind == "simulation"),
-        systematics=systematics,
-    )
+    def sums(of: Slice) -> TemplateSums:
+        rest = partial(events, of), edges
+        return template_sums(events(of, "nominal"), *rest, processes=processes, systematics=systematics)
+
+    first, *others = sample_slices(card, workspace)
+    if others:
+        found = treated_sums(reduce(add, map(sums, (first, *others))), systematics)
+    else:
+        nominal, varied = events(first, "nominal"), partial(events, first)
+        found = treated_templates(nominal, varied, edges, processes=processes, systematics=systematics)
     regions = tuple(replace(one, observed=observed.get(one.name)) for one in found.regions)
     if card.template_change is not None and shown is None:
         regions = changed(regions, card.template_change)
@@ -217,6 +227,7 @@ def selected_events(
     *,
     scale: float = 1.0,
     shown: InBinsOf | None = None,
+    of: Slice | None = None,
 ) -> SelectedEvents:
     """Simulated events under the nominal or one variation, with region, discriminant and weight.
 
@@ -231,24 +242,29 @@ def selected_events(
         variation: `nominal`, `jes_up`, `jes_2017_up`, the name of a two-point systematic, or of a weight.
         scale: factor on the weights.
         shown: what is binned in the place of the discriminant.
+        of: slice of the simulated events; all of them unless given.
     """
-    every = card.of_kind("simulation")
+    of = of or Slice(card.of_kind("simulation"))
+    every, share = of.datasets, of.share
     base, era = _of_era(card, variation)
     luminosity, _, way = variation.rpartition("_")
     if luminosity in card.lumi_shifts:
         shifts = card.lumi_shifts[luminosity]
         sign = 1.0 if way == "up" else -1.0
         factors = {name: 1.0 + sign * shift for name, shift in shifts.items()}
-        return _selected(card, workspace, bins, "nominal", every, scale, shown, factors)
+        return _selected(card, workspace, bins, "nominal", every, share, scale, shown, factors)
     own = luminosity in card.systematics_of_estimate
     if not era and not own:
-        return _selected(card, workspace, bins, variation, every, scale, shown)
-    mine = card.estimated if own else tuple(name for name in every if card.datasets[name].era == era)
+        return _selected(card, workspace, bins, variation, every, share, scale, shown)
+    mine = tuple(
+        name for name in every if (name in card.estimated if own else card.datasets[name].era == era)
+    )
     others = tuple(name for name in every if name not in mine)
-    parts = [_selected(card, workspace, bins, base, mine, scale, shown)]
-    if others:
-        parts.append(_selected(card, workspace, bins, "nominal", others, scale, shown))
-    return SelectedEvents.joined(parts)
+    varied = [(base, mine)] if mine or not others else []
+    parts = [*varied, *([("nominal", others)] if others else [])]
+    return SelectedEvents.joined(
+        [_selected(card, workspace, bins, way, names, share, scale, shown) for way, names in parts]
+    )
 
 
 def _selected(
@@ -257,13 +273,18 @@ def _selected(
     bins: Bins,
     variation: str,
     datasets: tuple[str, ...],
+    share: Share,
     scale: float,
     shown: InBinsOf | None,
     factors: Mapping[str, float] | None = None,
 ) -> SelectedEvents:
     """Events of some datasets under one variation of all of them, or with factors on their weights."""
     two_point = card.likelihood.workspace.systematics.get(variation, SystematicConfig())
-    process = {two_point.datasets.get(name, name): card.datasets[name].process for name in datasets}
+    first = dict[str, str]()
+    for name in card.of_kind("simulation"):
+        first.setdefault(two_point.datasets.get(name, name), name)
+    # What takes the place of several datasets does so once, in the slice of the first of them.
+    process = {other: card.datasets[name].process for other, name in first.items() if name in datasets}
     partition, weight = "nominal", "event_weight"
     if any(workspace.columns.glob(f"*/{variation}/*.parquet")):
         partition = variation
@@ -272,7 +293,7 @@ def _selected(
     further = () if shown is None else (shown.variable,)
     parts = []
     for name in process:  # of the columns that place the events of a dataset nothing stays
-        events = placed(card, workspace, (name,), bins, partition, weight, further)
+        events = placed(card, workspace, (name,), bins, partition, weight, further, share)
         part = _named(events, process[name], shown)
         weights = part.weights * scale
         parts.append(replace(part, weights=weights if factors is None else weights * factors[name]))
@@ -298,9 +319,11 @@ def _observed(
     card: StandardCard, workspace: Workspace, bins: Bins, shown: InBinsOf | None
 ) -> dict[str, NDArray[np.float64]]:
     further = () if shown is None else (shown.variable,)
-    events = placed(card, workspace, card.of_kind("data"), bins, further=further)
-    values = events.discriminant if shown is None else shown.values(events)
-    return {
-        name: np.histogram(values[events.where == name], edges)[0].astype(np.float64)
-        for name, edges in (bins if shown is None else shown.edges).items()
-    }
+    binned = bins if shown is None else shown.edges
+    counts = {name: np.zeros(edges.size - 1) for name, edges in binned.items()}
+    for of in slices(workspace.columns, card.of_kind("data")):
+        events = placed(card, workspace, of.datasets, bins, further=further, share=of.share)
+        values = events.discriminant if shown is None else shown.values(events)
+        for name, edges in binned.items():
+            counts[name] += np.histogram(values[events.where == name], edges)[0]
+    return counts

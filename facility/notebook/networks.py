@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from znought.errors import DataError, unknown_name
 from znought.identity import event_identity
 from znought.models import artefacts
-from znought.models.evaluation import Estimate, auc_estimates, roc_curve
+from znought.models.areas import Estimate, auc_estimates
+from znought.models.evaluation import roc_curve
 from znought.models.folds import own_folds
 from znought.models.network import NetworkConfig
 from znought.models.scoring import scores_of

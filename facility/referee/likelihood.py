@@ -39,7 +39,8 @@ from znought.stats.referee.slopes import Slope, measured_slope, shift_of_mu, slo
 from znought.stats.replicas import constraint_verdicts, constraints, replica_constraints
 from znought.stats.requirements import required_of
 from znought.stats.spec import Spec, entries
-from znought.stats.treatment import LOOSER, Differences, TreatedTemplates, paired_differences
+from znought.stats.template_sums import LOOSER, PairedTables, differences_of, paired_tables
+from znought.stats.treatment import TreatedTemplates
 from znought.stats.workspace import prepared_workspace
 
 __all__ = ["likelihood_checks"]
@@ -107,11 +108,11 @@ class Likelihood:
         return tuple(name for name, entry in self.card.processes.items() if entry.kind == "simulation")
 
     @cached_property
-    def differences(self) -> dict[str, Differences]:
-        """Paired differences of every systematic that is varied by event."""
+    def tables(self) -> dict[str, PairedTables]:
+        """What every event adds to the difference of every systematic that is varied by event."""
         nominal = selected_events(self.card, self.workspace, self.bins, "nominal", scale=self.scale)
         return {
-            name: paired_differences(
+            name: paired_tables(
                 nominal,
                 [
                     selected_events(self.card, self.workspace, self.bins, way, scale=self.scale)
@@ -160,13 +161,13 @@ def likelihood_checks(
 
 def _constraints(found: Likelihood, n_replicas: int) -> Check:
     likelihood = fit_settings(found.card, found.workspace)
-    varied = {name: likelihood.systematics[name] for name in found.differences}
+    varied = {name: likelihood.systematics[name] for name in found.tables}
     if not varied:
         return constraints_earned(())
     measured = dict.fromkeys(varied, 1.0) | constraints(found.spec)
     noise = replica_constraints(
         [region for region in found.treated.regions if found.card.roles[region.name] != "validation"],
-        found.differences,
+        found.tables,
         likelihood,
         n_replicas=n_replicas,
     )
@@ -213,7 +214,8 @@ def _named(parameters: Any, names: Sequence[str]) -> list[str]:
 
 def _directions(found: Likelihood) -> Iterator[Direction]:
     """Every change of a yield in the exported likelihood, beside that of the events."""
-    for name, of_name in found.differences.items():
+    for name, tables in found.tables.items():
+        of_name = differences_of(tables)
         loose = {process: of_name[LOOSER, process] for process in found.processes}
         for channel in entries(found.spec, "channels"):
             for sample in channel["samples"]:

@@ -12,40 +12,25 @@ from numpy.typing import NDArray
 from znought.errors import DataError
 from znought.facility.cards.standard import StandardCard
 from znought.facility.context import Context
-from znought.facility.events.sample import MODELS, Model, ScoredSample, needed_variables, read_sample
-from znought.facility.learning.one_discriminant import tested
+from znought.facility.events.counted import CountedEvents, counted_events, place_of_event
+from znought.facility.events.sample import ScoredSample, needed_variables, read_sample
+from znought.facility.learning.judged import judged_models
 from znought.facility.results.binned import (
     BinnedSelection,
     Evaluation,
     write_binning,
     write_evaluation,
 )
-from znought.facility.results.records import (
-    ClassEvents,
-    Estimate,
-    OneDiscriminantResult,
-    SizedSignificance,
-)
-from znought.facility.workspace import Workspace
-from znought.identity import uniform
-from znought.models.evaluation import AucReplicas, auc_replicas, effective_size
+from znought.facility.results.records import Estimate, SizedSignificance
 from znought.stats.binning import PLAIN, BinningConfig, Method, tune
 from znought.stats.crossfit import Interval, SignificanceEstimate, cross_fitted
-from znought.stats.labels import Labels
 from znought.stats.repeats import held_out_difference, with_training
 from znought.stats.yields import count_yields
 
-__all__ = ["AREA_EVENTS", "Candidate", "candidates", "optimise"]
+__all__ = ["Candidate", "candidates", "optimise"]
 
-AREA_EVENTS = {
-    "own_fold": "training (out of fold) and test events of all classes, each by the models of its own folds",
-    "published": "training events of all classes, out of fold; test events have the mean of all models",
-}
-"""Which events areas under ROC curves are of, by way of scoring."""
-AREA_EVENTS_OF_MODEL = "all events of all classes, as the model scores them that was trained elsewhere"
 SHARES = (0.25, 0.5)
 """Parts of the generated events that significances are quoted on too, to show what more simulation gives."""
-PARTS = "sample-size"
 
 
 @dataclass(frozen=True)
@@ -125,15 +110,14 @@ def optimise(context: Context[StandardCard]) -> Iterable[Path]:
             advance(done, len(compared) + 2, candidate.name)
             estimates[candidate.name] = _estimate(card, sample, candidate)
             found[candidate.name] = _significance(sample, candidate, estimates[candidate.name])
-        every = read_sample(card, workspace, kind="simulation", variables=(), models=())
-        by_size = tuple(_by_size(card, sample, every.columns.identity, estimates))
-        events = events_of(card, every)
-        del sample, compared, every  # all events once are enough to hold
+        counted = counted_events(card, workspace, SHARES)
+        by_size = tuple(_by_size(card, sample, counted, estimates))
+        del sample, compared  # before all events are looked at
         evaluation = Evaluation(
-            **_of_models(card, workspace),
+            **judged_models(card, workspace),
             z0_differences=_differences(card, estimates),
             z0_by_size=by_size,
-            events=events,
+            events=counted.by_process,
         )
         advance(len(found) + 2, len(found) + 2, "")
     write_binning(workspace.binning, found)
@@ -207,7 +191,7 @@ def _significance(
 def _by_size(
     card: StandardCard,
     sample: ScoredSample,
-    identity: NDArray[np.uint64],
+    counted: CountedEvents,
     whole: Mapping[str, SignificanceEstimate],
 ) -> list[SizedSignificance]:
     """Held-out Z0 of every candidate on parts of the generated events, and on all of them last.
@@ -217,25 +201,18 @@ def _by_size(
     Args:
         card: the analysis.
         sample: events that the candidates use.
-        identity: of all events.
+        counted: all events.
         whole: candidate → its estimate on all of them.
     """
-    generated = np.unique(identity)
-    of_all, of_sample = (_place(events) for events in (generated, sample.columns.identity))
-    found = []
-    for share in SHARES:
-        part = sample.part(of_sample < share, 1.0 / share)
+    place, found = place_of_event(sample.columns.identity), []
+    for share, generated in zip(SHARES, counted.in_shares, strict=True):
+        part = sample.part(place < share, 1.0 / share)
         estimates = {}
         for candidate in candidates(card, part):
             with suppress(DataError):
                 estimates[candidate.name] = _estimate(card, part, candidate, trained=False)
-        found.append(_sized(share, int(np.sum(of_all < share)), estimates))
-    return [*found, _sized(1.0, generated.size, whole)]
-
-
-def _place(identity: NDArray[np.uint64]) -> NDArray[np.float64]:
-    """A number in [0, 1) of each generated event: a share of them is below the share."""
-    return uniform(identity, *np.zeros((2, len(identity)), np.uint64), salt=PARTS)
+        found.append(_sized(share, generated, estimates))
+    return [*found, _sized(1.0, counted.generated, whole)]
 
 
 def _sized(share: float, generated: int, estimates: Mapping[str, SignificanceEstimate]) -> SizedSignificance:
@@ -254,86 +231,3 @@ def _differences(card: StandardCard, estimates: Mapping[str, SignificanceEstimat
         if mine is not None and name != card.discriminant:
             found[name] = _estimated(*held_out_difference(mine, other))
     return found
-
-
-def _of_models(card: StandardCard, workspace: Workspace) -> dict[str, Any]:
-    """Areas of networks and trees and whether they have one discriminant, of one model after the other.
-
-    Every class carries the same weight as in training. All areas are of one estimator: training and test
-    events alike have the mean of the models of their own folds.
-    """
-    areas, tests = list[AucReplicas](), dict[str, OneDiscriminantResult]()
-    for model in MODELS if card.network is not None else MODELS[: card.is_scored]:
-        sample = _trained_classes(card, workspace, model)
-        areas.append(_areas(card, sample, model))
-        found = _one_discriminant(card, sample, model)
-        tests |= {} if found is None else {model: found}
-        del sample
-    if len(areas) < len(MODELS):
-        alone = {"auc": _intervals(areas[0]), "auc_events": AREA_EVENTS_OF_MODEL} if areas else {}
-        return alone | {"one_discriminant": tests}
-    network, trees = areas
-    return {
-        "auc": _intervals(network),
-        "auc_boosting": _intervals(trees),
-        "auc_differences": _intervals(network.less(trees)),
-        "auc_events": AREA_EVENTS[card.training.scoring],
-        "one_discriminant": tests,
-    }
-
-
-def _trained_classes(card: StandardCard, workspace: Workspace, model: Model) -> ScoredSample:
-    """Events of the classes that networks are trained on, with the outputs of one model alone."""
-    return read_sample(
-        card,
-        workspace,
-        kind="simulation",
-        variables=(),
-        models=(model,),
-        repeats=False,
-        rows=lambda events: events.class_index >= 0,
-    )
-
-
-def _areas(card: StandardCard, sample: ScoredSample, model: Model) -> AucReplicas:
-    chosen = sample if sample.is_estimator.all() else sample.part(sample.is_estimator, 1.0)
-    index, weight = chosen.class_index, chosen.weight
-    balanced = weight / np.bincount(index, weights=weight, minlength=len(card.classes))[index]
-    identity = chosen.columns.identity
-    return auc_replicas(chosen.outputs(model), index, balanced, identity, classes=card.classes)
-
-
-def _one_discriminant(card: StandardCard, sample: ScoredSample, model: Model) -> OneDiscriminantResult | None:
-    """Whether test and out-of-fold events have one discriminant; None where too few events tell."""
-    outputs = sample.outputs(model)
-    return tested(
-        {name: outputs[:, i] for i, name in enumerate(card.classes)},
-        sample.weight,
-        Labels(card.classes, sample.class_index),
-        sample.is_test,
-        sample.columns.identity,
-    )
-
-
-def _intervals(areas: AucReplicas) -> dict[str, Estimate]:
-    return {
-        name: Estimate(value=area.value, interval=(area.lower, area.upper))
-        for name, area in areas.estimates().items()
-    }
-
-
-def events_of(card: StandardCard, sample: ScoredSample) -> dict[str, ClassEvents]:
-    """Raw, generated, effective and expected events of every process after preselection."""
-    rows = {}
-    names = [name for name, process in card.processes.items() if process.kind == "simulation"]
-    for name in names:
-        mask = sample.process == name
-        weight, identity = sample.weight[mask], sample.columns.identity[mask]
-        rows[name] = ClassEvents(
-            raw=int(mask.sum()),
-            generated=int(np.unique(identity).size),
-            effective=effective_size(weight, identity),
-            weighted=float(weight.sum()),
-            negative_fraction=float(np.mean(weight < 0)) if mask.any() else 0.0,
-        )
-    return rows

@@ -8,7 +8,7 @@ from znought.facility.cards.base import Card
 from znought.facility.cards.standard import StandardCard
 from znought.facility.cards.trigger_weight import TriggerWeight
 from znought.facility.context import Context
-from znought.facility.events.sample import read_sample
+from znought.facility.events.sample import read_share
 from znought.facility.figures.album import Album
 from znought.facility.figures.measured import SECTION as MEASURED
 from znought.facility.figures.measured import fake_factor_pictures, trigger_pictures
@@ -120,7 +120,7 @@ def card(context: Context[Card]) -> ReportDocument:
 def _album(context: Context[StandardCard], verdicts: Verdicts | None) -> Album:
     card, workspace = context.card, context.workspace
     cut_names, cut_yields = _cutflow(workspace)
-    simulation = read_sample(card, workspace, kind="simulation")
+    simulation = read_share(card, workspace)
     books = read_region_books(workspace.regions)
     return Album(
         card=card,

@@ -6,7 +6,7 @@ from pathlib import Path
 from znought.facility.cards.eras import energies_of
 from znought.facility.cards.standard import StandardCard
 from znought.facility.context import Context
-from znought.facility.events.sample import read_sample
+from znought.facility.events.counted import counted_events
 from znought.facility.ntuples.account import remarks
 from znought.facility.regions.books import read_region_books
 from znought.facility.regions.validation import read_validation, summarised
@@ -14,7 +14,6 @@ from znought.facility.results.fake_leptons import read_fake_leptons
 from znought.facility.results.ledger import read_ledger
 from znought.facility.results.records import ClassEvents
 from znought.facility.results.standard import Results, Yield, write_results
-from znought.facility.stages.optimise import events_of
 from znought.facility.workspace import read_json
 
 __all__ = ["common_results", "input_remarks", "summarise"]
@@ -22,8 +21,8 @@ __all__ = ["common_results", "input_remarks", "summarise"]
 
 def summarise(context: Context[StandardCard]) -> Iterable[Path]:
     """Writes `results.json` with what every region holds."""
-    sample = read_sample(context.card, context.workspace, kind="simulation")
-    common = common_results(context, events_of(context.card, sample))
+    counted = counted_events(context.card, context.workspace)
+    common = common_results(context, counted.by_process)
     results = common.model_copy(update={"notes": tuple(input_remarks(context))})
     write_results(context.workspace.results, results)
     return [context.workspace.results]

@@ -16,8 +16,9 @@ from znought.stats.eft.channel import ScoredChannel
 from znought.stats.eft.likelihood import Systematics
 from znought.stats.spec import entries
 from znought.stats.systematics import SystematicConfig
+from znought.stats.template_sums import SelectedEvents
 from znought.stats.templates import filled_up
-from znought.stats.treatment import SelectedEvents, TreatedTemplates, treated_templates
+from znought.stats.treatment import TreatedTemplates, treated_templates
 from znought.stats.workspace import NormConfig, PreparedWorkspace, WorkspaceConfig, prepared_workspace
 
 __all__ = ["StandardModel", "responses", "standard_model"]

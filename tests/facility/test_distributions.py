@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.facility.sliced import assert_the_same_in_slices
 from tests.facility.small import context_of, small_card, write_ntuples
 from tests.facility.test_likelihood import _score
 from znought.errors import CardError, DataError
@@ -72,3 +73,18 @@ def test_a_variable_without_bins_is_refused(tmp_path: Path) -> None:
 def test_bins_of_nothing_stop_in_one_line(scored: Context[Any], tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"columns: no simulated event is in the regions .* `znought run`"):
         tuple(optimise(replace(scored, workspace=Workspace(tmp_path))))
+
+
+def test_varied_columns_give_the_same_in_slices(
+    scored: Context[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    card, workspace = scored.card, scored.workspace
+    spec = build_workspace(
+        templates(card, workspace, BINS, with_data=False).regions, fit_settings(card, workspace)
+    )
+    whole = distributions(card, workspace, BINS, spec, data="expected")["m_ll"]
+    assert_the_same_in_slices(scored, BINS, monkeypatch)
+    found = distributions(card, workspace, BINS, spec, data="expected")["m_ll"]
+    for region, one in found.items():
+        assert one.edges == whole[region].edges
+        np.testing.assert_allclose(one.before.total, whole[region].before.total, rtol=1e-9)

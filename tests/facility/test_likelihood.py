@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.facility.sliced import assert_the_same_in_slices
 from tests.facility.small import context_of, small_card, write_ntuples
 from tests.facility.test_process import CORRECTIONS, MUON
 from znought.analyses.vh_ww.variables import FEATURES
@@ -155,3 +156,9 @@ def _without(region: RegionTemplates, process: str) -> Any:
     """Yields of the region with one process emptied."""
     rows = np.array([[name != process] for name in region.nominal.processes])
     return region.nominal.sumw * rows
+
+
+def test_varied_weights_give_the_same_in_slices(
+    scored: Context[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert_the_same_in_slices(scored, BINS, monkeypatch)

@@ -7,6 +7,7 @@ import awkward as ak
 import numpy as np
 import pytest
 
+from tests.facility.sliced import assert_the_same_in_slices
 from tests.facility.small import N_EVENTS, context_of, small_card, write_ntuples
 from tests.facility.test_likelihood import _score
 from tests.processors.fixtures import events, write_nanoaod
@@ -146,3 +147,7 @@ def test_a_card_says_what_the_members_are(tmp_path: Path) -> None:
     ):
         with pytest.raises(CardError, match=message):
             _context(tmp_path, {"isr": entry})
+
+
+def test_members_give_the_same_in_slices(scored: Context[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    assert_the_same_in_slices(scored, BINS, monkeypatch)

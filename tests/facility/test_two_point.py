@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.facility.sliced import assert_the_same_in_slices
 from tests.facility.small import FILES, N_EVENTS, context_of, small_card, write_ntuples
 from tests.facility.test_likelihood import _score
 from tests.processors.fixtures import events, write_nanoaod
@@ -101,3 +102,9 @@ def test_an_alternative_that_stands_for_nothing_is_refused(tmp_path: Path) -> No
     path.write_text(text.replace("ttbar: ttbar_othr", "ttbar_other: ttbar_other"))
     with pytest.raises(CardError, match="simulated dataset"):
         context_of(path, tmp_path / "out")
+
+
+def test_other_datasets_give_the_same_in_slices(
+    scored: Context[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert_the_same_in_slices(scored, BINS, monkeypatch)

@@ -3,15 +3,10 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from znought.errors import DataError
-from znought.models import evaluation
 from znought.models.evaluation import (
     agreement,
     auc,
-    auc_estimates,
-    auc_replicas,
     confusion_matrix,
-    macro_auc,
-    poisson_multiplicity,
     roc_curve,
 )
 
@@ -41,60 +36,6 @@ def test_a_curve_ends_at_one_and_needs_both_sides() -> None:
         roc_curve(np.ones(3), np.zeros(3, bool), np.ones(3))
     with pytest.raises(DataError, match="no events"):
         roc_curve(np.ones(0), np.zeros(0, bool), np.ones(0))
-
-
-def test_intervals_cover_and_macro_is_the_mean() -> None:
-    class_index = RANDOM.integers(0, 3, 3000)
-    scores = RANDOM.random((3000, 3)) + np.eye(3)[class_index] * 0.5
-    found = auc_estimates(
-        scores,
-        class_index,
-        np.ones(3000),
-        np.arange(3000, dtype=np.uint64),
-        classes=("a", "b", "c"),
-        n_bootstrap=40,
-    )
-    assert list(found) == ["a", "b", "c", "macro"]
-    for estimate in found.values():
-        assert estimate.lower < estimate.value < estimate.upper
-        assert estimate.upper - estimate.lower < 0.05
-    assert found["macro"].value == pytest.approx(np.mean([found[name].value for name in "abc"]))
-    assert found["macro"].value == pytest.approx(macro_auc(scores, class_index, np.ones(3000)))
-
-
-def test_replicas_of_many_events_are_those_of_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    class_index = RANDOM.integers(0, 3, 20_000)
-    scores = RANDOM.normal(size=(20_000, 3)) + np.eye(3)[class_index]
-    columns = scores, class_index, RANDOM.uniform(-0.1, 1.0, 20_000), np.arange(20_000, dtype=np.uint64)
-    exact = auc_replicas(*columns, classes=("a", "b", "c"), n_bootstrap=10)
-    monkeypatch.setattr(evaluation, "_MOST_RANKED", 10_000)
-    coarse = auc_replicas(*columns, classes=("a", "b", "c"), n_bootstrap=10)
-    assert coarse.values.tolist() == exact.values.tolist()
-    assert coarse.replicas == pytest.approx(exact.replicas, abs=0.01 * exact.replicas.std())
-    assert (coarse.replicas != exact.replicas).any()
-
-
-def test_repeated_responses_widen_the_interval() -> None:
-    class_index = RANDOM.integers(0, 2, 500)
-    scores = RANDOM.random((500, 2)) + np.eye(2)[class_index] * 0.5
-    identity = np.arange(500, dtype=np.uint64)
-
-    def width(copies: int, *, independent: bool) -> float:
-        rows = np.repeat(np.arange(500), copies)
-        ids = np.arange(len(rows), dtype=np.uint64) if independent else identity[rows]
-        found = auc_estimates(
-            scores[rows], class_index[rows], np.ones(len(rows)), ids, classes=("a", "b"), n_bootstrap=100
-        )["macro"]
-        return found.upper - found.lower
-
-    assert width(9, independent=False) == pytest.approx(width(1, independent=True), rel=0.3)
-    assert width(9, independent=True) < 0.6 * width(9, independent=False)
-
-
-def test_the_bootstrap_draws_poisson_numbers() -> None:
-    times = poisson_multiplicity(np.arange(100_000, dtype=np.uint64), 3, salt="x")
-    assert times.mean() == pytest.approx(1.0, abs=0.02)
-    assert times.var() == pytest.approx(1.0, abs=0.03)
 
 
 def test_equal_distributions_agree_and_shifted_ones_do_not() -> None:

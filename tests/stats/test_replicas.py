@@ -14,7 +14,8 @@ from znought.stats.replicas import (
     replica_constraints,
 )
 from znought.stats.systematics import SystematicConfig
-from znought.stats.treatment import Differences, SelectedEvents, paired_differences, treated_templates
+from znought.stats.template_sums import PairedTables, SelectedEvents, differences_of, paired_tables
+from znought.stats.treatment import treated_templates
 from znought.stats.workspace import WorkspaceConfig, build_workspace
 
 EDGES = {"SR": np.linspace(0, 1, N_BINS + 1)}
@@ -58,9 +59,9 @@ def measured_constraints(
         processes=PROCESSES,
         systematics=settings.systematics,
     )
-    differences = {"jes": paired_differences(nominal, [up, down], EDGES, processes=PROCESSES)}
+    tables = {"jes": paired_tables(nominal, [up, down], EDGES, processes=PROCESSES)}
     found = constraints(build_workspace(treated.regions, settings), ["jes"])
-    return found, replica_constraints(treated.regions, differences, settings, n_replicas=12)
+    return found, replica_constraints(treated.regions, tables, settings, n_replicas=12)
 
 
 def test_noise_that_constrains_fails() -> None:
@@ -106,18 +107,16 @@ def test_replicas_keep_the_nominal_and_the_size_of_the_noise() -> None:
         processes=PROCESSES,
         systematics=systematics,
     )
-    differences: dict[str, Differences] = {
-        "jes": paired_differences(nominal, [up, down], EDGES, processes=PROCESSES)
-    }
+    tables: dict[str, PairedTables] = {"jes": paired_tables(nominal, [up, down], EDGES, processes=PROCESSES)}
     noise = []
     for replica in range(50):
-        (region,) = flipped_templates(treated.regions, differences, systematics, replica)
+        (region,) = flipped_templates(treated.regions, tables, systematics, replica)
         assert np.array_equal(region.nominal.sumw, treated.regions[0].nominal.sumw)
         noise.append(region.variation("jes_up").sumw[1] - region.nominal.sumw[1])
-    expected = np.diagonal(differences["jes"]["SR", "top"].covariance)
+    expected = np.diagonal(differences_of(tables["jes"])["SR", "top"].covariance)
     assert np.mean(np.square(noise)) == pytest.approx(np.mean(expected), rel=0.1)
     with pytest.raises(CardError, match="n_replicas"):
-        replica_constraints(treated.regions, differences, WorkspaceConfig(("signal",)), n_replicas=0)
+        replica_constraints(treated.regions, tables, WorkspaceConfig(("signal",)), n_replicas=0)
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,9 @@ from znought.errors import CardError, DataError
 from znought.stats.envelopes import WeightSet
 from znought.stats.paired import BinnedEvents
 from znought.stats.systematics import SystematicConfig
+from znought.stats.template_sums import SelectedEvents
 from znought.stats.templates import filled_up
-from znought.stats.treatment import SelectedEvents, treated_templates
+from znought.stats.treatment import treated_templates
 from znought.stats.workspace import WorkspaceConfig, build_workspace
 
 EDGES = {"SR": np.linspace(0, 1, N_BINS + 1), "CR": np.array([0.0, 1.0])}

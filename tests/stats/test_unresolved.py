@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 
 from znought.errors import CardError, DataError
-from znought.stats.paired import BinnedEvents, PairedDifference, paired_difference
+from znought.stats.paired import BinnedEvents, PairedDifference, paired_difference, paired_events
 from znought.stats.unresolved import NormConfig, estimated_norm
 
 
@@ -37,24 +37,28 @@ def test_no_event_moved_is_not_zero() -> None:
 def test_a_change_within_its_error_is_taken_from_the_looser_region() -> None:
     rng = np.random.default_rng(1)
     rows, factor = np.arange(4000), 1 + rng.normal(0.01, 0.2, 4000)
-    looser = paired_difference(
+    looser = paired_events(
         BinnedEvents(rows, 0 * rows, np.ones(4000)), BinnedEvents(rows, 0 * rows, factor), None, 1
     )
     tight = rows < 100
-    own = paired_difference(
+    own = paired_events(
         BinnedEvents(rows[tight], 0 * rows[tight], np.ones(100)),
         BinnedEvents(rows[tight], 0 * rows[tight], factor[tight]),
         None,
         1,
     )
-    found = estimated_norm(own, looser, statistical_error=100.0)
+    whole = looser.difference()
+    found = estimated_norm(own.difference(looser), whole, statistical_error=100.0)
     assert found.source == "looser region"
-    assert found.norm == pytest.approx(looser.norm)
+    assert found.norm == pytest.approx(whole.norm)
     # A looser region that moves by much more is contradicted by these events.
-    other = paired_difference(
+    other = paired_events(
         BinnedEvents(rows, 0 * rows, np.ones(4000)), BinnedEvents(rows, 0 * rows, factor + 0.5), None, 1
     )
-    assert estimated_norm(own, other, statistical_error=100.0).source == "region"
+    found = estimated_norm(own.difference(other), other.difference(), statistical_error=100.0)
+    assert found.source == "region"
+    with pytest.raises(DataError, match="looser one"):
+        estimated_norm(own.difference(), other.difference(), statistical_error=100.0)
 
 
 def test_an_error_that_matters_is_a_weakness() -> None:

@@ -24,7 +24,8 @@ from znought.errors import DataError
 from znought.facility.context import Context
 from znought.facility.learning.one_discriminant import tested
 from znought.facility.results.records import Estimate, OneDiscriminantResult
-from znought.models.evaluation import AucReplicas, auc_replicas, effective_size
+from znought.models.areas import AucReplicas, auc_replicas
+from znought.models.evaluation import effective_size
 from znought.stats.eft.channel import ScoredChannel, hypothesis
 from znought.stats.eft.counting import SignalDefinition
 from znought.stats.eft.measurement import Significance, projections, significance
