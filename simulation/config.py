@@ -4,7 +4,13 @@ from dataclasses import dataclass, field
 
 from znought.errors import CardError
 
-__all__ = ["ENERGY_TEV", "DetectorConfig", "PseudoDataConfig", "SimulationConfig"]
+__all__ = [
+    "ENERGY_TEV",
+    "DetectorConfig",
+    "MisidentificationConfig",
+    "PseudoDataConfig",
+    "SimulationConfig",
+]
 
 ENERGY_TEV = 13.0
 """Centre-of-mass energy that every recipe is generated at."""
@@ -63,6 +69,31 @@ class DetectorConfig:
 
 
 @dataclass(frozen=True)
+class MisidentificationConfig:
+    """Leptons and charges that are not what they seem; rates and their sources are in `misidentification`.
+
+    Attributes:
+        light_jet_electron: factor on the cited rate of light jets as electrons.
+        light_jet_muon: rate of light jets as muons, an assumption.
+        heavy_jet: factor on the rate of b and c jets as leptons.
+        tight: factor on the share of candidates that are tight.
+        pt_min_gev: candidates below are not written.
+        charges: whether electrons have the wrong charge now and then.
+    """
+
+    light_jet_electron: float = 1.0
+    light_jet_muon: float = 5.0e-4
+    heavy_jet: float = 1.0
+    tight: float = 1.0
+    pt_min_gev: float = 10.0
+    charges: bool = False
+
+    def __post_init__(self) -> None:
+        for key, value in vars(self).items():
+            _require(value >= 0.0, f"misidentification.{key}", "zero or positive", value)
+
+
+@dataclass(frozen=True)
 class PseudoDataConfig:
     """Pseudo-data: own jobs, own seeds, unweighted, with a declared mismodelling.
 
@@ -97,12 +128,14 @@ class SimulationConfig:
         seed: root of every random number; job seeds derive from (seed, dataset, job index).
         job_size: factor on the recipes' own number of events per job (20 to 60 s each at 1).
         detector: the parametrised response.
+        misidentification: jets as leptons, and wrong charges.
         pseudo_data: what the pseudo-data are made of.
     """
 
     seed: int = 20200611
     job_size: float = 1.0
     detector: DetectorConfig = field(default_factory=DetectorConfig)
+    misidentification: MisidentificationConfig = field(default_factory=MisidentificationConfig)
     pseudo_data: PseudoDataConfig = field(default_factory=PseudoDataConfig)
 
     def __post_init__(self) -> None:

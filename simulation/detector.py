@@ -6,11 +6,13 @@ isolation summed over the event's own particles within ΔR < 0.3. Jets: resoluti
 MET: leptons, jets above 20 GeV and a soft term with pile-up noise. Track MET: leptons and the charged
 particles that the tracker finds (efficiency of the same card); blind to neutral particles, hardly
 touched by pile-up. MET significance: object-based (ATLAS-CONF-2018-038). Jets of other interactions, and
-the jet-vertex tag that they and the hard ones have to pass, in `pile_up`. Not there: trigger, charge
-misidentification, fake and non-prompt leptons.
+the jet-vertex tag that they and the hard ones have to pass, in `pile_up`. Misidentified leptons and charges
+are made of a response, in `misidentified`. Not there: trigger.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import TypeVar
 
 import numpy as np
@@ -22,7 +24,19 @@ from znought.simulation.decays import LeptonDraw
 from znought.simulation.recipe import Skim
 from znought.simulation.truth import Truth
 
-__all__ = ["Jets", "Leptons", "Response", "jet_resolution", "respond", "thinned"]
+__all__ = [
+    "PROMPT",
+    "Jets",
+    "Leptons",
+    "Response",
+    "jet_resolution",
+    "object_significance",
+    "respond",
+    "rows_at",
+    "sorted_leptons",
+    "thinned",
+    "vector_sum",
+]
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -34,17 +48,24 @@ TRACK_ETA_MAX = 2.5
 TRACK_PT_MIN_GEV = 0.5
 ISOLATION_RADIUS = 0.3
 SOFT_ACTIVITY_SHAPE = 4.0
+PROMPT = 1
+"""`origin` of leptons that are no part of a jet; of a W, Z, Higgs boson or τ."""
+_N_JETS_MIN: Mapping[Skim, int] = MappingProxyType({"misidentified": 3})
 
 
 @dataclass(frozen=True)
 class Leptons:
-    """Reconstructed leptons by decreasing pT; pt = 0 is padding, all (n_events, n_leptons)."""
+    """Reconstructed leptons by decreasing pT; pt = 0 is padding, all (n_events, n_leptons).
+
+    `origin` is `PROMPT`, or the flavour of the jet that was taken for the lepton.
+    """
 
     pt: Array
     eta: Array
     phi: Array
     pdg_id: NDArray[np.int32]
     isolation: Array
+    origin: NDArray[np.int32]
 
 
 @dataclass(frozen=True)
@@ -103,7 +124,7 @@ def respond(
     crossing = pile_up.crossing(detector.pile_up_mean, len(rows), own)
     jet_pt, jvt = _hard_jets(truth, rows, crossing, detector, (rng, own))
     others = pile_up.pile_up_jets(crossing.interactions, own)
-    enough = np.sum(jet_pt > 0.0, axis=1) + np.sum(others.pt > 0.0, axis=1) >= 2
+    enough = np.sum(jet_pt > 0.0, axis=1) + np.sum(others.pt > 0.0, axis=1) >= _N_JETS_MIN.get(skim, 2)
     rows, jet_pt, crossing = rows[enough], jet_pt[enough], _taken(crossing, enough)
     jets = _jets(truth, rows, (jet_pt, jvt[enough]), _taken(others, enough), detector, rng)
     if skim == "bb":
@@ -114,25 +135,21 @@ def respond(
     leptons = _isolated(_taken(leptons, rows), truth, rows, detector.isolation_noise_gev * share, rng)
     true_px_py = np.where(draw.pdg_id[rows, :, None] != 0, draw.p4[rows, :, :2], 0.0)
     soft, soft_scalar = _soft_term(truth, rows, jet_pt > 0.0)
-    lepton_sum = _vector_sum(leptons.pt, leptons.phi) + _lost_electrons(
-        true_px_py, draw.pdg_id[rows], leptons
-    )
+    lepton_sum = vector_sum(leptons.pt, leptons.phi) + _lost_electrons(true_px_py, draw.pdg_id[rows], leptons)
     noise = rng.normal(size=(2, len(rows), 2))
     sigma = detector.met_soft_sigma_gev * pile_up.soft_noise(crossing.interactions)
-    met = -(lepton_sum + _vector_sum(jets.pt, jets.phi) + detector.met_soft_response * soft)
+    met = -(lepton_sum + vector_sum(jets.pt, jets.phi) + detector.met_soft_response * soft)
     met += sigma[:, None] * noise[0]
     tracks = _tracks(truth, rows, rng)
-    track_met = -(_vector_sum(leptons.pt, leptons.phi) + tracks) + detector.track_met_sigma_gev * noise[1]
+    track_met = -(vector_sum(leptons.pt, leptons.phi) + tracks) + detector.track_met_sigma_gev * noise[1]
     activity = rng.gamma(SOFT_ACTIVITY_SHAPE, detector.soft_activity_mean_gev * share / SOFT_ACTIVITY_SHAPE)
     return Response(
         event=rows,
-        leptons=_sorted_leptons(leptons),
+        leptons=sorted_leptons(leptons),
         jets=jets,
         met=met,
         track_met=track_met,
-        met_significance=_met_significance(
-            met, leptons, jets, detector, soft=sigma, noise=pile_up.jet_noise(crossing.interactions)
-        ),
+        met_significance=object_significance(met, leptons, jets, detector, crossing.interactions),
         soft_activity=detector.met_soft_response * soft_scalar + activity,
         pile_up_mean=crossing.mean,
         n_pile_up=crossing.interactions,
@@ -142,14 +159,18 @@ def respond(
 
 def _skimmed(leptons: Leptons, skim: Skim) -> NDArray[np.int64]:
     """Events that the skim keeps by their leptons."""
+    kept, is_electron = leptons.pt > 0.0, np.abs(leptons.pdg_id) == 11
+    if skim == "misidentified":
+        return np.flatnonzero(np.any(kept, axis=1))
     if skim != "emu":
         return np.arange(len(leptons.pt))
-    kept, is_electron = leptons.pt > 0.0, np.abs(leptons.pdg_id) == 11
     return np.flatnonzero(np.any(kept & is_electron, axis=1) & np.any(kept & ~is_electron, axis=1))
 
 
-def thinned(response: Response, floor: float, rng: np.random.Generator) -> tuple[Response, Array]:
-    """The rows that are left, and the factor on their weights, shape (n_rows_left,).
+def thinned(
+    response: Response, floor: float, rng: np.random.Generator, *, weight: Array
+) -> tuple[Response, Array]:
+    """The rows that are left, and their weights, shape (n_rows_left,).
 
     A row with b-veto probability P = Π (1 − ε_85) below `floor` is kept with probability P / floor and
     gains the factor floor / P (at most 20), so that weight times P stays level and no mean changes.
@@ -157,10 +178,15 @@ def thinned(response: Response, floor: float, rng: np.random.Generator) -> tuple
     veto = np.prod(1.0 - response.jets.probability_85, axis=1)
     keep = np.clip(veto / floor, 0.05, 1.0)
     left = rng.random(len(keep)) < keep
+    return rows_at(response, left), weight[left] / keep[left]
+
+
+def rows_at(response: Response, rows: NDArray[np.int64] | Mask) -> Response:
+    """Some rows of a response, in the order asked for."""
     values = vars(response)
-    objects = {name: _taken(values[name], left) for name in ("leptons", "jets")}
-    arrays = {name: array[left] for name, array in values.items() if name not in objects}
-    return Response(**arrays, **objects), 1.0 / keep[left]
+    objects = {name: _taken(values[name], rows) for name in ("leptons", "jets")}
+    arrays = {name: array[rows] for name, array in values.items() if name not in objects}
+    return Response(**arrays, **objects)
 
 
 def jet_resolution(pt: Array, eta: Array, detector: DetectorConfig, *, noise: Array | float = 1.0) -> Array:
@@ -201,7 +227,7 @@ def _leptons(draw: LeptonDraw, rng: np.random.Generator) -> Leptons:
     found = present & (rng.random(pt.shape) < _lepton_efficiency(eta, is_electron))
     reco = pt * (1.0 + _lepton_resolution(pt, eta, is_electron) * rng.normal(size=pt.shape))
     reco = np.where(found & (reco > LEPTON_PT_MIN_GEV), reco, 0.0)
-    return Leptons(reco, eta, phi, draw.pdg_id, np.zeros_like(pt))
+    return Leptons(reco, eta, phi, draw.pdg_id, np.zeros_like(pt), np.full(pt.shape, PROMPT, np.int32))
 
 
 _Objects = TypeVar("_Objects", Leptons, Jets, pile_up.Crossing, pile_up.PileUpJets)
@@ -232,7 +258,8 @@ def _isolated(
     return replace(leptons, isolation=isolation)
 
 
-def _sorted_leptons(leptons: Leptons) -> Leptons:
+def sorted_leptons(leptons: Leptons) -> Leptons:
+    """The same by decreasing pT."""
     order = np.argsort(-leptons.pt, axis=1, kind="stable")
     return Leptons(*(np.take_along_axis(values, order, axis=1) for values in vars(leptons).values()))
 
@@ -313,14 +340,15 @@ def _jets(
     )
 
 
-def _vector_sum(pt: Array, phi: Array) -> Array:
+def vector_sum(pt: Array, phi: Array) -> Array:
+    """Sums of transverse momenta of each row, shape (n_rows, 2)."""
     return np.stack([np.sum(pt * np.cos(phi), axis=1), np.sum(pt * np.sin(phi), axis=1)], axis=1)
 
 
 def _soft_term(truth: Truth, rows: NDArray[np.int64], is_jet: Mask) -> tuple[Array, Array]:
     """Vector and scalar sums of what no reconstructed jet took."""
     hard = np.where(is_jet, truth.jet_pt[rows], 0.0)
-    soft = truth.recoil[rows] - _vector_sum(hard, truth.jet_phi[rows])
+    soft = truth.recoil[rows] - vector_sum(hard, truth.jet_phi[rows])
     scalar = np.sum(truth.pt[rows], axis=1, dtype=np.float64) - np.sum(hard, axis=1)
     return soft, np.maximum(scalar, 0.0)
 
@@ -333,19 +361,21 @@ def _tracks(truth: Truth, rows: NDArray[np.int64], rng: np.random.Generator) -> 
     inside = truth.is_charged[rows] & (pt > TRACK_PT_MIN_GEV) & (np.abs(eta) < TRACK_ETA_MAX)
     found = inside & (rng.random(pt.shape, dtype=np.float32) < efficiency)
     tracks = np.where(found, pt, np.float32(0.0)).astype(np.float64)
-    return _vector_sum(tracks, phi.astype(np.float64))
+    return vector_sum(tracks, phi.astype(np.float64))
 
 
-def _met_significance(
-    met: Array, leptons: Leptons, jets: Jets, detector: DetectorConfig, *, soft: Array, noise: Array
+def object_significance(
+    met: Array, leptons: Leptons, jets: Jets, detector: DetectorConfig, n_pile_up: NDArray[np.int64]
 ) -> Array:
     """S = MET / √(σ_L² (1 − ρ_LT²)), variances of all objects turned along and across MET.
 
-    `soft` is the width of the soft term, `noise` the factor on N of the jets, shape (n_rows,).
+    The noise of jets and soft term follows the number of further interactions, shape (n_rows,).
 
     References:
         ATLAS-CONF-2018-038, eq. 15.
     """
+    soft = detector.met_soft_sigma_gev * pile_up.soft_noise(n_pile_up)
+    noise = pile_up.jet_noise(n_pile_up)
     phi_met = np.arctan2(met[:, 1], met[:, 0])[:, None]
     covariance = np.zeros((3, met.shape[0]))  # LL, TT, LT
     covariance[:2] = soft**2

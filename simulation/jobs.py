@@ -8,15 +8,15 @@ import hashlib
 import json
 import time
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from znought.errors import CardError
-from znought.simulation.config import DetectorConfig, SimulationConfig
+from znought.errors import CardError, DataError
+from znought.simulation.config import DetectorConfig, MisidentificationConfig, SimulationConfig
 from znought.simulation.recipe import COMMON, Recipe
 from znought.simulation.sherpa.installed import check_installed, sherpa_version
 
@@ -85,6 +85,7 @@ class SimulationJob:
     seed: int
     detector: DetectorConfig
     n_attempts: int | None = None
+    misidentification: MisidentificationConfig = field(default_factory=MisidentificationConfig)
 
     @property
     def is_data(self) -> bool:
@@ -165,6 +166,7 @@ def _simulation_jobs(
             n_responses=request.n_responses,
             seed=config.seed,
             detector=config.detector,
+            misidentification=config.misidentification,
         )
         for index, size in enumerate(sizes)
     ]
@@ -180,6 +182,7 @@ def _data_jobs(
     for request in requests:
         if request.in_data:
             mean = lumi_ipb * request.cross_section_pb * data.scale.get(request.process, 1.0)
+            mean /= request.recipe.data_boost
             rng = np.random.default_rng(_number(config.seed, data.dataset, request.dataset, "yield"))
             size = request.recipe.attempts_per_job * config.job_size
             pieces += [(request.recipe.unweighted, n) for n in _split(int(rng.poisson(mean)), size)]
@@ -193,6 +196,7 @@ def _data_jobs(
             seed=config.seed,
             detector=detector,
             n_attempts=n,
+            misidentification=config.misidentification,
         )
         for index, (recipe, n) in enumerate(pieces)
     ]
@@ -284,7 +288,7 @@ class _Production:
         self.generator = generator
         self.rng = np.random.default_rng(seed)
         self.run_number = _number("run", job.dataset) % 900_000 + 100_000
-        self.n_events = self.n_counted = 0
+        self.n_events = self.n_counted = self.n_recorded = 0
         self.sumw = self.sumw2 = 0.0
         self.parts: list[Rows] = []
         self.library: NDArray[np.float64] | None = None
@@ -323,7 +327,8 @@ class _Production:
         return int(np.clip(missing, 10, BATCH_SIZE))
 
     def _add(self, batch: "GeneratedBatch", n: int) -> None:
-        from znought.simulation.detector import respond, thinned
+        from znought.simulation.copies import copies_of
+        from znought.simulation.detector import respond
         from znought.simulation.ntuple import rows_of
         from znought.simulation.truth import truth_of
 
@@ -333,28 +338,36 @@ class _Production:
         first = self.n_events + 1
         for response in range(self.job.n_responses):
             seen = respond(truth, self._draw(truth), self.job.detector, skim=self.recipe.skim, rng=self.rng)
+            copies = copies_of(seen, self.job, response, self.rng)
+            event = copies.response.event
             weights: dict[str, NDArray[np.float64]] = {}
             if not self.job.is_data:
-                factor = np.ones(len(seen.event))
-                if self.recipe.veto_floor > 0.0:
-                    seen, factor = thinned(seen, self.recipe.veto_floor, self.rng)
-                weights["genWeight"] = batch.weights[seen.event] * factor / self.job.n_responses
-                weights |= {name: np.asarray(values)[seen.event] for name, values in extra.items()}
-            identity = self._identity(seen.event, first, response)
-            self.parts.append(rows_of(seen, identity, weights))
+                weights["genWeight"] = batch.weights[event] * copies.weight / self.job.n_responses
+                weights |= {name: np.asarray(values)[event] for name, values in extra.items()}
+            self.parts.append(rows_of(copies.response, self._identity(event, first, response), weights))
         self.n_events += n
         self.n_counted += len(batch.counted)
         self.sumw += float(np.sum(batch.counted))
         self.sumw2 += float(np.sum(batch.counted**2))
 
     def _identity(self, rows: NDArray[np.int64], first: int, response: int) -> dict[str, NDArray[Any]]:
+        from znought.simulation.copies import ordinals
+
+        event = rows + first
+        if self.job.is_data and self.recipe.skim == "misidentified":
+            # One event of the generator stands for several that are recorded.
+            event = self.n_recorded + 1 + np.arange(len(rows))
+            self.n_recorded += len(rows)
         identity: dict[str, NDArray[Any]] = {
             "run": np.full(len(rows), self.run_number, dtype=np.uint32),
             "luminosityBlock": np.full(len(rows), self.job.index + 1, dtype=np.uint32),
-            "event": (rows + first).astype(np.uint64),
+            "event": event.astype(np.uint64),
         }
         if not self.job.is_data:
-            identity["response"] = np.full(len(rows), response, dtype=np.uint8)
+            number = response + self.job.n_responses * ordinals(rows)
+            if number.max(initial=0) > MAX_RESPONSES:
+                raise DataError(f"{self.job.dataset}: an event has more than {MAX_RESPONSES} rows.")
+            identity["response"] = number.astype(np.uint8)
         return identity
 
     def _draw(self, truth: "Truth") -> Any:
@@ -366,6 +379,8 @@ class _Production:
             return decays.draw_tau_pair(truth.source, self.rng)
         if self.recipe.leptons == "w_pair":
             return decays.draw_w_pair(truth.source, self.rng)
+        if self.recipe.leptons == "w":
+            return decays.draw_w(truth.source, truth.source_id, self.rng)
         return decays.LeptonDraw(truth.source, truth.source_id)
 
     def runs(self) -> dict[str, NDArray[Any]]:

@@ -18,7 +18,7 @@ __all__ = ["JOB_KEY", "Rows", "merge", "read_job", "rows_of", "write"]
 
 JOB_KEY = "job"
 _MASS_GEV = {11: 0.000511, 13: 0.10566}
-_JETS_SIMULATION_ONLY = ("hadronFlavour", "btagProb85")
+_SIMULATION_ONLY = ("hadronFlavour", "btagProb85", "genPartFlav")
 
 Branches = dict[str, NDArray[Any]]
 
@@ -54,7 +54,7 @@ def rows_of(
     fields = {
         "Electron": _lepton_fields(leptons, _MASS_GEV[11]),
         "Muon": _lepton_fields(leptons, _MASS_GEV[13]),
-        "Jet": _jet_fields(jets, is_simulation=bool(weights)),
+        "Jet": _jet_fields(jets),
     }
     return Rows(
         flat={
@@ -68,7 +68,11 @@ def rows_of(
         },
         counts={name: np.sum(mask, axis=1) for name, mask in masks.items()},
         objects={
-            name: {field: values[masks[name]] for field, values in branches.items()}
+            name: {
+                field: values[masks[name]]
+                for field, values in branches.items()
+                if weights or field not in _SIMULATION_ONLY
+            }
             for name, branches in fields.items()
         },
     )
@@ -100,11 +104,12 @@ def _lepton_fields(leptons: Leptons, mass_gev: float) -> Branches:
         "charge": -np.sign(leptons.pdg_id).astype(np.int32),
         "pdgId": leptons.pdg_id,
         "pfRelIso03_all": leptons.isolation.astype(np.float32),
+        "genPartFlav": leptons.origin.astype(np.uint8),
     }
 
 
-def _jet_fields(jets: Jets, *, is_simulation: bool) -> Branches:
-    fields = {
+def _jet_fields(jets: Jets) -> Branches:
+    return {
         "pt": jets.pt.astype(np.float32),
         "eta": jets.eta.astype(np.float32),
         "phi": jets.phi.astype(np.float32),
@@ -114,7 +119,6 @@ def _jet_fields(jets: Jets, *, is_simulation: bool) -> Branches:
         "hadronFlavour": jets.flavour,
         "btagProb85": jets.probability_85.astype(np.float32),
     }
-    return fields if is_simulation else {k: v for k, v in fields.items() if k not in _JETS_SIMULATION_ONLY}
 
 
 def merge(parts: Sequence[Rows]) -> dict[str, Any]:

@@ -33,6 +33,12 @@ def _outgoing(event: Any) -> Iterator[int]:
     return (i for i in range(_N_LEADING, event.size()) if event[i].status() > 0)
 
 
+def _has_lepton(event: Any, cut: PartonFilter) -> bool:
+    """Whether a charged lepton is in the acceptance of a filter."""
+    charged = (event[i] for i in _outgoing(event) if event[i].idAbs() in (11, 13, 15))
+    return any(one.pT() > cut.lepton_pt_gev and abs(one.eta()) < cut.lepton_abs_eta for one in charged)
+
+
 class _Filter(pythia8mc.UserHooks):  # type: ignore[misc]  # the library carries no types
     """Counts attempted events and vetoes the hopeless ones before they are showered to the end."""
 
@@ -81,13 +87,15 @@ class _Filter(pythia8mc.UserHooks):  # type: ignore[misc]  # the library carries
         cut = self.recipe.parton_filter
         if cut is None:
             return False
+        if cut.lepton_pt_gev > 0.0 and not _has_lepton(event, cut):
+            return True
         n_partons = 0
         for i in range(event.size() - 1, _N_LEADING - 1, -1):
             parton = event[i]
             if parton.status() > 0 and parton.colType() != 0:
                 pt = parton.pT()
-                n_partons += pt > cut.pt_gev
-                if n_partons == 2 or pt > cut.pt_single_gev:
+                n_partons += (pt > cut.pt_gev) + (pt > cut.pt_single_gev)
+                if n_partons >= cut.n_partons:
                     return False
         return True
 

@@ -25,13 +25,14 @@ __all__ = [
     "Weigher",
 ]
 
-LeptonSource = Literal["higgs_ww", "w_pair", "tau_pair", "record"]
+LeptonSource = Literal["higgs_ww", "w_pair", "w", "tau_pair", "record"]
 """Where the prompt leptons of a response come from.
 
 `higgs_ww`: the stable Higgs boson of the record decays to WW* → ℓνℓν, anew in each response (exact: a
 scalar's decay knows nothing of its production). `w_pair`: the two W → ℓν of the record; each response
 draws their flavours (e, μ, τ → e, τ → μ). `tau_pair`: the two stable τ of the record decay leptonically,
-anew in each response. These three give e±μ∓ final states only. `record`: leptons as generated.
+anew in each response. These three give e±μ∓ final states only. `w`: the only W → ℓν of the record, drawn in
+the same way. `record`: leptons as generated.
 """
 
 
@@ -70,14 +71,20 @@ COMMON: tuple[str, ...] = (
 class PartonFilter:
     """Veto within the shower, when its evolution has come down to `scale_gev`.
 
-    An event goes on with two coloured partons above `pt_gev`, or one above `pt_single_gev` (which may
-    still split into two jets); later emissions are softer than `scale_gev`. Of the events with two jets
-    above 30 GeV after the detector's resolution about one per cent is lost (2 % in Z → ττ).
+    An event goes on with `n_partons` coloured partons above `pt_gev`, of which each above `pt_single_gev`
+    counts twice (it may still split into two jets); later emissions are softer than `scale_gev`. Of the
+    events with two jets above 30 GeV after the detector's resolution about one per cent is lost (2 % in
+    Z → ττ).
+
+    With `lepton_pt_gev` there must also be an electron, muon or τ above it within |η| < `lepton_abs_eta`.
     """
 
     scale_gev: float = 8.0
     pt_gev: float = 11.0
     pt_single_gev: float = 50.0
+    n_partons: int = 2
+    lepton_pt_gev: float = 0.0
+    lepton_abs_eta: float = 2.6
 
 
 @dataclass(frozen=True)
@@ -170,8 +177,10 @@ class MatrixElement:
             raise CardError(f"matrix_element: enhance is positive and of jets. Received: {self.enhance!r}.")
 
 
-Skim = Literal["emu", "dijet", "bb"]
-"""Rows that are written: a reconstructed electron and muon and two jets; two jets; two b-tagged jets."""
+Skim = Literal["emu", "dijet", "bb", "misidentified"]
+"""Rows that are written: a reconstructed electron and muon and two jets; two jets; two b-tagged jets; one
+lepton and a jet taken for one of the other flavour beside two jets, for each such jet (`misidentified`).
+"""
 
 
 @dataclass(frozen=True)
@@ -195,6 +204,8 @@ class Recipe:
             P / floor and weigh floor / P: fewer rows, each of which tells more after the veto. 0 keeps all.
         weigher: extra weights per event.
         matrix_element: hard process from Sherpa; None leaves it to Pythia.
+        data_boost: where rows have small weights (`misidentified`), pseudo-data are made of so many times
+            fewer attempts, and each row is picked so many times more often.
     """
 
     name: str
@@ -213,10 +224,13 @@ class Recipe:
     lepton_filter: LeptonFilter | None = None
     matrix_element: MatrixElement | None = None
     jet_filter: JetFilter | None = None
+    data_boost: float = 1.0
 
     def __post_init__(self) -> None:
         if self.parton_filter is not None and self.b_pair is not None:
             raise CardError(f"Recipe {self.name!r}: parton_filter and b_pair exclude each other.")
+        if self.data_boost < 1.0 or (self.data_boost != 1.0 and self.skim != "misidentified"):
+            raise CardError(f"Recipe {self.name!r}: data_boost, from 1 on, is of misidentified leptons.")
         if self.matrix_element is not None and self.matrix_element.shower == "sherpa":
             self._check_merged()
         elif self.jet_filter is not None:

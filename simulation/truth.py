@@ -127,14 +127,14 @@ def _is_source(flat: _Flat, leptons: LeptonSource) -> NDArray[np.bool_]:
             chosen = id_abs == 25
         case "tau_pair":
             chosen = prompt_tau
-        case "w_pair":
+        case "w_pair" | "w":
             chosen = light & early
         case "record":
             chosen = light & (early | prompt_tau[flat.mother])
     return np.asarray(chosen)
 
 
-_N_SOURCE = {"higgs_ww": 1, "tau_pair": 2, "w_pair": 2}
+_N_SOURCE = {"higgs_ww": 1, "tau_pair": 2, "w_pair": 2, "w": 1}
 
 
 def _source(flat: _Flat, index: NDArray[np.int64], leptons: LeptonSource) -> tuple[Array, NDArray[np.int32]]:

@@ -3,8 +3,10 @@
 Leading-order matrix elements of Pythia 8 at 13 TeV, its default NNPDF2.3 LO set, power showers for the
 processes without jets of their own (for single W, Z and H the first emission carries the matrix-element
 correction), no multiparton interactions. Not there: gg → ZH and gg → WW (their cross sections may be added to
-the quark-initiated processes, with the latter's kinematics), H → ττ, γ* → ττ below 50 GeV, V+γ and fake
-leptons. `merged.yaml` adds what Sherpa calculates: Wt, which Pythia lacks, and jets of matrix elements.
+the quark-initiated processes, with the latter's kinematics), H → ττ, γ* → ττ below 50 GeV, V+γ.
+Misidentified leptons are of W + jets and of tt̄ with one prompt lepton, a positive one because Pythia decays
+all W bosons of a charge alike. `merged.yaml` adds what Sherpa calculates: Wt, which Pythia lacks, and jets of
+matrix elements.
 """
 
 from pathlib import Path
@@ -20,6 +22,7 @@ _STABLE_TAU = "15:mayDecay = off"
 _W_TO_QUARKS = ("24:onMode = off", "24:onIfAny = 1 2 3 4 5")
 _W_TO_ELECTRON = ("24:onMode = off", "24:onIfAny = 11")
 _W_TO_LEPTONS = ("24:onMode = off", "24:onIfAny = 11 13 15")
+_W_TO_ELECTRON_OR_QUARKS = ("24:onMode = off", "24:onPosIfAny = 11", "24:onNegIfAny = 1 2 3 4 5")
 _Z_TO_QUARKS = ("23:onMode = off", "23:onIfAny = 1 2 3 4 5")
 _Z_TO_TAUS = ("23:onMode = off", "23:onIfAny = 15")
 _Z_TO_LEPTONS = ("23:onMode = off", "23:onIfAny = 11 13 15")
@@ -110,6 +113,26 @@ _VH_WW = (
         ),
         leptons="tau_pair",
         n_taus=2,
+    ),
+    Recipe(
+        name="w_jets",
+        description="qq' -> W -> lnu (also through tau), jets from the shower, one of them as a lepton",
+        commands=("WeakSingleBoson:ffbar2W = on", *_W_TO_ELECTRON),
+        leptons="w",
+        # Of the events that pass the preselection one in ten thousand is lost.
+        parton_filter=PartonFilter(pt_gev=13.0, n_partons=3, lepton_pt_gev=10.0),
+        skim="misidentified",
+        attempts_per_job=200_000,
+        data_boost=8.0,
+    ),
+    Recipe(
+        name="ttbar_lj",
+        description="tt -> bW+ bW-, W+ -> lnu (also through tau), W- -> qq', a jet as a lepton",
+        commands=("Top:gg2ttbar = on", "Top:qqbar2ttbar = on", *_W_TO_ELECTRON_OR_QUARKS),
+        leptons="w",
+        veto_floor=0.15,
+        skim="misidentified",
+        data_boost=8.0,
     ),
 )
 

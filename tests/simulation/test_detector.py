@@ -117,7 +117,7 @@ def test_met_significance_falls_with_resolution_and_grows_with_met() -> None:
 @pytest.mark.parametrize("floor", [0.5, 0.9])
 def test_thinned_rows_keep_every_mean(floor: float) -> None:
     seen = _respond(DetectorConfig())
-    left, factor = d.thinned(seen, floor, np.random.default_rng(2))
+    left, factor = d.thinned(seen, floor, np.random.default_rng(2), weight=np.ones(len(seen.event)))
     veto = np.prod(1.0 - left.jets.probability_85, axis=1)
     before = np.prod(1.0 - seen.jets.probability_85, axis=1)
     assert len(left.event) < len(seen.event)

@@ -20,6 +20,7 @@ from znought.simulation.sherpa import installed
 
 ANALYSES = Path(__file__).parents[3] / "analyses"
 SAMPLES = ("z_tautau", "wt")
+MISIDENTIFIED = ("w_jets", "ttbar_lj")
 
 
 def _content(name: str) -> dict[str, Any]:
@@ -30,14 +31,20 @@ def _content(name: str) -> dict[str, Any]:
 def test_it_differs_in_its_samples_alone() -> None:
     merged, plain = _content("vh_ww_merged.yaml"), _content("vh_ww.yaml")
     of_merged, of_plain = merged.pop("datasets"), plain.pop("datasets")
+    assert merged["processes"].pop("Fakes") == {}
+    assert merged["likelihood"]["workspace"]["norms"].pop("misidentified")["processes"] == ["Fakes"]
+    assert merged["simulation"].pop("misidentification") == {"charges": True}
     assert merged == plain
-    assert {name: entry for name, entry in of_merged.items() if name not in SAMPLES} == {
+    assert {name: entry for name, entry in of_merged.items() if name not in (*SAMPLES, *MISIDENTIFIED)} == {
         name: entry for name, entry in of_plain.items() if name not in SAMPLES
     }
     assert [of_merged[name]["process"] for name in SAMPLES] == ["Zjets", "top"]
     assert of_merged["z_tautau"]["xsec_pb"] == of_plain["z_tautau"]["xsec_pb"]
     for name in SAMPLES:
         assert RECIPES[of_merged[name]["recipe"]].matrix_element is not None
+    for name in MISIDENTIFIED:
+        assert of_merged[name]["process"] == "Fakes"
+        assert RECIPES[of_merged[name]["recipe"]].skim == "misidentified"
     assert not any(
         RECIPES[entry["recipe"]].matrix_element for entry in of_plain.values() if "recipe" in entry
     )
