@@ -104,17 +104,16 @@ def _leptons(
     jets: Jets, found: _Candidates, copy: Rows, is_positive: NDArray[np.bool_], isolation: Array
 ) -> Leptons:
     """Candidates as leptons, shape (n_copies, 1)."""
-    at = found.row[copy], found.jet[copy]
+    row, jet = found.row[copy], found.jet[copy]
     pdg_id = np.where(found.is_electron[copy], 11, 13) * np.where(is_positive, -1, 1)
-    values = (
-        found.pt[copy],
-        jets.eta[at],
-        jets.phi[at],
-        pdg_id.astype(np.int32),
-        isolation,
-        jets.flavour[at],
+    return Leptons(
+        pt=found.pt[copy, None],
+        eta=jets.eta[row, jet, None],
+        phi=jets.phi[row, jet, None],
+        pdg_id=pdg_id.astype(np.int32)[:, None],
+        isolation=isolation[:, None],
+        origin=jets.flavour[row, jet, None],
     )
-    return Leptons(*(each[:, None] for each in values))
 
 
 def _candidates(seen: Response, config: MisidentificationConfig, rng: np.random.Generator) -> _Candidates:
