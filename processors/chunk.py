@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from znought.errors import DataError, unknown_name
+from znought.processors.copies import nominal_branch, weight_columns
 from znought.processors.dialects import DIALECTS, Dialect, dialect_of
 from znought.processors.dialects.base import IDENTITY_OF_FILE
 from znought.processors.dialects.layout import Layout
@@ -35,6 +36,7 @@ class Chunk:
         by_entry: events are told apart by file and entry, not by their numbers.
         btag: branch of the b-tag that the card's scale factors are of → its working point there; None leaves
             it to the file's.
+        weights: columns of the ntuple that multiply the generator's weight.
         declared: what stood in for what the file lacks; where fields are asked for one by one, so far.
     """
 
@@ -49,6 +51,7 @@ class Chunk:
     era: str | None = None
     by_entry: bool = False
     btag: Mapping[str, float | None] = field(default_factory=dict)
+    weights: tuple[str, ...] = ()
     declared: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -64,11 +67,36 @@ class Chunk:
         """The same events with a field that no branch supplies."""
         return replace(self, view=self.view.with_field(name, column))
 
+    def copied(self, copies: Mapping[str, str]) -> "Chunk":
+        """The same events with other branches in the place of some."""
+        return replace(self, view=self.view.copied(copies))
+
     def weight(self) -> NDArray[np.float64]:
-        """Generator weight of every event; 1 for data."""
+        """Generator weight of every event, times the ntuple's columns that the card names; 1 for data.
+
+        Raises:
+            DataError: a column is not there, or holds something else than a finite number per event.
+        """
         if self.is_data:
             return np.ones(len(self.view))
-        return self.dialect.gen_weight(self.view)
+        weight = self.dialect.gen_weight(self.view)
+        if not self.weights and (unused := weight_columns(self.view.entries.tree.branches)):
+            self.declared["processing.weights"] = f"the generator's alone: none of {', '.join(unused)} counts"
+        for name in self.weights:
+            weight = weight * self._factor(name)
+        return weight
+
+    def _factor(self, name: str) -> NDArray[np.float64]:
+        """One column that multiplies the weight, shape (n_events,)."""
+        branches = self.view.entries.tree.branches
+        if (branch := nominal_branch(name, branches)) is None:
+            raise DataError(
+                f"{self.path}: processing.weights: {unknown_name('column', name, weight_columns(branches))}"
+            )
+        column = self.view.branch(branch)
+        if column.offsets is not None or not np.isfinite(column.content).all():
+            raise DataError(f"{self.path}: processing.weights: {branch} is not one finite number per event.")
+        return column.content.astype(np.float64)
 
     def identity(self, events: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
         """run, luminosityBlock, event and response of events by index; 0 where a format lacks one.

@@ -11,6 +11,7 @@ from znought.analysis import CHANNEL, Cuts
 from znought.processors.calibration.jets import JetCalibration
 from znought.processors.calibration.leptons import LeptonCalibration
 from znought.processors.calibration.weighing import Factor
+from znought.processors.copies import Copied
 from znought.processors.cutflow import Cutflow
 from znought.processors.variations import VariationsConfig
 from znought.processors.weights import ScaleFactor
@@ -42,6 +43,8 @@ class Request:
         eras: of the card; a column holds the place of that of each event.
         loose: flavour → which of its leptons are tight and which are loose, where events with loose leptons
             are kept apart; see `znought.processors.loose`.
+        copies: systematics that the ntuples have copies of columns for.
+        columns_of_weight: columns of the ntuples that multiply the generator's weight.
     """
 
     cuts: Cuts
@@ -58,6 +61,8 @@ class Request:
     btags: Mapping[str, Mapping[str, float | None]] = field(default_factory=dict)
     eras: tuple[str, ...] = ()
     loose: Mapping[str, Any] = field(default_factory=dict)
+    copies: tuple[Copied, ...] = ()
+    columns_of_weight: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

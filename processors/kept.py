@@ -33,6 +33,7 @@ class Kept:
         columns: variable → values, shape (n_selected,).
         is_weighed: whether there are weights beyond the generator's.
         drawn: histogram → values of its axes, one or a list for each selected event.
+        generated: generator weights of the events, shape (n_events,), where they are not the nominal ones.
     """
 
     rows: tuple[str, ...]
@@ -42,10 +43,12 @@ class Kept:
     columns: Mapping[str, NDArray[Any]]
     is_weighed: bool
     drawn: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    generated: Floats | None = None
 
     def evaluated(self, generated: Floats) -> Evaluated:
         """The same with its cutflow."""
-        flow = Cutflow.filled(self.rows, self.passed, generated)
+        mine = generated if self.generated is None else self.generated
+        flow = Cutflow.filled(self.rows, self.passed, mine)
         if self.is_weighed:
             flow = flow.then(WEIGHTS, self.weights["gen_weight"])
         return Evaluated(flow, self.event, self.weights, self.columns, self.drawn)
@@ -60,6 +63,7 @@ class Kept:
             weights={name: values[rows] for name, values in self.weights.items()},
             columns={name: values[rows] for name, values in self.columns.items()},
             drawn={name: tuple(one[rows] for one in values) for name, values in self.drawn.items()},
+            generated=None if self.generated is None else self.generated[mask],
         )
 
     def with_one_weight(self) -> "Kept":

@@ -1,7 +1,7 @@
 """One evaluation of an analysis's functions: objects, selection, channels, weights and variables."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -36,6 +36,7 @@ class Pass:
         generated: their generator weights.
         rows: their indices in the chunk; None for all of it.
         is_varied: whether they are moved.
+        reweighted: variation that only weighs → weights in the place of `generated`.
     """
 
     analysis: Analysis
@@ -44,6 +45,7 @@ class Pass:
     generated: Floats
     rows: Indices | None = None
     is_varied: bool = False
+    reweighted: Mapping[str, Floats] = field(default_factory=dict)
 
     @property
     def _caller(self) -> Caller:
@@ -230,6 +232,8 @@ class Pass:
         weights = {"gen_weight": generated * product.nominal}
         if not self.is_varied:
             weights |= {f"gen_weight_{name}": generated * varied for name, varied in product.varied.items()}
+            for name, others in self.reweighted.items():
+                weights[f"gen_weight_{name}"] = others[event] * product.nominal
         return weights
 
     def _given_weights(self, objects: Objects, n_events: int) -> dict[str, Mapping[Any, Floats]]:

@@ -1,7 +1,7 @@
 """An analysis of plain functions on one chunk: cutflow, columns and weights by channel and variation."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -21,6 +21,7 @@ from znought.processors.canonical import (
     measured_makers,
     varied_source,
 )
+from znought.processors.canonical.copied import copied_weights, refuse_lost_sides
 from znought.processors.canonical.source import NotStackedError, Source
 from znought.processors.canonical.varied import Maker
 from znought.processors.chunk import Chunk
@@ -139,7 +140,10 @@ def nominal_events(chunk: Chunk, request: Request) -> CanonicalEvents:
 
 def _pass_of(analysis: Analysis, chunk: Chunk, request: Request) -> Pass:
     """The nominal evaluation of a chunk, still to be made."""
-    return Pass(analysis, request, nominal_events(chunk, request), chunk.weight())
+    events, copies = nominal_events(chunk, request), () if chunk.is_data else request.copies
+    refuse_lost_sides(events.source, copies)
+    reweighted = copied_weights(events.source, copies)
+    return Pass(analysis, request, events, chunk.weight(), reweighted=reweighted)
 
 
 def _kept(whole: Pass, chunk: Chunk) -> dict[str, dict[str, Kept]]:
@@ -174,7 +178,10 @@ class _Moved:
 
     def kept(self) -> dict[str, dict[str, Kept]]:
         """Variation → channel → what it keeps, in the order of the card."""
-        names = [variation.name for variation in self.request.variations.of_events()]
+        names = [
+            *(variation.name for variation in self.request.variations.of_events()),
+            *(name for one in self.request.copies if one.moves for name in one.variations),
+        ]
         unmoved = {channel: kept.with_one_weight() for channel, kept in self.nominal.items()}
         found = dict.fromkeys(names, unmoved)
         for group in self._groups():
@@ -185,6 +192,19 @@ class _Moved:
                     if whole
                     else {channel: unmoved[channel].merged(part, events) for channel, part in kept.items()}
                 )
+        return found | self._copied()
+
+    def _copied(self) -> dict[str, dict[str, Kept]]:
+        """What each copy of the ntuple that moves objects keeps of the events, with weights of its own."""
+        found = {}
+        for one in self.request.copies:
+            for name, systematic in one.variations.items() if one.moves else ():
+                if systematic not in self.events.source.catalogue.copies:
+                    continue
+                source = self.events.source.copied(systematic)
+                events, weight = CanonicalEvents.of(source), source.chunk.weight()
+                kept = Pass(self.analysis, self.request, events, weight, is_varied=True).kept()
+                found[name] = {channel: replace(part, generated=weight) for channel, part in kept.items()}
         return found
 
     def _groups(self) -> Iterator[list["_Part"]]:

@@ -62,7 +62,8 @@ class AnalysisProcessor(ProcessorABC):  # type: ignore[misc]  # coffea has no ty
         chunk = open_chunk(
             events, refuse_substitutes=self.refuse_substitutes, complete=self.needs_complete_layout
         )
-        chunk = replace(chunk, btag=self.request.btags.get(chunk.dataset, {}))
+        btag = self.request.btags.get(chunk.dataset, {})
+        chunk = replace(chunk, btag=btag, weights=self.request.columns_of_weight)
         chunk.check_btag()
         chunk.view.entries.tree.asked.clear()
         parts = dict(events.metadata.get("parts", {}))

@@ -47,8 +47,9 @@ def write_skim(chunk: Chunk, kept: NDArray[np.bool_], folder: Path) -> None:
         DataError: a format that is not written, or events that are told apart by file and entry.
     """
     tree = chunk.view.entries.tree
-    if chunk.dialect.sums == "bookkeepers":
-        raise DataError(f"{chunk.path}: skims are written of NanoAOD and flat ntuples, not of PHYSLITE.")
+    if chunk.dialect.sums in ("bookkeepers", "histograms"):
+        message = f"skims are written of NanoAOD and ntuples of Open Data, not of {chunk.dialect.description}"
+        raise DataError(f"{chunk.path}: {message}.")
     if chunk.by_entry:
         raise DataError(f"{chunk.path}: its events are told apart by their entries, which a skim changes.")
     holds_sums = chunk.start == 0 and chunk.dialect.sums == "runs"

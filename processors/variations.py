@@ -81,6 +81,9 @@ class VariationsConfig:
         lepton_scale_relative, electron_scale_relative, muon_scale_relative: momentum scale of all leptons, of
             electrons, of muons, share of pT.
         met_soft_relative: soft term of the missing transverse momentum and of the soft activity.
+        copies: systematics that the ntuples have copies of columns for, by name without the side, with
+            wildcards; one that begins with "!" takes names out again.
+        one_sided: those of them, with wildcards, that have one side alone: the fit mirrors it.
         btag_relative, btag_heavy_relative, btag_light_relative: probability of jets to be b-tagged, of all,
             of those with b and c hadrons, of the others; with a cut on the working point as well.
     """
@@ -88,6 +91,8 @@ class VariationsConfig:
     enabled: tuple[str, ...] = ()
     jets: Literal["relative", "measured"] = "relative"
     leptons: Literal["relative", "measured"] = "relative"
+    copies: tuple[str, ...] = ()
+    one_sided: tuple[str, ...] = ()
     jes_relative: float = 0.02
     jer_relative: float = 0.05
     lepton_scale_relative: float = 0.002

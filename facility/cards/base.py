@@ -10,19 +10,19 @@ from pydantic import Field, PrivateAttr, SerializeAsAny, field_validator, model_
 from znought.analysis import Analysis, Cuts, Variable
 from znought.errors import CardError, SiteError
 from znought.facility.cards.apart import telling
-from znought.facility.cards.calibrations import calibrations_of, check_measured
+from znought.facility.cards.calibrations import check_measured
 from znought.facility.cards.era import Era
 from znought.facility.cards.eras import (
     check_eras,
     era_metadata,
-    qualities,
     scaled_by_era,
 )
 from znought.facility.cards.fake_leptons import with_estimates
-from znought.facility.cards.metadata import generated_of, metadata_of, parts_of, sources_of
-from znought.facility.cards.official import check_named, official_of, varied_parts
+from znought.facility.cards.metadata import metadata_of, parts_of, sources_of
+from znought.facility.cards.official import check_named, varied_parts
 from znought.facility.cards.plotting import Plotting
 from znought.facility.cards.presets import schema_with_preset, with_presets
+from znought.facility.cards.requested import request_of
 from znought.facility.cards.section import Section
 from znought.facility.cards.sections import (
     Dataset,
@@ -39,6 +39,7 @@ from znought.facility.cards.weights import Weight, correction_weights, named_wei
 from znought.facility.cluster.configured import check_described
 from znought.facility.ntuples.samples import check_samples, divided, refuse_idle_keys
 from znought.models.samples import TrainingConfig
+from znought.processors.copies import Copied
 from znought.processors.evaluated import WHOLE, Request
 from znought.processors.regions import regions_from_card
 from znought.processors.variations import Name as VariationName
@@ -178,6 +179,7 @@ class Card(BaseCard):
 
     _analysis: Analysis = PrivateAttr(default_factory=lambda: Analysis("none", columns=len))
     _telling: tuple[Variable, ...] = PrivateAttr(default=())
+    _copies: tuple[Copied, ...] = PrivateAttr(default=())
 
     @field_validator("channels")
     @classmethod
@@ -290,24 +292,7 @@ class Card(BaseCard):
         Raises:
             CardError: a file that is not there, or a source of the jet energy scale that no era knows.
         """
-        jets, leptons = calibrations_of(self)
-        official = official_of(self, efficiencies)
-        return Request(
-            self.selection,
-            self.variations,
-            correction_weights(self.weights),
-            self.channels or (WHOLE,),
-            refuse_substitutes=self.processing.substitutes == "refuse",
-            quality=qualities(self.eras, self.datasets, self._folder),
-            theory={n: one.weights(generated_of(self, one.processes)) for n, one in self.theory.items()},
-            jets=jets,
-            leptons=leptons,
-            factors=official.factors,
-            varied_factors=official.varied,
-            btags=official.btags,
-            eras=tuple(self.eras),
-            loose=self.loose_leptons,
-        )
+        return request_of(self, efficiencies)
 
     @property
     def loose_leptons(self) -> dict[str, Any]:
@@ -354,9 +339,10 @@ class Card(BaseCard):
 
     @property
     def varied(self) -> tuple[str, ...]:
-        """What is varied through the whole chain: objects, then weights."""
+        """What is varied through the whole chain: objects, copies of the ntuples, then weights."""
         weights = (name for name, factor in correction_weights(self.weights).items() if factor.has_variations)
-        return (*self.variations.enabled, *weights, *varied_parts(named_weights(self.weights)))
+        copies = (one.name for one in self.copies)
+        return (*self.variations.enabled, *copies, *weights, *varied_parts(named_weights(self.weights)))
 
     def of(self, analysis: Analysis) -> Self:
         """This card as a card of an analysis, with its channels and inputs filled in.
@@ -376,6 +362,17 @@ class Card(BaseCard):
         )
         card._analysis = analysis
         card._telling = telling(analysis, tuple(card.eras))
+        return card
+
+    @property
+    def copies(self) -> tuple[Copied, ...]:
+        """Systematics that its ntuples have copies of columns for."""
+        return self._copies
+
+    def with_copies(self, copies: tuple[Copied, ...]) -> Self:
+        """This card with the systematics that its ntuples have copies of columns for."""
+        card = self.model_copy()
+        card._copies = copies
         return card
 
     def problems(self, analysis: Analysis) -> list[str]:

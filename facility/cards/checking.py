@@ -107,7 +107,12 @@ def _read(content: dict[str, Any], analysis: Analysis, path: Path) -> tuple[Base
     except CardError as error:
         return None, [str(error)]
     problems = [*truths_as_numbers(content, card), *card.problems(analysis)]
-    return (card, problems) if problems else (bound(card, analysis, path.parent), [])
+    if problems:
+        return card, problems
+    try:
+        return bound(card, analysis, path.parent), []
+    except ZnoughtError as error:
+        return card, [str(error)]
 
 
 def _unknown_names(content: Mapping[str, Any], analysis: Analysis) -> Iterator[str]:

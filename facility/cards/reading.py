@@ -17,6 +17,7 @@ from pydantic import BaseModel, ValidationError, create_model
 from znought.analysis import Analysis
 from znought.errors import CardError, unknown_name
 from znought.facility.cards.base import BaseCard, Card
+from znought.facility.cards.copies import with_copies
 from znought.facility.cards.existing import find_processor
 from znought.facility.cards.finding import Found, find_analysis, given_analysis
 from znought.facility.cards.listed import with_files
@@ -110,10 +111,11 @@ def bound(card: BaseCard, analysis: Analysis, folder: Path) -> BaseCard:
     """A card as a card of its analysis, with the files that it names looked for in its folder.
 
     Raises:
-        CardError: a name that the analysis does not know, or a dataset that its fileset lacks.
+        CardError: a name that the analysis does not know, a dataset that its fileset lacks, or a systematic
+            that its ntuples have no copies for.
         DataError: its fileset is not there.
     """
-    return with_files(card.of(analysis).placed(folder))
+    return with_copies(with_files(card.of(analysis).placed(folder)))
 
 
 def read_content(path: Path) -> dict[str, Any]:

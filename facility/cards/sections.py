@@ -138,9 +138,12 @@ class Processing(Reading):
 
     Attributes:
         substitutes: "declare" uses and reports stand-ins for missing inputs; "refuse" stops instead.
+        weights: columns of the ntuples, one number per event, that multiply the generator's weight of
+            simulation, such as scale factors.
     """
 
     substitutes: Literal["declare", "refuse"] = "declare"
+    weights: tuple[str, ...] = ()
 
 
 class FoldRule(Section):

@@ -30,12 +30,30 @@ def unknown_to(analysis: Analysis, card: "Card") -> list[str]:
     for region, cuts in card.regions.items():
         for name in cuts:
             found += _named(f"regions.{region}.{name}", "variable", [name], cut_on)
-    return [*found, *_calibrated(analysis, card), *_luminosities(analysis, card), *_sources(analysis, card)]
+    return [
+        *found,
+        *_copied(analysis, card),
+        *_calibrated(analysis, card),
+        *_luminosities(analysis, card),
+        *_sources(analysis, card),
+    ]
 
 
 def _named(place: str, kind: str, names: Iterable[str], known: Iterable[str]) -> Iterator[str]:
     known = [*known]
     return (f"{place}: {unknown_name(kind, name, known)}" for name in names if name not in known)
+
+
+def _copied(analysis: Analysis, card: "Card") -> Iterator[str]:
+    """Copies of columns take the place of those that objects are made of, and are calibrated already."""
+    if not card.variations.copies:
+        return
+    if analysis.columns is not None:
+        yield f"variations.copies: analysis {analysis.name!r} makes its own columns, from nominal ones alone."
+    for name, era in card.eras.items():
+        for key in ("jets", "electrons", "muons"):
+            if getattr(era, key) is not None:
+                yield f"eras.{name}.{key}: has no place beside variations.copies, which are calibrated."
 
 
 def _calibrated(analysis: Analysis, card: "Card") -> Iterator[str]:

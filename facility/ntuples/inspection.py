@@ -48,12 +48,25 @@ def _btag(summary: FileSummary) -> Iterator[str]:
 
 
 def describe_layout(summary: FileSummary) -> Iterator[str]:
-    """Lines about substitutes of a ROOT file, what it lacks, and its working points."""
+    """Lines about substitutes of a ROOT file, what it lacks, its working points and systematics."""
     for name, stand_in in summary.layout.substitutes.items():
         yield f"  {name}: substitute declared: {stand_in}"
     for name, tried in summary.layout.missing.items():
         yield f"  {name}: missing, nothing stands in for {' or '.join(tried)}"
     yield from _btag(summary)
+    yield from _systematics(summary)
+
+
+def _systematics(summary: FileSummary) -> Iterator[str]:
+    """Columns of weights, and systematics that have copies of columns by what these are."""
+    if summary.weights:
+        yield f"  columns of weights, beside the generator's: {', '.join(summary.weights)}"
+    groups: dict[str, list[str]] = {}
+    for one in summary.systematics.values():
+        sides = "with up and down" if len(one.sides) == 2 else "with one side"
+        groups.setdefault("of the generator's weight" if one.is_generated else sides, []).append(one.name)
+    for text, names in groups.items():
+        yield f"  systematics {text}: {', '.join(names)}"
 
 
 def _root(path: str) -> Iterator[str]:

@@ -91,7 +91,15 @@ def start_from_files(folder: Path, patterns: Sequence[str]) -> list[Path]:
         "label": "Simulation, cross sections of 1 pb" if has_simulation else "Data of 1/fb",
         **_collections(summaries),
     }
-    content["variations"] = ["jes"] if content["jets"] and has_simulation else []
+    copies = [one for summary in summaries for one in summary.systematics.values()]
+    content["variations"] = ["jes"] if content["jets"] and has_simulation and not copies else []
+    content["copies"] = (
+        ["*", *sorted({f"!{one.name}" for one in copies if one.is_generated})] if copies else []
+    )
+    content["one_sided"] = sorted(
+        {one.name for one in copies if len(one.sides) == 1 and not one.is_generated}
+    )
+    content["weights"] = sorted({name for summary in summaries for name in summary.weights})
     return write_analysis(folder, "files", content)
 
 

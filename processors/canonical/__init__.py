@@ -1,7 +1,12 @@
 """Canonical events: the collections and fields of NanoAOD in GeV, whatever the format, read when touched."""
 
 from znought.processors.canonical.calibrated import calibrated_events, calibrated_source, measured_makers
-from znought.processors.canonical.events import CanonicalEvents, canonical_events, canonical_source
+from znought.processors.canonical.events import (
+    CanonicalEvents,
+    canonical_events,
+    canonical_source,
+    catalogue_of,
+)
 from znought.processors.canonical.leptons import lepton_makers, lepton_source, leptons_calibrated
 from znought.processors.canonical.source import Settings, Source
 from znought.processors.canonical.varied import varied_events, varied_source
@@ -14,6 +19,7 @@ __all__ = [
     "calibrated_source",
     "canonical_events",
     "canonical_source",
+    "catalogue_of",
     "lepton_makers",
     "lepton_source",
     "leptons_calibrated",

@@ -13,7 +13,17 @@ from znought.processors.canonical.forms import Form, list_form, numbers, record_
 from znought.processors.canonical.source import Catalogue, Source, data, offsets
 from znought.processors.reading import Tree
 
-__all__ = ["Fields", "Maker", "assembled", "branch_offsets", "branch_values", "integers", "scaled"]
+__all__ = [
+    "Fields",
+    "Maker",
+    "assembled",
+    "branch_offsets",
+    "branch_values",
+    "integers",
+    "mass_of_energy",
+    "rounded",
+    "scaled",
+]
 
 Maker = Callable[[Source], NDArray[Any]]
 
@@ -74,6 +84,17 @@ def branch_offsets(source: Source, *, branch: str) -> NDArray[np.int64]:
 def scaled(branch: str, factor: float = 1.0) -> tuple[str, Maker]:
     """Maker of a branch in float64, times a factor."""
     return "float64", lambda source: branch_values(source, branch=branch).astype(np.float64) * factor
+
+
+def mass_of_energy(source: Source, *, name: str, energy: Maker) -> NDArray[np.float64]:
+    """√(E² − p²) of a collection's objects, 0 where rounding makes it negative, GeV."""
+    pt, eta = (source.array(data(name, field)) for field in ("pt", "eta"))
+    return np.asarray(np.sqrt(np.maximum(energy(source) ** 2 - (pt * np.cosh(eta)) ** 2, 0.0)))
+
+
+def rounded(source: Source, *, branch: str) -> NDArray[np.int32]:
+    """Content of a branch as the nearest whole numbers, such as charges that are written as floats."""
+    return np.asarray(np.rint(branch_values(source, branch=branch)), np.int32)
 
 
 def integers(tree: Tree, prefix: str, taken: Iterable[str]) -> dict[str, tuple[str, Maker]]:

@@ -2,7 +2,7 @@
 
 import weakref
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -18,13 +18,16 @@ from znought.processors.canonical.nanoaod import nanoaod_catalogue
 from znought.processors.canonical.opendata import opendata_catalogue
 from znought.processors.canonical.physlite import physlite_catalogue
 from znought.processors.canonical.source import Catalogue, Settings, Source, data, offsets
+from znought.processors.canonical.topcptoolkit import topcptoolkit_catalogue
 from znought.processors.chunk import Chunk
+from znought.processors.dialects.base import Dialect
 from znought.processors.dialects.opendata import OPENDATA_2020, OPENDATA_2025
 from znought.processors.dialects.physlite import PHYSLITE
+from znought.processors.dialects.topcptoolkit import TOPCPTOOLKIT
 from znought.processors.objects import check_units, event_of
 from znought.processors.reading import Tree
 
-__all__ = ["CanonicalEvents", "canonical_events", "canonical_source"]
+__all__ = ["CanonicalEvents", "canonical_events", "canonical_source", "catalogue_of"]
 
 Maker = Callable[[Source], NDArray[Any]]
 
@@ -93,18 +96,28 @@ def canonical_source(chunk: Chunk, settings: Settings | None = None) -> Source:
     Args:
         chunk, settings: as for `canonical_events`.
     """
-    tree = chunk.view.entries.tree
+    return Source(chunk, catalogue_of(chunk.dialect, chunk.view.entries.tree), settings or Settings())
+
+
+def catalogue_of(dialect: Dialect, tree: Tree) -> Catalogue:
+    """What the canonical events of a tree consist of.
+
+    Args:
+        dialect: how it is read.
+        tree: the tree, which is looked through once.
+    """
     if tree not in _CATALOGUES:
-        _CATALOGUES[tree] = _catalogue(chunk)
-    return Source(chunk, _CATALOGUES[tree], settings or Settings())
+        _CATALOGUES[tree] = _catalogue(dialect, tree)
+    return _CATALOGUES[tree]
 
 
-def _catalogue(chunk: Chunk) -> Catalogue:
-    dialect, tree = chunk.dialect, chunk.view.entries.tree
+def _catalogue(dialect: Dialect, tree: Tree) -> Catalogue:
     if dialect.name == PHYSLITE.name:
         return _completed(physlite_catalogue(tree))
     if dialect.name in (OPENDATA_2020.name, OPENDATA_2025.name):
         return _completed(opendata_catalogue(dialect, tree))
+    if dialect.name == TOPCPTOOLKIT.name:
+        return _completed(topcptoolkit_catalogue(tree))
     return _completed(nanoaod_catalogue(tree))
 
 
@@ -116,7 +129,7 @@ def _completed(catalogue: Catalogue) -> Catalogue:
             key = data(name, field)
             if key in makers:
                 makers[key] = partial(_checked, maker=makers[key], name=name, field=field)
-    return Catalogue(catalogue.contents, makers)
+    return replace(catalogue, makers=makers)
 
 
 def _checked(source: Source, *, maker: Maker, name: str, field: str) -> NDArray[Any]:

@@ -14,7 +14,9 @@ __all__ = [
     "MASS_ELECTRON_GEV",
     "MASS_MUON_GEV",
     "NANOAOD_FIELDS",
+    "btag",
     "constant",
+    "hadron_flavour",
     "is_btagged",
 ]
 
@@ -40,6 +42,17 @@ def is_btagged(source: Source) -> Array:
     return discriminant > source.chunk.working_point(source.settings.btag_working_points)
 
 
+def btag(source: Source) -> Array:
+    """The format's b-tag discriminant of every jet."""
+    return source.chunk.dialect.btag(source.chunk.view).astype(np.float64)
+
+
+def hadron_flavour(source: Source) -> Array:
+    """Hadron flavour 0, 4 or 5, as NanoAOD has it: ATLAS' jets from τ leptons are light ones there."""
+    values = source.chunk.view.flat("jet_flavour")
+    return np.where((values == 4) | (values == 5), values, 0).astype(np.int32)
+
+
 def _needed(source: Source, field: str, what: str) -> Array:
     """A field of the dialect, or one line that says what is missing.
 
@@ -63,7 +76,7 @@ def _declare_absent(source: Source, name: str, field: str) -> None:
 
 def _btag(source: Source) -> Array:
     _needed(source, "jet_btag", "Jet.btag")
-    return source.chunk.dialect.btag(source.chunk.view).astype(np.float64)
+    return btag(source)
 
 
 def _lepton_tight(flavour: Flavour) -> Maker:

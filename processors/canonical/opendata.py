@@ -7,10 +7,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from znought.processors.canonical.assembly import Fields, Maker, assembled, branch_offsets, scaled
+from znought.processors.canonical.assembly import (
+    Fields,
+    Maker,
+    assembled,
+    branch_offsets,
+    mass_of_energy,
+    scaled,
+)
 from znought.processors.canonical.identification import (
     MASS_ELECTRON_GEV,
     MASS_MUON_GEV,
+    btag,
     constant,
     is_btagged,
 )
@@ -86,20 +94,14 @@ def _jagged(name: str, prefix: str, energy: str, gev: float) -> Fields:
         "pt": scaled(f"{prefix}_pt", gev),
         "eta": scaled(f"{prefix}_eta"),
         "phi": scaled(f"{prefix}_phi"),
-        "mass": ("float64", partial(_mass, name=name, energy=scaled(energy, gev)[1])),
+        "mass": ("float64", partial(mass_of_energy, name=name, energy=scaled(energy, gev)[1])),
         "charge": ("int32", constant(name, 0)),
     }
     if name == "Jet":
         makers["is_good"] = "bool", _jet_good
-        makers["btag"] = "float64", _btag
+        makers["btag"] = "float64", btag
         makers["is_btagged"] = "bool", is_btagged
     return Fields(makers, partial(branch_offsets, branch=f"{prefix}_pt"))
-
-
-def _mass(source: Source, *, name: str, energy: Maker) -> NDArray[np.float64]:
-    """√(E² − p²), 0 where rounding makes it negative."""
-    pt, eta = (source.array(data(name, field)) for field in ("pt", "eta"))
-    return np.asarray(np.sqrt(np.maximum(energy(source) ** 2 - (pt * np.cosh(eta)) ** 2, 0.0)))
 
 
 def _jet_good(source: Source) -> NDArray[np.bool_]:
@@ -109,10 +111,6 @@ def _jet_good(source: Source) -> NDArray[np.bool_]:
         return jvt
     pt, eta = (source.array(data("Jet", field)) for field in ("pt", "eta"))
     return np.asarray((jvt > _JVT_MIN) | (pt > _JVT_BELOW_GEV) | (np.abs(eta) > _JVT_BELOW_ETA))
-
-
-def _btag(source: Source) -> NDArray[np.float64]:
-    return source.chunk.dialect.btag(source.chunk.view).astype(np.float64)
 
 
 def _met(source: Source, *, gev: float) -> NDArray[np.float64]:

@@ -14,12 +14,15 @@ from znought.processors.canonical.assembly import (
     branch_offsets,
     branch_values,
     integers,
+    rounded,
     scaled,
 )
 from znought.processors.canonical.identification import (
     MASS_ELECTRON_GEV,
     MASS_MUON_GEV,
+    btag,
     constant,
+    hadron_flavour,
     is_btagged,
 )
 from znought.processors.canonical.momenta import LEPTON_SUM, jet_sum
@@ -94,7 +97,7 @@ def _collection(name: str, container: str, tree: Tree) -> Fields:
     elif name in _MASSES:
         makers["mass"] = "float64", constant(name, _MASSES[name])
     if name in _CHARGED:
-        makers["charge"] = "int32", partial(_rounded, branch=f"{prefix}charge")
+        makers["charge"] = "int32", partial(rounded, branch=f"{prefix}charge")
     makers |= _IDENTIFICATION.get(name, {})
     makers |= impact_parameters(name, tree)
     if name in _MASSES and f"{prefix}{_CALORIMETER_CONE}" in tree.branches:
@@ -104,10 +107,6 @@ def _collection(name: str, container: str, tree: Tree) -> Fields:
         makers["passes_fjvt"] = "bool", _passes_fjvt
     makers |= integers(tree, prefix, makers)
     return Fields(makers, partial(branch_offsets, branch=f"{prefix}pt"))
-
-
-def _rounded(source: Source, *, branch: str) -> NDArray[np.int32]:
-    return np.asarray(np.rint(branch_values(source, branch=branch)), np.int32)
 
 
 def _electron_tight(source: Source) -> NDArray[np.bool_]:
@@ -153,16 +152,6 @@ def _jet_good(source: Source) -> NDArray[np.bool_]:
     )
 
 
-def _btag(source: Source) -> NDArray[np.float64]:
-    return source.chunk.dialect.btag(source.chunk.view).astype(np.float64)
-
-
-def _flavour(source: Source) -> NDArray[np.int32]:
-    """Hadron flavour 0, 4 or 5, as NanoAOD has it: jets from τ leptons are light ones there."""
-    values = source.chunk.view.flat("jet_flavour")
-    return np.where((values == 4) | (values == 5), values, 0).astype(np.int32)
-
-
 _IDENTIFICATION: Mapping[str, Mapping[str, Typed]] = {
     "Electron": {
         "is_tight": ("bool", _electron_tight),
@@ -174,9 +163,9 @@ _IDENTIFICATION: Mapping[str, Mapping[str, Typed]] = {
     },
     "Jet": {
         "is_good": ("bool", _jet_good),
-        "btag": ("float64", _btag),
+        "btag": ("float64", btag),
         "is_btagged": ("bool", is_btagged),
-        "hadronFlavour": ("int32", _flavour),
+        "hadronFlavour": ("int32", hadron_flavour),
     },
 }
 

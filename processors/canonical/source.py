@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from znought.errors import DataError
 from znought.processors.chunk import Chunk
+from znought.processors.copies import Copies
 from znought.processors.objects import event_of
 
 __all__ = ["Catalogue", "NotStackedError", "Settings", "Source", "data", "offsets"]
@@ -46,10 +47,19 @@ class Catalogue:
     Attributes:
         contents: collection or scalar → its form; each node has a key of its own.
         makers: key of a buffer → how it is made.
+        copies: systematic → nominal branch → its copy, where the tree has copies of its own.
+        made_of: key of a buffer → branches that it is made of, of those that may have copies.
     """
 
     contents: Mapping[str, ak.forms.Form]
     makers: Mapping[str, Callable[["Source"], Array]]
+    copies: Copies = field(default_factory=dict)
+    made_of: Mapping[str, frozenset[str]] = field(default_factory=dict)
+
+    def moves(self, systematic: str) -> bool:
+        """Whether the tree's copies under a systematic move some buffer, not weights alone."""
+        copied = self.copies.get(systematic, {}).keys()
+        return any(names & copied for names in self.made_of.values())
 
     @classmethod
     def of(
@@ -136,6 +146,13 @@ class Source:
         """The buffer of a key, for an analysis."""
         self._asked.add(key)
         return self.array(key)
+
+    def copied(self, systematic: str) -> "Source":
+        """The same events under a systematic that the tree has copies of columns for; else as they are."""
+        copies = self.catalogue.copies.get(systematic, {})
+        made_of = self.catalogue.made_of
+        moved = {key: self.catalogue.makers[key] for key, names in made_of.items() if names & copies.keys()}
+        return Source(self.chunk.copied(copies), self.catalogue, self.settings, nominal=self, moved=moved)
 
     def shifted(self, moved: Mapping[str, Callable[["Source"], Array]]) -> "Source":
         """The same events with some buffers moved."""

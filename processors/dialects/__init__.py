@@ -14,6 +14,7 @@ from znought.processors.dialects.nanoaod import (
 )
 from znought.processors.dialects.opendata import OPENDATA_2020, OPENDATA_2025
 from znought.processors.dialects.physlite import PHYSLITE
+from znought.processors.dialects.topcptoolkit import TOPCPTOOLKIT, is_like_topcptoolkit
 
 __all__ = ["DIALECTS", "Dialect", "dialect_of"]
 
@@ -28,13 +29,14 @@ DIALECTS: Mapping[str, Dialect] = {
         PHYSLITE,
         OPENDATA_2025,
         OPENDATA_2020,
+        TOPCPTOOLKIT,
         NANOAOD_OTHER,
     )
 }
 
 
 def dialect_of(branches: Collection[str], *, path: str) -> Dialect:
-    """The first dialect whose markers are all among the branches, else that of any NanoAOD-like tree.
+    """The first dialect whose markers are all among the branches, else that of any tree like its.
 
     Raises:
         DataError: no dialect reads them; the one with the fewest missing markers is named.
@@ -44,6 +46,8 @@ def dialect_of(branches: Collection[str], *, path: str) -> Dialect:
     for dialect in marked.values():
         if present.issuperset(dialect.markers):
             return dialect
+    if is_like_topcptoolkit(present):
+        return TOPCPTOOLKIT
     if is_like_nanoaod(present):
         return NANOAOD_OTHER
     missing = {name: set(dialect.markers) - present for name, dialect in marked.items()}

@@ -19,7 +19,7 @@ IDENTITY_OF_FILE = "identity"
 _BY_ENTRY = "file and entry: the tree holds none of {}"
 
 Flavour = Literal["electron", "muon"]
-SumsKind = Literal["runs", "bookkeepers", "total", "none"]
+SumsKind = Literal["runs", "bookkeepers", "histograms", "total", "none"]
 
 
 @dataclass(frozen=True)

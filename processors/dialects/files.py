@@ -1,14 +1,15 @@
 """Look into a ROOT file before anything is computed: whole, readable, of which dialect, how many events."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import uproot
 
 from znought.errors import DataError, ReadError, unknown_name
+from znought.processors.copies import Systematic, copies_in, systematics_of, weight_columns
 from znought.processors.damage import reading
 from znought.processors.dialects import DIALECTS, dialect_of
 from znought.processors.dialects.layout import Layout
@@ -33,6 +34,8 @@ class FileSummary:
         sums: sums over all generated events, or None where the file keeps none.
         sum_rows: what they add up, as it is written.
         counted_over: what they are of, where their numbers alone cannot tell; None if nothing says so.
+        systematics: those that the tree has copies of columns for, by name.
+        weights: columns that may multiply the generator's weight.
     """
 
     path: str
@@ -44,6 +47,8 @@ class FileSummary:
     sums: GeneratedSums | None
     sum_rows: tuple[SumRow, ...] = ()
     counted_over: bytes | None = None
+    systematics: Mapping[str, Systematic] = field(default_factory=dict)
+    weights: tuple[str, ...] = ()
 
 
 def inspect_file(path: str, *, tree: str | None = None, dialect: str | None = None) -> FileSummary:
@@ -80,6 +85,8 @@ def inspect_file(path: str, *, tree: str | None = None, dialect: str | None = No
             sums,
             rows := sum_rows(directory, chosen),
             counted_over(directory) if rows and all(row.is_of_equal_weights for row in rows) else None,
+            systematics_of(copies_in(branches)),
+            weight_columns(branches),
         )
 
 

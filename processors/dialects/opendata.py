@@ -10,7 +10,7 @@ from znought.processors.dialects.layout import Field
 from znought.processors.dialects.view import View
 from znought.processors.objects import Floats, Jets, Leptons, Missing
 
-__all__ = ["OPENDATA_2020", "OPENDATA_2025"]
+__all__ = ["OPENDATA_2020", "OPENDATA_2025", "jets_with_energy", "missing_with_pt"]
 
 _PDG_ID = {"electron": 11, "muon": 13}
 _JVT_MIN, _JVT_BELOW_GEV, _JVT_BELOW_ETA = 0.59, 60.0, 2.4
@@ -39,14 +39,24 @@ def _leptons(view: View, flavour: Flavour, *, gev: float) -> Leptons:
 
 
 def _jets(view: View, btag: Floats, *, gev: float) -> Jets:
-    """Jets with their jet-vertex tag; the mass follows from the energy."""
+    """Jets with their jet-vertex tag."""
+    usable = view.flat("jet_jvt")
+    if usable.dtype != np.bool_:
+        pt, eta = (view.flat(f"jet_{name}").astype(np.float64) for name in ("pt", "eta"))
+        usable = (usable > _JVT_MIN) | (pt * gev > _JVT_BELOW_GEV) | (np.abs(eta) > _JVT_BELOW_ETA)
+    return jets_with_energy(view, btag, usable, gev=gev)
+
+
+def jets_with_energy(view: View, btag: Floats, usable: NDArray[np.bool_], *, gev: float) -> Jets:
+    """Jets whose mass follows from the energy.
+
+    Args:
+        view: the events.
+        btag, usable: discriminant, and whether it is a good one, of each jet.
+        gev: unit of momenta and energies in GeV.
+    """
     pt, eta = (view.flat(f"jet_{name}").astype(np.float64) for name in ("pt", "eta"))
     mass2 = view.flat("jet_energy").astype(np.float64) ** 2 - (pt * np.cosh(eta)) ** 2
-    jvt = view.flat("jet_jvt")
-    if jvt.dtype == np.bool_:
-        usable = jvt
-    else:
-        usable = (jvt > _JVT_MIN) | (pt * gev > _JVT_BELOW_GEV) | (np.abs(eta) > _JVT_BELOW_ETA)
     return Jets(
         view.counts("jet_pt"),
         (pt * gev).astype(np.float32),
@@ -64,7 +74,7 @@ def _btag(view: View) -> Floats:
     return view.flat("jet_btag")
 
 
-def _missing(view: View, *, gev: float) -> Missing:
+def missing_with_pt(view: View, *, gev: float) -> Missing:
     """Calibrated missing transverse momentum; nothing else is there."""
     met = view.scalar("met_pt").astype(np.float64) * gev
     phi = view.scalar("met_phi").astype(np.float64)
@@ -127,7 +137,7 @@ OPENDATA_2020 = Dialect(
     leptons=partial(_leptons, gev=1e-3),
     jets=partial(_jets, gev=1e-3),
     btag=_btag,
-    missing=partial(_missing, gev=1e-3),
+    missing=partial(missing_with_pt, gev=1e-3),
     gen_weight=_gen_weight,
     sums="total",
     identity=("run", "event"),
@@ -151,7 +161,7 @@ OPENDATA_2025 = Dialect(
     leptons=partial(_leptons, gev=1.0),
     jets=partial(_jets, gev=1.0),
     btag=_btag,
-    missing=partial(_missing, gev=1.0),
+    missing=partial(missing_with_pt, gev=1.0),
     gen_weight=_gen_weight,
     sums="total",
     identity=("run", "event"),

@@ -1,6 +1,7 @@
 """Sums over all generated events, which ntuples keep beside the events that survived."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
 from math import isclose
@@ -10,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from znought.errors import DataError
-from znought.processors.dialects.base import Dialect
+from znought.processors.dialects.base import Dialect, SumsKind
 from znought.processors.exact import ZERO, ExactSum, exact_sums
 from znought.processors.reading import branch_names
 
@@ -18,6 +19,7 @@ __all__ = ["GeneratedSums", "SumRow", "counted_over", "generated_sums", "sum_row
 
 _EXECUTED, _STREAM = "AllExecutedEvents", "StreamAOD"
 """Name and input stream of the bookkeeper of all events: ATLAS, Event/EventBookkeeperTools of Athena."""
+_HISTOGRAM = re.compile(r"CutBookkeeper_(?P<sample>\d+)_\d+_NOSYS")
 _JOB = "job"  # what a file of the simulation says of itself
 
 
@@ -102,8 +104,8 @@ def sum_rows(directory: Any, dialect: Dialect) -> tuple[SumRow, ...]:
         sumw2 = columns.get("genEventSumw2", np.zeros(n_rows))
         parts = zip(columns["genEventCount"], columns["genEventSumw"], sumw2, strict=True)
         return tuple(SumRow(int(n), float(w), float(w2)) for n, w, w2 in parts)
-    if dialect.sums == "bookkeepers":
-        return tuple(_bookkeeper_rows(directory) or ())
+    if dialect.sums in _ROWS:
+        return tuple(_ROWS[dialect.sums](directory) or ())
     return ()
 
 
@@ -135,8 +137,8 @@ def generated_sums(directory: Any, events: Any, dialect: Dialect) -> GeneratedSu
     """
     if dialect.sums == "runs":
         return _from_runs(directory)
-    if dialect.sums == "bookkeepers":
-        return _from_bookkeepers(directory)
+    if dialect.sums in _ROWS:
+        return _from_rows(_ROWS[dialect.sums](directory))
     return _from_events(events, dialect) if dialect.sums == "total" else None
 
 
@@ -184,15 +186,37 @@ def _summed(columns: Mapping[str, NDArray[Any]]) -> GeneratedSums:
     )
 
 
-def _from_bookkeepers(directory: Any) -> GeneratedSums | None:
-    """Sums of the CutBookkeepers of a DAOD; None where there are none."""
-    rows = _bookkeeper_rows(directory)
+def _from_rows(rows: list[SumRow] | None) -> GeneratedSums | None:
+    """Sums of the CutBookkeepers of a DAOD, or of histograms; None where there are none."""
     if rows is None:
         return None
     total = GeneratedSums(n_attempted=None)
     for row in rows:
         total = total + GeneratedSums(row.n_events, ExactSum.of(row.sumw), ExactSum.of(row.sumw2), None)
     return total
+
+
+def _histogram_rows(directory: Any) -> list[SumRow] | None:
+    """A row of each run's `CutBookkeeper_<sample>_<run>_NOSYS`, of TopCPToolkit; None where there is none.
+
+    Their bins are the number of all events of the job's input, the sum of weights and that of their squares:
+    https://topcptoolkit.docs.cern.ch/, docs/starting/running_local.md.
+
+    Raises:
+        DataError: sums are of several samples, or a histogram has other bins.
+    """
+    named = {key: _HISTOGRAM.fullmatch(key) for key in directory.keys(recursive=False, cycle=False)}
+    found = {key: match["sample"] for key, match in named.items() if match}
+    if len({*found.values()}) > 1:
+        samples = ", ".join(sorted({*found.values()}))
+        raise DataError(f"they are of several samples ({samples}), each with a cross section of its own.")
+    rows = []
+    for key in found:
+        values = directory[key].values()
+        if len(values) != 3:
+            raise DataError(f"{key} has {len(values)} bins, expected 3: events, Σw and Σw².")
+        rows.append(SumRow(int(values[0]), float(values[1]), float(values[2])))
+    return rows or None
 
 
 def _bookkeeper_rows(directory: Any) -> list[SumRow] | None:
@@ -221,6 +245,13 @@ def _bookkeeper_rows(directory: Any) -> list[SumRow] | None:
         everything = last[np.argmax(accepted[last])]
         found.append(SumRow(int(accepted[everything]), float(sumw[everything]), float(sumw2[everything])))
     return found
+
+
+_ROWS: Mapping[SumsKind, Callable[[Any], list[SumRow] | None]] = {
+    "bookkeepers": _bookkeeper_rows,
+    "histograms": _histogram_rows,
+}
+"""How sums are kept → the rows that they add up."""
 
 
 def _executed(metadata: Any, n_rows: list[int]) -> list[NDArray[np.bool_]]:

@@ -24,6 +24,7 @@ class Entries:
         start, stop: entries.
         metadata: of the dataset, file and chunk, with coffea's names.
         kept: which of them count, shape (stop − start,); None for all.
+        copies: branch → another one that is read in its place, under its name.
     """
 
     tree: Tree
@@ -31,6 +32,7 @@ class Entries:
     stop: int
     metadata: Mapping[str, Any]
     kept: NDArray[np.bool_] | None = None
+    copies: Mapping[str, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return self.stop - self.start if self.kept is None else int(np.count_nonzero(self.kept))
@@ -41,7 +43,9 @@ class Entries:
         Raises:
             ReadError, DataError: as `Tree.read`.
         """
-        found = self.tree.read(names, self.start, self.stop)
+        wanted = {name: self.copies.get(name, name) for name in names}
+        read = self.tree.read(wanted.values(), self.start, self.stop)
+        found = {name: read[branch] for name, branch in wanted.items()}
         return found if self.kept is None else {name: one.only(self.kept) for name, one in found.items()}
 
     def whole(self, name: str) -> ak.Array:
@@ -90,6 +94,11 @@ class View:
             of_chunk = self.entries.kept.copy()
             of_chunk[of_chunk] = kept
         return View(replace(self.entries, kept=of_chunk), self.layout, _columns=columns)
+
+    def copied(self, copies: Mapping[str, str]) -> "View":
+        """The same events with other branches in the place of some; the others are not read twice."""
+        columns = {name: column for name, column in self._columns.items() if name not in copies}
+        return View(replace(self.entries, copies=copies), self.layout, self.rows, columns)
 
     def with_field(self, name: str, column: Column) -> "View":
         """The same events with a field that no branch supplies."""

@@ -6,6 +6,7 @@ from types import MappingProxyType
 from znought.errors import CardError, DataError, unknown_name
 from znought.processors.corrections import correction
 from znought.processors.dialects.layout import Layout
+from znought.processors.dialects.topcptoolkit import BTAGS
 
 __all__ = [
     "ANY_ERA",
@@ -25,7 +26,7 @@ ANY_ERA = "any"
 # CMS: `deepJet_wp_values` and `particleNet_wp_values`, working point L (10 % light mistag), of the b-tagging
 # files of correctionlib for 2016preVFP_UL, 2016postVFP_UL, 2017_UL, 2018_UL and 2022_Summer22.
 # ATLAS Open Data 2020: MV2c10 at 85 %, as in atlas-outreach-data-tools' analysis of 13 TeV data; 2025: the
-# quantiles 1 to 5 stand for 100, 85, 77, 70 and 60 %. Decisions of ATLAS' own tool are 0 or 1, also at 85 %.
+# quantiles 1 to 5 stand for 100, 85, 77, 70 and 60 %. Decisions of its own tool are 0 or 1 (PHYSLITE: 85 %).
 # The simulation's own discriminant: 85 %.
 WORKING_POINTS: Mapping[str, Mapping[str, float]] = MappingProxyType(
     {
@@ -46,6 +47,7 @@ WORKING_POINTS: Mapping[str, Mapping[str, float]] = MappingProxyType(
         "AnalysisJetsAuxDyn.ftag_select_DL1dv01_FixedCutBEff_85": {ANY_ERA: 0.5},
         "jet_MV2c10": {ANY_ERA: 0.1758475},
         "jet_btag_quantile": {ANY_ERA: 1.5},
+        **{branch: {ANY_ERA: 0.5} for branch in BTAGS},
     }
 )
 """Branch of the b-tag → era → working point; an era that is not there has no value from a public file."""

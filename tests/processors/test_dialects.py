@@ -89,7 +89,7 @@ def test_bad_files_give_one_clear_line(tmp_path: Path, simulated: tuple[str, str
     other = write_nanoaod(tmp_path / "other.root", events(5, seed=3), tree="Nominal")
     with pytest.raises(
         DataError,
-        match=r"no tree Events or CollectionTree or analysis or mini; it holds Lumi.*, Nominal, Runs",
+        match=r"no tree Events or CollectionTree or analysis or mini or reco; it holds Lumi.*, Nominal, Runs",
     ):
         inspect_file(other)
     with pytest.raises(DataError, match=r"no tree Event; it holds"):
