@@ -120,7 +120,7 @@ _VH_WW = (
         commands=("WeakSingleBoson:ffbar2W = on", *_W_TO_ELECTRON),
         leptons="w",
         # Of the events that pass the preselection one in ten thousand is lost.
-        parton_filter=PartonFilter(pt_gev=13.0, n_partons=3, lepton_pt_gev=10.0),
+        parton_filter=PartonFilter(pt_gev=13.0, pt_single_gev=50.0, n_partons=3, lepton_pt_gev=10.0),
         skim="misidentified",
         attempts_per_job=200_000,
         data_boost=8.0,
