@@ -10,6 +10,7 @@ from znought.facility.cards.trigger_weight import TriggerWeight
 from znought.facility.context import Context
 from znought.facility.events.sample import read_share
 from znought.facility.figures.album import Album
+from znought.facility.figures.alternatives import alternative_pictures
 from znought.facility.figures.measured import SECTION as MEASURED
 from znought.facility.figures.measured import fake_factor_pictures, trigger_pictures
 from znought.facility.figures.network import read_explained
@@ -71,11 +72,18 @@ def plot(context: Context[StandardCard]) -> Iterable[Path]:
     verdicts = standing_verdicts(context.workspace)
     album, metrics = _album(context, verdicts), standing_metrics(context.workspace.metrics)
     own = own_pictures(context.analysis.figures, Finished(context.workspace, album.results))
+    alternatives = alternative_pictures(context.card, context.workspace, label=album.shapes)
     names = known_names(context.card, album.results.fit)
     judged = [] if verdicts is None else [verdict_table(verdicts)]
     return write_album(
         context,
-        chain(album.pictures(), measured_pictures(context, album.shapes), own, metrics_pictures(metrics)),
+        chain(
+            album.pictures(),
+            measured_pictures(context, album.shapes),
+            alternatives,
+            own,
+            metrics_pictures(metrics),
+        ),
         # Notes stand in the head of the page.
         tables=(
             *tables_in_words(

@@ -10,11 +10,15 @@ import pytest
 from tests.facility.sliced import assert_the_same_in_slices
 from tests.facility.small import FILES, N_EVENTS, context_of, small_card, write_ntuples
 from tests.facility.test_likelihood import _score
+from tests.plots.drawn import points
 from tests.processors.fixtures import events, write_nanoaod
 from znought.errors import CardError
 from znought.facility.context import Context
+from znought.facility.events.store import read_events
+from znought.facility.figures.alternatives import alternative_pictures, ratios_of_shapes
 from znought.facility.fitting.templates import fit_settings, templates
 from znought.facility.stages.process import process
+from znought.plots.style import FigureLabel
 from znought.stats.workspace import build_workspace
 
 BINS = {"SR": np.array([0.2, 0.4, 1.0]), "CR_top": np.array([0.0, 1.0])}
@@ -64,6 +68,29 @@ def scored(tmp_path_factory: pytest.TempPathFactory) -> Context[Any]:
     process(context)
     _score(context)
     return context
+
+
+def test_shapes_of_another_dataset_are_drawn_over_the_nominal(scored: Context[Any]) -> None:
+    ratios = ratios_of_shapes(scored.card, scored.workspace, {"ttbar": "ttbar_other"})
+    assert list(ratios) == list(scored.card.binned)
+    one = ratios["m_jj"]
+    sums = []
+    for name in ("ttbar", "ttbar_other"):
+        events = read_events(scored.workspace.columns, [name], ["m_jj", "gen_weight"])
+        for power in (1, 2):
+            weights = events["gen_weight"].astype(float) ** power
+            inside = np.clip(events["m_jj"].astype(float), one.edges[0], one.edges[-1])
+            sums.append(np.histogram(inside, one.edges, weights=weights)[0])
+    a, a2, b, b2 = sums
+    assert one.ratio == pytest.approx((b / b.sum()) / (a / a.sum()))
+    of_bins_alone = one.ratio * np.sqrt(a2 / a**2 + b2 / b**2)
+    assert np.all((one.error < of_bins_alone) & (one.error > 0.9 * of_bins_alone))
+    assert (one.ndf, one.chi2 < 30.0) == (one.ratio.size - 1, True)
+    label = FigureLabel(lumi_ifb=None)
+    (picture,) = alternative_pictures(scored.card, scored.workspace, label=label)
+    assert picture.name == "alternative_shower_top"
+    ((_, drawn),) = points(picture.figure.axes[list(ratios).index("m_jj")])
+    assert drawn.tolist() == one.ratio[(one.ratio > 0.3) & (one.ratio < 1.7)].tolist()
 
 
 def test_another_dataset_stands_in_the_place_of_the_nominal(scored: Context[Any]) -> None:
