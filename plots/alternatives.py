@@ -5,11 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from znought.plots.labels import FeatureLabel, feature_label
-from znought.plots.style import Figure, FigureLabel, add_label, new_figure, style_context
+from znought.plots.style import FigureLabel, add_label, new_figure, style_context
 
 __all__ = ["ShapeRatio", "shape_ratios"]
 

@@ -38,9 +38,6 @@ __all__ = [
 GENERATION = 3
 """Raise it whenever the events of a given job change: files of another generation are made anew."""
 
-_LATER_OPTIONS = ("lepton_filter", "matrix_element", "jet_filter")
-"""Options of recipes that files from before them do not know: without them, they are not in a fingerprint."""
-
 BATCH_SIZE = 250
 HIGGS_DECAYS = 20_000
 MAX_RESPONSES = 255
@@ -262,9 +259,6 @@ def _fingerprint(job: SimulationJob) -> str:
     recipe = job.recipe
     weigher = None if recipe.weigher is None else recipe.weigher.weigh.__qualname__
     settings = {**vars(recipe), "weigher": weigher}
-    for name in _LATER_OPTIONS:
-        if settings[name] is None:
-            del settings[name]
     if recipe.matrix_element is not None:
         settings["sherpa"] = sherpa_version()
     parts = {

@@ -91,7 +91,9 @@ def _shares(
 ) -> tuple[Floats, Floats]:
     """Shares s = n / Σn of the bins and their covariance J C Jᵀ, J = (1 − s ⊗ 1) / Σn."""
     weight = np.asarray(events["gen_weight"], np.float64) * events.per_dataset(scales)
-    found = spectrum(np.asarray(events[name], np.float64), weight, edges, units=events.identity)
+    found = spectrum(
+        np.asarray(events[name], np.float64), weight, edges, units=events.identity.view(np.int64)
+    )
     total = float(found.sumw.sum())
     shares = found.sumw / total
     jacobian = (np.eye(shares.size) - np.outer(shares, np.ones(shares.size))) / total

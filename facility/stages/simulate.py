@@ -38,7 +38,7 @@ def simulate(context: Context[Card]) -> Iterable[Path]:
     """
     config = _config(context.card)
     events_scale = context.options.events_scale
-    requests = _requests(context)
+    requests = sample_requests(context)
     for request in requests:
         check_installed(request.recipe)
     jobs = plan(requests, config, events_scale=events_scale)
@@ -61,7 +61,9 @@ def _config(card: Card) -> SimulationConfig:
     return card.simulation
 
 
-def _requests(context: Context[Card]) -> list[SampleRequest]:
+def sample_requests(context: Context[Card]) -> list[SampleRequest]:
+    """What the card asks for: pseudo-data are made of all but the alternatives."""
+    elsewhere = context.card.of_kind("alternative")
     return [
         SampleRequest(
             dataset=name,
@@ -70,6 +72,7 @@ def _requests(context: Context[Card]) -> list[SampleRequest]:
             n_events=dataset.n_events,
             n_responses=dataset.n_responses,
             cross_section_pb=(dataset.xsec_pb or 0.0) * dataset.branching_ratio * dataset.k_factor,
+            in_data=name not in elsewhere,
         )
         for name, dataset in context.card.sources.items()
         if dataset.recipe is not None
