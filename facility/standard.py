@@ -227,6 +227,7 @@ _PLOT = Stage(
         "eras",
         "weights",
         "fake_leptons",
+        "likelihood",
         "plotting",
         "analysis",
     ),

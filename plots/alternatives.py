@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import mplhep
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -85,11 +86,4 @@ def _draw(axes: Axes, one: ShapeRatio, names: FeatureLabel) -> None:
     axes.xaxis.set_major_locator(MaxNLocator(4))
     axes.yaxis.set_major_locator(MaxNLocator(5))
     axes.set_xlabel(names.axis, fontsize=20)
-    axes.text(
-        0.05,
-        0.93,
-        rf"$\chi^2$/ndf = {one.chi2:.1f}/{one.ndf}",
-        transform=axes.transAxes,
-        va="top",
-        fontsize=18,
-    )
+    mplhep.add_text(rf"$\chi^2$/ndf = {one.chi2:.1f}/{one.ndf}", loc="upper left", ax=axes, fontsize=18)
