@@ -31,7 +31,7 @@ class CalibrationCurve:
 
 
 def calibration(curves: Mapping[str, CalibrationCurve], *, label: FigureLabel, note: str = "") -> Figure:
-    """Share of true members against the output, per class, and where the events lie below.
+    """Share of true members against the output, per class; below, the share of all events in each bin.
 
     Args:
         curves: class → curve.
@@ -56,7 +56,7 @@ def calibration(curves: Mapping[str, CalibrationCurve], *, label: FigureLabel, n
         upper.set_ylim(0, 1.02)
         upper.set_ylabel("True share of the class")
         lower.set_yscale("log")
-        lower.set_ylabel("Events", loc="center", fontsize=19)
+        lower.set_ylabel("Share", loc="center", fontsize=19)
         lower.set_xlabel("Network output")
         handles, _ = upper.get_legend_handles_labels()
         handles.append(Line2D([], [], color="#3c3c3c", linestyle="dotted", label="perfect"))

@@ -236,7 +236,7 @@ def correlation_matrix(
         axes.tick_params(which="both", length=0)
         axes.minorticks_off()
         if kind == "difference":
-            named = f"{names[row]}, {names[column]}: {values[row, column]:+.3f}"
+            named = f"{names[row]}, {names[column]}: {values[row, column]:+.3f}".replace(": -", ": −")
             if error is not None:
                 named += f" ± {np.asarray(error)[row, column]:.3f}"
             axes.set_xlabel(f"Entries in percent.  Largest |difference|: {named}", fontsize=19)

@@ -75,6 +75,7 @@ _STAGES = (
             "smeft",
             "simulation",
             "eras",
+            "weights",
             "plotting",
             "analysis",
             *_LEARNING,
@@ -82,6 +83,7 @@ _STAGES = (
         reads=(
             *_SCORES,
             "manifest",
+            "efficiencies",
             "cutflow",
             "ledger",
             "models",

@@ -116,7 +116,13 @@ def _caption(card: Card, found: Validation, name: str) -> str:
         caption += f" {WINDOW} of the signal region's cut on it; the other bins hold all their events."
     if card.variables[name].undefined is not None:
         caption += " Events for which it is not defined are not drawn, but are a bin of the χ² too."
-    return caption
+    return caption + _also(name, found.inputs[name].also)
+
+
+def _also(name: str, others: Iterable[str]) -> str:
+    """That a variable is others under another name, where these have another symbol."""
+    _, *symbols = dict.fromkeys(readable(feature_label(one).symbol) for one in (name, *others))
+    return f" In these events it is {' and '.join(symbols)}, too." if symbols else ""
 
 
 WINDOW = "Hatched: the blinded window"
@@ -180,7 +186,7 @@ def _region_caption(found: Distribution) -> str:
         caption += " Data are blinded."
     elif found.blinded.any():
         caption += f" {WINDOW} of the blinded region's cut on it; simulation holds all events."
-    return caption
+    return caption + _also(found.variable, found.also)
 
 
 def region_pictures(

@@ -1,4 +1,4 @@
-"""Figures of what stages measured beside the fit: fake factors, and efficiencies of triggers."""
+"""Figures of what stages measured beside the fit: fake factors, efficiencies of triggers and of b-tags."""
 
 from collections.abc import Iterator, Mapping
 from itertools import pairwise
@@ -11,18 +11,22 @@ from numpy.typing import NDArray
 
 from znought.errors import DataError
 from znought.facility.cards.fake_leptons import FakeLeptons
+from znought.facility.cards.object_weights import BTagWeight
 from znought.facility.cards.official import efficiency_file
 from znought.facility.cards.trigger_weight import TriggerWeight
 from znought.facility.figures.picture import Picture
 from znought.facility.results.fake_leptons import FakeLeptonsResult
-from znought.plots.labels import printed_name
-from znought.plots.measured import MeasuredBins, measured_in_bins
+from znought.plots.labels import printed_name, readable
+from znought.plots.measured import MeasuredBins, measured_in_bins, measured_in_panels
 from znought.plots.style import FigureLabel
+from znought.processors.calibration.efficiency import EFFICIENCY
+from znought.processors.calibration.measured import INTERVAL
 from znought.processors.calibration.trigger import SCALE
 
-__all__ = ["SECTION", "fake_factor_pictures", "trigger_pictures"]
+__all__ = ["SECTION", "btag_pictures", "fake_factor_pictures", "trigger_pictures"]
 
 SECTION = "Measured"
+_JETS = {5: "$b$ jets", 4: "$c$ jets", 0: "light jets"}
 _UNITS = {"pt": ("$p_{T}$", "GeV"), "abs_eta": (r"$|\eta|$", "")}
 Floats = NDArray[np.float64]
 
@@ -82,10 +86,7 @@ def trigger_pictures(
     for name, weight in weights.items():
         if weight.file:
             continue
-        path = efficiency_file(folder, name)
-        if not path.is_file():
-            raise DataError(f"weights.{name}: its efficiencies are gone: {path} does not exist.")
-        found = {one.name: one for one in _corrections(path)}
+        found = _written(folder, name)
         eras = [item.key for item in _items(found[SCALE].data)]
         for era in eras:
             figure = _triggers(found, str(era), weight, label)
@@ -119,8 +120,84 @@ def _triggers(
     )
 
 
-def _corrections(path: Path) -> list[schema.Correction]:
-    return list(schema.CorrectionSet.model_validate_json(path.read_text(encoding="utf-8")).corrections)
+def btag_pictures(
+    weights: Mapping[str, BTagWeight], folder: Path, *, label: FigureLabel
+) -> Iterator[Picture]:
+    """Efficiencies of the cut on the b-tag in each sample: a panel for each flavour, against pT and |η|.
+
+    Args:
+        weights: name → as the card has it.
+        folder: of the files that the stage `efficiency` wrote.
+        label: what stands above the frame, without the luminosity.
+
+    Raises:
+        DataError: a file is gone.
+    """
+    for name, weight in weights.items():
+        if weight.efficiency is not None:
+            continue
+        found = _written(folder, name)
+        for item in _items(found[EFFICIENCY].data):
+            sample = str(item.key)
+            figure = measured_in_panels(
+                _tags(found, sample, weight),
+                weight.edges_pt_gev,
+                axis="Jet $p_{T}$ [GeV]",
+                quantity="Efficiency of the $b$-tag",
+                label=label,
+                note=printed_name(sample),
+            )
+            title = f"b-tag efficiency, {readable(printed_name(sample))}, {name}"
+            yield Picture(f"btag_{name}_{sample}", title, SECTION, figure, _TAGS)
+
+
+_TAGS = (
+    "Share of the simulated jets that pass the cut on the b-tag, by hadron flavour, |η| and pT, with "
+    "intervals of Clopper and Pearson of independent jets; the outer bins hold all beyond. Bins with too "
+    "few jets are left out here, and take the efficiency of all bins where it is applied."
+)
+
+
+def _tags(
+    found: Mapping[str, schema.Correction], sample: str, weight: BTagWeight
+) -> dict[str, dict[str, MeasuredBins]]:
+    """Title of each flavour's panel → its efficiencies by range of |η|."""
+    ways = {str(item.key): _of_sample(item.value, sample) for item in _items(found[INTERVAL].data)}
+    value, shape = _of_sample(found[EFFICIENCY].data, sample), (len(weight.edges_abs_eta) - 1, -1)
+    panels = {}
+    for flavour, title in _JETS.items():
+        if flavour not in value:
+            continue
+        low, high = (np.reshape(ways[way][flavour], shape) for way in ("down", "up"))
+        nominal = np.where(low < 0.0, np.nan, np.reshape(value[flavour], shape))
+        panels[title] = {
+            _range("abs_eta", ends): MeasuredBins(nominal[i], low[i], high[i], f"{i}")
+            for i, ends in enumerate(pairwise(weight.edges_abs_eta))
+        }
+    return panels
+
+
+def _of_sample(node: Any, sample: str) -> dict[int, Floats]:
+    """Flavour → values in all bins of |η| and pT of one sample."""
+    flavours = next(item.value for item in _items(node) if item.key == sample)
+    return {
+        int(item.key): np.asarray(item.value.content, np.float64)
+        for item in _items(flavours)
+        if isinstance(item.value, schema.MultiBinning)
+    }
+
+
+def _written(folder: Path, name: str) -> dict[str, schema.Correction]:
+    """Name → correction of the file that was measured for a weight.
+
+    Raises:
+        DataError: it is gone.
+    """
+    path = efficiency_file(folder, name)
+    if not path.is_file():
+        raise DataError(f"weights.{name}: its efficiencies are gone: {path} does not exist.")
+    read = schema.CorrectionSet.model_validate_json(path.read_text(encoding="utf-8"))
+    return {one.name: one for one in read.corrections}
 
 
 def _items(node: Any) -> list[schema.CategoryItem]:

@@ -42,7 +42,7 @@ def _seen(check: CheckRecord, label: FigureLabel) -> Picture:
     kinds = ("as stored", "if seen", "test events")
     groups = {
         kind: [
-            JudgedNumber(name.removesuffix(f", {kind}"), value or 0.0, error or 0.0)
+            JudgedNumber(printed_name(name.removesuffix(f", {kind}")), value or 0.0, error or 0.0)
             for name, (value, error) in check.parts.items()
             if name.endswith(f", {kind}")
         ]
@@ -69,7 +69,7 @@ def _constraints(check: CheckRecord, label: FigureLabel) -> Picture:
 
 def _slopes(check: CheckRecord, label: FigureLabel) -> Picture:
     numbers = [
-        JudgedNumber(name, value or 0.0)
+        JudgedNumber(printed_name(name), value or 0.0)
         for name, (value, _) in check.parts.items()
         if not name.endswith(", data")
     ]

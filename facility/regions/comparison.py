@@ -1,7 +1,7 @@
 """Variables in data and simulation, where there is little signal, before anything is trained."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from znought.facility.events.store import EventTable, read_events, stored_column
 from znought.facility.ntuples.account import lumi_of_data
 from znought.facility.ntuples.scales import scale_of
 from znought.facility.regions.axes import aligned, comparison_edges, limits
-from znought.facility.regions.selected import blinded_window
+from znought.facility.regions.selected import blinded_window, same_values
 from znought.facility.regions.validation import Correlated, InputComparison, Validation
 from znought.facility.workspace import Workspace
 from znought.processors.evaluated import NOMINAL, WHOLE
@@ -66,12 +66,14 @@ class _Compared:
         workspace: with columns.
         channel: whose events.
         unblind: whether the blinded region is among them.
+        same: variable → the one that it is under a second name, which is compared for both.
     """
 
     card: Card
     workspace: Workspace
     channel: str
     unblind: bool
+    same: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def columns(self) -> Path:
@@ -82,7 +84,8 @@ class _Compared:
     def binned(self) -> dict[str, Variable]:
         """The variables that have bins, and events of this channel."""
         held = stored_columns(self.columns, self.card.of_kind("data"))
-        return {name: variable for name, variable in self.card.binned.items() if name in held}
+        named = {name: variable for name, variable in self.card.binned.items() if name in held}
+        return {name: variable for name, variable in named.items() if name not in self.same}
 
     @property
     def hidden(self) -> str | None:
@@ -137,14 +140,30 @@ class _Compared:
             if not any(self.columns.glob(f"*/{name}_{direction}/*.parquet"))
         ]
 
+    @cached_property
+    def of_estimate(self) -> tuple[str, ...]:
+        """Parameters of an estimate from data, which stand as weights beside its own events alone."""
+        own, others = (
+            stored_columns(self.columns, datasets) for datasets in (self.card.estimated, self.card.generated)
+        )
+        weights = (name for name in own if name.startswith("gen_weight_") and name not in others)
+        names = (name.removeprefix("gen_weight_").rpartition("_")[0] for name in weights)
+        return tuple(dict.fromkeys(names))
+
     def table(
-        self, kind: Kind, variation: str, weights: Sequence[str], variables: Sequence[str] | None = None
+        self,
+        kind: Kind,
+        variation: str,
+        weights: Sequence[str],
+        variables: Sequence[str] | None = None,
+        datasets: Sequence[str] | None = None,
     ) -> EventTable:
-        """Events of one kind with their variables, or some of them."""
+        """Events of one kind, of some of its datasets or all, with their variables, or some of them."""
         regions = [name for name in (self.card.validation.region, self.hidden) if name is not None]
         cuts = [cut.variable for name in regions for cut in region(self.card, name).cuts]
         names = [*weights, *(self.binned if variables is None else variables), *cuts]
-        table = read_events(self.columns, self.card.of_kind(kind), names, variation=variation)
+        wanted = self.card.of_kind(kind) if datasets is None else datasets
+        table = read_events(self.columns, wanted, names, variation=variation)
         kept = np.ones(len(table), np.bool_)
         if len(table) and self.card.validation.region is not None:
             kept &= region(self.card, self.card.validation.region).mask(table.columns)
@@ -175,6 +194,8 @@ class _Compared:
 def validated(card: Card, workspace: Workspace, *, unblind: bool, channel: str = WHOLE) -> Validation | None:
     """The comparison of all variables; None without events of data or of simulation, or variables with bins.
 
+    A variable that is another under a second name is left out.
+
     Args:
         card: with region, limits and systematics.
         workspace: with columns.
@@ -182,15 +203,15 @@ def validated(card: Card, workspace: Workspace, *, unblind: bool, channel: str =
         channel: whose events.
     """
     events = _Compared(card, workspace, channel, unblind)
-    binned = events.binned
-    if not binned or len((data := events.side("data", scale=1.0)).columns) == 0:
+    if not events.binned or len((data := events.side("data", scale=1.0)).columns) == 0:
         return None
     lumi = lumi_of_data(card, workspace)
     scale = lumi / card.lumi_ifb
     simulation = events.side("simulation", scale=scale)
     if len(simulation.columns) == 0:
         return None
-    shifts = _shifts(events, simulation, scale=scale)
+    events = replace(events, same=same_values(card, [data.columns, simulation.columns], events.binned))
+    binned, shifts = events.binned, _shifts(events, simulation, scale=scale)
     compared = {name: _compared(events, name, data, simulation, shifts[name]) for name in binned}
     inputs = {name: found for name, (found, _) in compared.items()}
     ratio = _ratio(len(data.columns), *_total(next(iter(compared.values()))[1]))
@@ -205,7 +226,7 @@ def validated(card: Card, workspace: Workspace, *, unblind: bool, channel: str =
         lumi_ifb=lumi,
         events=(len(data.columns), float(simulation.weight.sum())),
         ratio=ratio,
-        systematics=(*card.varied, *card.rates),
+        systematics=(*card.varied, *card.rates, *events.of_estimate),
         inputs=inputs,
         correlations=_both(*correlated, tuple(binned)),
         findings=tuple(finding.text for finding in findings),
@@ -267,7 +288,23 @@ def _shifts(events: _Compared, nominal: _Side, *, scale: float) -> dict[str, lis
         moved = nominal.weight * nominal.columns.per_dataset(rate)
         for name, total in events.sums(nominal.columns, moved).items():
             shifts[name].append(total)
+    for name, found in _shifts_of_estimate(events, scale=scale).items():
+        shifts[name] += found
     return shifts
+
+
+def _shifts_of_estimate(events: _Compared, *, scale: float) -> dict[str, list[Floats]]:
+    """Variable → half of what each parameter of an estimate from data, up less down, does to its bins."""
+    if not events.of_estimate:
+        return {}
+    names = [f"gen_weight_{name}" for name in events.of_estimate]
+    weights = [f"{name}_{way}" for name in names for way in ("up", "down")]
+    table = events.table("simulation", NOMINAL, weights, datasets=events.card.estimated)
+    scales = events.scales(table) * scale
+    moved = [
+        events.sums(table, 0.5 * (table[f"{name}_up"] - table[f"{name}_down"]) * scales) for name in names
+    ]
+    return {variable: [one[variable] for one in moved] for variable in events.binned}
 
 
 def _compared(
@@ -312,6 +349,7 @@ def _compared(
         ks_distance=distance,
         ks_p_value=p_value,
         blinded=events.blinded(name),
+        also=tuple(one for one, other in events.same.items() if other == name),
     )
     return comparison, total
 

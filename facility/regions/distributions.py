@@ -1,7 +1,7 @@
 """How variables are distributed in every region, with data where these may be looked at."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ from znought.facility.regions.selected import (
     inside,
     overlaps,
     read_selected,
+    same_values,
 )
 from znought.facility.workspace import Workspace
 from znought.processors.evaluated import WHOLE
@@ -43,6 +44,7 @@ class Distribution:
             events are there.
         lumi_ifb: that simulation stands at, where the region is of one era; None where it is the card's.
         energy_tev: centre-of-mass energy, where the region is of one era; None where it is the card's.
+        also: variables that it is under a second name.
     """
 
     region: str
@@ -54,6 +56,7 @@ class Distribution:
     without: str | None
     lumi_ifb: float | None
     energy_tev: float | None
+    also: tuple[str, ...] = ()
 
 
 def drawn_variables(card: Card) -> tuple[str, ...]:
@@ -67,7 +70,8 @@ def region_distributions(
     """Every drawn variable in every region.
 
     Of a variable that the blinded region cuts on, all simulated events are there and the window of the cut is
-    blinded; of any other, events of the blinded region are left out of data and simulation alike.
+    blinded; of any other, events of the blinded region are left out of data and simulation alike. Unless the
+    card names the variables, one that is another under a second name is left out.
 
     Args:
         card: with regions.
@@ -79,11 +83,14 @@ def region_distributions(
     hidden = None if blinded is None else regions[blinded]
     cut_on = {cut.variable for found in regions.values() for cut in found.cuts}
     sample = read_selected(card, workspace, {*cut_on, *drawn_variables(card)}, channel=channel, hidden=hidden)
+    drawn = [name for name in drawn_variables(card) if name in sample.table.columns]
+    given = bool(card.plotting.variables)
+    same = {} if given else same_values(card, [sample.table], drawn, preferred=cut_on)
     for found in regions.values():
         kept, data = found.mask(sample.table.columns), inside(found, sample.data)
-        for variable in drawn_variables(card):
-            if variable in sample.table.columns:
-                yield _distribution(card, found, variable, (sample, kept, data), hidden)
+        for variable in (name for name in drawn if name not in same):
+            one = _distribution(card, found, variable, (sample, kept, data), hidden)
+            yield replace(one, also=tuple(name for name, other in same.items() if other == variable))
 
 
 def _distribution(

@@ -1,6 +1,6 @@
 """Selected events as regions count them: weights, processes, and data that may be looked at."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,10 +25,13 @@ __all__ = [
     "is_hidden",
     "overlaps",
     "read_selected",
+    "same_values",
 ]
 
 Vector = tuple[float, ...]
 _N_BINS = 30
+_FIRST = 1000
+"""Values that are compared before all of them are."""
 
 
 @dataclass(frozen=True)
@@ -166,3 +169,34 @@ def edges_of(card: Card, variable: str, values: NDArray[np.floating]) -> NDArray
     width = (high - low if high > low else 1.0) / _N_BINS
     # What lies beyond is nothing here, but the last bin stands for it everywhere.
     return np.asarray(low + width * np.arange(_N_BINS + 2), np.float64)
+
+
+def same_values(
+    card: Card, tables: Sequence[EventTable], names: Collection[str], *, preferred: Collection[str] = ()
+) -> dict[str, str]:
+    """Variable → the one that it is under a second name: the same values in every event, not all alike.
+
+    Args:
+        card: with variables; whole numbers are not compared.
+        tables: events.
+        names: variables to compare.
+        preferred: which stand for others, before the order of the names decides.
+    """
+    kept, found = list[str](), dict[str, str]()
+    compared = [name for name in names if card.variables[name].bins != "integer"]
+    for name in sorted(compared, key=lambda one: one not in preferred):
+        first = next((other for other in kept if _are_same(tables, name, other)), None)
+        if first is None:
+            kept.append(name)
+        else:
+            found[name] = first
+    return found
+
+
+def _are_same(tables: Sequence[EventTable], one: str, other: str) -> bool:
+    pairs = [(table[one], table[other]) for table in tables if len(table)]
+    return (
+        all(np.array_equal(a[:_FIRST], b[:_FIRST]) for a, b in pairs)
+        and all(np.array_equal(a, b) for a, b in pairs)
+        and any(bool((a != a[0]).any()) for a, _ in pairs)
+    )

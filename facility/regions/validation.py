@@ -31,6 +31,7 @@ class InputComparison(Record):
         chi2, n_dof, p_value: with bins correlated by systematics and repeated responses.
         ks_distance, ks_p_value: Kolmogorov–Smirnov of the shapes, statistical errors alone.
         blinded: bins in the window of the blinded region's cut, where a part of the events is left out.
+        also: variables that it is under a second name.
     """
 
     edges: Vector
@@ -43,6 +44,7 @@ class InputComparison(Record):
     ks_distance: float
     ks_p_value: float
     blinded: tuple[bool, ...] = ()
+    also: tuple[str, ...] = ()
 
 
 class Correlated(Record):

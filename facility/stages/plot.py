@@ -5,6 +5,7 @@ from itertools import chain
 from pathlib import Path
 
 from znought.facility.cards.base import Card
+from znought.facility.cards.object_weights import BTagWeight
 from znought.facility.cards.standard import StandardCard
 from znought.facility.cards.trigger_weight import TriggerWeight
 from znought.facility.context import Context
@@ -12,7 +13,7 @@ from znought.facility.events.sample import read_share
 from znought.facility.figures.album import Album
 from znought.facility.figures.alternatives import alternative_pictures
 from znought.facility.figures.measured import SECTION as MEASURED
-from znought.facility.figures.measured import fake_factor_pictures, trigger_pictures
+from znought.facility.figures.measured import btag_pictures, fake_factor_pictures, trigger_pictures
 from znought.facility.figures.network import read_explained
 from znought.facility.figures.own import own_pictures
 from znought.facility.figures.picture import Picture
@@ -43,7 +44,7 @@ from znought.models import artefacts
 from znought.plots.report import ReportDocument, ReportTable
 from znought.plots.style import FigureLabel
 
-__all__ = ["card", "inputs", "measured_pictures", "plot", "provenance"]
+__all__ = ["MEASURED", "card", "efficiency_pictures", "inputs", "measured_pictures", "plot", "provenance"]
 
 SECTIONS = (
     "Result",
@@ -99,13 +100,21 @@ def plot(context: Context[StandardCard]) -> Iterable[Path]:
 
 
 def measured_pictures(context: Context[StandardCard], label: FigureLabel) -> Iterator[Picture]:
-    """Fake factors, and efficiencies of triggers, of a card that asks for them."""
+    """Fake factors, and efficiencies of triggers and b-tags, of a card that asks for them."""
     card, workspace = context.card, context.workspace
     if card.fake_leptons is not None:
         found = read_fake_leptons(workspace.fake_leptons)
         yield from fake_factor_pictures(card.fake_leptons, found, label=label)
-    weights = {name: one for name, one in card.weights.items() if isinstance(one, TriggerWeight)}
-    yield from trigger_pictures(weights, workspace.efficiencies, label=label)
+    yield from efficiency_pictures(context, label)
+
+
+def efficiency_pictures(context: Context[Card], label: FigureLabel) -> Iterator[Picture]:
+    """Efficiencies of triggers and b-tags that the stage `efficiency` measured."""
+    folder, weights = context.workspace.efficiencies, context.card.weights
+    triggers = {name: one for name, one in weights.items() if isinstance(one, TriggerWeight)}
+    yield from trigger_pictures(triggers, folder, label=label)
+    tags = {name: one for name, one in weights.items() if isinstance(one, BTagWeight)}
+    yield from btag_pictures(tags, folder, label=label)
 
 
 def provenance(context: Context[Card]) -> tuple[ReportTable, ...]:

@@ -10,13 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from znought.processors.calibration.efficiency import EFFICIENCY
+from znought.processors.calibration.trigger import Passed, clopper_pearson
 
-__all__ = ["FLAVOURS", "Counts", "efficiency_corrections"]
+__all__ = ["FLAVOURS", "INTERVAL", "Counts", "efficiency_corrections"]
 
 Floats = NDArray[np.float64]
 
 FLAVOURS = (0, 4, 5)
 """Hadron flavours of jets."""
+INTERVAL = "btag_efficiency_interval"
+"""Name of a second correction (systematic, sample, flavor, abseta, pt) of the file, for figures."""
 _FEWEST = 20.0
 """Effective number of jets that an efficiency is measured with."""
 
@@ -60,8 +63,10 @@ def efficiency_corrections(
 ) -> tuple[schema.CorrectionSet, list[str]]:
     """A correction of sample, flavour, |η| and pT, and lines about bins with too few jets.
 
-    Such a bin takes the efficiency of the sample's jets of its flavour in all bins; a flavour with too few of
-    them that of all samples; one without any has none, and a jet of it is refused.
+    A second one holds the ends, "down" and "up", of the interval of Clopper and Pearson, with jets taken as
+    independent; −1 in a bin with too few jets. Such a bin takes the efficiency of the sample's jets of its
+    flavour in all bins; a flavour with too few of them that of all samples; one without any has none, and a
+    jet of it is refused.
 
     Args:
         counts: sample → flavour → its jets.
@@ -72,29 +77,62 @@ def efficiency_corrections(
         flavour: sum((one[flavour] for one in counts.values()), Counts(*[np.zeros((1, 1))] * 3))
         for flavour in FLAVOURS
     }
-    samples = []
+    values: dict[str, dict[str, dict[int, Floats]]] = {"nominal": {}, "down": {}, "up": {}}
     for sample, mine in counts.items():
+        values["nominal"][sample] = dict(_filled(sample, mine, together, remarks))
+        ends = {flavour: _ends(mine[flavour]) for flavour in values["nominal"][sample]}
+        for way in ("down", "up"):
+            values[way][sample] = {flavour: one[way] for flavour, one in ends.items()}
+    nodes = {way: _by_sample(of_samples, edges) for way, of_samples in values.items()}
+    ways = [schema.CategoryItem(key=way, value=nodes[way]) for way in ("down", "up")]
+    interval = schema.Category(nodetype="category", input="systematic", content=ways)
+    measured = [
+        _correction(EFFICIENCY, "share of simulated jets that pass the cut on the b-tag", nodes["nominal"]),
+        _correction(INTERVAL, "ends of its interval of 68.3 %, -1 where too few jets leave none", interval),
+    ]
+    return schema.CorrectionSet(schema_version=2, corrections=measured), remarks
+
+
+def _ends(jets: Counts) -> dict[str, Floats]:
+    """Ends of the interval of each efficiency, −1 where there is none."""
+    found = clopper_pearson(Passed(jets.total, jets.total_w2, jets.tagged))
+    gaps = np.isnan(jets.efficiency)
+    return {"down": np.where(gaps, -1.0, found.low), "up": np.where(gaps, -1.0, found.high)}
+
+
+def _by_sample(
+    values: Mapping[str, Mapping[int, Floats]], edges: tuple[tuple[float, ...], tuple[float, ...]]
+) -> schema.Category:
+    """A node of sample, flavour, |η| and pT."""
+    samples = []
+    for sample, of_flavours in values.items():
         flavours = [
-            schema.CategoryItem(key=flavour, value=_binned(values, edges))
-            for flavour, values in _filled(sample, mine, together, remarks)
+            schema.CategoryItem(key=flavour, value=_binned(one, edges))
+            for flavour, one in of_flavours.items()
         ]
         node = schema.Category(nodetype="category", input="flavor", content=flavours)
         samples.append(schema.CategoryItem(key=sample, value=node))
+    return schema.Category(nodetype="category", input="sample", content=samples)
+
+
+def _correction(name: str, description: str, data: schema.Category) -> schema.Correction:
     kinds: dict[str, Literal["string", "int", "real"]] = {
+        "systematic": "string",
         "sample": "string",
         "flavor": "int",
         "abseta": "real",
         "pt": "real",
     }
-    one = schema.Correction(
-        name=EFFICIENCY,
+    if name == EFFICIENCY:
+        del kinds["systematic"]
+    return schema.Correction(
+        name=name,
         version=1,
-        description="share of simulated jets that pass the cut on the b-tag",
-        inputs=[schema.Variable(name=name, type=kind) for name, kind in kinds.items()],
+        description=description,
+        inputs=[schema.Variable(name=one, type=kind) for one, kind in kinds.items()],
         output=schema.Variable(name="efficiency", type="real"),
-        data=schema.Category(nodetype="category", input="sample", content=samples),
+        data=data,
     )
-    return schema.CorrectionSet(schema_version=2, corrections=[one]), remarks
 
 
 def _filled(

@@ -1,5 +1,6 @@
 """Distributions in regions: what is blinded, what is left out, and how the card draws them."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,9 @@ from tests.facility.small import context_of, small_card, write_ntuples
 from znought.errors import CardError
 from znought.facility.cards.reading import load_card, load_with_analysis
 from znought.facility.figures.bins import drawn_bins
+from znought.facility.regions import distributions
 from znought.facility.regions.distributions import Distribution, region_distributions
-from znought.facility.regions.selected import read_selected
+from znought.facility.regions.selected import read_selected, same_values
 from znought.facility.stages.process import process
 from znought.facility.standard import standard_flow
 from znought.plots.labels import drawn_as
@@ -92,6 +94,24 @@ def test_the_card_says_how_a_variable_is_drawn(folder: Path) -> None:
     counts = np.arange(12.0)
     assert drawn.summed(counts).tolist() == [2.0 + 3 + 4, 5.0 + 6 + 7, 8.0 + 9 + 10]
     assert drawn.any(counts == 6).tolist() == [False, True, False]
+
+
+def test_a_variable_under_a_second_name_is_drawn_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    context = context_of(small_card(folder, regions=REGIONS), folder / "out")
+    sample = read_selected(context.card, context.workspace, ["m_jj", "dy_jj", "m_t", "m_ll"], hidden=None)
+    columns = {**sample.table.columns, "m_ll": sample.table["m_jj"], "m_t": np.zeros(len(sample.table))}
+    table = replace(sample.table, columns=columns | {"m_tautau": np.zeros(len(sample.table))})
+    names = ["m_ll", "m_jj", "m_t", "m_tautau", "dy_jj"]
+    assert same_values(context.card, [table], names) == {"m_jj": "m_ll"}
+    assert same_values(context.card, [table], names, preferred=["m_jj"]) == {"m_ll": "m_jj"}
+    assert same_values(context.card, [table, sample.table], ["m_ll", "m_jj"]) == {}
+    monkeypatch.setattr(
+        distributions, "read_selected", lambda *_, **__: replace(sample, table=table, data=None)
+    )
+    found = region_distributions(context.card, context.workspace, blinded="signal")
+    drawn = {one.variable: one for one in found if one.region == "wide"}
+    assert drawn.keys() & {"m_ll", "m_jj"} == {"m_jj"}  # what regions cut on
+    assert drawn["m_jj"].also == ("m_ll",)
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,10 @@ from znought.facility.figures.measured import fake_factor_pictures
 from znought.facility.fitting.placement import likelihood_bins
 from znought.facility.fitting.templates import fit_settings, templates
 from znought.facility.pipeline import run_stages, whole
+from znought.facility.regions import comparison
 from znought.facility.regions.books import read_region_books
+from znought.facility.regions.comparison import validated
+from znought.facility.regions.validation import Validation, read_validation
 from znought.facility.results.fake_leptons import read_fake_leptons
 from znought.plots.style import FigureLabel
 from znought.stats.workspace import build_workspace
@@ -217,6 +220,33 @@ def test_the_estimate_is_the_number_of_misidentified_leptons(done: Context[Any])
     validated = read_fake_leptons(done.workspace.fake_leptons).validation["same_sign"]
     assert validated.p_value > 1e-3
     assert validated.ratio == pytest.approx(1.0, abs=3 * validated.ratio_error)
+
+
+def test_the_bands_of_the_validation_hold_the_parameters_of_the_estimate(
+    done: Context[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    card, workspace = done.card, done.workspace
+    found = read_validation(workspace)
+    monkeypatch.setattr(comparison, "_shifts_of_estimate", lambda *_, **__: {})
+    without = validated(card, workspace, unblind=False)
+    assert isinstance(found, Validation)
+    assert isinstance(without, Validation)
+    assert found.systematics == ("jes", "luminosity", *card.systematics_of_estimate)
+    sides = {name: [f"gen_weight_{name}_{way}" for way in ("up", "down")] for name in found.systematics[2:]}
+    names = ["same_sign", "m_ll", *(one for ways in sides.values() for one in ways)]
+    table = read_events(workspace.columns, card.estimated, names)
+    rows = table["same_sign"] == 1  # outside of the signal region
+    entry, edges = found.inputs["m_ll"], np.asarray(found.inputs["m_ll"].edges)
+    values = np.clip(table["m_ll"][rows], edges[0], edges[-1])
+    moved = [0.5 * (table[up] - table[down])[rows] for up, down in sides.values()]
+    added = np.sum([np.histogram(values, edges, weights=one)[0] ** 2 for one in moved], axis=0)
+    assert added.max() > 10.0 < entry.systematic[4] ** 2
+    np.testing.assert_allclose(
+        np.square(entry.systematic) - np.square(without.inputs["m_ll"].systematic),
+        added,
+        rtol=1e-6,
+        atol=1e-9,
+    )
 
 
 def test_the_method_closes_in_simulation(done: Context[Any]) -> None:

@@ -14,6 +14,7 @@ import yaml
 
 from tests.facility.official import ERAS, TAGGERS, WEIGHTS, columns_of, official_card
 from tests.facility.small import context_of
+from tests.plots.drawn import points, texts
 from tests.processors.fixtures import write_nanoaod
 from znought.errors import CardError, DataError
 from znought.facility.cards.base import Card
@@ -23,10 +24,12 @@ from znought.facility.cards.event_weights import ParticleWeight
 from znought.facility.cards.official import Official, official_of
 from znought.facility.cards.reading import load_card
 from znought.facility.cards.sections import Dataset
+from znought.facility.figures.measured import btag_pictures
 from znought.facility.fitting.templates import selected_events, systematics_of
 from znought.facility.pipeline import whole
 from znought.facility.stages.efficiency import measure
 from znought.facility.stages.process import process
+from znought.plots.style import FigureLabel
 from znought.processors.calibration.official import OfficialFactor
 
 
@@ -163,7 +166,8 @@ def test_two_eras_are_weighed_as_their_files_say(corrections: Path, tmp_path: Pa
 def test_measured_efficiencies_are_counted_jets(corrections: Path, tmp_path: Path) -> None:
     """By hand, in all bins with enough jets; all of a flavour elsewhere."""
     output = tmp_path / "out"
-    measure(context_of(official_card(tmp_path, {"btag": WEIGHTS["btag"]}), output))
+    context = context_of(official_card(tmp_path, {"btag": WEIGHTS["btag"]}), output)
+    measure(context)
     found = _set(output / "efficiencies/btag.json")["btag_efficiency"]
     for era, branch in (("2018", "btagDeepFlavB"), ("2022", "btagPNetB")):
         columns = columns_of(era)
@@ -185,6 +189,30 @@ def test_measured_efficiencies_are_counted_jets(corrections: Path, tmp_path: Pat
             assert found.evaluate(f"top_{era}", flavour, 0.5, 1e4) == found.evaluate(
                 f"top_{era}", flavour, 0.5, 199.0
             )
+    _check_figures(context.workspace.efficiencies, context.card)
+
+
+def _check_figures(folder: Path, card: Card) -> None:
+    """A panel of each flavour, with the numbers of the file in all bins that hold enough jets."""
+    weights: Any = card.weights
+    pictures = {one.name: one for one in btag_pictures(weights, folder, label=FigureLabel())}
+    assert set(pictures) == {f"btag_btag_top_{era}" for era in ERAS}
+    found, weight = _set(folder / "btag.json"), weights["btag"]
+    figure = pictures["btag_btag_top_2018"].figure
+    assert {"$b$ jets", "$c$ jets", "light jets", "0 ≤ $|\\eta|$ < 1.2"} <= {*texts(figure).split("\n")}
+    n_drawn = 0
+    for axes, flavour in zip(figure.axes, (5, 4, 0), strict=True):
+        for i, (_, drawn) in enumerate(points(axes)):
+            eta = weight.edges_abs_eta[i]
+            places = [("top_2018", flavour, eta, pt) for pt in weight.edges_pt_gev[:-1]]
+            low = [found["btag_efficiency_interval"].evaluate("down", *one) for one in places]
+            given = [found["btag_efficiency"].evaluate(*one) for one in places]
+            kept = [value for value, end in zip(given, low, strict=True) if end >= 0.0]
+            assert drawn.tolist() == pytest.approx(kept)
+            n_drawn += len(kept)
+    assert 0 < n_drawn <= 3 * (len(weight.edges_abs_eta) - 1) * (len(weight.edges_pt_gev) - 1)
+    with pytest.raises(DataError, match="its efficiencies are gone"):
+        [*btag_pictures(weights, folder.parent, label=FigureLabel())]
 
 
 def test_the_analysis_tags_by_the_working_point_of_the_weights(corrections: Path, tmp_path: Path) -> None:

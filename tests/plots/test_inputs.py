@@ -184,7 +184,7 @@ def test_data_of_another_length_are_refused() -> None:
 def test_correlation_difference_names_the_largest_off_diagonal_entry() -> None:
     matrix = np.array([[0.5, 0.01, -0.07], [0.01, 0.0, 0.02], [-0.07, 0.02, 0.0]])
     figure = correlation_matrix(matrix, features=["m_jj", "m_ll", "m_t"], kind="difference", label=LABEL)
-    assert r"$m_{jj}$, $m_{T}$: -0.070" in texts(figure)
+    assert r"$m_{jj}$, $m_{T}$: −0.070" in texts(figure)
 
 
 def test_correlation_entries_are_written_in_percent() -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import correctionlib
 import numpy as np
 import pytest
+from scipy.stats import binomtest
 
 from tests.processors.test_calibration import ERAS as NAMES
 from znought.errors import CardError, DataError
@@ -197,6 +198,11 @@ def test_bins_with_few_jets_take_a_wider_efficiency() -> None:
     assert found("a", 4, 1.0, 70.0) == pytest.approx((2 + 1 + 50) / (2 + 1 + 150))  # all samples
     assert found("b", 0, 1.0, 70.0) == pytest.approx(0.4)
     assert [line.split(":")[0] for line in remarks] == ["a", "a", "a", "b"]
+    # Ends of the interval: of 20 out of 50 as scipy has it, and none where there are too few jets.
+    ends = made.to_evaluator()["btag_efficiency_interval"].evaluate
+    known = binomtest(20, 50).proportion_ci(0.6826894921370859, method="exact")
+    assert [ends(way, "b", 0, 1.0, 70.0) for way in ("down", "up")] == pytest.approx([known.low, known.high])
+    assert {ends(way, "a", 0, 1.0, 70.0) for way in ("down", "up")} == {-1.0}
     with pytest.raises(IndexError):
         found("a", 5, 1.0, 70.0)
 

@@ -26,7 +26,7 @@ from znought.facility.regions.books import read_region_books, regions_file, stil
 from znought.facility.regions.distributions import region_distributions
 from znought.facility.regions.validation import read_validation
 from znought.facility.results.words import in_words, known_names, tables_in_words
-from znought.facility.stages.plot import card, provenance
+from znought.facility.stages.plot import MEASURED, card, efficiency_pictures, provenance
 
 __all__ = ["plot"]
 
@@ -38,6 +38,7 @@ SECTIONS = (
     "Fit",
     "Networks",
     "Data and simulation",
+    MEASURED,
     "Regions",
     "Selection",
     SECTION,
@@ -52,7 +53,11 @@ def plot(context: Context[VHBBCard]) -> Iterable[Path]:
     judged = [] if verdicts is None else [verdict_table(verdicts)]
     return write_album(
         context,
-        chain(_pictures(context, album), metrics_pictures(metrics)),
+        chain(
+            _pictures(context, album),
+            efficiency_pictures(context, album.shapes),
+            metrics_pictures(metrics),
+        ),
         tables=(
             *tables_in_words((*smeft_tables(results.model_copy(update={"notes": ()})), *judged), names),
             *metrics_tables(metrics),
