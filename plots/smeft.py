@@ -171,7 +171,7 @@ def z_against_cut(curves: Sequence[CutCurve], *, label: FigureLabel, note: str =
         lower.yaxis.set_major_locator(LogLocator(numticks=4))
         lower.yaxis.set_minor_formatter(NullFormatter())
         lower.set_ylabel("Background", loc="center", fontsize=19)
-        lower.set_xlabel("Cut on the network output")
+        lower.set_xlabel("Cut on the output")
         highest = max(float(np.max(np.asarray(curve.z, dtype=np.float64))) for curve in curves)
         headroom(upper, highest, share=0.12 + 0.07 * (len(curves) + note.count("\n")))
         upper.set_ylabel("$Z_{A}$")

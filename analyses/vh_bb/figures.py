@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from znought.analyses.vh_bb.card import VHBBCard
 from znought.analyses.vh_bb.channel_scores import ChannelScores
 from znought.analyses.vh_bb.channels import point_of
+from znought.analyses.vh_bb.figures_limits import AXES_TITLES
 from znought.analyses.vh_bb.results import ProjectionResult, SmeftResults
 from znought.analyses.vh_bb.summary import MODEL_TITLES
 from znought.errors import DataError
@@ -108,9 +109,9 @@ class NetworkAlbum(CardFigures[VHBBCard]):
 
     def _importance(self) -> Iterator[Picture]:
         for one in self.results.importance:
-            figure = importance(
-                sizes(one.inputs), metric="AUC", label=_of(self.shapes, one.channel), title="input shuffled"
-            )
+            drops = {AXES_TITLES.get(name, name): drop for name, drop in sizes(one.inputs).items()}
+            label = _of(self.shapes, one.channel)
+            figure = importance(drops, metric="AUC", label=label, title="input shuffled")
             title = f"{one.channel}: importance of the inputs, {one.model.replace('_', ' ')}"
             caption = "Mean and standard deviation of three shuffles, events out of fold, VH alone."
             if one.model.startswith("parametrised"):
@@ -194,9 +195,9 @@ class NetworkAlbum(CardFigures[VHBBCard]):
             if not curves:
                 continue
             what = "all backgrounds" if with_backgrounds else "VH alone"
-            note = (
-                f"{self.main.name}, $\\bar{{c}}_{{HW}}$ = {self.value:g}, {what}\n{DEFINITIONS[definition]}"
-            )
+            output = MODEL_TITLES[model].partition(",")[0]
+            note = f"{self.main.name}, {output}, $\\bar{{c}}_{{HW}}$ = {self.value:g}, {what}"
+            note += f"\n{DEFINITIONS[definition]}"
             figure = smeft.z_against_cut(curves, label=self.label, note=note)
             title = f"Z_A against the cut, {MODEL_TITLES[model]}, {definition}"
             yield Picture(

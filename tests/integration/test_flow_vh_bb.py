@@ -99,6 +99,12 @@ def test_everything_of_the_contract_is_there(output: Path) -> None:
     drawn = {path.stem for path in (output / "figures").glob("*.png")}
     figures = {"outputs_0L", "roc_asimov_0L", "z_cut_cross_entropy_paper", "combination_trees_inclusive"}
     assert figures | {"z_luminosity_trees_excess", "predicted_2L", "intervals_inclusive", "contour"} <= drawn
+    # The missing transverse momentum is the vector boson's in 0L: one figure of both, and of the input.
+    twice = {"region_inclusive_met_0L", "region_inclusive_misset_0L", "region_inclusive_missinget_1L"}
+    assert drawn & twice == set()
+    assert {"region_inclusive_pt_v_0L", "region_inclusive_met_1L", "region_inclusive_met_2L"} <= drawn
+    report = (output / "report.html").read_text()
+    assert "In these events it is E_T^miss, too." in report
 
 
 def test_every_published_figure_has_its_counterpart(output: Path) -> None:
