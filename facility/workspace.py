@@ -115,6 +115,11 @@ class Workspace:
         return self.directory / "significance.json"
 
     @property
+    def replicates(self) -> Path:
+        """Significances on resampled events, by which two results are compared."""
+        return self.directory / "replicates.json"
+
+    @property
     def results(self) -> Path:
         """The numbers of the analysis."""
         return self.directory / "results.json"

@@ -329,7 +329,7 @@ def printed_name(name: str) -> str:
     names = {**_NAMES, **_book.get().names}
     if name in names:
         return names[name]
-    if "$" in name or "_" not in name:
+    if "$" in name or "_" not in name or name in _book.get().processes:
         return process_label(name)
     return " ".join(process_label(part) for part in name.split("_"))
 

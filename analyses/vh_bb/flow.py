@@ -53,7 +53,7 @@ _STAGES = (
         measure.measure,
         ("lumi_ifb", "smeft", *_LEARNING),
         reads=_SCORES,
-        writes=("significance",),
+        writes=("significance", "replicates"),
     ),
     Stage(
         "limits",

@@ -10,8 +10,6 @@ from znought.plots.style import FigureLabel
 
 __all__ = ["smeft_head"]
 
-_SYMBOLS = {"c_hw": "c̄_HW", "c_hb": "c̄_HB"}
-
 
 def smeft_head(results: SmeftResults, verdicts: Verdicts | None, notes: tuple[str, ...]) -> ReportHead:
     """What a reader sees first.
@@ -31,10 +29,6 @@ def smeft_head(results: SmeftResults, verdicts: Verdicts | None, notes: tuple[st
     )
 
 
-def _symbol(results: SmeftResults) -> str:
-    return _SYMBOLS.get(results.coefficient, results.coefficient)
-
-
 def _observed(results: SmeftResults) -> Iterator[tuple[str, str]]:
     """The interval of the data, where they were shown."""
     for one in results.observed:
@@ -42,7 +36,7 @@ def _observed(results: SmeftResults) -> Iterator[tuple[str, str]]:
         if combined and one.discriminant == BEST and one.region == results.main_region:
             yield (
                 _ranges(one.segments),
-                f"{_symbol(results)} · 10³, observed at {one.lumi_ifb:.3g} fb⁻¹, {one.level:.0%}",
+                f"{results.symbol} · 10³, observed at {one.lumi_ifb:.3g} fb⁻¹, {one.level:.0%}",
             )
 
 
@@ -50,7 +44,7 @@ def _expected(results: SmeftResults) -> Iterator[tuple[str, str]]:
     """The expected interval of the network, and of counting alone."""
     for name, words in ((BEST, "network, all channels"), ("counting", "counting alone")):
         if (found := _interval(results, name)) is not None:
-            meaning = f"{_symbol(results)} · 10³, expected, {found.level:.0%}, {words}"
+            meaning = f"{results.symbol} · 10³, expected, {found.level:.0%}, {words}"
             if name == BEST and results.published is not None and results.published.claim is not None:
                 meaning += f"; published reach ± {1e3 * results.published.claim:g}"
             yield _ranges(found.segments), meaning
@@ -75,7 +69,7 @@ def _significances(results: SmeftResults) -> Iterator[tuple[str, str]]:
         mine = (one.channel, one.region, one.model, one.with_backgrounds)
         if mine == (published.channel, results.main_region, "asimov", False) and f"{one.value:g}" == value:
             counted = {"paper": "the whole yield as signal", "excess": "the excess over the SM as signal"}
-            meaning = f"Z_A held out, {one.channel}, VH alone, {_symbol(results)} = {value}, "
+            meaning = f"Z_A held out, {one.channel}, VH alone, {results.symbol} = {value}, "
             meaning += counted.get(one.signal_definition, one.signal_definition)
             if one.signal_definition == "paper":
                 meaning += f"; published {published.z_a[value]:g}"

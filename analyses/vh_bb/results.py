@@ -36,6 +36,7 @@ __all__ = [
 
 FEWEST_GENERATED = 10
 """Simulated background events above a cut, below which its Z_A is marked."""
+_SYMBOLS = {"c_hw": "c̄_HW", "c_hb": "c̄_HB"}
 Segments = tuple[tuple[float, float], ...]
 
 
@@ -355,6 +356,11 @@ class SmeftResults(Record):
     unblinding: Unblinding | None = None
     unblinding_log: str | None = None
     notes: tuple[str, ...] = ()
+
+    @property
+    def symbol(self) -> str:
+        """The coefficient as text writes it."""
+        return _SYMBOLS.get(self.coefficient, self.coefficient)
 
 
 def write_measured(path: Path, found: MeasuredResults) -> None:

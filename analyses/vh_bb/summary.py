@@ -200,11 +200,11 @@ def _intervals(results: SmeftResults) -> ReportTable:
     level = results.intervals[0].level if results.intervals else 0.95
     header = ("combined unless said", *(f"{lumi:g} fb⁻¹" for lumi in lumis))
     caption = (
-        f"In units of 10⁻³; −2 Δln L, {results.coefficient} alone, {main} region, systematics fixed and the "
+        f"In units of 10⁻³; −2 Δln L, {results.symbol} alone, {main} region, systematics fixed and the "
         "squared term kept unless said. ∪ the squared term allows another range away from the SM; "
         "† an end is that of the validity of the weights."
     )
-    title = f"{_conditions(results, None)}: expected {level:.0%} intervals of {results.coefficient}"
+    title = f"{_conditions(results, None)}: expected {level:.0%} intervals of {results.symbol}"
     return ReportTable(title, header, tuple(rows), caption)
 
 
@@ -252,7 +252,7 @@ def _observed(results: SmeftResults) -> ReportTable:
         "In units of 10⁻³, −2 Δln L; expected in the same bins at the luminosity of the data. ∪, † as above."
     )
     title = f"{_conditions(results, first.lumi_ifb)}: observed {first.level:.0%} intervals"
-    return ReportTable(f"{title} of {results.coefficient}", header, rows, caption)
+    return ReportTable(f"{title} of {results.symbol}", header, rows, caption)
 
 
 def _calibrations(results: SmeftResults) -> ReportTable:

@@ -7,6 +7,7 @@ from znought.errors import DataError
 from znought.facility.comparing.significances import (
     PairedSignificance,
     paired_significances,
+    trained_apart,
     unpaired_because,
 )
 from znought.facility.comparing.yields import PairedYield, paired_yields
@@ -55,7 +56,8 @@ class Comparison(Record):
         first, second: their directories.
         numbers: that differ, or that one of them lacks.
         n_equal: numbers that are the same in both.
-        significances: held-out Z₀ of the selections that both have, with the interval of the difference.
+        significances: held-out ones that both have, with the interval of the difference.
+        trained_apart: whether the networks and trees of both come out of two trainings; None without any.
         yields: expected events by dataset, their difference judged event by event.
         cards: keys that differ.
         figures: that both have.
@@ -67,6 +69,7 @@ class Comparison(Record):
     numbers: tuple[NumberPair, ...]
     n_equal: int
     significances: tuple[PairedSignificance, ...]
+    trained_apart: bool | None
     yields: tuple[PairedYield, ...]
     cards: tuple[CardDifference, ...]
     figures: tuple[str, ...]
@@ -101,6 +104,7 @@ def compared(first: Path, second: Path) -> Comparison:
         numbers=differing,
         n_equal=len(pairs) - len(differing),
         significances=paired_significances(one, two, unpaired_because(yields, cards)),
+        trained_apart=trained_apart(one, two),
         yields=yields,
         cards=_cards(*cards),
         figures=tuple(sorted(figures[0] & figures[1])),

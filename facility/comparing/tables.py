@@ -5,14 +5,13 @@ from pathlib import Path
 
 from znought.facility.comparing.record import CardDifference, Comparison, NumberPair
 from znought.facility.workspace import Workspace, read_json
-from znought.plots.binning import method_title
-from znought.plots.labels import readable
 from znought.plots.report import ReportFigure, ReportHead, ReportTable, reduced_picture, write_report
 from znought.plots.style import FigureLabel
 
 __all__ = ["comparison_tables", "write_comparison"]
 
 _LONGEST = 40
+_HIGHLIGHTS = 6
 _FIRST = ("z0.", "fit.mu", "fit.z0")
 
 
@@ -65,33 +64,49 @@ def _title(folder: Path, name: str) -> str:
 
 def _differences(found: Comparison) -> Iterator[tuple[str, str]]:
     """What differs in the significances, as a reader wants it first."""
-    for one in found.significances:
-        selection, pairing = readable(method_title(one.selection)), "not paired" if one.unpaired else "paired"
+    for one in found.significances[:_HIGHLIGHTS]:
+        pairing = "not paired" if one.unpaired else "paired"
         yield (
             f"{one.difference:+.2f} [{one.interval[0]:+.2f}, {one.interval[1]:+.2f}]".replace("-", "−"),
-            f"held-out Z₀, {selection}: second less first, {one.level:.0%}, {pairing}",
+            f"{one.quantity}, {one.title}: second less first, {one.level:.0%}, {pairing}",
         )
 
 
 def _significances(found: Comparison) -> ReportTable:
     rows = tuple(
         (
-            readable(method_title(one.selection)),
+            one.title,
             f"{one.first:.3f}",
             f"{one.second:.3f}",
             f"{one.difference:+.3f} [{one.interval[0]:+.3f}, {one.interval[1]:+.3f}]",
         )
         for one in found.significances
     )
-    why = found.significances[0].unpaired
-    caption = (
-        f"Not paired: {why}. The interval is that of independent results."
-        if why
-        else "Paired: the bootstrap draws the same generated events in both."
-    )
-    caption += f" Intervals of {found.significances[0].level:.0%} hold the chance of training."
-    header = ("held-out Z₀", "first", "second", "difference")
-    return ReportTable("Expected significance", header, rows, caption)
+    header = (found.significances[0].quantity, "first", "second", "difference")
+    return ReportTable("Expected significance", header, rows, " ".join(_pairing(found)))
+
+
+def _pairing(found: Comparison) -> Iterator[str]:
+    """What is paired in the differences of significances, and what is not."""
+    one = found.significances[0]
+    if one.unpaired:
+        yield f"Not paired: {one.unpaired}. The interval is that of independent results."
+    else:
+        yield "Paired: the bootstrap draws the same generated events in both."
+    if found.trained_apart is None:
+        yield f"Intervals of {one.level:.0%}."
+        return
+    if not found.trained_apart:
+        yield "Networks and trees are the same in both: no chance of training is between them."
+    else:
+        yield (
+            "Networks and trees were trained apart: chance in the two trainings is independent, and pairs "
+            "nothing."
+        )
+    if one.with_training:
+        yield f"Intervals of {one.level:.0%} hold the chance of training, by the repeats of the folds."
+    else:
+        yield f"Intervals of {one.level:.0%} do not hold the chance of training."
 
 
 def _numbers(found: Comparison, most: int | None) -> ReportTable:
@@ -103,7 +118,7 @@ def _numbers(found: Comparison, most: int | None) -> ReportTable:
         caption += f" {len(found.numbers) - len(shown):,} more differ: --json has all of them."
     caption += " Brackets: 68 % intervals of each, which are no errors of the difference."
     if not found.significances:
-        caption += " No bootstrap of Z₀ stands in both: differences are not paired."
+        caption += " No bootstrap of a significance stands in both: differences are not paired."
     header = ("number", "first", "second", "difference")
     return ReportTable("Numbers that differ", header, tuple(_number(one) for one in shown), caption)
 

@@ -136,6 +136,27 @@ class ChannelEvents:
         checked = check_validity(point, names, self.morphing.validity[: len(names)])
         return np.asarray(self.weight * (self.polynomial @ monomials(checked)))
 
+    def sides(self, value: float, *, with_backgrounds: bool) -> tuple[Floats, Floats, Floats]:
+        """Weights of VH at a value of the first coefficient, of it in the standard model, and of all else.
+
+        Each of shape (n_events,), 0 where an event is not of its kind.
+
+        Args:
+            value: any other coefficient is zero.
+            with_backgrounds: whether there is anything else.
+
+        Raises:
+            DataError: a value outside the validity of the morphing.
+        """
+        point = np.zeros(len(self.morphing.coefficients))
+        point[0] = value
+        vh = self.is_vh
+        return (
+            np.where(vh, self.weight_at(point), 0.0),
+            np.where(vh, self.weight, 0.0),
+            np.where(vh, 0.0, self.weight) * with_backgrounds,
+        )
+
     def truncated(self, pt_v: ArrayLike, limit_gev: float) -> "ChannelEvents":
         """The same events with c̄ switched off at and above a pT(V).
 

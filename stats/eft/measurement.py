@@ -10,7 +10,6 @@ from numpy.typing import ArrayLike, NDArray
 from znought.errors import CardError, DataError
 from znought.stats.eft.channel import (
     COUNTING,
-    ChannelEvents,
     ScoredChannel,
     doubling_edges,
     likelihood_channel,
@@ -49,6 +48,7 @@ __all__ = [
     "projections",
     "significance",
     "study_coverage",
+    "tried_cuts",
     "truncated_limits",
     "two_coefficients",
 ]
@@ -122,6 +122,8 @@ class Significance:
     background: float
     """Expected events above those cuts."""
     background_effective_entries: float
+    held_cuts: tuple[float, float]
+    """Chosen on the events of even identity and quoted on the odd ones, and the other way round."""
     scan: CutScan
     """On all events: Z_A against the cut."""
 
@@ -144,12 +146,9 @@ def significance(
     if value not in channel.scores:
         known = ", ".join(f"{one:g}" for one in channel.scores)
         raise CardError(f"Channel {events.name}: no scores for c = {value:g}. Expected one of: {known}.")
-    point = _point(events, value)
-    vh = np.where(events.is_vh, events.weight_at(point), 0.0)
-    vh_sm = np.where(events.is_vh, events.weight, 0.0)
-    other = np.where(events.is_vh, 0.0, events.weight) * with_backgrounds
+    vh, vh_sm, other = events.sides(value, with_backgrounds=with_backgrounds)
     score = channel.scores[value]
-    cuts = np.unique(np.quantile(score, np.linspace(0.0, 1.0, config.n_cuts, endpoint=False)))
+    cuts = tried_cuts(score, config)
 
     def scan(rows: NDArray[np.bool_], factor: float) -> CutScan:
         try:
@@ -168,9 +167,9 @@ def significance(
 
     half = events.identity % np.uint64(2) == 0
     halves = (scan(half, 2.0), scan(~half, 2.0))
-    quoted = []
-    for tune, held in (halves, halves[::-1]):
-        i = held.at(tune.cuts[tune.best])
+    quoted, held_cuts = [], tuple(float(one.cuts[one.best]) for one in halves)
+    for cut, held in zip(held_cuts, halves[::-1], strict=True):
+        i = held.at(cut)
         quoted.append((held.z[i], held.background[i], held.background_effective_entries[i]))
     z, background, entries = np.mean(quoted, axis=0)
     everything = scan(np.ones(len(events), np.bool_), 1.0)
@@ -186,8 +185,14 @@ def significance(
         z=float(z),
         background=float(background),
         background_effective_entries=float(entries),
+        held_cuts=(held_cuts[0], held_cuts[1]),
         scan=everything,
     )
+
+
+def tried_cuts(score: Floats, config: SmeftConfig) -> Floats:
+    """Cuts on an output, at quantiles of all its events."""
+    return np.unique(np.quantile(score, np.linspace(0.0, 1.0, config.n_cuts, endpoint=False)))
 
 
 @dataclass(frozen=True)
@@ -366,10 +371,3 @@ def two_coefficients(model: LikelihoodModel, config: SmeftConfig) -> Contour:
     for half, (low, high) in zip(config.contour_half_width, model.validity, strict=True):
         axes.append(np.linspace(max(-half, low), min(half, high), config.n_contour))
     return contour(model, x=axes[0], y=axes[1])
-
-
-def _point(events: ChannelEvents, value: float) -> Floats:
-    """The first coefficient at `value`, any other zero."""
-    point = np.zeros(len(events.morphing.coefficients))
-    point[0] = value
-    return point

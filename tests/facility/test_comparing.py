@@ -13,10 +13,16 @@ from typer.testing import CliRunner
 from znought.errors import DataError
 from znought.facility.cli import app
 from znought.facility.comparing.record import compared
-from znought.facility.comparing.significances import paired_significances, unpaired_because
+from znought.facility.comparing.significances import (
+    paired_significances,
+    trained_apart,
+    unpaired_because,
+)
+from znought.facility.comparing.tables import comparison_tables
 from znought.facility.comparing.yields import PairedYield, other_events, paired_difference
 from znought.facility.events.store import IDENTITY, EventTable
 from znought.facility.results.binned import BinnedSelection, read_binning, write_binning
+from znought.facility.results.replicated import ReplicatedNumber, ReplicatedNumbers, write_replicates
 from znought.facility.workspace import Workspace, write_json
 from znought.stats.crossfit import cross_fitted
 from znought.stats.rules import BinningConfig
@@ -125,6 +131,40 @@ def test_differences_of_significances_are_paired_where_events_are_common(tmp_pat
     assert width < 0.5 * independent
     assert independent == pytest.approx(np.hypot(*np.diff(alone)[:, 0]), rel=0.25)
     assert paired_significances(places[0], places[0], "")[0].interval == (0.0, 0.0)
+
+
+def _with_replicates(folder: Path, replicates: NDArray[np.float64], model: str) -> Workspace:
+    """A result with a significance by replicates, and a network of some digest."""
+    place = Workspace(_output(folder, RESULTS, SECTION))
+    number = ReplicatedNumber(title="combined, trees", value=2.0, replicates=tuple(replicates.tolist()))
+    write_replicates(place.replicates, ReplicatedNumbers(quantity="held-out Z_A", numbers={"trees": number}))
+    written = json.loads(place.manifest.read_text())
+    outputs = {"models/fold_0.onnx": {"sha256": model}, "models/fold_0.keras": {"sha256": folder.name}}
+    written["stages"]["train"]["outputs"] = outputs
+    write_json(place.manifest, written)
+    return place
+
+
+def test_what_is_paired_is_said_where_networks_were_trained_anew(tmp_path: Path) -> None:
+    random = np.random.default_rng(4)
+    common, own = random.normal(2.0, 0.5, 400), random.normal(0.0, 0.05, 400)
+    one = _with_replicates(tmp_path / "one", common, "a")
+    same = _with_replicates(tmp_path / "same", common + own, "a")
+    apart = _with_replicates(tmp_path / "apart", common + own, "b")
+    paired, independent = (paired_significances(one, same, why)[0] for why in ("", "of other events"))
+    assert np.diff(paired.interval)[0] == pytest.approx(2 * 0.05, rel=0.2)
+    assert np.diff(independent.interval)[0] == pytest.approx(2 * 0.5 * 2**0.5, rel=0.2)
+    captions = {
+        place.directory.name: comparison_tables(compared(one.directory, place.directory))[0].caption
+        for place in (same, apart)
+    }
+    words = (" the same in both: no chance of training", " were trained apart: chance in the two trainings")
+    for (name, caption), word in zip(captions.items(), words, strict=True):
+        assert f"Networks and trees{word.replace(' the same', ' are the same')}" in caption, name
+        assert "do not hold the chance of training" in caption
+        assert "they have no generated event in common" in caption
+    assert trained_apart(one, one) is False
+    assert trained_apart(one, Workspace(_output(tmp_path / "none", RESULTS, SECTION))) is None
 
 
 def test_why_results_are_no_pair_is_said() -> None:

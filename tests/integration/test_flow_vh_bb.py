@@ -17,7 +17,9 @@ from znought.analyses.vh_bb.features import FEATURES
 from znought.analyses.vh_bb.results import read_smeft_results
 from znought.analyses.vh_bb.summary import smeft_tables
 from znought.facility.cards.reading import load_with_analysis
+from znought.facility.comparing.record import compared
 from znought.facility.results.notebook import load_results
+from znought.facility.results.replicated import read_replicates
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -99,12 +101,22 @@ def test_everything_of_the_contract_is_there(output: Path) -> None:
     drawn = {path.stem for path in (output / "figures").glob("*.png")}
     figures = {"outputs_0L", "roc_asimov_0L", "z_cut_cross_entropy_paper", "combination_trees_inclusive"}
     assert figures | {"z_luminosity_trees_excess", "predicted_2L", "intervals_inclusive", "contour"} <= drawn
-    # The missing transverse momentum is the vector boson's in 0L: one figure of both, and of the input.
-    twice = {"region_inclusive_met_0L", "region_inclusive_misset_0L", "region_inclusive_missinget_1L"}
-    assert drawn & twice == set()
-    assert {"region_inclusive_pt_v_0L", "region_inclusive_met_1L", "region_inclusive_met_2L"} <= drawn
-    report = (output / "report.html").read_text()
-    assert "In these events it is E_T^miss, too." in report
+
+
+def test_significances_stand_beside_their_replicates(output: Path) -> None:
+    """What two results are compared by: the combination of each drawing is that of its channels."""
+    found, results = read_replicates(output / "replicates.json"), _json(output / "results.json")
+    assert {name.rpartition("_")[0] for name in found.numbers} == {"cross_entropy_0.03", "trees_0.03"}
+    for one in results["significances"]:
+        kind = (one["region"], one["signal_definition"], one["with_backgrounds"])
+        if kind == ("inclusive", "excess", one["model"] == "trees") and one["model"] != "asimov":
+            assert found.numbers[f"{one['model']}_0.03_{one['channel']}"].value == one["z"]
+    whole = np.asarray(found.numbers["cross_entropy_0.03_combined"].replicates)
+    parts = [found.numbers[f"cross_entropy_0.03_{name}"].replicates for name in CHANNELS]
+    np.testing.assert_allclose(whole, np.linalg.norm(parts, axis=0))
+    same = compared(output, output)
+    assert same.trained_apart is False
+    assert {one.interval for one in same.significances} == {(0.0, 0.0)}
 
 
 def test_every_published_figure_has_its_counterpart(output: Path) -> None:

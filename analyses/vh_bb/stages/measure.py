@@ -20,19 +20,26 @@ from znought.analyses.vh_bb.results import (
     YieldEntry,
     write_measured,
 )
+from znought.analyses.vh_bb.summary import MODEL_TITLES
 from znought.errors import DataError
 from znought.facility.context import Context
 from znought.facility.learning.one_discriminant import tested
 from znought.facility.results.records import Estimate, OneDiscriminantResult
+from znought.facility.results.replicated import ReplicatedNumber, ReplicatedNumbers, write_replicates
 from znought.models.areas import AucReplicas, auc_replicas
 from znought.models.evaluation import effective_size
 from znought.stats.eft.channel import ScoredChannel, hypothesis
-from znought.stats.eft.counting import SignalDefinition
-from znought.stats.eft.measurement import Significance, projections, significance
+from znought.stats.eft.counting import SignalDefinition, channel_z
+from znought.stats.eft.measurement import COMBINED, Significance, projections, significance
+from znought.stats.eft.replicated import replicated_z
 
 __all__ = ["measure"]
 
+Floats = NDArray[np.float64]
 N_BOOTSTRAP = 40
+N_REPLICATES = 200
+REPLICATED = {"cross_entropy": False, "trees": True}
+"""Classifiers whose significance is resampled, and whether all backgrounds count, as in the figures of it."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +83,33 @@ def measure(context: Context[VHBBCard]) -> Iterable[Path]:
         notes=tuple(notes),
     )
     write_measured(workspace.significance, measured)
-    return [workspace.significance]
+    write_replicates(workspace.replicates, _replicated(card, scores, found))
+    return [workspace.significance, workspace.replicates]
+
+
+def _replicated(
+    card: VHBBCard, scores: Iterable[ChannelScores], found: Iterable[_Found]
+) -> ReplicatedNumbers:
+    """Held-out Z_A of the excess in the training region, by channel and combined, on resampled events."""
+    channels = {one.name: one for one in scores}
+    groups: dict[tuple[str, float], dict[str, tuple[float, Floats]]] = {}
+    for one in found:
+        wanted = (card.training_region, "excess", REPLICATED.get(one.model))
+        if (one.region, one.found.signal_definition, one.found.with_backgrounds) == wanted:
+            scored = channels[one.found.channel].scored(one.region, one.model)
+            z = replicated_z(scored, one.found, card.smeft, n_bootstrap=N_REPLICATES)
+            if z.size:
+                groups.setdefault((one.model, one.found.value), {})[scored.events.name] = (one.found.z, z)
+    numbers = {}
+    for (model, value), by_channel in groups.items():
+        values, replicates = zip(*by_channel.values(), strict=True)
+        together = (channel_z(values), np.sqrt(np.sum(np.square(replicates), axis=0)))
+        for channel, (z0, z) in {**by_channel, COMBINED: together}.items():
+            title = f"{channel}, {MODEL_TITLES[model]}, c̄ = {value:g}"
+            numbers[f"{model}_{value:g}_{channel}"] = ReplicatedNumber(
+                title=title, value=z0, replicates=tuple(z.tolist())
+            )
+    return ReplicatedNumbers(quantity="held-out Z_A", numbers=numbers)
 
 
 def _classifiers(card: VHBBCard) -> list[tuple[str, float]]:
