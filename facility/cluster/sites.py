@@ -8,7 +8,7 @@ import logging
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
@@ -59,9 +59,8 @@ def _local(options: SiteOptions) -> Iterator[Client]:
         "distributed.scheduler.worker-ttl": "30 minutes",
         "distributed.admin.tick.limit": "30s",
     }
-    with (
-        dask.config.set(settings),
-        LocalCluster(
+    with dask.config.set(settings):
+        cluster = LocalCluster(
             n_workers=options.workers or min(os.cpu_count() or 1, 8),
             threads_per_worker=1,
             processes=True,
@@ -71,10 +70,14 @@ def _local(options: SiteOptions) -> Iterator[Client]:
             dashboard_address="127.0.0.1:0",
             # Workers with TensorFlow take their time to leave; that is no news for a user.
             silence_logs=logging.ERROR,
-        ) as cluster,
-        Client(cluster) as client,
-    ):
-        yield client
+        )
+        try:
+            with Client(cluster) as client:
+                yield client
+        finally:
+            # On a busy machine workers may take longer than Dask waits; what they were asked for is done.
+            with suppress(TimeoutError):
+                cluster.close()
 
 
 @contextmanager

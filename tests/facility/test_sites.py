@@ -360,3 +360,14 @@ def test_a_plain_address_is_taken_when_asked_for() -> None:
 )
 def test_loopback_and_encryption_need_no_leave(address: str) -> None:
     refuse_plain(address, insecure=False)
+
+
+def test_workers_that_are_slow_to_leave_undo_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Slow(LocalCluster):  # type: ignore[misc]  # the library carries no types
+        def close(self, timeout: float | None = None) -> None:
+            super().close(timeout)
+            raise TimeoutError
+
+    monkeypatch.setattr("znought.facility.cluster.sites.LocalCluster", Slow)
+    with connect("local", workers=1) as client:
+        assert client.submit(sum, (1, 2)).result() == 3
