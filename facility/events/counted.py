@@ -88,7 +88,7 @@ def counted_events(card: StandardCard, workspace: Workspace, shares: Sequence[fl
         identity = np.unique(sample.columns.identity)
         place = place_of_event(identity)
         generated += identity.size
-        within += [int(np.sum(place < share)) for share in shares]
+        within += np.array([np.sum(place < share) for share in shares], np.int64)
     records = {name: found.record() for name, found in sums.items()}
     return CountedEvents(records, generated, tuple(within.tolist()))
 

@@ -196,7 +196,7 @@ def read_sample(
 ) -> ScoredSample:
     """Events of one kind, with their scores where there is a network.
 
-    One dataset is read after the other, and of each what is not wanted is given up.
+    One dataset or share of it is read after the other, and of each what is not wanted is given up.
 
     Args:
         card: the analysis.
@@ -213,13 +213,14 @@ def read_sample(
     """
     wanted = [*card.binned, *needed_variables(card)] if variables is None else variables
     scale = {} if card.is_scored else scale_of(workspace)
-    events = part or Slice(card.of_kind(kind))
+    every = (part,) if part is not None else slices(workspace.columns, card.of_kind(kind))
 
-    def chosen(datasets: list[str]) -> ScoredSample:
-        found = _of_datasets(card, workspace, datasets, wanted, models, repeats, scale, events.share)
+    def chosen(datasets: list[str], share: Share) -> ScoredSample:
+        found = _of_datasets(card, workspace, datasets, wanted, models, repeats, scale, share)
         return found if rows is None else found.part(rows(found), 1.0)
 
-    return _joined(card, [chosen([name]) for name in events.datasets] or [chosen([])])
+    found = [chosen([name], one.share) for one in every for name in one.datasets]
+    return _joined(card, found or [chosen([], WHOLE_SHARE)])
 
 
 def sample_slices(card: StandardCard, workspace: Workspace) -> tuple[Slice, ...]:

@@ -7,6 +7,7 @@ import pytest
 
 from znought.facility.context import Context
 from znought.facility.events import slices
+from znought.facility.events.counted import counted_events
 from znought.facility.events.sample import sample_slices
 from znought.facility.fitting.placement import Bins
 from znought.facility.fitting.templates import templates
@@ -16,9 +17,16 @@ ROWS = 40
 
 def assert_the_same_in_slices(context: Context[Any], bins: Bins, monkeypatch: pytest.MonkeyPatch) -> None:
     """Templates and what becomes of each variation do not depend on how many rows are held at a time."""
+    counts = [counted_events(context.card, context.workspace, shares) for shares in ((), (0.5,))]
     whole = templates(context.card, context.workspace, bins, with_data=True)
     monkeypatch.setattr(slices, "AT_A_TIME", ROWS)
     assert len(sample_slices(context.card, context.workspace)) > 3
+    again = [counted_events(context.card, context.workspace, shares) for shares in ((), (0.5,))]
+    for one, two in zip(counts, again, strict=True):
+        assert (one.generated, one.in_shares) == (two.generated, two.in_shares)
+        for process, events in one.by_process.items():
+            assert events.model_dump() == pytest.approx(two.by_process[process].model_dump(), rel=1e-9)
+    assert 0 < counts[1].in_shares[0] < counts[1].generated == counts[0].generated
     found = templates(context.card, context.workspace, bins, with_data=True)
     assert [one.to_dict()["order"] for one in found.records] == [
         one.to_dict()["order"] for one in whole.records
