@@ -33,12 +33,6 @@ def _outgoing(event: Any) -> Iterator[int]:
     return (i for i in range(_N_LEADING, event.size()) if event[i].status() > 0)
 
 
-def _has_lepton(event: Any, cut: PartonFilter) -> bool:
-    """Whether a charged lepton is in the acceptance of a filter."""
-    charged = (event[i] for i in _outgoing(event) if event[i].idAbs() in (11, 13, 15))
-    return any(one.pT() > cut.lepton_pt_gev and abs(one.eta()) < cut.lepton_abs_eta for one in charged)
-
-
 class _Filter(pythia8mc.UserHooks):  # type: ignore[misc]  # the library carries no types
     """Counts attempted events and vetoes the hopeless ones before they are showered to the end."""
 
@@ -87,8 +81,6 @@ class _Filter(pythia8mc.UserHooks):  # type: ignore[misc]  # the library carries
         cut = self.recipe.parton_filter
         if cut is None:
             return False
-        if cut.lepton_pt_gev > 0.0 and not _has_lepton(event, cut):
-            return True
         n_partons = 0
         for i in range(event.size() - 1, _N_LEADING - 1, -1):
             parton = event[i]

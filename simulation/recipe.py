@@ -76,16 +76,12 @@ class PartonFilter:
     softer than `scale_gev`. Of the events with two jets above 30 GeV after the detector's resolution about
     one per cent is lost (3 % in Z → ττ), and some that need a pile-up jet: 6 % of Z → ττ in all, 2 % of those
     with |Δη| < 1.2 (9 % and 5 % at 50 GeV instead of 35).
-
-    With `lepton_pt_gev` there must also be an electron, muon or τ above it within |η| < `lepton_abs_eta`.
     """
 
     scale_gev: float = 8.0
     pt_gev: float = 11.0
     pt_single_gev: float = 35.0
     n_partons: int = 2
-    lepton_pt_gev: float = 0.0
-    lepton_abs_eta: float = 2.6
 
 
 @dataclass(frozen=True)

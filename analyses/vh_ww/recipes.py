@@ -119,11 +119,11 @@ _VH_WW = (
         description="qq' -> W -> lnu (also through tau), jets from the shower, one of them as a lepton",
         commands=("WeakSingleBoson:ffbar2W = on", *_W_TO_ELECTRON),
         leptons="w",
-        # Of the events that pass the preselection one in ten thousand is lost.
-        parton_filter=PartonFilter(pt_gev=13.0, pt_single_gev=50.0, n_partons=3, lepton_pt_gev=10.0),
+        # Loses one in ten thousand of those that pass the preselection, and those that need a jet of pile-up.
+        parton_filter=PartonFilter(pt_gev=13.0, pt_single_gev=50.0, n_partons=3),
         skim="misidentified",
         attempts_per_job=200_000,
-        data_boost=8.0,
+        data_boost=10.0,
     ),
     Recipe(
         name="ttbar_lj",
@@ -132,7 +132,7 @@ _VH_WW = (
         leptons="w",
         veto_floor=0.15,
         skim="misidentified",
-        data_boost=8.0,
+        data_boost=10.0,
     ),
 )
 
