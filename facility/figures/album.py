@@ -18,7 +18,7 @@ from znought.facility.figures.referee import referee_pictures
 from znought.facility.figures.writing import CardFigures
 from znought.facility.referee.verdicts import Verdicts, marked
 from znought.facility.regions.books import RegionBook
-from znought.facility.regions.comparison import input_correlations
+from znought.facility.regions.correlated import input_correlations
 from znought.facility.regions.distributions import Distribution
 from znought.facility.regions.validation import Validation
 from znought.facility.results.standard import Results

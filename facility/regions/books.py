@@ -1,15 +1,22 @@
 """What the cuts of each region leave, and what each alone removes."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
 
 from znought.analysis import ERA
 from znought.facility.cards.base import Card
+from znought.facility.events.slices import slices
+from znought.facility.events.store import EventTable
 from znought.facility.ntuples.flows import FlowEntry, flow_entry
 from znought.facility.regions.selected import (
     SelectedSample,
     conditions_of_region,
     edges_of,
+    has_bins,
     inside,
     is_hidden,
     read_selected,
@@ -18,7 +25,7 @@ from znought.facility.results.records import Record, read_entries
 from znought.facility.workspace import Workspace, write_json, write_text
 from znought.processors.cutflow import Cutflow, table_csv, table_latex
 from znought.processors.evaluated import WHOLE
-from znought.processors.regions import Cut, Region, regions_from_card
+from znought.processors.regions import Region, regions_from_card
 
 __all__ = [
     "NMinusOne",
@@ -84,28 +91,106 @@ def region_books(
     regions = regions_from_card(card.regions)
     hidden = None if blinded is None else regions[blinded]
     wanted = {cut.variable for found in regions.values() for cut in found.cuts}
-    sample = read_selected(card, workspace, wanted, channel=channel, hidden=hidden)
-    books, flows = {}, {}
-    for name, found in regions.items():
-        flows[name] = {
-            process: found.cutflow(sample.table.select(rows).columns, sample.weight[rows], sample.units[rows])
-            for process, rows in sample.rows.items()
-        }
-        lumi, energy = conditions_of_region(card, found)
-        data = None if is_hidden(found, hidden) else inside(found, sample.data)
-        books[name] = RegionBook(
-            cuts=next(iter(flows[name].values())).names,
-            processes={process: flow_entry(flow) for process, flow in flows[name].items()},
-            n_minus_one={
-                cut.variable: _n_minus_one(card, found, cut, sample)
-                for cut in found.cuts
-                if cut.variable != ERA
-            },
-            data=None if data is None else float(len(data)),
-            lumi_ifb=lumi,
-            energy_tev=energy,
-        )
+
+    def samples() -> Iterator[SelectedSample]:
+        for part in slices(workspace.columns / channel, card.of_kind("simulation")):
+            yield read_selected(card, workspace, wanted, channel=channel, hidden=hidden, part=part)
+
+    edges, sums = _edges(card, regions, samples), dict[str, _Sums]()
+    for sample in samples():
+        for name, found in regions.items():
+            mine = _Sums.of(found, sample, edges[name])
+            sums[name] = sums[name] + mine if name in sums else mine
+    data = {
+        name: None if is_hidden(one, hidden) else inside(one, sample.data) for name, one in regions.items()
+    }
+    books = {name: _book(card, found, sums[name], edges[name], data[name]) for name, found in regions.items()}
+    flows = {name: one.flows for name, one in sums.items()}
     return books, {".csv": _csv(flows), ".tex": _latex(flows)}
+
+
+@dataclass(frozen=True)
+class _Sums:
+    """What the simulated events of one region, or some of them, add to its book.
+
+    Attributes:
+        flows: process → cutflow.
+        spectra: variable → process → Σw and Σw² by bin, shape (2, n_bins).
+    """
+
+    flows: dict[str, Cutflow]
+    spectra: dict[str, dict[str, NDArray[np.float64]]]
+
+    @classmethod
+    def of(cls, found: Region, sample: SelectedSample, edges: Mapping[str, NDArray[np.float64]]) -> "_Sums":
+        flows, spectra = {}, {}
+        for process, rows in sample.rows.items():
+            columns = sample.table.select(rows).columns
+            flows[process] = found.cutflow(columns, sample.weight[rows], sample.units[rows])
+        for variable, bins in edges.items():
+            kept = found.n_minus_one(sample.table.columns, variable)
+            sums = sample.spectra(variable, kept, bins)
+            spectra[variable] = {process: np.asarray(one) for process, one in sums.items()}
+        return cls(flows, spectra)
+
+    def __add__(self, other: "_Sums") -> "_Sums":
+        flows = {process: flow + other.flows[process] for process, flow in self.flows.items()}
+        spectra = {
+            variable: {process: sums + other.spectra[variable][process] for process, sums in one.items()}
+            for variable, one in self.spectra.items()
+        }
+        return _Sums(flows, spectra)
+
+
+def _edges(
+    card: Card, regions: Mapping[str, Region], samples: Callable[[], Iterator[SelectedSample]]
+) -> dict[str, dict[str, NDArray[np.float64]]]:
+    """Region → variable that it cuts on → bins; of one without given ones by what its events hold."""
+    cut_on = {
+        name: list(dict.fromkeys(cut.variable for cut in found.cuts if cut.variable != ERA))
+        for name, found in regions.items()
+    }
+    ends: dict[tuple[str, str], list[np.floating]] = {
+        (name, one): [] for name, variables in cut_on.items() for one in variables
+    }
+    free = [place for place in ends if not has_bins(card, place[1])]
+    for sample in samples() if free else ():
+        for name, variable in free:
+            values = sample.table[variable][regions[name].n_minus_one(sample.table.columns, variable)]
+            ends[name, variable] += [values.min(), values.max()] if values.size else []
+    return {
+        name: {one: edges_of(card, one, np.asarray(ends[name, one])) for one in variables}
+        for name, variables in cut_on.items()
+    }
+
+
+def _book(
+    card: Card,
+    found: Region,
+    sums: _Sums,
+    edges: Mapping[str, NDArray[np.float64]],
+    data: EventTable | None,
+) -> RegionBook:
+    lumi, energy = conditions_of_region(card, found)
+    limits = {cut.variable: (cut.lower, cut.upper) for cut in found.cuts}
+    return RegionBook(
+        cuts=next(iter(sums.flows.values())).names,
+        processes={process: flow_entry(flow) for process, flow in sums.flows.items()},
+        n_minus_one={
+            variable: NMinusOne(
+                limits=limits[variable],
+                edges=tuple(bins.tolist()),
+                processes={
+                    process: (tuple(one[0].tolist()), tuple(one[1].tolist()))
+                    for process, one in sums.spectra[variable].items()
+                },
+            )
+            for variable, bins in edges.items()
+        },
+        data=None if data is None else float(len(data)),
+        lumi_ifb=lumi,
+        energy_tev=energy,
+    )
 
 
 def write_region_books(path: Path, books: Mapping[str, RegionBook], tables: Mapping[str, str]) -> list[Path]:
@@ -132,13 +217,6 @@ def still_blinded(card: Card, books: Mapping[str, RegionBook]) -> str | None:
     """The blinded region of a card, as long as the books of an earlier stage do not show its data."""
     name = card.blinded_region
     return None if name is None or (name in books and books[name].data is not None) else name
-
-
-def _n_minus_one(card: Card, found: Region, cut: Cut, sample: SelectedSample) -> NMinusOne:
-    kept = found.n_minus_one(sample.table.columns, cut.variable)
-    edges = edges_of(card, cut.variable, sample.table[cut.variable][kept])
-    spectra = sample.spectra(cut.variable, kept, edges)
-    return NMinusOne(limits=(cut.lower, cut.upper), edges=tuple(edges.tolist()), processes=spectra)
 
 
 def _csv(flows: Mapping[str, Mapping[str, Cutflow]]) -> str:

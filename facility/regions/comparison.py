@@ -12,10 +12,12 @@ from numpy.typing import NDArray
 from znought.analysis import Variable
 from znought.facility.cards.base import Card, Kind
 from znought.facility.events.sample import directions, region
-from znought.facility.events.store import EventTable, read_events, stored_columns
+from znought.facility.events.slices import one_share
+from znought.facility.events.store import WHOLE_SHARE, EventTable, Share, read_events, stored_columns
 from znought.facility.ntuples.account import lumi_of_data
 from znought.facility.ntuples.scales import scale_of
-from znought.facility.regions.axes import aligned, comparison_edges, limits
+from znought.facility.regions.axes import aligned, comparison_edges
+from znought.facility.regions.correlated import input_correlations
 from znought.facility.regions.selected import blinded_window, same_values
 from znought.facility.regions.validation import Correlated, InputComparison, Validation
 from znought.facility.workspace import Workspace
@@ -26,14 +28,13 @@ from znought.stats.agreement import (
     Correlations,
     Spectrum,
     chi2,
-    correlations,
     kolmogorov_smirnov,
     spectrum,
 )
 from znought.stats.labels import Labels
 from znought.stats.validation import Finding, judged, largest_difference
 
-__all__ = ["input_correlations", "validated"]
+__all__ = ["validated"]
 
 Floats = NDArray[np.float64]
 Vector = tuple[float, ...]
@@ -163,13 +164,19 @@ class _Compared:
         cuts = [cut.variable for name in regions for cut in region(self.card, name).cuts]
         names = [*weights, *(self.binned if variables is None else variables), *cuts]
         wanted = self.card.of_kind(kind) if datasets is None else datasets
-        table = read_events(self.columns, wanted, names, variation=variation)
+        share = self.share if kind == "simulation" else WHOLE_SHARE
+        table = read_events(self.columns, wanted, names, variation=variation, share=share)
         kept = np.ones(len(table), np.bool_)
         if len(table) and self.card.validation.region is not None:
             kept &= region(self.card, self.card.validation.region).mask(table.columns)
         if len(table) and self.hidden is not None:
             kept &= ~region(self.card, self.hidden).mask(table.columns)
         return table.select(kept)
+
+    @cached_property
+    def share(self) -> Share:
+        """What is compared of the simulated events, and stands for all of them where there are too many."""
+        return one_share(self.columns, self.card.of_kind("simulation"))
 
     def scales(self, table: EventTable) -> NDArray[Any]:
         """Expected events per unit of generator weight, for every row."""
@@ -206,7 +213,7 @@ def validated(card: Card, workspace: Workspace, *, unblind: bool, channel: str =
     if not events.binned or len((data := events.side("data", scale=1.0)).columns) == 0:
         return None
     lumi = lumi_of_data(card, workspace)
-    scale = lumi / card.lumi_ifb
+    scale = events.share.of * lumi / card.lumi_ifb
     simulation = events.side("simulation", scale=scale)
     if len(simulation.columns) == 0:
         return None
@@ -362,27 +369,6 @@ def _total(found: Spectrum) -> tuple[float, float]:
 def _ratio(n_data: int, expected: float, variance: float) -> tuple[float, float]:
     """Data/simulation, and its error from both."""
     return n_data / expected, float(np.sqrt(expected + variance) / expected)
-
-
-def input_correlations(
-    columns: EventTable, weight: Floats, variables: Mapping[str, Variable]
-) -> Correlations:
-    """Correlations of variables, of which the rare far tails count with the ends of their histograms.
-
-    Args:
-        columns: variables and identity.
-        weight: of every event, shape (n_events,).
-        variables: which, with their bins.
-    """
-    values = np.column_stack(
-        [np.clip(columns[name].astype(np.float64), *limits(variable)) for name, variable in variables.items()]
-    )
-    defined = np.ones(values.shape, np.bool_)
-    for i, (name, variable) in enumerate(variables.items()):
-        if variable.undefined is not None:
-            defined[:, i] = columns[name] != variable.undefined
-    units = np.unique(columns.identity, return_inverse=True)[1].astype(np.int64)
-    return correlations(values, weight, units=units, defined=defined)
 
 
 def _difference(

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from znought.facility.cards.base import Card
 from znought.facility.cards.plotting import PlottedVariable
+from znought.facility.events.slices import Slice, one_share
 from znought.facility.events.store import EventTable
 from znought.facility.regions.axes import aligned, n_undefined_bins
 from znought.facility.regions.selected import (
@@ -71,7 +72,8 @@ def region_distributions(
 
     Of a variable that the blinded region cuts on, all simulated events are there and the window of the cut is
     blinded; of any other, events of the blinded region are left out of data and simulation alike. Unless the
-    card names the variables, one that is another under a second name is left out.
+    card names the variables, one that is another under a second name is left out. A share of the simulated
+    events stands for all where there are too many.
 
     Args:
         card: with regions.
@@ -82,7 +84,11 @@ def region_distributions(
     regions = regions_from_card(card.regions)
     hidden = None if blinded is None else regions[blinded]
     cut_on = {cut.variable for found in regions.values() for cut in found.cuts}
-    sample = read_selected(card, workspace, {*cut_on, *drawn_variables(card)}, channel=channel, hidden=hidden)
+    every = card.of_kind("simulation")
+    part = Slice(every, one_share(workspace.columns / channel, every))
+    wanted = {*cut_on, *drawn_variables(card)}
+    sample = read_selected(card, workspace, wanted, channel=channel, hidden=hidden, part=part)
+    sample = replace(sample, weight=sample.weight * part.share.of)
     drawn = [name for name in drawn_variables(card) if name in sample.table.columns]
     given = bool(card.plotting.variables)
     same = {} if given else same_values(card, [sample.table], drawn, preferred=cut_on)

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from znought.analysis import ERA
 from znought.facility.cards.base import Card
+from znought.facility.events.slices import Slice
 from znought.facility.events.store import EventTable, read_events, stored_columns
 from znought.facility.ntuples.scales import scale_of
 from znought.facility.regions.axes import comparison_edges
@@ -21,6 +22,7 @@ __all__ = [
     "blinded_window",
     "conditions_of_region",
     "edges_of",
+    "has_bins",
     "inside",
     "is_hidden",
     "overlaps",
@@ -70,6 +72,7 @@ def read_selected(
     *,
     channel: str = WHOLE,
     hidden: Region | None,
+    part: Slice | None = None,
 ) -> SelectedSample:
     """The events of a channel with some of their variables, as far as these are stored.
 
@@ -79,10 +82,12 @@ def read_selected(
         wanted: variables.
         channel: whose events.
         hidden: region whose data are left out; None shows all.
+        part: slice of the simulated events; all of them unless given.
     """
-    columns, datasets = workspace.columns / channel, card.of_kind("simulation")
-    names = sorted({*wanted} & {*stored_columns(columns, datasets)})
-    table = read_events(columns, datasets, ["gen_weight", *names])
+    columns, every = workspace.columns / channel, card.of_kind("simulation")
+    part = part or Slice(every)
+    names = sorted({*wanted} & {*stored_columns(columns, every)})
+    table = read_events(columns, part.datasets, ["gen_weight", *names], share=part.share)
     scale = table.per_dataset(scale_of(workspace))
     process = table.labels({name: card.datasets[name].process for name in table.datasets})
     simulated = [name for name, entry in card.processes.items() if entry.kind == "simulation"]
@@ -159,6 +164,11 @@ def _is_within(one: Cut, other: Cut) -> bool:
 def inside(found: Region, table: EventTable | None) -> EventTable | None:
     """The events of a region; None where there is no data at all."""
     return table if table is None or not len(table) else table.select(found.mask(table.columns))
+
+
+def has_bins(card: Card, variable: str) -> bool:
+    """Whether the bins of a variable are those that its declaration gives, whatever its events hold."""
+    return variable in card.binned and card.variables[variable].bins != "integer"
 
 
 def edges_of(card: Card, variable: str, values: NDArray[np.floating]) -> NDArray[np.float64]:

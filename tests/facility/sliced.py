@@ -22,10 +22,10 @@ def assert_the_same_in_slices(context: Context[Any], bins: Bins, monkeypatch: py
     monkeypatch.setattr(slices, "AT_A_TIME", ROWS)
     assert len(sample_slices(context.card, context.workspace)) > 3
     again = [counted_events(context.card, context.workspace, shares) for shares in ((), (0.5,))]
-    for one, two in zip(counts, again, strict=True):
-        assert (one.generated, one.in_shares) == (two.generated, two.in_shares)
-        for process, events in one.by_process.items():
-            assert events.model_dump() == pytest.approx(two.by_process[process].model_dump(), rel=1e-9)
+    for first, second in zip(counts, again, strict=True):
+        assert (first.generated, first.in_shares) == (second.generated, second.in_shares)
+        for process, events in first.by_process.items():
+            assert events.model_dump() == pytest.approx(second.by_process[process].model_dump(), rel=1e-9)
     assert 0 < counts[1].in_shares[0] < counts[1].generated == counts[0].generated
     found = templates(context.card, context.workspace, bins, with_data=True)
     assert [one.to_dict()["order"] for one in found.records] == [

@@ -10,8 +10,12 @@ import pytest
 from tests.facility.small import context_of, small_card, write_ntuples
 from znought.errors import CardError
 from znought.facility.cards.reading import load_card, load_with_analysis
+from znought.facility.events import slices
+from znought.facility.events.store import stored_rows
 from znought.facility.figures.bins import drawn_bins
 from znought.facility.regions import distributions
+from znought.facility.regions.books import region_books
+from znought.facility.regions.comparison import validated
 from znought.facility.regions.distributions import Distribution, region_distributions
 from znought.facility.regions.selected import read_selected, same_values
 from znought.facility.stages.process import process
@@ -136,3 +140,43 @@ def test_a_change_of_the_section_redraws_and_computes_nothing(name: str) -> None
     flow = found.analysis.flow
     stages = flow.stages if flow is not None else standard_flow(card).stages  # type: ignore[arg-type]  # then it is one
     assert [stage.name for stage in stages if "plotting" in stage.sections] == ["plot"]
+
+
+def test_books_of_slices_are_those_of_all_events(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    context = context_of(small_card(folder, regions=REGIONS), folder / "out")
+    whole, _ = region_books(context.card, context.workspace, blinded="signal")
+    monkeypatch.setattr(slices, "AT_A_TIME", 40)
+    found, _ = region_books(context.card, context.workspace, blinded="signal")
+    assert list(found) == list(REGIONS)
+    for name, book in whole.items():
+        assert (found[name].cuts, found[name].data) == (book.cuts, book.data)
+        for one_process, flow in book.processes.items():
+            again = found[name].processes[one_process]
+            assert again.raw == flow.raw
+            assert again.sumw == pytest.approx(flow.sumw, rel=1e-12)
+            assert again.mc_stat_error == pytest.approx(flow.mc_stat_error, rel=1e-12)
+        for variable, one in book.n_minus_one.items():
+            other = found[name].n_minus_one[variable]
+            assert other.edges == one.edges
+            for one_process, sums in one.processes.items():
+                np.testing.assert_allclose(other.processes[one_process], sums, rtol=1e-9, atol=1e-12)
+
+
+def test_a_share_of_the_events_stands_for_all(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = _found(folder)["wide", "m_t"]
+    context = context_of(small_card(folder, regions=REGIONS), folder / "out")
+    expected = validated(context.card, context.workspace, unblind=False)
+    n_rows = stored_rows(context.workspace.columns, context.card.of_kind("simulation"))
+    monkeypatch.setattr(slices, "AT_A_TIME", n_rows // 2 + 1)
+    found = _found(folder)["wide", "m_t"]
+    variance = [sum(np.sum(w2) for _, w2 in one.processes.values()) for one in (whole, found)]
+    assert 1.4 < variance[1] / variance[0] < 2.8
+    difference = sum(np.sum(w) for w in _sumw(found)) - sum(np.sum(w) for w in _sumw(whole))
+    assert 0.0 < abs(difference) < 4.0 * np.sqrt(variance[0])
+    compared = validated(context.card, context.workspace, unblind=False)
+    assert expected is not None
+    assert compared is not None
+    assert compared.events[0] == expected.events[0]
+    assert compared.events[1] == pytest.approx(expected.events[1], rel=0.25)
+    assert compared.events[1] != expected.events[1]
+    assert compared.lumi_ifb == expected.lumi_ifb
