@@ -9,7 +9,7 @@ References:
     gitlab.cern.ch/atlas-amglab/fastframes, which takes columns without a copy from `_NOSYS` as well.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Literal
@@ -17,6 +17,7 @@ from typing import Literal
 from znought.errors import CardError
 
 __all__ = [
+    "GENERATED",
     "NOSYS",
     "Copied",
     "Copies",
@@ -24,6 +25,8 @@ __all__ = [
     "Systematic",
     "chosen",
     "copies_in",
+    "generated_copy",
+    "matching",
     "nominal_branch",
     "systematics_of",
     "weight_columns",
@@ -34,7 +37,8 @@ Copies = Mapping[str, Mapping[str, str]]
 """Systematic with its side, as the tree calls it → nominal branch → the copy of it."""
 NOSYS = "_NOSYS"
 """End of the name of a column that systematics may change."""
-_GENERATED = f"weight_mc{NOSYS}"
+_WEIGHT = "weight_mc"
+GENERATED = _WEIGHT + NOSYS
 """The generator's weight."""
 _SIDES: Mapping[str, Side] = {"__1up": "up", "__1down": "down"}
 
@@ -91,8 +95,13 @@ def systematics_of(copies: Copies) -> dict[str, Systematic]:
     for systematic in sorted(copies, reverse=True):
         end = next((end for end in _SIDES if systematic.endswith(end)), "")
         sides.setdefault(systematic.removesuffix(end), {})[_SIDES.get(end, "up")] = systematic
-    generated = {name for name in sides if any(_GENERATED in copies[one] for one in sides[name].values())}
+    generated = {name for name in sides if any(GENERATED in copies[one] for one in sides[name].values())}
     return {name: Systematic(name, sides[name], name in generated) for name in sorted(sides)}
+
+
+def generated_copy(systematic: str) -> str:
+    """The branch of the generator's weight under one of its systematics, such as `GEN_muR05`."""
+    return f"{_WEIGHT}_{systematic}"
 
 
 def weight_columns(branches: Collection[str]) -> tuple[str, ...]:
@@ -101,7 +110,7 @@ def weight_columns(branches: Collection[str]) -> tuple[str, ...]:
     >>> weight_columns({"weight_mc_NOSYS", "weight_pileup_NOSYS", "globalTriggerEffSF_NOSYS", "jet_pt_NOSYS"})
     ('globalTriggerEffSF', 'weight_pileup')
     """
-    bases = (name.removesuffix(NOSYS) for name in branches if name.endswith(NOSYS) and name != _GENERATED)
+    bases = (name.removesuffix(NOSYS) for name in branches if name.endswith(NOSYS) and name != GENERATED)
     return tuple(sorted(name for name in bases if name.startswith(("weight_", "globalTriggerEffSF"))))
 
 
@@ -125,6 +134,19 @@ class Copied:
         return {f"{self.name}_{side}": systematic for side, systematic in self.sides.items()}
 
 
+def matching(names: Iterable[str], patterns: Sequence[str]) -> list[str]:
+    """Names that some patterns take, in order; a later pattern that begins with "!" takes out again.
+
+    >>> matching(["GEN_a", "JET_b", "MET_c"], ["*", "!GEN_*"])
+    ['JET_b', 'MET_c']
+    """
+    last = {
+        name: [pattern for pattern in patterns if fnmatchcase(name, pattern.removeprefix("!"))][-1:]
+        for name in names
+    }
+    return [name for name, taking in last.items() if taking and not taking[0].startswith("!")]
+
+
 def chosen(copies: Copies, patterns: Sequence[str], one_sided: Sequence[str]) -> dict[str, Systematic]:
     """The systematics of a tree that a card names, by name.
 
@@ -136,18 +158,13 @@ def chosen(copies: Copies, patterns: Sequence[str], one_sided: Sequence[str]) ->
     Raises:
         CardError: a systematic changes the generator's weight, or has one side and the card does not say so.
     """
-    found = {}
-    for name, systematic in systematics_of(copies).items():
-        is_taken = False
-        for pattern in patterns:
-            if fnmatchcase(name, pattern.removeprefix("!")):
-                is_taken = not pattern.startswith("!")
-        if not is_taken:
-            continue
+    found, every = {}, systematics_of(copies)
+    for name in matching(every, patterns):
+        systematic = every[name]
         if systematic.is_generated:
             raise CardError(
                 f"variations.copies: {name} changes the generator's weight, and with it the sum of weights: "
-                f'leave it out ("!{name}").'
+                f'leave it out ("!{name}"), and name it in a set of `theory` that has copies.'
             )
         if len(systematic.sides) == 1 and not any(fnmatchcase(name, one) for one in one_sided):
             (only,) = systematic.sides.values()

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from znought.errors import DataError
 from znought.processors.chunk import Chunk
+from znought.processors.dialects.files import SKIM
 from znought.processors.evaluated import Evaluation
 from znought.processors.reading import Column, Tree
 
@@ -69,6 +70,7 @@ def _write(chunk: Chunk, arrays: Mapping[str, Any], folder: Path, *, n_events: i
             written = file.mktree(chunk.dialect.tree, {name: _type(array) for name, array in arrays.items()})
             if n_events:
                 written.extend(arrays)
+            file[SKIM] = chunk.dataset
             copy_sums(chunk.view.entries.tree.directory, file, rows=chunk.start == 0)
         temporary.replace(folder / f"{chunk.name}.root")
     finally:

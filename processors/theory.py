@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from znought.errors import DataError, unknown_name
 from znought.processors.chunk import Chunk
+from znought.processors.copies import GENERATED, generated_copy
 from znought.processors.evaluated import NOMINAL, Evaluated, Evaluation
 from znought.processors.exact import ExactSum, exact_sums
 from znought.processors.weight_branches import WeightBranch
@@ -64,6 +65,9 @@ def _factors(chunk: Chunk, dataset: str, title: str, one: WeightBranch) -> Itera
     if dataset not in one.datasets:
         yield from ((f"{title}_{name}", np.ones(len(entries))) for name in one.names)
         return
+    if one.copies:
+        yield from _copies(chunk, title, one)
+        return
     tree = entries.tree
     if one.branch not in tree.branches:
         raise DataError(
@@ -82,6 +86,25 @@ def _factors(chunk: Chunk, dataset: str, title: str, one: WeightBranch) -> Itera
         )
     for name, place in zip(one.names, places, strict=True):
         yield f"{title}_{name}", np.asarray(column.content[column.offsets[:-1] + place], np.float64)
+
+
+def _copies(chunk: Chunk, title: str, one: WeightBranch) -> Iterator[tuple[str, Floats]]:
+    """Name and factor of every copy of the generator's weight, shape (n_events,)."""
+    entries = chunk.view.entries
+    wanted = {name: generated_copy(name) for name in one.copies}
+    for branch in wanted.values():
+        if branch not in entries.tree.branches:
+            raise DataError(
+                f"{chunk.path}: theory.{title}.copies: no branch {branch}; `processes` says who has."
+            )
+    read = entries.tree.read([GENERATED, *wanted.values()], entries.start, entries.stop)
+    own = np.asarray(read[GENERATED].content, np.float64)
+    for name, branch in wanted.items():
+        values = np.asarray(read[branch].content, np.float64)
+        if not np.isfinite(values).all() or (lost := int(((own == 0.0) & (values != 0.0)).sum())):
+            what = f"{lost} events whose own weight is 0" if np.isfinite(values).all() else "infinite weights"
+            raise DataError(f"{chunk.path}: theory.{title}.copies: {branch} has {what}.")
+        yield f"{title}_{name}", np.divide(values, own, out=np.zeros(len(own)), where=own != 0.0)
 
 
 def _sum(values: Floats) -> ExactSum:

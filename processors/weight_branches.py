@@ -34,6 +34,7 @@ class WeightBranch:
             branch's title says, file by file.
         central: place of the set's own central weight; None where that is the event's own.
         datasets: those that have the set; in all others every member is the event's own weight.
+        copies: in place of a branch, systematics that the ntuple has copies of the generator's weight for.
     """
 
     branch: str
@@ -41,10 +42,13 @@ class WeightBranch:
     vary: Vary | None = None
     central: int | None = None
     datasets: tuple[str, ...] = ()
+    copies: tuple[str, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
         """What its members are called in columns, after the name of the set."""
+        if self.copies:
+            return self.copies
         n_members = len(self.members) or len(_points(self.vary))
         return (*map(str, range(n_members)), *([] if self.central is None else [CENTRAL]))
 

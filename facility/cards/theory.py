@@ -17,7 +17,8 @@ class Theory(Section):
     """A set of weights of the ntuple, and how its members make one uncertainty of acceptance and shape.
 
     Attributes:
-        branch: of the ntuple, a list per event, relative to the event's own weight.
+        branch: of the ntuple, a list per event, relative to the event's own weight; or
+        copies: systematics that the ntuple has copies of the generator's weight for, by name with wildcards.
         members: places of the members in it, from 0 on; or
         range: first and last of them; or
         vary: "scales" (the six of μ_R and μ_F), "isr" or "fsr": the branch's title says where they are.
@@ -29,7 +30,8 @@ class Theory(Section):
         processes: those whose files have the branch; all simulated ones unless given.
     """
 
-    branch: str
+    branch: str = ""
+    copies: tuple[str, ...] = ()
     members: tuple[Annotated[int, Field(ge=0)], ...] = ()
     range: tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=0)]] | None = None
     vary: Vary | None = None
@@ -42,12 +44,19 @@ class Theory(Section):
 
     @model_validator(mode="after")
     def _says_which(self) -> "Theory":
-        if sum((bool(self.members), self.range is not None, self.vary is not None)) != 1:
+        if bool(self.branch) == bool(self.copies):
+            raise ValueError("expected either a branch or copies")
+        given = sum((bool(self.members), self.range is not None, self.vary is not None))
+        if self.copies and (given or self.central is not None):
+            raise ValueError(
+                "copies are the members: members, range, vary and central are places in a branch"
+            )
+        if self.branch and given != 1:
             raise ValueError("expected one of members, range and vary")
         if self.range is not None and self.range[1] < self.range[0]:
             raise ValueError(f"range must rise, received {list(self.range)}")
         if self.vary is None and self.combination is None:
-            raise ValueError("combination is needed where members are given by their places")
+            raise ValueError("combination is needed where members are given by places or names")
         return self
 
     def weights(self, datasets: Iterable[str]) -> WeightBranch:
@@ -58,7 +67,7 @@ class Theory(Section):
         """
         first, last = self.range or (0, -1)
         members = self.members or tuple(range(first, last + 1))
-        return WeightBranch(self.branch, members, self.vary, self.central, tuple(datasets))
+        return WeightBranch(self.branch, members, self.vary, self.central, tuple(datasets), self.copies)
 
     def systematic(self, name: str) -> SystematicConfig:
         """The systematic that it makes."""

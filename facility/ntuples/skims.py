@@ -27,6 +27,7 @@ from znought.processors.source import is_local
 __all__ = [
     "Skim",
     "new_skim",
+    "refuse_lone_files",
     "refuse_option",
     "refuse_skims",
     "said_of",
@@ -167,6 +168,20 @@ def said_of(skims: Mapping[str, Skim]) -> list[str]:
         f"{name}: {sum(one.files.values()):,} events, a skim of {one.n_events:,}."
         for name, one in skims.items()
     ]
+
+
+def refuse_lone_files(found: RunResult, skims: Mapping[str, Skim]) -> None:
+    """Raises if files of a skim were read without what stands beside them.
+
+    Raises:
+        DataError: names dataset and file.
+    """
+    for file in found.files:
+        if file.summary.is_skim and file.dataset not in skims:
+            raise DataError(
+                f"datasets.{file.dataset}: {file.summary.path} is of a skim, but has no {BESIDE} beside it: "
+                "that says what selected events, and what only all of them tell. Copy the whole folder."
+            )
 
 
 def refuse_skims(fileset: Fileset) -> None:

@@ -32,7 +32,14 @@ from znought.facility.ntuples.flows import write_cutflows
 from znought.facility.ntuples.repeats import refuse_repeats
 from znought.facility.ntuples.runner import RunResult
 from znought.facility.ntuples.scales import write_scales
-from znought.facility.ntuples.skims import new_skim, said_of, skims_of, with_books, write_skims
+from znought.facility.ntuples.skims import (
+    new_skim,
+    refuse_lone_files,
+    said_of,
+    skims_of,
+    with_books,
+    write_skims,
+)
 from znought.facility.ntuples.theory import theory_scales
 from znought.facility.results.ledger import write_ledger
 from znought.facility.workspace import Workspace, atomic_path, write_json
@@ -80,7 +87,9 @@ def process(context: Context[Card]) -> Iterable[Path]:
     request, skims = card.request_with(workspace.efficiencies.resolve()), skims_of(context, fileset)
     columns, skim = str(workspace.columns.resolve()), new_skim(context)
     processor = AnalysisProcessor(context.analysis.for_workers, request, columns, skim)
-    found = with_books(processed(context, fileset, processor), skims)
+    found = processed(context, fileset, processor)
+    refuse_lone_files(found, skims)
+    found = with_books(found, skims)
     if skim is not None:
         write_skims(context, fileset, found)
     for name, result in found.results.items():
@@ -103,7 +112,8 @@ def process(context: Context[Card]) -> Iterable[Path]:
             mine = card.of_kind(kind)
             refuse_repeats(workspace.columns / partition, mine, names, is_data=kind == "data")
     own_rate = {name: one for name, one in request.theory.items() if not card.theory[name].keep_rate}
-    theory = theory_scales(own_rate, found, scales)
+    generated = {name: found.sums.get(card.datasets[name].part_of or name) for name in found.results}
+    theory = theory_scales(own_rate, found, scales, generated)
     entries = {name: scale_entry(scale, theory.get(name)) for name, scale in scales.items()}
     # Events of an estimate have weights that are expected events already.
     entries |= {name: scale_entry(None) for name in card.estimated}

@@ -17,7 +17,10 @@ from znought.processors.dialects.sums import GeneratedSums, SumRow, counted_over
 from znought.processors.reading import branch_names
 from znought.processors.source import is_local, open_options
 
-__all__ = ["FileSummary", "detect", "inspect_file", "inspect_tree"]
+__all__ = ["SKIM", "FileSummary", "detect", "inspect_file", "inspect_tree"]
+
+SKIM = "znought_skim"
+"""Key of what marks a file of a skim: the name of its dataset."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,7 @@ class FileSummary:
         counted_over: what they are of, where their numbers alone cannot tell; None if nothing says so.
         systematics: those that the tree has copies of columns for, by name.
         weights: columns that may multiply the generator's weight.
+        is_skim: whether it is a file of a skim, which says what of all events only beside it.
     """
 
     path: str
@@ -49,6 +53,7 @@ class FileSummary:
     counted_over: bytes | None = None
     systematics: Mapping[str, Systematic] = field(default_factory=dict)
     weights: tuple[str, ...] = ()
+    is_skim: bool = False
 
 
 def inspect_file(path: str, *, tree: str | None = None, dialect: str | None = None) -> FileSummary:
@@ -87,6 +92,7 @@ def inspect_file(path: str, *, tree: str | None = None, dialect: str | None = No
             counted_over(directory) if rows and all(row.is_of_equal_weights for row in rows) else None,
             systematics_of(copies_in(branches)),
             weight_columns(branches),
+            SKIM in directory,
         )
 
 

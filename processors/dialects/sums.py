@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from math import isclose
 from typing import Any
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from znought.errors import DataError
+from znought.processors.copies import NOSYS
 from znought.processors.dialects.base import Dialect, SumsKind
 from znought.processors.exact import ZERO, ExactSum, exact_sums
 from znought.processors.reading import branch_names
@@ -19,7 +20,8 @@ __all__ = ["GeneratedSums", "SumRow", "counted_over", "generated_sums", "sum_row
 
 _EXECUTED, _STREAM = "AllExecutedEvents", "StreamAOD"
 """Name and input stream of the bookkeeper of all events: ATLAS, Event/EventBookkeeperTools of Athena."""
-_HISTOGRAM = re.compile(r"CutBookkeeper_(?P<sample>\d+)_\d+_NOSYS")
+_HISTOGRAM = re.compile(r"CutBookkeeper_(?P<sample>\d+)_\d+_(?P<systematic>\w+)")
+_NOMINAL = NOSYS.removeprefix("_")
 _JOB = "job"  # what a file of the simulation says of itself
 
 
@@ -33,6 +35,7 @@ class GeneratedSums:
         sumw2: exact sum of their squared weights.
         n_attempted: events tried by the generator before its filter; None where it is not recorded.
         is_total: the numbers are those of the whole dataset, as every one of its files repeats them.
+        varied: systematic of the generator's weight → exact sum of weights under it, where files keep it.
     """
 
     n_events: int = 0
@@ -40,6 +43,7 @@ class GeneratedSums:
     sumw2: ExactSum = ZERO
     n_attempted: int | None = 0
     is_total: bool = False
+    varied: Mapping[str, ExactSum] = field(default_factory=dict)
 
     def __add__(self, other: "GeneratedSums") -> "GeneratedSums":
         if self.is_total or other.is_total:
@@ -48,8 +52,19 @@ class GeneratedSums:
         if self.n_attempted is not None and other.n_attempted is not None:
             attempted = self.n_attempted + other.n_attempted
         return GeneratedSums(
-            self.n_events + other.n_events, self.sumw + other.sumw, self.sumw2 + other.sumw2, attempted
+            self.n_events + other.n_events,
+            self.sumw + other.sumw,
+            self.sumw2 + other.sumw2,
+            attempted,
+            varied=self._varied(other),
         )
+
+    def _varied(self, other: "GeneratedSums") -> Mapping[str, ExactSum]:
+        """Sums under systematics that both have; all of those of one where the other is of no events."""
+        if not (self.n_events and other.n_events):
+            return self.varied or other.varied
+        both = self.varied.keys() & other.varied.keys()
+        return {name: self.varied[name] + other.varied[name] for name in sorted(both)}
 
     def times(self, share: float) -> "GeneratedSums":
         """The sums of a share of the events, by the mean of all of them."""
@@ -57,7 +72,8 @@ class GeneratedSums:
             return self
         attempted = None if self.n_attempted is None else round(self.n_attempted * share)
         sumw, sumw2 = (ExactSum.of(float(total) * share) for total in (self.sumw, self.sumw2))
-        return GeneratedSums(round(self.n_events * share), sumw, sumw2, attempted, self.is_total)
+        varied = {name: ExactSum.of(float(total) * share) for name, total in self.varied.items()}
+        return GeneratedSums(round(self.n_events * share), sumw, sumw2, attempted, self.is_total, varied)
 
     def _same_total(self, other: "GeneratedSums") -> "GeneratedSums":
         """The total that both files repeat; nothing at all is the identity."""
@@ -137,8 +153,10 @@ def generated_sums(directory: Any, events: Any, dialect: Dialect) -> GeneratedSu
     """
     if dialect.sums == "runs":
         return _from_runs(directory)
-    if dialect.sums in _ROWS:
-        return _from_rows(_ROWS[dialect.sums](directory))
+    if dialect.sums == "bookkeepers":
+        return _from_rows(_bookkeeper_rows(directory))
+    if dialect.sums == "histograms":
+        return _from_histograms(directory)
     return _from_events(events, dialect) if dialect.sums == "total" else None
 
 
@@ -196,8 +214,23 @@ def _from_rows(rows: list[SumRow] | None) -> GeneratedSums | None:
     return total
 
 
+def _from_histograms(directory: Any) -> GeneratedSums | None:
+    """Sums of the histograms of TopCPToolkit, those under systematics too; None where there are none."""
+    by_systematic = _histograms(directory)
+    found = _from_rows(by_systematic.pop(_NOMINAL, None))
+    if found is None:
+        return None
+    totals = {name: sum((row.sumw for row in rows), 0.0) for name, rows in by_systematic.items()}
+    return replace(found, varied={name: ExactSum.of(total) for name, total in totals.items()})
+
+
 def _histogram_rows(directory: Any) -> list[SumRow] | None:
-    """A row of each run's `CutBookkeeper_<sample>_<run>_NOSYS`, of TopCPToolkit; None where there is none.
+    """Rows of the histograms of TopCPToolkit without a systematic; None where there are none."""
+    return _histograms(directory).get(_NOMINAL)
+
+
+def _histograms(directory: Any) -> dict[str, list[SumRow]]:
+    """Systematic → a row of each run's `CutBookkeeper_<sample>_<run>_<systematic>`, of TopCPToolkit.
 
     Their bins are the number of all events of the job's input, the sum of weights and that of their squares:
     https://topcptoolkit.docs.cern.ch/, docs/starting/running_local.md.
@@ -206,17 +239,19 @@ def _histogram_rows(directory: Any) -> list[SumRow] | None:
         DataError: sums are of several samples, or a histogram has other bins.
     """
     named = {key: _HISTOGRAM.fullmatch(key) for key in directory.keys(recursive=False, cycle=False)}
-    found = {key: match["sample"] for key, match in named.items() if match}
-    if len({*found.values()}) > 1:
-        samples = ", ".join(sorted({*found.values()}))
-        raise DataError(f"they are of several samples ({samples}), each with a cross section of its own.")
-    rows = []
-    for key in found:
+    samples = sorted({match["sample"] for match in named.values() if match})
+    if len(samples) > 1:
+        raise DataError(f"they are of samples {', '.join(samples)}, each with a cross section of its own.")
+    rows: dict[str, list[SumRow]] = {}
+    for key, match in named.items():
+        if match is None:
+            continue
         values = directory[key].values()
         if len(values) != 3:
             raise DataError(f"{key} has {len(values)} bins, expected 3: events, Σw and Σw².")
-        rows.append(SumRow(int(values[0]), float(values[1]), float(values[2])))
-    return rows or None
+        row = SumRow(int(values[0]), float(values[1]), float(values[2]))
+        rows.setdefault(match["systematic"], []).append(row)
+    return rows
 
 
 def _bookkeeper_rows(directory: Any) -> list[SumRow] | None:
@@ -257,12 +292,12 @@ _ROWS: Mapping[SumsKind, Callable[[Any], list[SumRow] | None]] = {
 def _executed(metadata: Any, n_rows: list[int]) -> list[NDArray[np.bool_]]:
     """Rows of all executed events of each entry, by name and stream; every row where these are not there."""
     found = [np.ones(n, np.bool_) for n in n_rows]
-    for field, wanted in (("name", _EXECUTED), ("inputStreams", _STREAM), ("inputStream", _STREAM)):
-        branch = _bookkeeper_branch(metadata, field)
+    for name, wanted in (("name", _EXECUTED), ("inputStreams", _STREAM), ("inputStream", _STREAM)):
+        branch = _bookkeeper_branch(metadata, name)
         if branch is None:
             continue
-        for entry, names in enumerate(branch.array(library="np")):
-            found[entry] &= np.asarray([str(name) == wanted for name in names], np.bool_)
+        for entry, values in enumerate(branch.array(library="np")):
+            found[entry] &= np.asarray([str(value) == wanted for value in values], np.bool_)
     for mine in found:
         if not mine.any():
             raise DataError(f"no bookkeeper of {_EXECUTED} of {_STREAM}.")

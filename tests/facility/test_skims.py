@@ -168,6 +168,18 @@ def test_another_selection_is_refused(both: Any, change: Any, message: str, tmp_
     assert "\n" not in str(caught.value)
 
 
+def test_files_without_what_stands_beside_them_are_refused(both: Any, tmp_path: Path) -> None:
+    content = _content(both[0].card.folder)
+    content["datasets"]["vh"]["files"] = [str(tmp_path / "*.root")]
+    for file in (both[0].card.folder / "skim/vh").glob("*.root"):
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    content["eras"]["2018"]["certification"] = str(both[0].card.folder / "good.json")
+    with pytest.raises(
+        DataError, match=r"datasets.vh: .*\.root is of a skim, but has no skim.json beside it"
+    ):
+        process(_context(tmp_path / "lone.yaml", content, "lone"))
+
+
 def test_another_certification_is_refused(both: Any, tmp_path: Path) -> None:
     (tmp_path / "good.json").write_text(json.dumps({"1": [[1, 14]]}))
     with pytest.raises(DataError, match=r"is a skim with files of the era\.good\.json: "):

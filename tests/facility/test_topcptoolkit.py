@@ -54,18 +54,25 @@ ANALYSIS = Analysis(
 LUMI_IFB, XSEC_PB = 10.0, {"signal": 0.1, "background": 1.0}
 SUMW = {"signal": 9000.0, "background": 7000.0}
 EDGES = {"low": np.array([60.0, 120.0, 400.0]), "high": np.array([60.0, 400.0])}
+RATES = {"GEN_muR05": 1.25, "GEN_muR20": 0.8}
 JETS, PILEUP, MET = "JET_Pileup_RhoTopology", "PRW_DATASF", "MET_SoftTrk_ResoPara"
 
 
 def _write(folder: Path) -> None:
     """Two files of the background, whose sums of weights are of two runs."""
-    sums = {"346343_300000_NOSYS": (4000.0, 9000.0, 40_000.0)}
+    sums = {"346343_300000_NOSYS": (4000.0, 9000.0, 40_000.0)} | _generated("346343_300000", 9000.0)
     write_topcp(folder / "signal.root", columns_of(800, seed=1), sums)
     for i, (run, sumw) in enumerate((("300000", 3000.0), ("310000", 4000.0))):
         columns = columns_of(600, seed=2 + i, first=600 * i)
-        write_topcp(folder / f"b{i}.root", columns, {f"410470_{run}_NOSYS": (2000.0, sumw, 20_000.0)})
+        sums = {f"410470_{run}_NOSYS": (2000.0, sumw, 20_000.0)} | _generated(f"410470_{run}", sumw)
+        write_topcp(folder / f"b{i}.root", columns, sums)
     data = columns_of(200, seed=5, is_data=True)
     write_topcp(folder / "data.root", data, {"0_340000_NOSYS": (200.0, 200.0, 200.0)})
+
+
+def _generated(key: str, sumw: float) -> dict[str, tuple[float, float, float]]:
+    """Sums of the copies of the generator's weight."""
+    return {f"{key}_{name}": (2000.0, rate * sumw, 30_000.0) for name, rate in RATES.items()}
 
 
 def _content(folder: Path) -> dict[str, Any]:
@@ -83,6 +90,7 @@ def _content(folder: Path) -> dict[str, Any]:
         },
         "processing": {"weights": ["weight_pileup", "weight_leptonSF_tight"]},
         "variations": {"copies": ["*", "!GEN_*"], "one_sided": ["MET_SoftTrk_Reso*"]},
+        "theory": {"scale": {"copies": ["GEN_muR*"], "combination": "pair"}},
         "regions": {"low": {"met": [None, 40.0]}, "high": {"met": [40.0, None]}},
         "discriminants": {
             name: {"variable": "ht", "edges": edges.tolist(), "role": role}
@@ -150,6 +158,17 @@ def test_templates_equal_an_independent_calculation(finished: Context[StandardCa
             np.testing.assert_allclose(region.variation(f"{MET}_up").sumw[i], wanted, rtol=1e-5)
 
 
+def test_generator_weights_are_normalised_by_their_own_sums(finished: Context[StandardCard]) -> None:
+    made = templates(finished.card, finished.workspace, EDGES, with_data=False)
+    for region in made.regions:
+        for i, name in enumerate(made.regions[0].nominal.processes):
+            low, high = (
+                _expected(finished.card.folder, name, one)[region.name] / r for one, r in RATES.items()
+            )
+            up, down = (region.variation(f"scale_{side}").sumw[i] for side in ("up", "down"))
+            np.testing.assert_allclose(np.abs(up - down), np.abs(low - high), rtol=1e-4)
+
+
 def test_workspace_holds_both_sides(finished: Context[StandardCard]) -> None:
     made = templates(finished.card, finished.workspace, EDGES, with_data=False)
     settings = fit_settings(finished.card, finished.workspace)
@@ -207,13 +226,21 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ),
         (_with("processing", weights=["jet_eta"]), "weights: jet_eta is not one finite number per event"),
         (
+            _with("theory", scale={"copies": ["GEN_x*"], "combination": "pair"}),
+            "theory.scale.copies: Unknown sys",
+        ),
+        (
+            _with("theory", scale={"copies": ["*"], "central": 1}),
+            "theory.scale: copies are the members: members",
+        ),
+        (
             _with("theory", **{JETS: {"branch": "x", "vary": "isr"}}),
             "is the name of another systematic of the",
         ),
     ],
 )
 def test_wrong_cards_get_one_line(change: Callable[..., None], line: str, small: Path) -> None:
-    content = _content(small) | {"theory": {}}
+    content = _content(small)
     change(content)
     (problem, *_) = _problems(small, content)
     assert line in problem
@@ -229,12 +256,13 @@ def test_an_analysis_with_its_own_columns_is_refused(small: Path) -> None:
         load_card(path)
 
 
-def _changed(folder: Path, **columns: Any) -> Context[StandardCard]:
+def _changed(folder: Path, columns: dict[str, Any], *, without: str = "") -> Context[StandardCard]:
     """A run over a second file of the background with other columns; None leaves one out."""
     _write(folder)
     given = columns_of(600, seed=3, first=600) | columns
     kept = {name: values for name, values in given.items() if values is not None}
-    write_topcp(folder / "b1.root", kept, {"410470_310000_NOSYS": (2000.0, 4000.0, 20_000.0)})
+    sums = {"410470_310000_NOSYS": (2000.0, 4000.0, 20_000.0)} | _generated("410470_310000", 4000.0)
+    write_topcp(folder / "b1.root", kept, {name: one for name, one in sums.items() if name != without})
     return context_of(_card(folder, _content(folder)), folder / "out")
 
 
@@ -243,18 +271,25 @@ def test_a_file_that_lacks_one_side_is_named(tmp_path: Path) -> None:
     with pytest.raises(
         DataError, match=r"b1.root: has no copy of any column for PRW_DATASF__1down, but for the"
     ):
-        process(_changed(tmp_path, **lost))
+        process(_changed(tmp_path, lost))
+
+
+def test_a_file_without_the_sum_of_a_generator_weight_is_named(tmp_path: Path) -> None:
+    with pytest.raises(
+        DataError, match=r"bkg: theory.scale.copies: a file has no histogram CutBook.*_GEN_muR20"
+    ):
+        process(_changed(tmp_path, {}, without="410470_310000_GEN_muR20"))
 
 
 def test_a_file_in_which_weights_become_objects_is_named(tmp_path: Path) -> None:
     moved = {f"met_met_{PILEUP}__1up": np.zeros(600, np.float32)}
     with pytest.raises(DataError, match=r"b1.root: PRW_DATASF moves objects here, but in the first file"):
-        process(_changed(tmp_path, **moved))
+        process(_changed(tmp_path, moved))
 
 
 def test_a_file_without_a_systematic_keeps_its_nominal_columns(tmp_path: Path) -> None:
     lost = {name: None for name in columns_of(1, seed=0) if PILEUP in name or MET in name}
-    context = _changed(tmp_path, **lost)
+    context = _changed(tmp_path, lost)
     process(context)
     made = templates(context.card, context.workspace, EDGES, with_data=False)
     for systematic in (f"{PILEUP}__1up", MET):
@@ -268,7 +303,10 @@ def test_a_file_without_a_systematic_keeps_its_nominal_columns(tmp_path: Path) -
 @pytest.mark.parametrize(
     ("sums", "line"),
     [
-        ({"1_2_NOSYS": (1.0, 2.0, 3.0), "4_2_NOSYS": (1.0, 2.0, 3.0)}, "several samples"),
+        (
+            {"1_2_NOSYS": (1.0, 2.0, 3.0), "4_2_NOSYS": (1.0, 2.0, 3.0)},
+            "they are of samples 1, 4, each with a",
+        ),
         ({}, "keeps no sum of generated weights: give generated_sumw"),
     ],
 )

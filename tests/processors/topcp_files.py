@@ -76,7 +76,9 @@ def _of_simulation(rng: np.random.Generator, found: Mapping[str, Any], n_events:
     for systematic, factor in _OF_WEIGHTS.items():
         made[f"weight_pileup_{systematic}"] = made["weight_pileup_NOSYS"] * np.float32(factor)
     made[f"met_met_{_ONE_SIDED}"] = found["met_met_NOSYS"] + np.float32(8e3)
-    made["weight_mc_GEN_muR05"] = made["weight_mc_NOSYS"] * rng.uniform(1.1, 1.5, n_events).astype(np.float32)
+    for systematic in ("GEN_muR05", "GEN_muR20"):
+        varied = made["weight_mc_NOSYS"] * rng.uniform(0.6, 1.5, n_events)
+        made[f"weight_mc_{systematic}"] = varied.astype(np.float32)
     return made
 
 
