@@ -42,12 +42,10 @@ _REGIONS = ((0.0, 2.4), (2.4, 3.2), (3.2, 4.5))
 _RATE = ((0.01036, 2.522e-4), (0.00407, 3.90e-5))
 _FORWARD_SHARE = 0.509  # of 2.4 < |η| < 3.2, at 20 GeV
 _PT_GEV = np.array([20.0, 22.0, 24.0, 26.0, 30.0, 34.0, 40.0, 50.0, 60.0, 80.0, 100.0])
-_LOG_SPECTRUM = np.log(
-    [
-        [1.0, 0.635, 0.414, 0.279, 0.136, 0.0721, 0.0322, 0.0115, 0.00494, 0.00122, 0.000406],
-        [1.0, 0.645, 0.431, 0.298, 0.151, 0.0792, 0.0358, 0.0119, 0.00480, 0.00123, 0.000297],
-        [1.0, 0.618, 0.395, 0.258, 0.120, 0.0591, 0.0234, 0.0063, 0.00227, 0.000318, 0.0000288],
-    ]
+_SPECTRUM = (
+    (1.0, 0.635, 0.414, 0.279, 0.136, 0.0721, 0.0322, 0.0115, 0.00494, 0.00122, 0.000406),
+    (1.0, 0.645, 0.431, 0.298, 0.151, 0.0792, 0.0358, 0.0119, 0.00480, 0.00123, 0.000297),
+    (1.0, 0.618, 0.395, 0.258, 0.120, 0.0591, 0.0234, 0.0063, 0.00227, 0.000318, 0.0000288),
 )
 _JVT = np.array([NO_TRACKS, 0.0, 0.0, 0.2, 0.4, 0.6, 0.7, 0.92, 0.967, 1.0])
 _JVT_PT_EDGES_GEV = np.array([25.0, 30.0, 35.0, 40.0, 45.0, 50.0, 55.0])
@@ -161,7 +159,7 @@ def pile_up_jets(interactions: Counts, rng: np.random.Generator) -> PileUpJets:
     phi = rng.uniform(-np.pi, np.pi, n)
     log_u = np.log(1.0 - rng.random(n))
     pt = np.zeros(n)
-    for index, spectrum in enumerate(_LOG_SPECTRUM):
+    for index, spectrum in enumerate(np.log(_SPECTRUM)):
         here = region == index
         pt[here] = np.interp(-log_u[here], -spectrum, _PT_GEV)
     tag = jvt(pt, eta, is_hard=False, rng=rng)

@@ -28,13 +28,9 @@ ETA_MAX = 2.5
 PT_MIN_GEV = 20.0
 
 _CUTS = np.array([0.0, 0.15, 0.23, 0.30, 0.40, 1.0])
-_LOG_SURVIVAL = MappingProxyType(
-    {
-        4: -np.log([1.0, 2.7, 4.9, 8.9, 23.0, 1e4]),
-        0: -np.log([1.0, 25.0, 110.0, 300.0, 1200.0, 1e6]),
-    }
-)
-
+_C_REJECTION = (1.0, 2.7, 4.9, 8.9, 23.0, 1e4)
+_LIGHT_REJECTION = (1.0, 25.0, 110.0, 300.0, 1200.0, 1e6)
+_LOG_SURVIVAL = MappingProxyType({4: -np.log(_C_REJECTION), 0: -np.log(_LIGHT_REJECTION)})
 
 _B_PT_EDGES_GEV = (30.0, 40.0, 50.0, 60.0, 75.0, 90.0, 105.0, 150.0, 200.0, 500.0)
 _B_EFFICIENCY = (0.63, 0.705, 0.74, 0.76, 0.775, 0.785, 0.795, 0.80, 0.79, 0.75, 0.675)
