@@ -22,7 +22,7 @@ PAGES = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(DOCS.glob("*.md")
 
 
 def counterparts(analysis: str) -> dict[str, list[str]]:
-    """Each figure of a published analysis → names of ours in its place, with wildcards.
+    """Each figure of a published analysis → names of ours in its place, with wildcards; those beside them.
 
     Args:
         analysis: heading of its part of the page on published analyses.
@@ -31,14 +31,17 @@ def counterparts(analysis: str) -> dict[str, list[str]]:
     part = text[text.index(f"## {analysis}") :]
     rows = part[part.index("### Its figures") :].split("\n\n")[1].splitlines()[2:]
     cells = ([cell.strip() for cell in row.strip("|").split("|")] for row in rows)
-    return {published: re.findall(r"`([^`]+)`", ours) for published, ours in cells}
+    found = {published: re.findall(r"`([^`]+)`", ours) for published, ours in cells}
+    beside = part[part.index("Beside these") :].split("\n\n")[0]
+    return found | {"beside these": re.findall(r"`([^`]+)`", beside)}
 
 
 def without_counterpart(wanted: dict[str, list[str]], figures: Path) -> dict[str, list[str]]:
-    """Published figures of which a run has drawn none of the names."""
-    return {
-        one: names for one, names in wanted.items() if not any([*figures.glob(f"{n}.png")] for n in names)
+    """Published figures of which a run has not drawn everything that the page names, and what is missing."""
+    missing = {
+        one: [name for name in names if not [*figures.glob(f"{name}.png")]] for one, names in wanted.items()
     }
+    return {one: names for one, names in missing.items() if names}
 
 
 @dataclass(frozen=True)

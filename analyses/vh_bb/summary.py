@@ -123,7 +123,7 @@ def _less_trees(area: Area | None) -> str:
     if area is None or area.less_trees is None:
         return "–"
     low, high = area.less_trees.interval
-    return f"{area.less_trees.value:+.3f} ± {0.5 * (high - low):.3f}"
+    return f"{area.less_trees.value:+.3f} ± {0.5 * (high - low):.3f}".replace("-", "−")
 
 
 def _area(area: Area | None) -> str:
