@@ -1,6 +1,7 @@
 """How often a jet is taken for a lepton, with which share of its momentum, and how often a charge is wrong.
 
-A candidate is identified loosely; a share of them is tight, the others are loose and not tight.
+A jet may hold a candidate, which is loose if it has most of the jet's momentum, and so is hardly isolated
+(`misidentified`); a share of the loose ones is tight.
 
 - Light jets → electrons: probability and momentum of ATLAS's performance functions for the HL-LHC, loose
   working point, by the jet's pT and |η|: `UpgradePerformanceFunctions` in Athena,
@@ -19,10 +20,11 @@ A candidate is identified loosely; a share of them is tight, the others are loos
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtr, ndtri
 
 from znought.simulation.config import MisidentificationConfig
 
-__all__ = ["flip_rate", "loose_rate", "momentum_share", "tight_share"]
+__all__ = ["candidate_rate", "flip_rate", "momentum_share", "tight_share"]
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -92,10 +94,10 @@ _FLIP_RATE = np.array(
 )
 
 
-def loose_rate(
+def candidate_rate(
     pt: Array, eta: Array, flavour: NDArray[np.int32], is_electron: Mask, config: MisidentificationConfig
 ) -> Array:
-    """Probability of each jet to hold a loose candidate; 0 without a jet and outside of acceptance.
+    """Probability of each jet to hold a candidate; 0 without a jet and outside of acceptance.
 
     Args:
         pt, eta: of the jets, GeV; pt = 0 for none, any shape.
@@ -104,7 +106,7 @@ def loose_rate(
         config: factors and assumptions.
 
     >>> pt, eta, flavour = np.array([40.0, 40.0]), np.zeros(2), np.array([0, 5], np.int32)
-    >>> loose_rate(pt, eta, flavour, np.array([True]), MisidentificationConfig()).round(4).tolist()
+    >>> candidate_rate(pt, eta, flavour, np.array([True]), MisidentificationConfig()).round(4).tolist()
     [0.0297, 0.192]
     """
     abs_eta = np.abs(eta)
@@ -118,20 +120,29 @@ def loose_rate(
     return np.where((pt > 0.0) & (abs_eta < ETA_MAX) & ~in_gap, np.minimum(rate, 1.0), 0.0)
 
 
-def momentum_share(pt: Array, eta: Array, flavour: NDArray[np.int32], rng: np.random.Generator) -> Array:
-    """pT of each candidate in units of its jet's, drawn, between 0 and 1.
+def momentum_share(
+    pt: Array, eta: Array, flavour: NDArray[np.int32], rng: np.random.Generator, *, least: float
+) -> tuple[Array, Array]:
+    """pT of each candidate in units of its jet's, drawn between `least` and 1, and how often it lies there.
 
     Args:
         pt, eta: of the jets, GeV, any shape.
         flavour: 5, 4 or 0, same shape.
         rng: random numbers.
+        least: smallest share.
     """
-    abs_eta = np.abs(eta)
-    width = rng.normal(size=pt.shape) * _by_jet(_SHARE_WIDTH, pt, abs_eta)
-    light = np.clip(_by_jet(_SHARE_MEAN, pt, abs_eta) + width, 0.0, 1.0)
-    rank, tenths = rng.random(pt.shape), np.linspace(0.0, 1.0, 11)
-    decays = [np.interp(rank, tenths, shares) for shares in _DECAY_SHARE.values()]
-    return np.select([flavour == code for code in _DECAY_SHARE], decays, light)
+    abs_eta, u = np.abs(eta), rng.random(pt.shape)
+    mean, width = _by_jet(_SHARE_MEAN, pt, abs_eta), _by_jet(_SHARE_WIDTH, pt, abs_eta)
+    inside = ndtr((mean - least) / width)
+    shares = [np.minimum(mean - width * ndtri(inside * u), 1.0)]
+    chances = [inside]
+    tenths = np.linspace(0.0, 1.0, 11)
+    for deciles in _DECAY_SHARE.values():
+        below = np.interp(least, deciles, tenths)
+        shares.append(np.interp(below + (1.0 - below) * u, tenths, deciles))
+        chances.append(np.full(pt.shape, 1.0 - below))
+    chosen = [flavour == code for code in _DECAY_SHARE]
+    return np.select(chosen, shares[1:], shares[0]), np.select(chosen, chances[1:], chances[0])
 
 
 def tight_share(pt: Array, eta: Array, is_electron: Mask, config: MisidentificationConfig) -> Array:

@@ -6,8 +6,11 @@ nothing is picked at random but in pseudo-data, where every row has the weight o
 Of one prompt lepton and each jet in the acceptance of leptons there are four rows: a tight candidate of the
 other flavour and a loose one that is not tight, each with both charges at half the weight. The jet leaves the
 list of jets; what the candidate leaves of it stays in the soft terms. The candidate's track is one of the
-jet's, and so in the track-based missing momentum before. Isolation tells tight from loose: even in [0, 0.15),
-and in [0.15, 0.6). At most one jet of an event is taken for a lepton.
+jet's, and so in the track-based missing momentum before. At most one jet of an event is taken for a lepton.
+
+A candidate with the share z of the jet's momentum is loose if the rest of the jet lets it: 80 % of that lies
+in the cone, which is assumed, and must be below 0.6 of the lepton's, so that z > 0.57. The isolation that is
+written tells tight from loose, as rates have it: even in [0, 0.15), and in [0.15, 0.6).
 """
 
 from dataclasses import dataclass, replace
@@ -26,7 +29,7 @@ from znought.simulation.detector import (
     sorted_leptons,
     vector_sum,
 )
-from znought.simulation.misidentification import flip_rate, loose_rate, momentum_share, tight_share
+from znought.simulation.misidentification import candidate_rate, flip_rate, momentum_share, tight_share
 
 __all__ = ["Copies", "misidentified_leptons", "with_drawn_charges", "with_flipped_charges"]
 
@@ -34,6 +37,8 @@ Array = NDArray[np.float64]
 Rows = NDArray[np.int64]
 
 ISOLATION_TIGHT, ISOLATION_LOOSE = 0.15, 0.6
+CONE_SHARE = 0.8
+SHARE_MIN = CONE_SHARE / (CONE_SHARE + ISOLATION_LOOSE)
 N_JETS_MIN = 2
 
 
@@ -122,8 +127,9 @@ def _candidates(seen: Response, config: MisidentificationConfig, rng: np.random.
     single = np.sum(is_found, axis=1) == 1
     prompt_id = np.sum(np.where(is_found, np.abs(leptons.pdg_id), 0), axis=1)
     is_electron = np.broadcast_to((prompt_id == 13)[:, None], jets.pt.shape)
-    rate = loose_rate(jets.pt, jets.eta, jets.flavour, is_electron, config)
-    pt = jets.pt * momentum_share(jets.pt, jets.eta, jets.flavour, rng)
+    share, chance = momentum_share(jets.pt, jets.eta, jets.flavour, rng, least=SHARE_MIN)
+    rate = chance * candidate_rate(jets.pt, jets.eta, jets.flavour, is_electron, config)
+    pt = jets.pt * share
     enough = np.sum(jets.pt > 0.0, axis=1) > N_JETS_MIN
     may = (rate > 0.0) & (pt > config.pt_min_gev) & (single & enough)[:, None]
     row, jet = np.nonzero(may)

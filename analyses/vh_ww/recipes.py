@@ -123,7 +123,7 @@ _VH_WW = (
         parton_filter=PartonFilter(pt_gev=13.0, pt_single_gev=50.0, n_partons=3),
         skim="misidentified",
         attempts_per_job=200_000,
-        data_boost=10.0,
+        data_boost=50.0,
     ),
     Recipe(
         name="ttbar_lj",
@@ -132,7 +132,7 @@ _VH_WW = (
         leptons="w",
         veto_floor=0.15,
         skim="misidentified",
-        data_boost=10.0,
+        data_boost=50.0,
     ),
 )
 

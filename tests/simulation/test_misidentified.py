@@ -15,8 +15,9 @@ from znought.simulation import detector as d
 from znought.simulation.config import DetectorConfig, MisidentificationConfig, SimulationConfig
 from znought.simulation.detector import PROMPT, Jets, Leptons, Response
 from znought.simulation.jobs import SampleRequest, SimulationJob, plan, run_job
-from znought.simulation.misidentification import flip_rate, loose_rate, momentum_share, tight_share
+from znought.simulation.misidentification import candidate_rate, flip_rate, momentum_share, tight_share
 from znought.simulation.misidentified import (
+    SHARE_MIN,
     Copies,
     misidentified_leptons,
     with_drawn_charges,
@@ -24,6 +25,7 @@ from znought.simulation.misidentified import (
 )
 
 CONFIG, DETECTOR = MisidentificationConfig(), DetectorConfig()
+OFTEN = MisidentificationConfig(light_jet_electron=10.0, light_jet_muon=0.5, heavy_jet=4.0, tight=5.0)
 N = 4000
 
 
@@ -73,7 +75,7 @@ def _new_lepton(rows: Response) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
 def test_weights_are_what_random_picks_give_on_average() -> None:
     """Yields of tight and loose candidates by flavour of the jet, beside hit and miss."""
     seen = _seen()
-    copies = misidentified_leptons(seen, CONFIG, DETECTOR, np.random.default_rng(1))
+    copies = misidentified_leptons(seen, OFTEN, DETECTOR, np.random.default_rng(1))
     at = _new_lepton(copies.response)
     found = copies.response.leptons
     is_tight, origin = found.isolation[at] < 0.15, found.origin[at]
@@ -83,10 +85,11 @@ def test_weights_are_what_random_picks_give_on_average() -> None:
     n_times = 100
     for _ in range(n_times):
         jets = seen.jets
-        pt = jets.pt * momentum_share(jets.pt, jets.eta, jets.flavour, rng)
-        loose = rng.random(pt.shape) < loose_rate(jets.pt, jets.eta, jets.flavour, of_electron, CONFIG)
-        loose &= pt > CONFIG.pt_min_gev
-        tight = rng.random(pt.shape) < tight_share(pt, jets.eta, of_electron, CONFIG)
+        share, _ = momentum_share(jets.pt, jets.eta, jets.flavour, rng, least=0.0)
+        pt = jets.pt * share
+        loose = rng.random(pt.shape) < candidate_rate(jets.pt, jets.eta, jets.flavour, of_electron, OFTEN)
+        loose &= (share > SHARE_MIN) & (pt > OFTEN.pt_min_gev)
+        tight = rng.random(pt.shape) < tight_share(pt, jets.eta, of_electron, OFTEN)
         picked[0] += np.bincount(jets.flavour[loose & ~tight], minlength=6)
         picked[1] += np.bincount(jets.flavour[loose & tight], minlength=6)
     for k in (0, 1):
@@ -120,7 +123,9 @@ def test_each_row_is_the_event_with_one_jet_as_a_lepton_of_the_other_flavour() -
     _, inverse, n = np.unique(np.stack(key), axis=1, return_inverse=True, return_counts=True)
     assert set(n.tolist()) == {4}
     jets = d.rows_at(seen, rows.event).jets
-    rate = loose_rate(jets.pt[gone], jets.eta[gone], jets.flavour[gone], other == 13, CONFIG)
+    of = jets.pt[gone], jets.eta[gone], jets.flavour[gone]
+    _, chance = momentum_share(*of, np.random.default_rng(3), least=SHARE_MIN)
+    rate = chance * candidate_rate(*of, other == 13, CONFIG)
     assert np.allclose(
         np.bincount(inverse.ravel(), copies.weight), rate[np.unique(inverse, return_index=True)[1]]
     )
@@ -144,15 +149,15 @@ def test_momentum_is_kept() -> None:
 def test_rates_differ_by_flavour_and_follow_the_card() -> None:
     pt, eta = np.full(3, 40.0), np.full(3, 0.2)
     flavour, electron = np.array([0, 4, 5], np.int32), np.ones(3, np.bool_)
-    rate = loose_rate(pt, eta, flavour, electron, CONFIG)
+    rate = candidate_rate(pt, eta, flavour, electron, CONFIG)
     assert rate.tolist() == pytest.approx([0.0296721, 0.089, 0.192])
-    assert loose_rate(pt, eta, flavour, ~electron, CONFIG).tolist() == pytest.approx([5e-4, 0.089, 0.192])
+    assert candidate_rate(pt, eta, flavour, ~electron, CONFIG).tolist() == pytest.approx([5e-4, 0.089, 0.192])
     changed = MisidentificationConfig(light_jet_electron=2.0, heavy_jet=0.5, tight=0.1)
-    assert loose_rate(pt, eta, flavour, electron, changed).tolist() == pytest.approx(
+    assert candidate_rate(pt, eta, flavour, electron, changed).tolist() == pytest.approx(
         [0.0593442, 0.0445, 0.096]
     )
     assert tight_share(np.full(1, 22.0), np.zeros(1), np.ones(1, np.bool_), changed).tolist() == [0.00511]
-    assert not np.any(loose_rate(pt, np.array([1.4, -1.45, 2.6]), flavour, electron, CONFIG))
+    assert not np.any(candidate_rate(pt, np.array([1.4, -1.45, 2.6]), flavour, electron, CONFIG))
     with pytest.raises(CardError, match=r"misidentification.tight must be zero or positive"):
         MisidentificationConfig(tight=-1.0)
 
@@ -169,8 +174,10 @@ def test_wrong_charges_are_weights_in_one_response_for_all() -> None:
     assert np.all(flipped == 11)
     expected = n_responses * flip_rate(seen.leptons.eta[1::2, 0]).sum()
     assert parts[0].weight[600:].sum() == pytest.approx(expected)
-    drawn = with_drawn_charges(_seen(200_000), np.random.default_rng(3)).leptons.pdg_id[:, 0]
-    expected = 100_000 * flip_rate(np.array([0.3]))[0]
+    many = _seen(40_000)
+    many = replace(many, leptons=replace(many.leptons, eta=np.full((40_000, 1), 2.0)))
+    drawn = with_drawn_charges(many, np.random.default_rng(3)).leptons.pdg_id[:, 0]
+    expected = 20_000 * flip_rate(np.array([2.0]))[0]
     assert abs(np.sum(drawn == 11) - expected) < 5.0 * np.sqrt(expected)
     assert not np.any(drawn == -13)
 
@@ -211,8 +218,8 @@ def test_pseudo_data_pick_rows_from_fewer_attempts(tmp_path: Path) -> None:
     simulated = float(ak.sum(_arrays(JOB, tmp_path).genWeight))
     expected = recipe.data_boost * n_attempts / JOB.n_events * simulated
     assert abs(len(events) - expected) < 5.0 * np.sqrt(2.0 * expected)
-    often = replace(data, recipe=replace(recipe, data_boost=20.0))
-    with pytest.raises(DataError, match=r"lower data_boost of the recipe. Received: 20"):
+    often = replace(data, recipe=replace(recipe, data_boost=20_000.0))
+    with pytest.raises(DataError, match=r"lower data_boost of the recipe. Received: 20000"):
         run_job(often, str(tmp_path / "often"))
     with pytest.raises(CardError, match="data_boost, from 1 on, is of misidentified leptons"):
         replace(RECIPES["ttbar_ll"], data_boost=2.0)
