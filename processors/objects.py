@@ -79,12 +79,14 @@ class Leptons:
         vars(leptons).update(event=self.event)
         return leptons
 
-    def gained(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """px and py that each has gained since the missing transverse momentum was built, GeV."""
+    def gained(
+        self, which: NDArray[np.int64] | NDArray[np.bool_]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """px and py that some have gained since the missing transverse momentum was built, GeV."""
+        phi = self.phi[which].astype(np.float64)
         if self.of_met is None:
-            return np.zeros(len(self.pt)), np.zeros(len(self.pt))
-        phi = self.phi.astype(np.float64)
-        change = self.pt.astype(np.float64) - self.of_met
+            return np.zeros(len(phi)), np.zeros(len(phi))
+        change = self.pt[which].astype(np.float64) - self.of_met[which]
         return np.asarray(change * np.cos(phi)), np.asarray(change * np.sin(phi))
 
 
@@ -144,27 +146,19 @@ class Jets:
     def only(self, keep: NDArray[np.bool_]) -> "Jets":
         """The jets where `keep`, shape (n_jets,), is true."""
         index = np.flatnonzero(keep)
-        event = self.event[index]
-        jets = self._taken(index, np.bincount(event, minlength=len(self.counts)))
-        vars(jets).update(event=event)
-        if "direction" in vars(self):
-            vars(jets).update(direction=tuple(along[index] for along in self.direction))
-        return jets
+        return self.of(index, self.event[index], len(self.counts))
 
-    def of(self, events: NDArray[np.int64]) -> "Jets":
-        """The jets of the events with these indices, in order; directions are worked out once for all."""
+    def places(self, events: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Indices of the jets of the events with these indices, in order, and how many each event has."""
         counts = self.counts[events]
         starts, ends = (np.cumsum(self.counts) - self.counts)[events], np.cumsum(counts)
-        index = np.repeat(starts - ends + counts, counts) + np.arange(counts.sum())
-        jets = self._taken(index, counts)
-        vars(jets).update(direction=tuple(along[index] for along in self.direction))
-        return jets
+        return np.repeat(starts - ends + counts, counts) + np.arange(counts.sum()), counts
 
-    def _taken(self, index: NDArray[np.int64], counts: NDArray[np.int64]) -> "Jets":
-        """The jets with these indices, so many of them in each event."""
-        return replace(
+    def of(self, index: NDArray[np.int64], event: NDArray[np.int64], n_events: int) -> "Jets":
+        """The jets with these indices, of these events among so many; they point where they did."""
+        jets = replace(
             self,
-            counts=counts,
+            counts=np.bincount(event, minlength=n_events),
             pt=self.pt[index],
             eta=self.eta[index],
             phi=self.phi[index],
@@ -174,6 +168,10 @@ class Jets:
             index=self.index[index],
             tag_weight=None if self.tag_weight is None else self.tag_weight[index],
         )
+        vars(jets).update(event=event)
+        if "direction" in vars(self):
+            vars(jets).update(direction=tuple(along[index] for along in self.direction))
+        return jets
 
 
 @dataclass(frozen=True)

@@ -135,7 +135,7 @@ def lepton_table(
             good &= (abs_eta < gap[0]) | (abs_eta > gap[1])
         event = event_of(leptons.counts)[good]
         columns = (leptons.pt[good], leptons.eta[good], leptons.phi[good], leptons.charge[good])
-        gained = [along[good] for along in leptons.gained()]
+        gained = leptons.gained(good)
         parts.append((event, *columns, *gained, np.full(len(event), is_muon)))
     event, pt, eta, phi, charge, gained_px, gained_py, is_muon_flag = (
         np.concatenate(part) for part in zip(*parts, strict=True)

@@ -1,7 +1,7 @@
 """The columns of VH(→WW→ℓνℓν): what the engine is given for each chunk."""
 
 from collections.abc import Iterator, Mapping
-from functools import cache, partial, reduce
+from functools import cache, partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,8 +37,10 @@ def columns(chunk: Chunk, request: Request) -> Evaluation:
     gen_weight = chunk.weight()
     leptons = read_leptons(chunk, cuts, request)
     pairs = _pairs(chunk, leptons, request)
-    holding = reduce(np.union1d, (found.event for found in pairs.values()))
-    contents = read_contents(chunk, holding, cuts, request)
+    holding = np.zeros(len(chunk.view), np.bool_)
+    for dilepton in pairs.values():
+        holding[dilepton.event] = True
+    contents = read_contents(chunk, np.flatnonzero(holding), cuts, request)
     objects = contents.objects(pairs[NOMINAL], cuts)
     selected = reconstruct(chunk, objects, cuts)
     weights = _weights(chunk, objects, selected, gen_weight, request)

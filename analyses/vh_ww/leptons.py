@@ -94,8 +94,8 @@ class Chosen:
                 continue
             index = np.concatenate([own, more])
             row = np.searchsorted(self.event, leptons.event[index])
-            for total, each in zip((px, py), leptons.gained(), strict=True):
-                np.add.at(total, row, each[index])
+            for total, each in zip((px, py), leptons.gained(index), strict=True):
+                np.add.at(total, row, each)
         return px, py
 
     def third(self) -> ThirdLepton:

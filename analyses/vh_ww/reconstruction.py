@@ -117,14 +117,16 @@ class Contents:
 
     def objects(self, pairs: Dilepton, selection: VHWWSelection) -> Objects:
         """Objects of the events that hold a pair, without the jets at its leptons."""
-        jets, missing, found = self.jets, self.missing, self.measured
+        missing, found, rows = self.missing, self.measured, None
         if len(pairs.event) < len(self.event):
             rows = np.searchsorted(self.event, pairs.event)
-            jets, missing = jets.of(rows), missing.of(rows)
+            missing = missing.of(rows)
             found = None if found is None else found.of(rows)
+            _ = self.jets.direction  # worked out once for all pairs
         if pairs.gained is not None:
             missing = missing.after_leptons(*pairs.gained)
-        return Objects(pairs, clean_jets(jets, pairs, dr_min=selection.dr_jet_lepton_min), missing, found)
+        jets = clean_jets(self.jets, pairs, dr_min=selection.dr_jet_lepton_min, events=rows)
+        return Objects(pairs, jets, missing, found)
 
 
 def read_contents(

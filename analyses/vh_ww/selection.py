@@ -13,7 +13,7 @@ from znought.analysis import Cuts
 from znought.errors import CardError
 from znought.processors.dialects.working_points import check_working_points
 from znought.processors.kinematics import Momentum, delta_phi, invariant_mass
-from znought.processors.objects import Jets, Leptons
+from znought.processors.objects import Jets, Leptons, event_of
 
 __all__ = [
     "CUTS",
@@ -247,14 +247,29 @@ def _choose(first: NDArray[np.bool_], a: Momentum, b: Momentum) -> Momentum:
     )
 
 
-def clean_jets(jets: Jets, leptons: Dilepton, *, dr_min: float) -> Jets:
-    """Jets that are identified and not closer than `dr_min` to any selected lepton."""
-    keep = jets.usable.copy()
+def clean_jets(
+    jets: Jets, leptons: Dilepton, *, dr_min: float, events: NDArray[np.int64] | None = None
+) -> Jets:
+    """Jets that are identified and not closer than `dr_min` to any selected lepton.
+
+    Args:
+        jets: of the events of the pairs, and maybe of others.
+        leptons: the pairs.
+        dr_min: smallest distance that is left.
+        events: places of the pairs' events among those of the jets; None where they are the same.
+    """
+    index: NDArray[np.int64] | slice = slice(None)
+    counts = jets.counts
+    if events is not None:
+        index, counts = jets.places(events)
+    jet_eta, jet_phi, keep = jets.eta[index], jets.phi[index], jets.usable[index].copy()
     third = () if leptons.third is None else (leptons.third.momentum,)
     for lepton in (leptons.leading, leptons.subleading, *third):
-        eta, phi = (np.repeat(values, jets.counts) for values in (lepton.eta, lepton.phi))
-        keep &= (jets.eta - eta) ** 2 + delta_phi(jets.phi, phi) ** 2 >= dr_min**2
-    return jets.only(keep)
+        eta, phi = (np.repeat(values, counts) for values in (lepton.eta, lepton.phi))
+        keep &= (jet_eta - eta) ** 2 + delta_phi(jet_phi, phi) ** 2 >= dr_min**2
+    if isinstance(index, slice):
+        return jets.only(keep)
+    return jets.of(index[keep], event_of(counts)[keep], len(counts))
 
 
 def leading_jets(jets: Jets, counting: NDArray[np.int64], selection: VHWWSelection) -> Dijet:
