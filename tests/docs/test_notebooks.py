@@ -58,7 +58,7 @@ def test_the_notebook_of_vh_ww_runs(finished: Finished, tmp_path: Path) -> None:
 
 
 def test_the_notebook_of_agc_ttbar_runs(tmp_path: Path) -> None:
-    shown = _executed("agc_ttbar", tmp_path, card=ROOT / "analyses" / "agc_ttbar.yaml", scale=0.05)
+    shown = _executed("agc_ttbar", tmp_path, card=ROOT / "analyses" / "agc_ttbar.yaml", scale=0.1)
     assert all(words in shown for words in ("4j2b", "jes_down", "text/html", "image/png"))
 
 

@@ -363,7 +363,7 @@ def test_loopback_and_encryption_need_no_leave(address: str) -> None:
 
 
 def test_workers_that_are_slow_to_leave_undo_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Slow(LocalCluster):  # type: ignore[misc]  # the library carries no types
+    class Slow(LocalCluster):
         def close(self, timeout: float | None = None) -> None:
             super().close(timeout)
             raise TimeoutError
