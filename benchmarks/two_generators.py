@@ -63,12 +63,7 @@ def compared(card: StandardCard, workspace: Workspace, others: dict[str, str]) -
     wanted = ["gen_weight", *card.binned]
     samples = [read_events(workspace.columns, list(part), wanted) for part in (others, others.values())]
     for name, ratio in ratios_of_shapes(card, workspace, others).items():
-        (a, error_a), (b, error_b) = (
-            mean_and_error(
-                np.asarray(one[name], np.float64), np.asarray(one["gen_weight"], np.float64), one.identity
-            )
-            for one in samples
-        )
+        (a, error_a), (b, error_b) = (mean_and_error(one, name) for one in samples)
         error = abs(b / a) * np.hypot(error_a / a, error_b / b)
         text += f"| {name} | {b / a:.3f} ± {error:.3f} | {ratio.chi2:.1f}/{ratio.ndf} |\n"
     return text
