@@ -82,8 +82,8 @@ def _draw(axes: Axes, one: ShapeRatio, names: FeatureLabel) -> None:
         if outside.any():
             axes.plot(middle[outside], np.full(int(outside.sum()), at), marker, color="black", clip_on=False)
     axes.set_ylim(low, high)
-    axes.set_xlim(one.edges[0], one.edges[-1])
+    axes.set_xlim(one.edges[0], min(one.edges[-1], np.inf if names.upper is None else names.upper))
     axes.xaxis.set_major_locator(MaxNLocator(4))
     axes.yaxis.set_major_locator(MaxNLocator(5))
     axes.set_xlabel(names.axis, fontsize=20)
-    mplhep.add_text(rf"$\chi^2$/ndf = {one.chi2:.1f}/{one.ndf}", loc="upper left", ax=axes, fontsize=18)
+    mplhep.add_text(rf"$\chi^2$/ndf = {one.chi2:.1f}/{one.ndf}", loc="lower left", ax=axes, fontsize=18)

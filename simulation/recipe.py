@@ -151,8 +151,8 @@ class MatrixElement:
         decays: the only decays of outgoing W, Z or top, as in ["24,12,-11"]; their branching ratios are not
             in the cross section.
         shower: "sherpa", and its partons become hadrons in Pythia; or "pythia", which takes the hard process.
-        enhance: how many times more often than by nature events with all `jets` are made, each with a weight
-            that is so many times smaller. The integration does not depend on it.
+        enhance: number of further jets → how many times more often than by nature events with so many are
+            made, each with a weight that is so many times smaller. The integration does not depend on it.
     """
 
     processes: tuple[str, ...]
@@ -163,15 +163,18 @@ class MatrixElement:
     particles: Mapping[int, Mapping[str, int | float]] = field(default_factory=dict)
     decays: tuple[str, ...] = ()
     shower: Literal["sherpa", "pythia"] = "sherpa"
-    enhance: float = 1.0
+    enhance: Mapping[int, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.jets and self.shower == "pythia":
             raise CardError("matrix_element: further jets are merged with Sherpa's own shower only.")
         if self.decays and self.shower == "pythia":
             raise CardError("matrix_element: Pythia decays what it showers, by the recipe's commands.")
-        if not self.enhance > 0.0 or (self.enhance != 1.0 and not self.jets):
-            raise CardError(f"matrix_element: enhance is positive and of jets. Received: {self.enhance!r}.")
+        if not all(1 <= jets <= self.jets and factor > 0.0 for jets, factor in self.enhance.items()):
+            raise CardError(
+                f"matrix_element: enhance has positive factors by number of further jets, up to {self.jets}. "
+                f"Received: {dict(self.enhance)!r}."
+            )
 
 
 Skim = Literal["emu", "dijet", "bb", "misidentified"]
@@ -238,7 +241,7 @@ class Recipe:
         """The same with events as often as by nature, as data have them."""
         if self.matrix_element is None:
             return self
-        return replace(self, matrix_element=replace(self.matrix_element, enhance=1.0))
+        return replace(self, matrix_element=replace(self.matrix_element, enhance={}))
 
     def _check_merged(self) -> None:
         for key in ("parton_filter", "b_pair", "lepton_filter", "weigher", "w_charge", "n_taus"):

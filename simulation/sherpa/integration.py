@@ -70,7 +70,7 @@ def _take_over(kept: Path, folder: Path) -> None:
 def _integrate(element: MatrixElement, name: str, folder: Path) -> None:
     part = folder.with_name(f"{folder.name}.part")
     for jets in range(element.jets + 1):
-        _add_jets(replace(element, jets=jets, enhance=1.0), name, part)
+        _add_jets(replace(element, jets=jets, enhance={}), name, part)
     (part / str(element.jets)).rename(folder)
     shutil.rmtree(part)
 

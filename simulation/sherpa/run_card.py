@@ -84,8 +84,8 @@ def _process(element: MatrixElement, name: str) -> dict[str, Any]:
         f"2->{n_out + n}": {"Integration_Error": _ERRORS[min(n, 2)], "Max_Epsilon": _OVERWEIGHT}
         for n in range(1, element.jets + 1)
     }
-    if element.enhance != 1.0:
-        with_jets[f"2->{n_out + element.jets}"]["Enhance_Factor"] = element.enhance
+    for n, factor in element.enhance.items():
+        with_jets[f"2->{n_out + n}"]["Enhance_Factor"] = float(factor)
     return {f"{name} 93{{{element.jets}}}": {**settings, "CKKW": element.merging_gev, **with_jets}}
 
 
@@ -95,5 +95,5 @@ def _text(card: dict[str, Any]) -> str:
 
 def run_digest(element: MatrixElement, version: str) -> str:
     """What an integration depends on: the run card, without how often events are made, and the version."""
-    card = run_card(replace(element, enhance=1.0))
+    card = run_card(replace(element, enhance={}))
     return hashlib.sha256(f"{version}\n{card}".encode()).hexdigest()[:16]

@@ -48,8 +48,8 @@ def test_an_integration_is_that_of_a_run_card_and_a_version() -> None:
     others = (run_digest(ELEMENT, "3.0.4"), run_digest(replace(ELEMENT, jets=1), "3.0.3"))
     assert digest not in others
     merged = replace(ELEMENT, jets=1)
-    assert run_digest(replace(merged, enhance=5.0), "3.0.3") == run_digest(merged, "3.0.3")
-    assert "Enhance_Factor: 5.0" in run_card(replace(merged, enhance=5.0))
+    assert run_digest(replace(merged, enhance={1: 5.0}), "3.0.3") == run_digest(merged, "3.0.3")
+    assert "Enhance_Factor: 5.0" in run_card(replace(merged, enhance={1: 5}))
     assert "93 93 -> 15 -15 93{2}:\n    2->3:" in run_card(replace(ELEMENT, jets=2))
 
 
@@ -73,12 +73,15 @@ def test_a_filter_behind_sherpas_shower_does_not_go_with_pythias() -> None:
 
 
 def test_pseudo_data_are_made_as_often_as_by_nature() -> None:
-    recipe = replace(RECIPE, matrix_element=replace(ELEMENT, jets=1, enhance=5.0))
+    recipe = replace(RECIPE, matrix_element=replace(ELEMENT, jets=1, enhance={1: 5.0}))
     request = SampleRequest("taus", "taus", recipe, n_events=10, cross_section_pb=1.0)
     enhanced = {job.is_data: job.recipe.matrix_element for job in plan([request], SimulationConfig())}
     assert enhanced == {False: recipe.matrix_element, True: replace(ELEMENT, jets=1)}
-    with pytest.raises(CardError, match="enhance is positive and of jets"):
-        replace(ELEMENT, enhance=5.0)
+    for wrong in ({1: 5.0}, {0: 5.0}):
+        with pytest.raises(CardError, match=r"positive factors by number .* up to 0. Received: {\d: 5.0}"):
+            replace(ELEMENT, enhance=wrong)
+    with pytest.raises(CardError, match="up to 1"):
+        replace(ELEMENT, jets=1, enhance={1: 0.0})
 
 
 @pytest.mark.parametrize("options", [{"jets": 1}, {"decays": ("24,12,-11",)}])
