@@ -69,10 +69,15 @@ def ratios_of_shapes(
     samples = [read_events(workspace.columns, list(part), wanted) for part in (others, others.values())]
     found = {}
     for name, variable in card.binned.items():
-        first, second = (one.select(one[name] != variable.undefined) for one in samples)
+        first, second = (_defined(one, name, variable.undefined) for one in samples)
         if len(first) and len(second):
             found[name] = _ratio(name, first, second, scales)
     return found
+
+
+def _defined(events: EventTable, name: str, undefined: float | None) -> EventTable:
+    """The events that have a value; most variables are defined in all of them, which are not copied then."""
+    return events if undefined is None else events.select(events[name] != undefined)
 
 
 def _ratio(name: str, first: EventTable, second: EventTable, scales: Mapping[str, float]) -> ShapeRatio:
