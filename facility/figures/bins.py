@@ -1,6 +1,8 @@
 """Which bins of a finished histogram are drawn, and which of them as one: as the card draws the variable."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -36,13 +38,16 @@ class DrawnBins:
         return self.summed(np.asarray(mask, np.bool_)) > 0
 
 
-def drawn_bins(variable: str, edges: npt.ArrayLike, *, first: int = 0) -> DrawnBins:
+def drawn_bins(
+    variable: str, edges: npt.ArrayLike, *, first: int = 0, ends: Sequence[float] = ()
+) -> DrawnBins:
     """Bins from `first` on that are drawn of a variable, in groups as the card's `rebin` says.
 
     Args:
         variable: by whose `range` and `rebin`.
         edges: of all bins that may be drawn.
         first: of these.
+        ends: edges that no group reaches across.
     """
     borders, how = np.asarray(edges, np.float64), feature_label(variable)
     end = borders.size - 1
@@ -52,5 +57,7 @@ def drawn_bins(variable: str, edges: npt.ArrayLike, *, first: int = 0) -> DrawnB
         within = within[within >= first]
         if within.size:
             first, end = int(within[0]), int(within[-1]) + 1
-    starts = np.arange(first, end, how.rebin)
+    stops = first + np.flatnonzero(np.isin(borders[first:end], ends))
+    parts = [np.arange(a, b, how.rebin) for a, b in pairwise([first, *stops[stops > first].tolist(), end])]
+    starts = np.concatenate(parts)
     return DrawnBins(np.append(borders[starts], borders[end]), starts, end)

@@ -198,7 +198,9 @@ def region_pictures(
         label = card_label(card, book.lumi_ifb or card.lumi_ifb, energy_tev=book.energy_tev)
         for variable, found in book.n_minus_one.items():
             edges = found.edges[:-1]
-            drawn = drawn_bins(variable, edges, first=n_undefined_bins(card.variables.get(variable), edges))
+            first = n_undefined_bins(card.variables.get(variable), edges)
+            cut = [limit for limit in found.limits if limit is not None]
+            drawn = drawn_bins(variable, edges, first=first, ends=cut)
             name, symbol = printed_name(region), feature_label(variable).symbol
             figure = n_minus_one(
                 {one: (drawn.summed(sumw), drawn.summed(w2)) for one, (sumw, w2) in found.processes.items()},

@@ -12,6 +12,7 @@ from znought.facility.cards.base import Card
 from znought.facility.events.slices import slices
 from znought.facility.events.store import EventTable
 from znought.facility.ntuples.flows import FlowEntry, flow_entry
+from znought.facility.regions.axes import aligned
 from znought.facility.regions.selected import (
     SelectedSample,
     conditions_of_region,
@@ -19,6 +20,7 @@ from znought.facility.regions.selected import (
     has_bins,
     inside,
     is_hidden,
+    is_integer,
     read_selected,
 )
 from znought.facility.results.records import Record, read_entries
@@ -45,7 +47,7 @@ class NMinusOne(Record):
 
     Attributes:
         limits: lower and upper limit of its cut.
-        edges: bin edges.
+        edges: bin edges, the limits among them.
         processes: process → (Σw, Σw² with the responses of one event as one) per bin.
     """
 
@@ -145,7 +147,10 @@ class _Sums:
 def _edges(
     card: Card, regions: Mapping[str, Region], samples: Callable[[], Iterator[SelectedSample]]
 ) -> dict[str, dict[str, NDArray[np.float64]]]:
-    """Region → variable that it cuts on → bins; of one without given ones by what its events hold."""
+    """Region → variable that it cuts on → bins, with the cut's limits among their edges.
+
+    Bins of a variable without given ones by what its events hold; whole numbers have a bin each.
+    """
     cut_on = {
         name: list(dict.fromkeys(cut.variable for cut in found.cuts if cut.variable != ERA))
         for name, found in regions.items()
@@ -158,10 +163,22 @@ def _edges(
         for name, variable in free:
             values = sample.table[variable][regions[name].n_minus_one(sample.table.columns, variable)]
             ends[name, variable] += [values.min(), values.max()] if values.size else []
+    bins = {place: edges_of(card, place[1], np.asarray(values)) for place, values in ends.items()}
     return {
-        name: {one: edges_of(card, one, np.asarray(ends[name, one])) for one in variables}
-        for name, variables in cut_on.items()
+        name: {one: _with_limits(card, found, one, bins[name, one]) for one in cut_on[name]}
+        for name, found in regions.items()
     }
+
+
+def _with_limits(card: Card, found: Region, variable: str, edges: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Edges so that no bin holds events on both sides of a cut on the variable."""
+    if is_integer(card, variable):
+        return edges
+    for cut in found.cuts:
+        if cut.variable == variable:
+            low, high = cut.lower, cut.upper
+            edges = aligned(edges, (-np.inf if low is None else low, np.inf if high is None else high))
+    return edges
 
 
 def _book(

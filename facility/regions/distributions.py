@@ -17,6 +17,7 @@ from znought.facility.regions.selected import (
     conditions_of_region,
     edges_of,
     inside,
+    is_integer,
     overlaps,
     read_selected,
     same_values,
@@ -145,7 +146,7 @@ def _edges(card: Card, found: Region, variable: str, values: NDArray[np.floating
         edges = edges_of(card, variable, values)[:-1]
         edges = edges[n_undefined_bins(card.variables.get(variable), edges) :]
     for cut in found.cuts:
-        if cut.variable == variable and not _is_integer(card, variable):
+        if cut.variable == variable and not is_integer(card, variable):
             low, high = edges[0], edges[-1]
             low = low if cut.lower is None else max(low, cut.lower)
             high = high if cut.upper is None else min(high, cut.upper)
@@ -153,8 +154,3 @@ def _edges(card: Card, found: Region, variable: str, values: NDArray[np.floating
                 edges = aligned(edges, (low, high))
                 edges = edges[(edges >= low) & (edges <= high)]
     return edges
-
-
-def _is_integer(card: Card, variable: str) -> bool:
-    """Whether a variable has a bin for each whole number that is there."""
-    return variable in card.variables and card.variables[variable].bins == "integer"

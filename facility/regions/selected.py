@@ -25,6 +25,7 @@ __all__ = [
     "has_bins",
     "inside",
     "is_hidden",
+    "is_integer",
     "overlaps",
     "read_selected",
     "same_values",
@@ -168,7 +169,12 @@ def inside(found: Region, table: EventTable | None) -> EventTable | None:
 
 def has_bins(card: Card, variable: str) -> bool:
     """Whether the bins of a variable are those that its declaration gives, whatever its events hold."""
-    return variable in card.binned and card.variables[variable].bins != "integer"
+    return variable in card.binned and not is_integer(card, variable)
+
+
+def is_integer(card: Card, variable: str) -> bool:
+    """Whether a variable has a bin for each whole number that is there."""
+    return variable in card.variables and card.variables[variable].bins == "integer"
 
 
 def edges_of(card: Card, variable: str, values: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -193,7 +199,7 @@ def same_values(
         preferred: which stand for others, before the order of the names decides.
     """
     kept, found = list[str](), dict[str, str]()
-    compared = [name for name in names if card.variables[name].bins != "integer"]
+    compared = [name for name in names if not is_integer(card, name)]
     for name in sorted(compared, key=lambda one: one not in preferred):
         first = next((other for other in kept if _are_same(tables, name, other)), None)
         if first is None:

@@ -94,7 +94,9 @@ def test_the_card_says_how_a_variable_is_drawn(folder: Path) -> None:
     context = context_of(small_card(folder, plotting={"axes": axes}), folder / "out")
     with drawn_as(context.analysis, context.card.styles, context.card.plotting):
         drawn = drawn_bins("m_t", one.edges)
+        cut = drawn_bins("m_t", one.edges, ends=[20.0, 60.0])
     assert drawn.edges.tolist() == [20.0, 50.0, 80.0, 110.0]
+    assert cut.edges.tolist() == [20.0, 50.0, 60.0, 90.0, 110.0]
     counts = np.arange(12.0)
     assert drawn.summed(counts).tolist() == [2.0 + 3 + 4, 5.0 + 6 + 7, 8.0 + 9 + 10]
     assert drawn.any(counts == 6).tolist() == [False, True, False]

@@ -176,11 +176,12 @@ def test_the_books_of_the_regions(ntuples: Path, output: Path) -> None:
     flow = json.loads((output / "cutflow.json").read_text())["processes"]["top"]
     assert top["raw"][0] == flow["raw"][-1]
     assert top["sumw"][0] == pytest.approx(flow["sumw"][-1])
-    # What the m_jj cut keeps of its own n − 1 distribution is what all cuts together leave.
-    one = books["signal"]["n_minus_one"]["m_jj"]
-    low, high = (one["edges"].index(limit) for limit in (60.0, 100.0))
-    assert one["limits"] == [70.0, 100.0]
-    assert sum(one["processes"]["top"][0][low:high]) > top["sumw"][-1]
+    # What a cut keeps of its own n − 1 distribution is what all cuts together leave: no bin holds both sides.
+    for one, limits in (("m_jj", [70.0, 100.0]), ("dy_jj", [None, 2.0])):
+        drawn = books["signal"]["n_minus_one"][one]
+        assert drawn["limits"] == limits
+        low, high = (None if limit is None else drawn["edges"].index(limit) for limit in limits)
+        assert sum(drawn["processes"]["top"][0][low:high]) == pytest.approx(top["sumw"][-1])
     with (output / "regions.csv").open() as file:
         rows = [row for row in csv.DictReader(file) if (row["region"], row["process"]) == ("signal", "top")]
     assert [float(row["count"]) for row in rows] == top["raw"]
