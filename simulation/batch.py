@@ -7,7 +7,12 @@ import awkward as ak
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["GeneratedBatch", "Generator"]
+from znought.errors import DataError
+
+__all__ = ["GeneratedBatch", "Generator", "refuse_losses"]
+
+FEW_LOST = 10
+MOST_LOST = 0.01
 
 
 @dataclass(frozen=True)
@@ -45,8 +50,26 @@ class Generator(Protocol):
     def sigma_error_pb(self) -> float:
         """Its statistical error, pb."""
 
+    @property
+    def lost(self) -> int:
+        """Events so far that passed the filter and that the generator gave up on."""
+
     def batch(self, n_events: int) -> GeneratedBatch:
         """The next events after the filter; fewer, where the generator gave up on one."""
 
     def close(self) -> None:
         """Ends what the generator runs."""
+
+
+def refuse_losses(recipe: str, *, n_lost: int, n_kept: int) -> None:
+    """Stops where a generator gives up on more than a few events, which are no random ones.
+
+    Raises:
+        DataError: more than one per cent of the events behind the filter, and more than ten.
+    """
+    n_events = n_kept + n_lost
+    if n_lost > max(FEW_LOST, MOST_LOST * n_events):
+        raise DataError(
+            f"{recipe}: the generator gave up on {n_lost:,} of {n_events:,} events behind the filter; "
+            f"{MOST_LOST:.0%} at most are left out."
+        )

@@ -102,6 +102,8 @@ class JobSummary:
         sigma_pb: the generator's leading-order cross section before branching ratios and filter, pb.
         seconds: time taken; 0 for a file that was there already.
         sigma_error_pb: statistical error of `sigma_pb`.
+        n_lost: events that passed the generator filter and that the generator gave up on; sums of weights
+            are without those of Pythia's shower, and with those of Sherpa's.
     """
 
     path: str
@@ -115,6 +117,7 @@ class JobSummary:
     sigma_pb: float
     seconds: float
     sigma_error_pb: float = 0.0
+    n_lost: int = 0
 
 
 def _number(*parts: object) -> int:
@@ -210,7 +213,12 @@ def job_path(job: SimulationJob, directory: str | Path) -> Path:
 
 
 def run_job(job: SimulationJob, directory: str) -> JobSummary:
-    """Generates the job's events and writes its file, unless the file is there, whole and of the same job."""
+    """Generates the job's events and writes its file, unless the file is there, whole and of the same job.
+
+    Raises:
+        CardError: the recipe needs Sherpa, which is not installed.
+        DataError: the generator gave up on more than one per cent of the events.
+    """
     from znought.simulation import ntuple
 
     check_installed(job.recipe)
@@ -252,6 +260,7 @@ def _summary(production: "_Production", path: Path, event: NDArray[np.uint64]) -
         sigma_pb=generator.sigma_pb,
         seconds=0.0,
         sigma_error_pb=generator.sigma_error_pb,
+        n_lost=generator.lost,
     )
 
 

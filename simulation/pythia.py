@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from znought.errors import DataError
 from znought.simulation import lepton_filter
-from znought.simulation.batch import GeneratedBatch
+from znought.simulation.batch import GeneratedBatch, refuse_losses
 from znought.simulation.decays import boosted
 from znought.simulation.recipe import COMMON, BPairFilter, LeptonPart, PartonFilter, Recipe
 
@@ -154,6 +154,8 @@ class PythiaGenerator:
     def __init__(self, recipe: Recipe, seed: int, partons: Partons | None = None) -> None:
         self._filter = _Filter(recipe)
         self._partons = partons
+        self._recipe = recipe.name
+        self._kept = self._lost = 0
         self._pythia = started((*COMMON, *recipe.commands), seed, self._filter, partons)
 
     @property
@@ -175,12 +177,20 @@ class PythiaGenerator:
             return self._partons.sigma_error_pb
         return float(self._pythia.infoPython().sigmaErr(0)) * 1e9
 
+    @property
+    def lost(self) -> int:
+        """Events so far that passed the filter and that Pythia gave up on."""
+        return self._lost
+
     def batch(self, n_events: int) -> GeneratedBatch:
         """The next events after the filter (fewer, where Pythia gave up on one)."""
         records = self._pythia.nextBatch(n_events).prt
         attempt = np.asarray(records.scale[:, 0], dtype=np.int64)
         captured = tuple(self._filter.captured[int(i)] for i in attempt if self._filter.captured)
         self._filter.captured.clear()
+        self._kept += len(attempt)
+        self._lost += n_events - len(attempt)
+        refuse_losses(self._recipe, n_lost=self._lost, n_kept=self._kept)
         weights = np.ones(len(attempt))
         return GeneratedBatch(records, attempt, captured, weights, counted=weights)
 

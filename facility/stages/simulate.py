@@ -1,6 +1,7 @@
 """Stage `simulate`: the card's recipes → NanoAOD-like ROOT files and the fileset that names them."""
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from znought.simulation.jobs import (
 )
 from znought.simulation.sherpa.installed import check_installed
 
-__all__ = ["scale", "simulate"]
+__all__ = ["lost_events", "scale", "simulate"]
 
 
 def scale(context: Context[Card]) -> object:
@@ -43,6 +44,8 @@ def simulate(context: Context[Card]) -> Iterable[Path]:
         check_installed(request.recipe)
     jobs = plan(requests, config, events_scale=events_scale)
     summaries = _generate(context, jobs)
+    for line in lost_events(summaries):
+        context.reporter.remark(line)
     files: dict[str, list[Path]] = {}
     for summary in summaries:
         files.setdefault(summary.dataset, []).append(Path(summary.path))
@@ -93,6 +96,18 @@ def _generate(context: Context[Card], jobs: tuple[SimulationJob, ...]) -> list[J
             rows = sum(s.n_rows for s in summaries)
             advance(len(summaries), len(jobs), f"{summary.dataset}: {rows:,} rows in all")
     return sorted(summaries, key=lambda s: (s.dataset, s.index))
+
+
+def lost_events(summaries: Iterable[JobSummary]) -> Iterator[str]:
+    """A line for each dataset with events that a generator gave up on."""
+    lost, kept = Counter[str](), Counter[str]()
+    for summary in summaries:
+        lost[summary.dataset] += summary.n_lost
+        kept[summary.dataset] += summary.n_events
+    for dataset, n_lost in lost.items():
+        if n_lost:
+            n_events = kept[dataset] + n_lost
+            yield f"{dataset}: the generator gave up on {n_lost:,} of {n_events:,} events; they are left out."
 
 
 def _made(job: SimulationJob, directory: str) -> JobSummary:

@@ -8,7 +8,7 @@ import awkward as ak
 import numpy as np
 from numpy.typing import NDArray
 
-from znought.simulation.batch import GeneratedBatch
+from znought.simulation.batch import GeneratedBatch, refuse_losses
 from znought.simulation.hadrons import Hadronisation
 from znought.simulation.recipe import JetFilter, MatrixElement, Recipe
 from znought.simulation.sherpa.child import Child, Mode
@@ -61,7 +61,8 @@ class SherpaGenerator:
         self._filter = recipe.jet_filter
         self._run = SherpaRun(recipe, seed, "showered")
         self._showered = self._unlimited()
-        self._attempted = 0
+        self._recipe = recipe.name
+        self._attempted = self._kept = self._lost = 0
 
     @property
     def attempted(self) -> int:
@@ -78,6 +79,11 @@ class SherpaGenerator:
         """Its statistical error, pb."""
         return self._run.sigma_error_pb
 
+    @property
+    def lost(self) -> int:
+        """Events so far that passed the filter and of which no hadrons could be made."""
+        return self._lost
+
     def batch(self, n_events: int) -> GeneratedBatch:
         """The next events that pass the filter."""
         records: list[NDArray[np.float64]] = []
@@ -87,10 +93,16 @@ class SherpaGenerator:
             partons, weight, passes = next(self._showered)
             self._attempted += 1
             counted.append(weight)
-            record = self._hadrons.record(partons) if passes else None
-            if record is not None:
-                records.append(record)
-                attempts.append(self._attempted)
+            if not passes:
+                continue
+            record = self._hadrons.record(partons)
+            if record is None:
+                self._lost += 1
+                refuse_losses(self._recipe, n_lost=self._lost, n_kept=self._kept)
+                continue
+            self._kept += 1
+            records.append(record)
+            attempts.append(self._attempted)
         attempt, weights = np.array(attempts, np.int64), np.array(counted)
         first = self._attempted - len(counted) + 1
         return GeneratedBatch(_records(records), attempt, (), weights[attempt - first], counted=weights)

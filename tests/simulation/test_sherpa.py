@@ -16,6 +16,7 @@ import uproot
 
 from znought.analyses.vh_ww.recipes import RECIPES
 from znought.errors import CardError, DataError
+from znought.facility.stages.simulate import lost_events
 from znought.simulation import jobs
 from znought.simulation.config import DetectorConfig, SimulationConfig
 from znought.simulation.hadrons import Hadronisation
@@ -205,9 +206,30 @@ def test_weights_of_dropped_events_are_in_the_sums(as_sherpa: Path, tmp_path: Pa
     assert (runs["genEventCount"], runs["genFilterAttempted"]) == (12, 12)
 
 
+LONE = [[2.0, 501.0, 0.0, 0.0, 0.0, 50.0, 50.0]]
+
+
 def test_partons_without_a_partner_are_given_up() -> None:
-    lone = np.array([[2.0, 501.0, 0.0, 0.0, 0.0, 50.0, 50.0]])
-    assert Hadronisation((), 1).record(lone) is None
+    assert Hadronisation((), 1).record(np.array(LONE)) is None
+
+
+def test_events_without_hadrons_are_counted_and_too_many_refused(as_sherpa: Path, tmp_path: Path) -> None:
+    lone = f"taus + (jets if i % 3 == 2 else {LONE} if i == 0 else soft)"
+    as_sherpa.write_text(ANSWER + SHOWERED.replace("taus + (jets if i % 3 == 2 else soft)", lone))
+    assert lone in as_sherpa.read_text()
+    job = replace(JOB, recipe=RECIPE, n_events=300, n_responses=1)
+    summary = run_job(job, str(tmp_path / "made"))
+    assert (summary.n_events, summary.n_attempted, summary.n_lost) == (300, 302, 2)
+    assert [*lost_events([summary])] == [
+        f"{job.dataset}: the generator gave up on 2 of 302 events; they are left out."
+    ]
+    assert [*lost_events([replace(summary, n_lost=0)])] == []
+    as_sherpa.write_text(
+        ANSWER + SHOWERED.replace("taus + (jets if i % 3 == 2 else soft)", f"{LONE} if i % 3 else jets")
+    )
+    with pytest.raises(DataError, match=r"gave up on \d+ of \d+ events behind the filter; 1% at most"):
+        run_job(job, str(tmp_path / "bad"))
+    assert not (tmp_path / "bad").exists()
 
 
 def _particle(pdg_id: int, colours: tuple[int, int], *, state: int = 1, has_decayed: bool = False) -> Any:
