@@ -35,8 +35,12 @@ CASES = (
     ("wz_lll", 2, None),
     ("wz_qqtautau", 6, None),
     ("zz_qqtautau", 6, None),
-    ("ztautau_jets", 20, None),
+    ("ztautau_jets", 80, None),
+    ("ww_jet", 6, None),
+    ("ttbar_jet", 6, None),
     ("wt_ll", 6, None),
+    ("w_jets", 2, None),
+    ("ttbar_lj", 2, None),
 )
 
 

@@ -39,6 +39,9 @@ def test_it_differs_in_its_samples_alone() -> None:
     for name in ("top_merged", "Zjets_shower", "WW_shower"):
         assert merged["processes"].pop(name) == {"kind": "alternative"}
     merged["likelihood"]["workspace"].pop("systematics")
+    assert merged["simulation"]["pseudo_data"].pop("lumi_ifb") < plain["simulation"]["pseudo_data"].pop(
+        "lumi_ifb"
+    )
     assert merged == plain
     more = (*SAMPLES, *MISIDENTIFIED, *OTHERS.values(), LARGER)
     assert {name: entry for name, entry in of_merged.items() if name not in more} == {
