@@ -63,9 +63,9 @@ def _edges(card: StandardCard, workspace: Workspace, bins: Bins, name: str) -> d
                 rows = events.region == region
                 yield region, events.discriminant[rows], events.weights[rows]
 
-    ends: dict[str, list[Floats]] = {region: [] for region in bins}
+    ends: dict[str, list[float]] = {region: [] for region in bins}
     for region, values, _ in parts() if variable.bins == "integer" else ():
-        ends[region] += [values.min(), values.max()] if values.size else []
+        ends[region] += [float(values.min()), float(values.max())] if values.size else []
     edges = {region: comparison_edges(variable, ends[region]) for region in bins}
     content = {region: np.zeros(one.size - 1) for region, one in edges.items()}
     for region, values, weights in parts():

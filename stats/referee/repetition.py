@@ -108,7 +108,7 @@ def errors_again(quoted: Mapping[str, ArrayLike], again: Mapping[str, ArrayLike]
         scale = np.where(two > 0, two, 1.0)
         worst[place] = float(np.max(np.abs(one - two) / scale, initial=0.0))
     place = max(worst, key=lambda name: worst[name])
-    one_sum, two_sum = float(np.sum(quoted[place])), float(np.sum(again[place]))
+    one_sum, two_sum = (float(np.sum(np.asarray(one[place], np.float64))) for one in (quoted, again))
     return Check(
         name="errors by generated event",
         tested=f"MC-statistical errors of {len(quoted)} rows of yields",

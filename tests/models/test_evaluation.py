@@ -41,7 +41,7 @@ def test_a_curve_ends_at_one_and_needs_both_sides() -> None:
 def test_equal_distributions_agree_and_shifted_ones_do_not() -> None:
     one, two = RANDOM.random(4000), RANDOM.random(3000)
     edges = np.linspace(0.0, 1.0, 21)
-    same = agreement(one, np.ones(4000), two, RANDOM.choice([2.0, 3.0], 3000), edges=edges)
+    same = agreement(one, np.ones(4000), two, RANDOM.choice(np.array([2.0, 3.0]), 3000), edges=edges)
     assert same.ks_p_value > 0.01
     assert same.chi2_p_value > 0.01
     assert same.ndof == 19
@@ -66,7 +66,7 @@ def test_p_values_are_uniform_for_equal_samples() -> None:
     p_values = []
     for seed in range(200):
         random = np.random.default_rng(seed)
-        weights = random.choice([1.0, 4.0], 400)
+        weights = random.choice(np.array([1.0, 4.0]), 400)
         p_values.append(
             agreement(random.random(400), weights, random.random(500), np.ones(500), edges=edges).chi2_p_value
         )

@@ -47,12 +47,11 @@ def test_a_slope_moves_mu_and_chi_square_does_not_tell() -> None:
     shift = shift_of_mu(spec, {"SR": WW * TILT})
     assert abs(shift) > 0.6
     assert shift_of_mu(spec, {"SR": WW * TILT}, slope=0.0) == pytest.approx(0.0, abs=1e-3)
+    expected = np.sum([s["data"] for s in spec["channels"][0]["samples"]], axis=0)  # type: ignore[index]  # plain JSON
     observations = [
-        {"name": "SR", "data": np.sum([s["data"] for s in spec["channels"][0]["samples"]], axis=0)},  # type: ignore[index]  # plain JSON
-        {"name": "CR", "data": np.array([5001.0])},
+        {"name": "SR", "data": (expected + 0.5 * WW * TILT).tolist()},
+        {"name": "CR", "data": [5001.0]},
     ]
-    observations[0]["data"] = (observations[0]["data"] + 0.5 * WW * TILT).tolist()
-    observations[1]["data"] = observations[1]["data"].tolist()
     planted: Spec = {**spec, "observations": observations}
     assert goodness_of_fit(planted).p_value > 0.05
 
