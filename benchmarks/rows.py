@@ -40,7 +40,7 @@ from znought.identity import uniform
 APART = 10**9
 TOGETHER = 50
 ROWS = ("columns", "scores", "scores_boosting")
-LEFT_OUT = shutil.ignore_patterns("manifest.json", "figures", "ntuples", "*.parquet")
+LEFT_OUT = {"manifest.json", "figures", "ntuples"}
 
 
 def repeated(output: Path, target: Path, n_rows: int, *, data: tuple[str, ...], nominal: bool) -> int:
@@ -53,7 +53,15 @@ def repeated(output: Path, target: Path, n_rows: int, *, data: tuple[str, ...], 
         data: datasets that are not repeated.
         nominal: leave the variations out.
     """
-    shutil.copytree(output, target, ignore=LEFT_OUT)
+    shutil.copytree(
+        output,
+        target,
+        ignore=lambda folder, names: [
+            name
+            for name in names
+            if name.endswith(".parquet") or (Path(folder) == output and name in LEFT_OUT)
+        ],
+    )
     files = [path for name in ROWS for path in sorted((output / name).rglob("*.parquet"))]
     files = [path for path in files if not nominal or path.parent.name == "nominal"]
     simulated = [path for path in files if path.parent.parent.name not in data]
