@@ -79,10 +79,13 @@ def _name_of(value: object) -> str:
 def _text(value: object) -> bytes:
     """Source of a function, class or module, or the value of anything else."""
     if isinstance(value, FunctionType | ModuleType | type):
+        code = getattr(value, "__code__", None)
+        # Of all texts that were run as one, Python 3.13 and later keep that of `python -c`.
+        if code is not None and code.co_filename == "<string>":
+            return _compiled(code)
         try:
             return inspect.getsource(value).encode()
         except (OSError, TypeError):
-            code = getattr(value, "__code__", None)
             return _name_of(value).encode() if code is None else _compiled(code)
     if isinstance(value, partial):
         return b"partial"
