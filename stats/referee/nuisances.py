@@ -46,11 +46,12 @@ class Direction:
     def contradiction(self) -> float:
         """Standard deviations by which the likelihood's sign is refuted by the events, here or anywhere.
 
-        A region whose own events know the sign may move against the process: they come and go across its
-        borders.
+        A region may move against the process, whose events come and go across its borders: what stands far
+        closer to the region's own events than to their opposite was not exchanged.
         """
         value, error = self.own
-        known = abs(value - self.fitted) < 2 * error and abs(value + self.fitted) > _SIGMA * error
+        apart = abs(value - self.fitted)
+        known = apart < min(2 * error, 0.5 * abs(value + self.fitted))
         return (
             0.0
             if known

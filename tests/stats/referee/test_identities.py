@@ -43,6 +43,14 @@ def test_one_copied_event_fails() -> None:
     assert counted_once(identity, response, dataset, NAMES, content).value == 1.0
 
 
+def test_rows_of_one_event_may_look_alike() -> None:
+    identity, response, dataset, content = _table()
+    content[1] = content[0]
+    assert counted_once(identity, response, dataset, NAMES, content).value == 0.0
+    content[2] = content[0]
+    assert counted_once(identity, response, dataset, NAMES, content).value == 1.0
+
+
 def test_whole_numbers_that_coincide_by_chance_do_not_count() -> None:
     identity, response, dataset, content = _table()
     found = counted_once(identity, response, dataset, NAMES, np.round(content))

@@ -85,6 +85,9 @@ def test_a_region_that_knows_may_move_against_its_process() -> None:
     moved = Direction("jes", "ZZ", "SR", -0.0186, (-0.0191, 0.0086), (0.0241, 0.0016), (0.02, 0.004))
     assert directions_agree([JES, moved]).verdict == "pass"
     assert directions_agree([JES, replace(moved, fitted=0.0186)]).verdict == "pass"
+    few = replace(moved, fitted=-0.0114, own=(-0.0080, 0.0087), looser=(0.0266, 0.0018))
+    assert directions_agree([JES, few]).verdict == "pass"
+    assert directions_agree([JES, replace(few, own=(0.0080, 0.0087))]).verdict == "fail"
     assert directions_agree([JES, replace(moved, own=(-0.0191, 0.004), fitted=0.0186)]).verdict == "fail"
 
 
