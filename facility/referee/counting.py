@@ -69,7 +69,8 @@ def _counted_once(card: Card, workspace: Workspace) -> Check:
     stored = [set(stored_columns(*place)) for place in places]
     # Channels may have variables of their own.
     names = [name for name in card.binned if all(name in columns for columns in stored if columns)]
-    tables = [read_events(*place, names) for place in places]
+    weights = [[name for name in ("gen_weight",) if name in columns] for columns in stored]
+    tables = [read_events(*place, [*names, *weight]) for place, weight in zip(places, weights, strict=True)]
     tables = [table for table in tables if len(table)]
     if not tables:
         return not_applicable("events counted once", "identity of every row", "no event is selected")
@@ -81,6 +82,7 @@ def _counted_once(card: Card, workspace: Workspace) -> Check:
         np.concatenate([table.dataset + offset for table, offset in zip(tables, offsets, strict=False)]),
         owners,
         np.concatenate([table.matrix(names) for table in tables]),
+        np.concatenate([table.columns.get("gen_weight", np.ones(len(table))) for table in tables]),
     )
 
 

@@ -15,7 +15,12 @@ _COLUMNS = 2
 
 
 def counted_once(
-    identity: ArrayLike, response: ArrayLike, dataset: ArrayLike, names: Sequence[str], content: ArrayLike
+    identity: ArrayLike,
+    response: ArrayLike,
+    dataset: ArrayLike,
+    names: Sequence[str],
+    content: ArrayLike,
+    weight: ArrayLike,
 ) -> Check:
     """No row is there twice: by identity and detector response, or with the same content as another event.
 
@@ -26,6 +31,8 @@ def counted_once(
         dataset: index into `names`, shape (n_rows,).
         names: of the datasets.
         content: values that differ from event to event, shape (n_rows, n_columns).
+        weight: of every row, shape (n_rows,): rows of one event may look alike where theirs differ, for
+            what no column holds, such as the charge of a lepton.
 
     Returns:
         The rows that repeat others; a single one fails.
@@ -36,9 +43,10 @@ def counted_once(
     telling = [i for i in range(table.shape[1]) if _distinct_share(table[:, i]) > _CONTINUOUS]
     unseen = ""
     if len(telling) >= _COLUMNS:
-        # Rows of one simulated event may differ in what the columns do not hold: the charge of a lepton.
         numbers = np.asarray(identity).astype(np.uint64).view(np.float64)
-        own = ~_repeats(np.column_stack([numbers, table[:, telling]]))
+        of_event = np.column_stack([numbers, table[:, telling]])
+        repeated |= _repeats(np.column_stack([of_event, np.asarray(weight, np.float64)]))
+        own = ~_repeats(of_event)
         repeated[own] |= _repeats(table[own][:, telling])
     else:
         unseen = "events copied under other numbers: too few columns tell events apart."
